@@ -1,0 +1,84 @@
+"""Element-wise functions, scaling, dropout, softmax and identity: shape is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from compiler.ops.base import Op, one
+from compiler.shapes import Shape, ShapeError
+
+ACTIVATIONS = {
+    "relu": "ReLU",
+    "relu6": "ReLU6",
+    "leaky_relu": "LeakyReLU",
+    "elu": "ELU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
+    "softplus": "Softplus",
+    "hard_sigmoid": "Hardsigmoid",
+    "hard_swish": "Hardswish",
+}
+"""Word in a spec -> torch.nn class; each with torch's default constants."""
+
+
+@dataclass(frozen=True)
+class _Elementwise(Op):
+    def infer_shape(self, *inputs: Shape) -> Shape:
+        return one(inputs, self.kind)
+
+
+@dataclass(frozen=True)
+class Activation(_Elementwise):
+    """One of `ACTIVATIONS`, applied to every element. Shape: kept."""
+
+    kind: ClassVar[str] = "Activation"
+
+    function: str = "relu"
+
+
+@dataclass(frozen=True)
+class Scale(_Elementwise):
+    """Multiply by a constant: the residual scaling of section 3.3 and Figure 20. Shape: kept."""
+
+    kind: ClassVar[str] = "Scale"
+
+    factor: float
+
+
+@dataclass(frozen=True)
+class Dropout(_Elementwise):
+    """Zero elements with probability `drop` while training. Shape: kept."""
+
+    kind: ClassVar[str] = "Dropout"
+
+    drop: float
+
+
+@dataclass(frozen=True)
+class Softmax(_Elementwise):
+    """Softmax over channels. Shape: kept."""
+
+    kind: ClassVar[str] = "Softmax"
+
+
+@dataclass(frozen=True)
+class Identity(_Elementwise):
+    """Pass the input on. Shape: kept."""
+
+    kind: ClassVar[str] = "Identity"
+
+
+@dataclass(frozen=True)
+class Normalize(_Elementwise):
+    """Divide a vector by its Euclidean length (an embedding's last step). Shape: kept."""
+
+    kind: ClassVar[str] = "Normalize"
+
+    def infer_shape(self, *inputs: Shape) -> Shape:
+        shape = one(inputs, "normalize")
+        if len(shape) != 1:
+            raise ShapeError(f"normalize needs a vector, it receives the map {shape}", "not-a-vector")
+        return shape

@@ -1,0 +1,97 @@
+"""The one interface: what every operation says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from compiler.shapes import Dim, Pads, Shape, ShapeError, show
+
+
+@dataclass(frozen=True)
+class Op:
+    """An operation with its attributes; its operands are the graph's business.
+
+    Subclasses are frozen, final, and compare by value. `kind` is the name in printed graphs.
+    """
+
+    kind: ClassVar[str]
+    has_parameters: ClassVar[bool] = False
+
+    def infer_shape(self, *inputs: Shape) -> Shape:
+        """Return the output shape of one sample.
+
+        Raises:
+            ShapeError: the inputs do not fit.
+        """
+        raise NotImplementedError
+
+    def count_params(self, *inputs: Shape) -> int:
+        """Return the number of learnable elements (running statistics are not counted)."""
+        return 0
+
+    def count_macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:
+        """Return multiply-accumulates for one sample: convolutions and linear layers only."""
+        return 0
+
+    def least_grid(self) -> tuple[int, int]:
+        """Return the smallest input height and width that give a non-empty output."""
+        return (1, 1)
+
+    def attributes(self) -> dict[str, object]:
+        """Return the fields in order, for printing and comparing."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+
+def one(inputs: tuple[Shape, ...], kind: str) -> Shape:
+    """Return the only input."""
+    if len(inputs) != 1:
+        raise ShapeError(f"{kind} takes one input, it has {len(inputs)}", "operand-count")
+    return inputs[0]
+
+
+def one_map(inputs: tuple[Shape, ...], kind: str) -> Shape:
+    """Return the only input, which must be an image-like map (C, H, W)."""
+    shape = one(inputs, kind)
+    if len(shape) != 3:
+        raise ShapeError(
+            f"{kind} needs a map of channels x height x width, it receives the vector {shape}",
+            "not-a-map",
+            "move it before the global pooling or the flatten",
+        )
+    return shape
+
+
+def known(dim: Dim) -> int:
+    """Return a size as a number, 0 where it is symbolic or unknown."""
+    return dim if isinstance(dim, int) else 0
+
+
+def padding_text(pads: Pads | str) -> str:
+    """Return padding as short text: `same`, `V` (valid), `1`, `0x3` or all four numbers."""
+    if isinstance(pads, str):
+        return pads
+    (top, bottom), (left, right) = pads
+    if top == bottom == left == right:
+        return "V" if top == 0 else str(top)
+    if top == bottom and left == right:
+        return f"{top}x{left}"
+    return f"{top},{bottom},{left},{right}"
+
+
+def check_window(
+    shape: Shape, kernel: tuple[int, int], least: tuple[int, int], out: tuple[Dim, Dim], what: str
+) -> None:
+    """Refuse a window for which the map has no room.
+
+    Raises:
+        ShapeError: `empty-output`, with the kernel and the incoming grid.
+    """
+    for size, room, result in zip(shape.grid, least, out, strict=True):
+        too_small = isinstance(size, int) and size < room
+        if too_small or (isinstance(result, int) and result < 1):
+            height, width = map(show, shape.grid)
+            raise ShapeError(
+                f"{what} of {kernel[0]}x{kernel[1]} has no room on a {height}x{width} grid",
+                "empty-output",
+            )

@@ -1,0 +1,31 @@
+"""Normalisation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from compiler.ops.base import Op, known, one
+from compiler.shapes import Shape
+
+
+@dataclass(frozen=True)
+class BatchNorm(Op):
+    """Batch normalisation over every dimension but channels, on maps or vectors.
+
+    `momentum` has PyTorch's meaning, the weight of the newest batch: TensorFlow's decay of
+    0.9997 is a momentum of 0.0003. Shape: kept.
+    """
+
+    kind: ClassVar[str] = "BatchNorm"
+    has_parameters: ClassVar[bool] = True
+
+    eps: float = 1e-5
+    momentum: float = 0.1
+    affine: bool = True
+
+    def infer_shape(self, *inputs: Shape) -> Shape:
+        return one(inputs, "batch normalisation")
+
+    def count_params(self, *inputs: Shape) -> int:
+        return 2 * known(inputs[0].channels) if self.affine else 0
