@@ -1,0 +1,257 @@
+"""The kinds of value a spec may hold: kernels, padding, formulas, words; as pydantic types."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Annotated, Any, Literal
+
+from pydantic import PlainValidator
+from pydantic_core import PydanticCustomError
+
+from compiler.expr import Expr, ExprError, parse
+from compiler.ops import ACTIVATIONS
+
+Formula = Expr | int | Fraction
+"""A number, or an expression that gives one."""
+
+_KERNEL = re.compile(r"(\d{1,6})x(\d{1,6})")
+_SIZE = re.compile(r"\d{1,9}(x\d{1,9}x\d{1,9})?")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PARAM_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+
+
+def bad(kind: str, message: str, **context: Any) -> PydanticCustomError:
+    """Return an error for pydantic to collect; `start` and `end` point inside a text."""
+    escaped = message.replace("{", "(").replace("}", ")")
+    return PydanticCustomError(kind, escaped, context)  # type: ignore[arg-type]
+
+
+def describe(value: Any) -> str:
+    """Return what a value is, for an error: `the text \\`3,3\\``, `true`, `a list`."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, str):
+        return f"the text `{value if len(value) <= 60 else value[:57] + '...'}`"
+    if isinstance(value, (int, Fraction)):
+        return f"`{float(value):g}`" if isinstance(value, Fraction) else f"`{value}`"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return "a mapping" if isinstance(value, dict) else f"`{value}`"
+
+
+def read_formula(value: Any) -> Formula:
+    """Return a number, or a text parsed as an expression."""
+    if isinstance(value, bool) or value is None or isinstance(value, (list, dict)):
+        raise bad("bad-value", f"expected a number or an expression, found {describe(value)}")
+    if isinstance(value, (int, Fraction, Expr)):
+        return value
+    if re.fullmatch(r"\s*[-+]?[\d.]+\s*", value):
+        raise bad("bad-value", f"expected a number, found the quoted text `{value}`", help="take the quotes off")
+    try:
+        return parse(value)
+    except ExprError as error:
+        raise bad(
+            "bad-expression",
+            f"in `{describe_text(value)}`: {error}",
+            start=error.start,
+            end=error.end,
+            help=error.help,
+        ) from None
+
+
+def describe_text(text: str) -> str:
+    """Return a text cut to a length that fits an error line."""
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+PairFormula = Formula | tuple[Formula, Formula]
+
+
+def read_pair(value: Any) -> PairFormula:
+    """Return one formula for both axes, or (height, width): `2`, `3x3`, `[1, 7]`, `k`."""
+    if isinstance(value, str) and (match := _KERNEL.fullmatch(value)):
+        return int(match[1]), int(match[2])
+    if isinstance(value, str) and re.fullmatch(r"[\d:.,x* ]+", value):
+        height, _, width = re.sub(r"[:,.* ]+", "x", value.strip()).partition("x")
+        help = f"write {height}x{width}" if height.isdigit() and width.isdigit() else ""
+        raise bad("bad-value", f"`{value}` is not a size; {_PAIR_FORMS}", help=help)
+    if isinstance(value, list):
+        if len(value) != 2:
+            raise bad("bad-value", f"a list of {len(value)} is not a size; {_PAIR_FORMS}")
+        return read_formula(value[0]), read_formula(value[1])
+    if value is None or isinstance(value, (dict, bool)):
+        raise bad("bad-value", f"{describe(value)} is not a size; {_PAIR_FORMS}")
+    return read_formula(value)
+
+
+_PAIR_FORMS = "write one number, `3x3` (height x width) or `[height, width]`"
+
+PaddingValue = Literal["same", "valid"] | PairFormula | tuple[PairFormula, PairFormula]
+
+
+def read_padding(value: Any) -> PaddingValue:
+    """Return `same`, `valid`, a formula, (height, width), or ((top, bottom), (left, right))."""
+    if isinstance(value, str) and value in ("same", "SAME"):
+        return "same"
+    if isinstance(value, str) and value in ("V", "valid", "VALID"):
+        return "valid"
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(v, list) for v in value):
+        (top, bottom), (left, right) = (_exactly_two(v) for v in value)
+        return (
+            (read_formula(top), read_formula(bottom)),
+            (read_formula(left), read_formula(right)),
+        )
+    if value is None or isinstance(value, (dict, bool)) or (isinstance(value, list) and len(value) != 2):
+        raise bad("bad-value", f"{describe(value)} is not a padding; {_PADDING_FORMS}")
+    return read_pair(value)
+
+
+_PADDING_FORMS = (
+    "write `same`, `V` (valid), a number, `[height, width]` or `[[top, bottom], [left, right]]`"
+)
+
+
+def _exactly_two(value: list[Any]) -> tuple[Any, Any]:
+    if len(value) != 2:
+        raise bad("bad-value", f"a list of {len(value)} is not a padding; {_PADDING_FORMS}")
+    return value[0], value[1]
+
+
+RESERVED = frozenset(
+    "add_module apply bfloat16 buffers call_super_init children compile cpu cuda "
+    "dump_patches eval extra_repr forward get_buffer get_extra_state get_parameter "
+    "get_submodule ipu load_state_dict modules mtia named_buffers named_children "
+    "named_modules named_parameters parameters register_backward_hook register_buffer "
+    "register_forward_hook register_forward_pre_hook register_full_backward_hook "
+    "register_full_backward_pre_hook register_load_state_dict_post_hook "
+    "register_load_state_dict_pre_hook register_module register_parameter "
+    "register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state "
+    "set_submodule share_memory state_dict to to_empty train training type xpu zero_grad "
+    "T_destination "
+    # a network's own attributes, containers' methods, and the words that expressions give meaning
+    "clear items keys pop update values append extend insert probabilities predict "
+    "in prev index true false self torch nn".split()
+)
+"""Names that mean something else on the module that is built, or in an expression."""
+
+KEYWORDS = frozenset(
+    "False None True and as assert async await break class continue def del elif else except "
+    "finally for from global if import in is lambda nonlocal not or pass raise return try while "
+    "with yield match case".split()
+)
+
+
+def read_name(value: Any) -> str:
+    """Return a name: a letter or `_`, then letters, digits and `_`; not a reserved word."""
+    if not isinstance(value, str):
+        raise bad("bad-name", f"a name is text, found {describe(value)}", help="quote it")
+    if not _NAME.fullmatch(value):
+        raise bad(
+            "bad-name",
+            f"`{describe_text(value)}` is not a name: a letter or `_` first, then letters, digits or `_`",
+            help=_suggest_name(value),
+        )
+    if value in KEYWORDS or value in RESERVED or value.startswith("__"):
+        raise bad(
+            "bad-name",
+            f"`{value}` is taken: it has a meaning of its own in Python or on a torch module",
+            help=f"call it `{value.strip('_') or 'layer'}_1` or another name",
+        )
+    return value
+
+
+def _suggest_name(value: str) -> str:
+    cleaned = re.sub(r"\W+", "_", value, flags=re.ASCII).strip("_")
+    if not cleaned:
+        return "choose a name such as `conv_1`"
+    return f"write `{cleaned if not cleaned[0].isdigit() else 'layer_' + cleaned}`"
+
+
+def read_param_name(value: Any) -> str:
+    """Return a parameter's name: an identifier that no word of the language uses."""
+    if not isinstance(value, str) or not _PARAM_NAME.fullmatch(value):
+        raise bad("bad-name", f"{describe(value)} is not a name for a parameter")
+    if value in _WORDS_OF_VALUES or value in KEYWORDS:
+        raise bad("bad-name", f"a parameter cannot be called `{value}`: the language uses the word")
+    return value
+
+
+_WORDS_OF_VALUES = frozenset(
+    ["same", "valid", "V", "SAME", "VALID", "in", "prev", "index", "true", "false", "none"]
+    + list(ACTIVATIONS)
+    + ["int", "floor", "ceil", "round", "min", "max"]
+)
+
+
+def read_size(value: Any) -> str:
+    """Return a printed size, `35x35x384` (height x width x channels) or `1000`."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not _SIZE.fullmatch(text):
+        raise bad(
+            "bad-value",
+            f"{describe(value)} is not a printed size",
+            help="write height x width x channels, as in 35x35x384",
+        )
+    return text
+
+
+def read_activation(value: Any) -> str:
+    """Return the name of an activation, `none`, or a parameter's name (checked on use)."""
+    if not isinstance(value, str):
+        raise bad("bad-value", f"expected an activation, found {describe(value)}", help=_ACTIVATIONS)
+    return value
+
+
+_ACTIVATIONS = "one of none, " + ", ".join(ACTIVATIONS)
+
+
+def read_bool(value: Any) -> bool | Expr:
+    """Return true or false, or an expression that gives one."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
+        word = "true" if value.lower() in ("yes", "on") else "false"
+        raise bad("bad-value", f"expected true or false, found the text `{value}`", help=f"write {word}")
+    if not isinstance(value, str):
+        raise bad("bad-value", f"expected true or false, found {describe(value)}")
+    formula = read_formula(value)
+    assert isinstance(formula, Expr)
+    return formula
+
+
+def read_true(value: Any) -> bool:
+    """Return true: the principal argument of an op that takes none."""
+    if value is not True:
+        raise bad("bad-value", f"expected `true`, found {describe(value)}", help="write `true` or the word alone")
+    return True
+
+
+def read_text(value: Any) -> str:
+    """Return a text."""
+    if not isinstance(value, str):
+        raise bad("bad-value", f"expected a text, found {describe(value)}", help="put it in quotes")
+    return value
+
+
+def read_list(value: Any) -> list[Any]:
+    """Return a list, or a single text as a list of one."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        raise bad("bad-value", f"expected a name or a list of names, found {describe(value)}")
+    return value
+
+
+Number = Annotated[Formula, PlainValidator(read_formula)]
+Kernel = Annotated[PairFormula, PlainValidator(read_pair)]
+Padding = Annotated[PaddingValue, PlainValidator(read_padding)]
+Name = Annotated[str, PlainValidator(read_name)]
+Size = Annotated[str, PlainValidator(read_size)]
+ActivationName = Annotated[str, PlainValidator(read_activation)]
+Flag = Annotated[bool | Expr, PlainValidator(read_bool)]
+Bare = Annotated[bool, PlainValidator(read_true)]
+Text = Annotated[str, PlainValidator(read_text)]
+Names = Annotated[list[str], PlainValidator(read_list)]

@@ -1,0 +1,380 @@
+"""YAML text -> values that remember file:line:column."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import yaml
+
+from compiler.errors import CompileError, Diagnostic, Remark, Span
+
+MAX_DEPTH = 100
+"""Levels of nesting; the deepest shipped spec has 9."""
+MAX_ALIASED = 1_000_000
+"""Values that aliases may repeat; a plain file of any length has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A single value: None, bool, int, Fraction or str."""
+
+    value: Any
+    text: str
+    span: Span
+    quoted: bool
+
+    kind = "value"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A value in a mapping, with the place of its key."""
+
+    key_span: Span
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Keys in the order of the file."""
+
+    entries: dict[str, Entry]
+    span: Span
+
+    kind = "mapping"
+
+    def get(self, key: str) -> Node | None:
+        """Return the value of a key, or None."""
+        entry = self.entries.get(key)
+        return entry.node if entry else None
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """Items in order."""
+
+    items: tuple[Node, ...]
+    span: Span
+
+    kind = "list"
+
+
+Node = Scalar | Mapping | Sequence
+
+
+def plain(node: Node) -> Any:
+    """Return a node as plain Python data: dict, list, str, int, Fraction, bool, None."""
+    if isinstance(node, Scalar):
+        return node.value
+    if isinstance(node, Sequence):
+        return [plain(item) for item in node.items]
+    return {key: plain(entry.node) for key, entry in node.entries.items()}
+
+
+def span_at(node: Node, steps: tuple[int | str, ...]) -> Span:
+    """Return the place of the value at the end of a path, or of the last value on the way."""
+    for step in steps:
+        if isinstance(node, Mapping) and str(step) in node.entries:
+            node = node.entries[str(step)].node
+        elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
+            node = node.items[step]
+        else:
+            break
+    return node.span
+
+
+def fail(code: str, message: str, span: Span, **more: Any) -> CompileError:
+    """Return an error with one diagnostic, to be raised."""
+    return CompileError([Diagnostic(code, message, span, **more)])
+
+
+def decode(data: bytes, file: str) -> str:
+    """Return the text of a spec file: UTF-8, or UTF-16 with a byte order mark.
+
+    Raises:
+        CompileError: `not-utf8`, at the first byte that is not.
+    """
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line = before.count(b"\n") + 1
+        column = error.start - (before.rfind(b"\n") + 1) + 1
+        raise fail(
+            "not-utf8",
+            f"the file is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}",
+            Span(file, line, column),
+            help="save it as UTF-8",
+        ) from None
+
+
+def parse_yaml(text: str, file: str) -> Mapping:
+    """Parse one YAML document whose root is a mapping.
+
+    Scalars follow YAML 1.2: `no` is text, `010` is ten, `1e-3` is a number. Keys are text.
+
+    Raises:
+        CompileError: the text is not YAML, or is YAML that no spec can be.
+    """
+    root = _Builder(file, text).build()
+    if root is None:
+        raise fail("empty-file", "the file is empty", Span(file, 1, 1), help=_ROOT_HELP)
+    if not isinstance(root, Mapping):
+        what = "a list" if isinstance(root, Sequence) else f"the text `{_short(root.text)}`"
+        raise fail("not-a-spec", f"the file holds {what}, not a mapping", root.span, help=_ROOT_HELP)
+    return root
+
+
+_ROOT_HELP = "a spec begins with `network: NAME`, a library with `blocks:`"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection that is being read."""
+
+    event: Any
+    items: list[Node] = field(default_factory=list)
+    keys: list[Scalar] = field(default_factory=list)
+    key: Scalar | None = None
+
+
+class _Builder:
+    """Builds nodes from libyaml's events, without recursion."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file = file
+        self.text = text
+        self.stack: list[_Open] = []
+        self.anchors: dict[str, Node] = {}
+        self.open_anchors: set[str] = set()
+        self.weights: dict[int, int] = {}
+        self.aliased = 0
+        self.root: Node | None = None
+        self.documents = 0
+
+    def build(self) -> Node | None:
+        for event in self._events():
+            if isinstance(event, yaml.DocumentStartEvent):
+                self.documents += 1
+                if self.documents > 1:
+                    raise fail(
+                        "several-documents",
+                        "the file holds more than one document",
+                        self._span(event),
+                        help="keep one spec per file; take the second `---` out",
+                    )
+            elif isinstance(event, yaml.ScalarEvent):
+                self._check_tag(event)
+                self._put(self._scalar(event), event)
+            elif isinstance(event, yaml.AliasEvent):
+                self._put_alias(event)
+            elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+                self._open(event)
+            elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+                self._close(event)
+        empty = isinstance(self.root, Scalar) and self.root.value is None
+        return None if empty else self.root
+
+    def _events(self) -> Iterator[Any]:
+        try:
+            yield from yaml.parse(self.text, Loader=yaml.CBaseLoader)
+        except yaml.MarkedYAMLError as error:
+            raise self._syntax_error(error) from None
+        except yaml.reader.ReaderError as error:
+            at = self.text[: error.position] if isinstance(error.position, int) else ""
+            raise fail(
+                "yaml-syntax",
+                f"the character U+{_code_point(error.character):04X} may not stand in YAML",
+                Span(self.file, at.count("\n") + 1, len(at) - (at.rfind("\n") + 1) + 1),
+            ) from None
+
+    def _syntax_error(self, error: yaml.MarkedYAMLError) -> CompileError:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        tab = self._tab_before(line)
+        if tab:
+            return fail(
+                "yaml-tab",
+                "a tab stands in the indentation",
+                Span(self.file, line, tab),
+                help="YAML is indented with spaces; replace the tab",
+            )
+        problem = error.problem or "the text is not YAML"
+        if "undefined alias" in problem:
+            problem = f"{problem} (no `&{_alias_name(error)}` before it)"
+        context = f" ({error.context})" if error.context else ""
+        return fail("yaml-syntax", f"{problem}{context}", Span(self.file, line, column))
+
+    def _tab_before(self, line: int) -> int:
+        """Return the column of a tab in the indentation of a line, 0 if there is none."""
+        lines = self.text.splitlines()
+        indent = re.match(r"[ \t]*", lines[line - 1]) if line <= len(lines) else None
+        return indent[0].find("\t") + 1 if indent else 0
+
+    def _span(self, event: Any) -> Span:
+        start, end = event.start_mark, event.end_mark
+        return Span(self.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+
+    def _check_tag(self, event: Any) -> None:
+        if event.tag and event.tag != "!":
+            raise fail(
+                "yaml-tag",
+                f"the tag `{_short(event.tag)}` is not allowed",
+                self._span(event),
+                help="a spec is plain data; take the tag out",
+            )
+
+    def _scalar(self, event: yaml.ScalarEvent) -> Scalar:
+        is_plain = event.style in (None, "") and not event.tag
+        value = resolve(event.value) if is_plain else event.value
+        return Scalar(value, event.value, self._span(event), not is_plain)
+
+    def _put_alias(self, event: Any) -> None:
+        name = event.anchor
+        if name in self.open_anchors:
+            raise fail(
+                "recursive-alias",
+                f"`*{name}` stands inside the value that it names",
+                self._span(event),
+                help="an alias can only repeat a value that is already complete",
+            )
+        if name not in self.anchors:
+            raise fail("yaml-syntax", f"`*{name}` has no `&{name}` before it", self._span(event))
+        node = self.anchors[name]
+        self.aliased += self.weights.get(id(node), 1)
+        if self.aliased > MAX_ALIASED:
+            raise fail(
+                "alias-bomb",
+                f"aliases repeat more than {MAX_ALIASED:,} values",
+                self._span(event),
+                help="use a block with `repeat` instead of aliases of aliases",
+            )
+        self._put(node, event, weight=self.weights.get(id(node), 1), is_alias=True)
+
+    def _open(self, event: Any) -> None:
+        self._check_tag(event)
+        if len(self.stack) >= MAX_DEPTH:
+            raise fail(
+                "too-deep",
+                f"the file nests deeper than {MAX_DEPTH} levels",
+                self._span(event),
+                help="move the inner part into a block of its own",
+            )
+        if event.anchor:
+            self.open_anchors.add(event.anchor)
+        self.stack.append(_Open(event))
+        self.weights[id(self.stack[-1])] = 1
+
+    def _close(self, event: Any) -> None:
+        top = self.stack.pop()
+        weight = self.weights.pop(id(top))
+        start, end = top.event.start_mark, event.end_mark
+        span = Span(self.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+        node: Node
+        if isinstance(top.event, yaml.SequenceStartEvent):
+            node = Sequence(tuple(top.items), span)
+        else:
+            node = self._mapping(top, span)
+        if top.event.anchor:
+            self.open_anchors.discard(top.event.anchor)
+        self._put(node, top.event, weight=weight)
+
+    def _put(self, node: Node, event: Any, weight: int = 1, is_alias: bool = False) -> None:
+        """Hand a finished node to the collection that is open, or make it the root."""
+        if not is_alias and getattr(event, "anchor", None):
+            self.anchors[event.anchor] = node
+            self.weights[id(node)] = weight
+        if not self.stack:
+            self.root = node
+            return
+        top = self.stack[-1]
+        self.weights[id(top)] += weight
+        if isinstance(top.event, yaml.MappingStartEvent) and top.key is None:
+            top.key = self._key(node)
+            return
+        if top.key is not None:
+            top.keys.append(top.key)
+            top.key = None
+        top.items.append(node)
+
+    def _key(self, node: Node) -> Scalar:
+        if not isinstance(node, Scalar):
+            raise fail("bad-key", f"a {node.kind} cannot be a key", node.span)
+        if node.value is None:
+            raise fail("bad-key", "a key is empty", node.span)
+        return node
+
+    def _mapping(self, top: _Open, span: Span) -> Mapping:
+        own: dict[str, Entry] = {}
+        merged: list[Mapping] = []
+        for key, node in zip(top.keys, top.items, strict=True):
+            if key.text == "<<" and not key.quoted:
+                merged.extend(self._merged(node))
+                continue
+            if key.text in own:
+                raise fail(
+                    "duplicate-key",
+                    f"the key `{_short(key.text)}` stands twice in one mapping "
+                    f"(lines {own[key.text].key_span.line} and {key.span.line})",
+                    key.span,
+                    remarks=(Remark(own[key.text].key_span, "it stands here first"),),
+                    help="keep one of the two",
+                )
+            own[key.text] = Entry(key.span, node)
+        for base in merged:
+            for name, entry in base.entries.items():
+                own.setdefault(name, entry)
+        return Mapping(own, span)
+
+    def _merged(self, node: Node) -> list[Mapping]:
+        items = node.items if isinstance(node, Sequence) else (node,)
+        out = [item for item in items if isinstance(item, Mapping)]
+        if len(out) != len(items):
+            raise fail("bad-merge", "`<<` takes a mapping or a list of mappings", node.span)
+        return out
+
+
+def _code_point(character: Any) -> int:
+    if isinstance(character, int):
+        return character
+    return ord(character[:1]) if character else 0
+
+
+def _alias_name(error: yaml.MarkedYAMLError) -> str:
+    found = re.search(r"'(.*)'", error.problem or "")
+    return found[1] if found else "?"
+
+
+_INT = re.compile(r"[-+]?[0-9]+")
+_OCT_HEX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
+_WORDS: dict[str, Any] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
+def resolve(text: str) -> Any:
+    """Return the value of a plain scalar under the YAML 1.2 core schema; fractions are exact."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if len(text) > 40 or not (text[0].isdigit() or text[0] in "+-."):
+        return text
+    if _INT.fullmatch(text):
+        return int(text)
+    if _OCT_HEX.fullmatch(text):
+        return int(text, 0)
+    if _FLOAT.fullmatch(text):
+        value = Fraction(text)
+        return value.numerator if value.denominator == 1 else value
+    return text
