@@ -1,0 +1,200 @@
+"""Why a shape does not fit: the operands, the layers that made them, the erratum, the way out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from compiler.errors import Diagnostic, Remark, Span
+from compiler.graph import Erratum, Info, Node
+from compiler.ops import Add, Concat, Conv2d, Linear, Multiply, Op
+from compiler.ops.merge import majority
+from compiler.shapes import Shape, ShapeError, show
+
+STEPS = 6
+"""Layers that are named on the way to a bad shape."""
+
+
+def blame(
+    error: ShapeError, op: Op, name: str, info: Info, operands: tuple[Node, ...], nodes: Mapping[str, Node]
+) -> Diagnostic:
+    """Return the diagnostic for an operation that does not fit its operands."""
+    if isinstance(op, (Concat, Add, Multiply)) and error.code == "shape-mismatch":
+        return _blame_join(op, name, info, operands, nodes)
+    source = operands[0] if operands else None
+    notes = [f"`{source.name}` gives {source.shape}"] if source else []
+    if source is not None and error.code == "empty-output":
+        notes = [_grid_history(source, nodes)]
+    return Diagnostic(
+        error.code,
+        f"`{name}`: {error}",
+        info.span,
+        notes=tuple(notes),
+        help=error.help,
+        errata=tuple(e.id for e in info.errata),
+    )
+
+
+def _blame_join(
+    op: Op, name: str, info: Info, operands: tuple[Node, ...], nodes: Mapping[str, Node]
+) -> Diagnostic:
+    """Name every operand of a join with its size, and the one that differs from the rest."""
+    sizes = [_compared(op, o.shape) for o in operands]
+    odd = _odd_one(sizes, info, op)
+    culprit = _maker(operands[odd], nodes)
+    verb = {"Concat": "concat", "Add": "add", "Multiply": "multiply"}[op.kind]
+    unequal = list(dict.fromkeys(s for i, s in enumerate(sizes) if s != sizes[odd]))
+    message = f"`{name}` cannot {verb} {sizes[odd]} with {' and '.join(unequal) or sizes[odd]}"
+    remarks = [Remark(info.span, f"the {verb} that they enter")]
+    seen = {culprit.info.span, info.span}
+    for place, operand in enumerate(operands):
+        maker = _maker(operand, nodes)
+        if place != odd and maker.info.span not in seen:
+            seen.add(maker.info.span)
+            remarks.append(Remark(maker.info.span, f"this gives {operand.shape.paper}"))
+    errata = _errata(operands, nodes, info)
+    return Diagnostic(
+        "shape-mismatch",
+        message,
+        culprit.info.span,
+        label=f"this gives {operands[odd].shape.paper}",
+        remarks=tuple(remarks),
+        notes=(
+            *(f"operand {i}: {o.shape.paper} from `{o.name}`" for i, o in enumerate(operands, 1)),
+            _difference(op, operands),
+            *(f"erratum {e.id}, {e.where}: prints `{e.printed}`; {e.why}" for e in errata),
+        ),
+        help=_help(op, operands, odd, culprit, errata),
+        errata=tuple(e.id for e in errata),
+    )
+
+
+def _compared(op: Op, shape: Shape) -> str:
+    """Return the part of a shape that a join compares: the grid of a concat, all of an add."""
+    if isinstance(op, Concat):
+        return "x".join(map(show, shape.grid)) + "x" + show(shape.channels) if shape.grid else str(shape)
+    return shape.paper
+
+
+def _odd_one(sizes: list[str], info: Info, op: Op) -> int:
+    """Return the operand to blame: unlike the printed size, else unlike the majority, else the last."""
+    keys = [s.rpartition("x")[0] if isinstance(op, Concat) else s for s in sizes]
+    if info.size:
+        wanted = info.size.rpartition("x")[0] if isinstance(op, Concat) else info.size
+        wrong = [i for i, k in enumerate(keys) if k != wanted]
+        if wrong and len(wrong) < len(keys):
+            return wrong[0]
+    counts = Counter(keys)
+    common, times = counts.most_common(1)[0]
+    if times > 1:
+        return next(i for i, k in enumerate(keys) if k != common)
+    return len(sizes) - 1
+
+
+def _maker(node: Node, nodes: Mapping[str, Node]) -> Node:
+    """Return the node that gave a tensor its channels or grid: norms and activations keep both."""
+    while node.op.kind in ("BatchNorm", "Activation", "Scale", "Dropout", "Identity") and node.inputs:
+        node = nodes[node.inputs[0]]
+    return node
+
+
+def _difference(op: Op, operands: tuple[Node, ...]) -> str:
+    shapes = [o.shape for o in operands]
+    channels = {s.channels for s in shapes}
+    grids = {s.grid for s in shapes}
+    if isinstance(op, Concat):
+        same = "the channels agree, " if len(channels) == 1 else ""
+        return f"{same}a concat needs equal grids; channels may differ"
+    parts = []
+    if len(channels) > 1:
+        parts.append("channels " + " against ".join(show(s.channels) for s in shapes))
+    if len(grids) > 1:
+        parts.append("grids " + " against ".join("x".join(map(show, s.grid)) or "none" for s in shapes))
+    return f"they differ in {' and in '.join(parts)}; nothing is broadcast, cropped or filled"
+
+
+def _errata(operands: tuple[Node, ...], nodes: Mapping[str, Node], info: Info) -> list[Erratum]:
+    """Return the recorded errata of the layers that lead to a join, up to where they part."""
+    found = {e.id: e for e in info.errata if e.severity == "unbuildable"}
+    for operand in operands:
+        for erratum in _maker(operand, nodes).info.errata:
+            if erratum.severity == "unbuildable" and _explains(erratum):
+                found[erratum.id] = erratum
+    return list(found.values())
+
+
+def _explains(erratum: Erratum) -> bool:
+    return erratum.printed != erratum.built
+
+
+def _help(op: Op, operands: tuple[Node, ...], odd: int, culprit: Node, errata: list[Erratum]) -> str:
+    fitting = [e for e in errata if e.id in {x.id for x in culprit.info.errata}] or errata
+    if fitting:
+        return f"erratum {fitting[0].id}: build {fitting[0].built}"
+    others = [o.shape for i, o in enumerate(operands) if i != odd]
+    if isinstance(op, Concat):
+        return "give the branches the same total stride, or pad them alike"
+    wanted = majority(tuple(s.channels for s in others))
+    width = {Conv2d: "filters", Linear: "linear"}.get(type(culprit.op))  # type: ignore[type-abstract]
+    grids = {o.shape.grid for o in operands}
+    if len(grids) > 1:
+        return (
+            f"give the shortcut a 1x1 projection to {show(operands[-1].shape.channels)} with the body's stride"
+        )
+    if width and wanted is not None:
+        written = culprit.exprs.get("out_channels")
+        kept = f" (it is `{written.text}` now)" if written else ""
+        return (
+            f"set `{width}` to {show(wanted)}{kept}, or project the other operand "
+            f"with a 1x1 convolution to {show(operands[odd].shape.channels)}"
+        )
+    return "make the operands equal, for example with a 1x1 projection on one of them"
+
+
+def _grid_history(node: Node, nodes: Mapping[str, Node]) -> str:
+    """Return how the grid shrank on the way: `75x75 -> ... -> 2x2`, with the layers."""
+    steps = [(_grid(node), node.name)]
+    while node.inputs and len(steps) < 100:
+        before = nodes[node.inputs[0]]
+        if before.shape.grid != node.shape.grid:
+            steps.append((_grid(before), before.name))
+        else:
+            steps[-1] = (steps[-1][0], before.name) if before.inputs else steps[-1]
+        node = before
+    shown = [f"{grid} ({name})" for grid, name in reversed(steps[: STEPS])]
+    first = [f"{steps[-1][0]} ({steps[-1][1]})", "..."] if len(steps) > STEPS else []
+    return "the grid on the way: " + " -> ".join([*first, *shown])
+
+
+def _grid(node: Node) -> str:
+    return "x".join(map(show, node.shape.grid)) or "vector"
+
+
+def recover(op: Op, shapes: tuple[Shape, ...]) -> Shape:
+    """Return the most that can be said of the output of an operation that does not fit.
+
+    Unknown sizes are None; they agree with everything, so that one cause is reported once. A
+    sum takes what most operands have, and on a tie the first: a residual's shortcut.
+    """
+    if isinstance(op, Concat) and shapes:
+        channels = [s.channels for s in shapes]
+        numbers = [c for c in channels if isinstance(c, int)]
+        total = sum(numbers) if len(numbers) == len(channels) else None
+        grids = [s.grid for s in shapes]
+        if len({len(g) for g in grids}) > 1:
+            return Shape((total, None, None))
+        return Shape((total, *(d[0] if len(set(d)) == 1 else None for d in zip(*grids, strict=True))))
+    if isinstance(op, (Add, Multiply)) and shapes and len({len(s) for s in shapes}) == 1:
+        return Shape(map(majority, zip(*shapes, strict=True)))
+    if isinstance(op, Conv2d):
+        return Shape((op.out_channels or None, None, None))
+    if isinstance(op, Linear):
+        return Shape((op.out_features or None,))
+    if op.kind in ("Flatten", "GlobalPool2d", "Normalize"):
+        return Shape((shapes[0].channels if shapes and len(shapes[0]) == 1 else None,))
+    return Shape((shapes[0].channels if shapes else None, None, None))
+
+
+def span_of(node: Node) -> Span:
+    """Return where a node was written."""
+    return node.info.span

@@ -1,0 +1,395 @@
+"""YAML nodes -> spec models; pydantic finds the faults, the words are ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from compiler.errors import Diagnostic, Report, Span
+from compiler.fields import describe
+from compiler.ops import ACTIVATIONS
+from compiler.source import Mapping, Node, Scalar, Sequence, plain, span_at
+from compiler.spec import (
+    COMMON,
+    LAYERS,
+    BlockSpec,
+    ClaimSpec,
+    ErratumSpec,
+    Layer,
+    Located,
+    NetworkSpec,
+    OutputSpec,
+    ParamSpec,
+    ResidualBody,
+)
+from compiler.suggest import did_you_mean, listing
+
+RENAMED = {"from": "inputs", "with": "arguments"}
+"""Keys in YAML that cannot be (or are not) the names of fields."""
+SPELLED = {field: key for key, field in RENAMED.items()}
+M = TypeVar("M", bound=Located)
+
+
+def validate(model: type[M], node: Node, values: dict[str, Any], what: str, report: Report) -> M | None:
+    """Return a model, or None after reporting each fault of `values` at its place in `node`."""
+    try:
+        out = model.model_validate({RENAMED.get(k, k): v for k, v in values.items()})
+    except ValidationError as error:
+        seen: set[tuple[Any, ...]] = set()
+        for fault in error.errors(include_url=False):
+            place = fault["loc"][:1] if fault["type"] != "extra_forbidden" else fault["loc"]
+            if (place, fault["type"]) not in seen:
+                seen.add((place, fault["type"]))
+                report.add(_translate(model, node, what, dict(fault)))
+        return None
+    out._node = node
+    return out
+
+
+def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any]) -> Diagnostic:
+    """Turn one of pydantic's findings into a diagnostic of ours."""
+    steps = tuple(SPELLED.get(s, s) if isinstance(s, str) else s for s in fault["loc"])
+    key = str(steps[0]) if steps else ""
+    found = fault["input"]
+    kind, context = fault["type"], fault.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = [SPELLED.get(f, f) for f in model.model_fields]
+        return Diagnostic(
+            "unknown-field",
+            f"{what} has no key `{steps[-1]}`{did_you_mean(str(steps[-1]), known)}",
+            _key_span(node, steps),
+            help=f"{what} takes {listing(_first_own(model, known))}",
+        )
+    if kind == "missing":
+        return Diagnostic("missing-field", f"{what} needs `{key}`", node.span, help=_missing_help(model, key))
+    span = span_at(node, steps)
+    if found is None and len(steps) == 1:
+        return Diagnostic(
+            "bad-value", f"`{key}` of {what} is empty", span, help="give it a value, or take the key out"
+        )
+    if "start" in context:
+        span = span.inside(_quote(node, steps) + context["start"], _quote(node, steps) + context["end"])
+    code = kind if kind.startswith("bad-") else "bad-value"
+    message = fault["msg"] if kind.startswith("bad-") else _expected(kind, context, found)
+    return Diagnostic(
+        code, f"`{key}` of {what}: {message}", span, help=str(context.get("help", ""))
+    )
+
+
+def _first_own(model: type[Located], known: list[str]) -> list[str]:
+    """Return the keys with the op's own before those that every layer has."""
+    if not issubclass(model, Layer):
+        return known
+    own = [k for k in known if RENAMED.get(k, k) not in COMMON or k == "cite"]
+    return [*(k for k in own if k != "cite"), *(k for k in known if k not in own)]
+
+
+def _missing_help(model: type[Located], key: str) -> str:
+    field = model.model_fields.get(key)
+    example = {"filters": "filters: 64", "join": "join: concat", "body": "body: [...]"}.get(key)
+    if example:
+        return f"add `{example}`"
+    return f"add `{key}: ...`" if field is not None else ""
+
+
+_TYPES = {
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+}
+
+
+def _expected(kind: str, context: dict[str, Any], found: Any) -> str:
+    if kind == "literal_error":
+        words = re.sub(r"'", "`", str(context["expected"]))
+        guess = did_you_mean(found, re.findall(r"`(\w+)`", words)) if isinstance(found, str) else ""
+        return f"expected {words}, found {describe(found)}{guess}"
+    return f"expected {_TYPES.get(kind, 'another kind of value')}, found {describe(found)}"
+
+
+def _key_span(node: Node, steps: tuple[int | str, ...]) -> Span:
+    for step in steps[:-1]:
+        if isinstance(node, Mapping) and step in node.entries:
+            node = node.entries[str(step)].node
+        elif isinstance(node, Sequence) and isinstance(step, int):
+            node = node.items[step]
+    last = str(steps[-1])
+    if isinstance(node, Mapping) and last in node.entries:
+        return node.entries[last].key_span
+    return node.span
+
+
+def _quote(node: Node, steps: tuple[int | str, ...]) -> int:
+    """Return 1 where the value at a path stands in quotes, so that offsets in it fit."""
+    for step in steps:
+        if isinstance(node, Mapping) and step in node.entries:
+            node = node.entries[str(step)].node
+        elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
+            node = node.items[step]
+    return int(isinstance(node, Scalar) and node.quoted)
+
+
+def read_chain(node: Node | None, what: str, report: Report) -> list[Layer]:
+    """Return the layers of a list, leaving out those with faults (which are reported)."""
+    if not isinstance(node, Sequence):
+        if node is not None:
+            report.add(
+                Diagnostic(
+                    "bad-value",
+                    f"{what} is {describe(plain(node)) if isinstance(node, Scalar) else 'a mapping'}, not a list of layers",
+                    node.span,
+                    help="write each layer as an item: `- {conv: 3x3, filters: 64}`",
+                )
+            )
+        return []
+    layers = (read_layer(item, report) for item in node.items)
+    return [layer for layer in layers if layer is not None]
+
+
+def read_layer(node: Node, report: Report) -> Layer | None:
+    """Return one layer, or None after reporting what is wrong with it."""
+    if isinstance(node, Scalar):
+        return _read_word(node, report)
+    if isinstance(node, Sequence):
+        report.add(
+            Diagnostic(
+                "bad-layer",
+                f"a layer is a mapping, found a list of {len(node.items)}",
+                node.span,
+                help="name every value: `{conv: 3x3, filters: 64}`; positions mean nothing here",
+            )
+        )
+        return None
+    op = _find_op(node, report)
+    if op is None:
+        return None
+    values: dict[str, Any] = {}
+    for key, entry in node.entries.items():
+        values[key] = _nested(op, key, entry.node, report)
+    return validate(LAYERS[op], node, values, f"`{op}`", report)
+
+
+def _read_word(node: Scalar, report: Report) -> Layer | None:
+    word = node.value
+    if not isinstance(word, str):
+        report.add(Diagnostic("bad-layer", f"a layer is a mapping or a word, found {describe(word)}", node.span))
+        return None
+    if word not in LAYERS:
+        report.add(_unknown_op(word, node.span))
+        return None
+    if not LAYERS[word].bare:
+        report.add(
+            Diagnostic(
+                "bad-layer",
+                f"`{word}` alone says too little",
+                node.span,
+                help=f"write `{{{word}: ...}}` with {listing(_required(word))}",
+            )
+        )
+        return None
+    return validate(LAYERS[word], node, {word: True}, f"`{word}`", report)
+
+
+def _required(op: str) -> list[str]:
+    return [k for k, f in LAYERS[op].model_fields.items() if f.is_required()]
+
+
+def _unknown_op(word: str, span: Span, others: Iterable[str] = ()) -> Diagnostic:
+    found = [k for k in others if k in LAYERS]
+    if found:
+        return Diagnostic(
+            "op-not-first",
+            f"a layer opens with its op: `{found[0]}` stands after `{word}`",
+            span,
+            help=f"put `{found[0]}` first",
+        )
+    return Diagnostic(
+        "unknown-op",
+        f"there is no op `{word if len(word) <= 60 else word[:57] + '...'}`{did_you_mean(word, LAYERS)}",
+        span,
+        help=f"the ops are {listing(LAYERS)}; a block is used as `{{block: NAME}}`",
+    )
+
+
+def _find_op(node: Mapping, report: Report) -> str | None:
+    if not node.entries:
+        report.add(Diagnostic("bad-layer", "a layer is empty", node.span, help="write `{op: value, ...}`"))
+        return None
+    word, entry = next(iter(node.entries.items()))
+    if word == "op" and isinstance(entry.node, Scalar):
+        report.add(
+            Diagnostic(
+                "unknown-op",
+                f"the op is the first key itself, not the value of `op`: `{entry.node.text}`",
+                entry.key_span,
+                help=f"write `{{{entry.node.text or 'conv'}: ...}}`",
+            )
+        )
+        return None
+    if word in LAYERS:
+        return word
+    report.add(_unknown_op(word, entry.key_span, list(node.entries)[1:]))
+    return None
+
+
+def _nested(op: str, key: str, node: Node, report: Report) -> Any:
+    """Return a value of a layer: chains are read here, everything else by pydantic."""
+    if key == op and op in ("branches", "split"):
+        return read_branches(node, report)
+    if key == op == "layers":
+        return read_chain(node, "`layers`", report)
+    if key == op == "residual":
+        return read_residual(node, report)
+    return plain(node)
+
+
+def read_branches(node: Node, report: Report) -> Any:
+    """Return name -> chain."""
+    if not isinstance(node, Mapping):
+        return plain(node)
+    if not node.entries:
+        report.add(Diagnostic("bad-value", "there are no branches", node.span, help="name at least one"))
+    return {name: read_chain(e.node, f"branch `{name}`", report) for name, e in node.entries.items()}
+
+
+def read_residual(node: Node, report: Report) -> Any:
+    """Return the model of a residual's body, or the plain value for pydantic to refuse."""
+    if not isinstance(node, Mapping):
+        return plain(node)
+    values: dict[str, Any] = {}
+    for key, entry in node.entries.items():
+        is_chain = key in ("body", "shortcut")
+        values[key] = read_chain(entry.node, f"`{key}`", report) if is_chain else plain(entry.node)
+    return validate(ResidualBody, node, values, "`residual`", report) or ResidualBody.model_construct(body=[])
+
+
+BODIES = ("layers", "branches", "residual")
+
+
+def read_block(name: str, node: Node, report: Report) -> BlockSpec | None:
+    """Return a block definition."""
+    what = f"block `{name}`"
+    if not isinstance(node, Mapping):
+        report.add(Diagnostic("bad-value", f"{what} is not a mapping", node.span))
+        return None
+    bodies = [k for k in BODIES if k in node.entries]
+    if len(bodies) != 1:
+        report.add(
+            Diagnostic(
+                "bad-block",
+                f"{what} has {'no body' if not bodies else 'several bodies: ' + listing(bodies)}",
+                node.span,
+                help="give it exactly one of `layers`, `branches` (with `join`), `residual`",
+            )
+        )
+        return None
+    values = {k: plain(e.node) for k, e in node.entries.items() if k not in (*BODIES, "join", "params")}
+    values["params"] = read_params(node.get("params"), report)
+    values["body"] = _read_body(node, bodies[0], report)
+    if "join" in node.entries and bodies[0] != "branches":
+        values["join"] = None
+    block = validate(BlockSpec, node, values, what, report)
+    if block is not None:
+        block.name = name
+    return block
+
+
+def _read_body(node: Mapping, kind: str, report: Report) -> list[Layer]:
+    if kind == "layers":
+        return read_chain(node.get("layers"), "`layers`", report)
+    keys = ("branches", "join") if kind == "branches" else (kind,)
+    own = Mapping({k: node.entries[k] for k in keys if k in node.entries}, node.span)
+    layer = read_layer(own, report)
+    return [layer] if layer else []
+
+
+def read_params(node: Node | None, report: Report) -> dict[str, Any]:
+    """Return name -> parameter; a plain value is a default and gives the type."""
+    out: dict[str, Any] = {}
+    if not isinstance(node, Mapping):
+        if node is not None and not (isinstance(node, Scalar) and node.value is None):
+            report.add(Diagnostic("bad-value", "`params` is not a mapping", node.span))
+        return out
+    for name, entry in node.entries.items():
+        values = plain(entry.node)
+        if not isinstance(values, dict):
+            values = {"type": guess_type(values), "default": values}
+        param = validate(ParamSpec, entry.node, values, f"parameter `{name}`", report)
+        if param is not None:
+            out[name] = param
+    return out
+
+
+def guess_type(value: Any) -> str:
+    """Return the type of a parameter that is given by its default alone."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int):
+        return "int"
+    if isinstance(value, Fraction):
+        return "number"
+    if isinstance(value, str) and re.fullmatch(r"\d+x\d+", value):
+        return "kernel"
+    if value in ("same", "valid", "V"):
+        return "padding"
+    if value in ACTIVATIONS or value == "none":
+        return "activation"
+    return "number"
+
+
+def read_network(node: Mapping, report: Report) -> NetworkSpec | None:
+    """Return a network."""
+    skip = ("import", "blocks", "extends", "changes", "params", "layers", "claims", "outputs")
+    values: dict[str, Any] = {k: plain(e.node) for k, e in node.entries.items() if k not in skip}
+    if isinstance(values.get("errata"), dict):
+        del values["errata"]
+    values["params"] = read_params(node.get("params"), report)
+    if "layers" in node.entries:
+        values["layers"] = read_chain(node.get("layers"), "`layers`", report)
+    values["claims"] = _read_list(node.get("claims"), ClaimSpec, "a claim", report)
+    if "outputs" in node.entries:
+        values["outputs"] = _read_outputs(node.get("outputs"), report)
+    return validate(NetworkSpec, node, values, "a network", report)
+
+
+def _read_list(node: Node | None, model: type[M], what: str, report: Report) -> list[M]:
+    items = node.items if isinstance(node, Sequence) else ()
+    models = (validate(model, i, _mapping_values(i), what, report) for i in items)
+    return [m for m in models if m is not None]
+
+
+def _mapping_values(node: Node) -> dict[str, Any]:
+    values = plain(node)
+    return values if isinstance(values, dict) else {"value": values}
+
+
+def _read_outputs(node: Node | None, report: Report) -> Any:
+    if not isinstance(node, Sequence):
+        return plain(node) if node is not None else None
+    out = []
+    for item in node.items:
+        values = plain(item)
+        if isinstance(values, str):
+            values = {"name": values.rpartition(".")[2], "inputs": values}
+        out.append(validate(OutputSpec, item, values, "an output", report) if isinstance(values, dict) else None)
+    return [o for o in out if o is not None]
+
+
+def read_errata(node: Node | None, report: Report) -> dict[str, ErratumSpec]:
+    """Return id -> record of a library's `errata`; a list of ids is not a record."""
+    if not isinstance(node, Mapping):
+        return {}
+    out = {}
+    for name, entry in node.entries.items():
+        record = validate(ErratumSpec, entry.node, _mapping_values(entry.node), f"erratum `{name}`", report)
+        if record is not None:
+            out[name] = record
+    return out

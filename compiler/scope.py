@@ -1,0 +1,138 @@
+"""What a name means: layers in the lists around, a block's inputs and parameters, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from compiler.errors import Span
+from compiler.expr import Value
+from compiler.shapes import Dim, Shape
+from compiler.suggest import did_you_mean
+
+SIZES = ("channels", "height", "width")
+
+
+@dataclass(slots=True)
+class Frame:
+    """One instance of a block, or the network: parameters and inputs."""
+
+    name: str
+    params: Mapping[str, Value]
+    inputs: dict[str, str]
+    """Input name -> node."""
+    used: set[str] = field(default_factory=set)
+    sizes_hold: bool = False
+    """True when the printed sizes of this frame's layers are for the input at hand."""
+
+
+@dataclass(slots=True)
+class Named:
+    """A name in a scope: the layer's path, and its tensor once it is lowered."""
+
+    path: str
+    span: Span
+    is_automatic: bool
+    tensor: str | None = None
+
+
+@dataclass(slots=True)
+class Scope:
+    """A list of layers under one path prefix."""
+
+    prefix: str
+    frame: Frame
+    parent: Scope | None = None
+    names: dict[str, Named] = field(default_factory=dict)
+    ordinals: dict[str, int] = field(default_factory=dict)
+    index: int | None = None
+
+    def child(self, prefix: str, index: int | None = None) -> Scope:
+        """Return a scope inside this one, in the same frame."""
+        return Scope(prefix, self.frame, self, index=self.index if index is None else index)
+
+    def automatic(self, base: str) -> str:
+        """Return a local name made from `base` that is not taken: base, base_2, base_3, ..."""
+        while True:
+            count = self.ordinals.get(base, 0) + 1
+            self.ordinals[base] = count
+            name = base if count == 1 else f"{base}_{count}"
+            if name not in self.names:
+                return name
+
+    def find(self, name: str) -> Named | None:
+        """Return what a local name means here or in a list around."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.names:
+                return scope.names[name]
+            scope = scope.parent
+        return None
+
+    def visible(self) -> list[str]:
+        """Return every local name that can be referred to from here."""
+        out: list[str] = []
+        scope: Scope | None = self
+        while scope is not None:
+            out.extend(scope.names)
+            scope = scope.parent
+        return [*out, *self.frame.inputs, "in"]
+
+
+@dataclass(slots=True)
+class Lookup:
+    """Finds the value of a name in an expression; use as a function."""
+
+    scope: Scope
+    shapes: Mapping[str, Shape]
+    """Node -> shape."""
+    previous: str | None = None
+    """The node that enters the layer at hand."""
+
+    def __call__(self, name: str) -> Value:
+        frame = self.scope.frame
+        if name in frame.params:
+            frame.used.add(name)
+            return frame.params[name]
+        if name == "index":
+            if self.scope.index is None:
+                raise KeyError(name, "`index` counts the copies of a `repeat`")
+            return self.scope.index
+        head, _, size = name.rpartition(".")
+        if head and size in SIZES:
+            return self._size(head, size, name)
+        return self._unknown(name)
+
+    def _unknown(self, name: str) -> NoReturn:
+        known = [*self.scope.frame.params, "index", "in.channels", "prev.channels"]
+        have = ", ".join(f"`{p}`" for p in self.scope.frame.params) or "none"
+        guess = did_you_mean(name, known).strip(" ()")
+        raise KeyError(name, f"{guess}; the parameters here are {have}".lstrip("; "))
+
+    def _size(self, head: str, size: str, name: str) -> Value:
+        node = self._tensor(head)
+        if node is None:
+            raise KeyError(name, f"there is no layer `{head}` before this one")
+        shape = self.shapes[node]
+        at = SIZES.index(size)
+        if at >= len(shape):
+            raise KeyError(name, f"`{head}` is a vector, it has channels only")
+        return _number(shape[at], name)
+
+    def _tensor(self, head: str) -> str | None:
+        if head == "prev":
+            return self.previous
+        frame = self.scope.frame
+        if head == "in":
+            return next(iter(frame.inputs.values()))
+        if head in frame.inputs:
+            return frame.inputs[head]
+        named = self.scope.find(head)
+        return named.tensor if named else None
+
+
+def _number(dim: Dim, name: str) -> Value:
+    if dim is None or isinstance(dim, int):
+        return dim
+    raise KeyError(name, f"this size is left open ({dim}); give the input a fixed size")

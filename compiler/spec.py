@@ -1,0 +1,384 @@
+"""Everything a user may write, as pydantic models: layers, blocks, networks."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+from compiler.errors import Span
+from compiler.fields import (
+    ActivationName,
+    Bare,
+    Flag,
+    Kernel,
+    Name,
+    Names,
+    Number,
+    Padding,
+    Size,
+    Text,
+)
+from compiler.ops import ACTIVATIONS
+from compiler.source import Mapping, Node, span_at
+
+Chain = list["Layer"]
+
+
+class Located(BaseModel):
+    """A model that knows the YAML it was read from."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True
+    )
+    _node: Node | None = PrivateAttr(default=None)
+
+    def span(self, *steps: int | str) -> Span:
+        """Return the place of a value, or of the whole where the value was not written."""
+        assert self._node is not None
+        return span_at(self._node, steps)
+
+    def key_span(self, key: str) -> Span:
+        """Return the place of a key."""
+        assert isinstance(self._node, Mapping)
+        entry = self._node.entries.get(key)
+        return entry.key_span if entry else self._node.span
+
+    def says(self, field: str) -> bool:
+        """True when the spec itself gives the field, rather than its default."""
+        return field in self.model_fields_set
+
+
+class CiteSpec(Located):
+    """Where it is printed."""
+
+    figure: int | None = None
+    table: int | None = None
+    section: Text | None = None
+    code: Text | None = None
+
+
+class Layer(Located):
+    """What every layer may say; the op's own fields are in its subclass."""
+
+    op: ClassVar[str] = ""
+    doc_line: ClassVar[str] = ""
+    bare: ClassVar[bool] = False
+    """True: the word alone is a layer."""
+
+    name: Name | None = None
+    repeat: Number | None = None
+    when: Flag | None = None
+    share: Text | None = None
+    size: Size | None = None
+    label: Text | None = None
+    title: Text | None = None
+    drawn: bool = True
+    cite: CiteSpec | None = None
+    errata: Names = []
+    doc: Text = ""
+    inputs: Any = None
+    """`from` in YAML: a name, a list of names, or (for a block) a mapping."""
+
+
+COMMON = frozenset(Layer.model_fields)
+
+
+class ConvLayer(Layer):
+    op = "conv"
+    doc_line = "2-D convolution"
+    conv: Kernel
+    """kernel, height x width"""
+    filters: Number
+    """number of output channels"""
+    stride: Kernel = 1
+    padding: Padding = "same"
+    dilation: Kernel = 1
+    groups: Number | Literal["depthwise"] = 1
+    """groups, or `depthwise`: one for each input channel"""
+    bias: Flag | None = None
+    """default: true exactly where no norm follows"""
+    norm: Text = "none"
+    """`batch_norm` or `none`"""
+    activation: ActivationName = "none"
+    linear: Flag = False
+    """true: no norm and no activation whatever the defaults say, and a bias"""
+
+
+class MaxPoolLayer(Layer):
+    op = "max_pool"
+    doc_line = "maximum over a window; padding counts as minus infinity"
+    max_pool: Kernel
+    """kernel, height x width"""
+    stride: Kernel = 1
+    padding: Padding = "same"
+    ceil: Flag = False
+    """round the output size up (a window that would start in the padding is dropped)"""
+
+
+class AvgPoolLayer(Layer):
+    op = "avg_pool"
+    doc_line = "mean over a window"
+    avg_pool: Kernel
+    """kernel, height x width"""
+    stride: Kernel = 1
+    padding: Padding = "same"
+    ceil: Flag = False
+    """round the output size up (a window that would start in the padding is dropped)"""
+    count_include_pad: Flag = False
+    """true: padding counts as zeros in the mean"""
+
+
+class GlobalAvgPoolLayer(Layer):
+    op = "global_avg_pool"
+    doc_line = "mean over the whole map, whatever its size"
+    bare = True
+    global_avg_pool: Bare
+    keep_grid: Flag = False
+    """true: keep a 1x1 map instead of a vector"""
+
+
+class GlobalMaxPoolLayer(Layer):
+    op = "global_max_pool"
+    doc_line = "maximum over the whole map"
+    bare = True
+    global_max_pool: Bare
+    keep_grid: Flag = False
+    """true: keep a 1x1 map instead of a vector"""
+
+
+class AdaptiveAvgPoolLayer(Layer):
+    op = "adaptive_avg_pool"
+    doc_line = "mean over the cells of a fixed grid"
+    adaptive_avg_pool: Kernel
+    """output grid, height x width"""
+
+
+class UpsampleLayer(Layer):
+    op = "upsample"
+    doc_line = "nearest-neighbour upsampling"
+    upsample: Number
+    """whole factor"""
+
+
+class BatchNormLayer(Layer):
+    op = "batch_norm"
+    doc_line = "batch normalisation"
+    bare = True
+    batch_norm: Bare
+    eps: Number | None = None
+    momentum: Number | None = None
+    """weight of the newest batch (PyTorch's meaning)"""
+    decay: Number | None = None
+    """1 - momentum (TensorFlow's meaning); give one of the two"""
+    affine: Flag = True
+    """learn a scale and a shift"""
+    cite: CiteSpec | None = None
+
+
+class LinearLayer(Layer):
+    op = "linear"
+    doc_line = "fully connected layer"
+    linear: Number
+    """number of outputs"""
+    bias: Flag = True
+    activation: ActivationName = "none"
+
+
+class DropoutLayer(Layer):
+    op = "dropout"
+    doc_line = "zero a share of the elements while training"
+    dropout: Any
+    """`{keep: 0.8}` or `{drop: 0.2}`"""
+
+
+class ScaleLayer(Layer):
+    op = "scale"
+    doc_line = "multiply by a constant"
+    scale: Number
+
+
+class ConcatLayer(Layer):
+    op = "concat"
+    doc_line = "stack the channels of named layers, in this order"
+    concat: list[str]
+
+
+class AddLayer(Layer):
+    op = "add"
+    doc_line = "add named layers of one shape"
+    add: list[str]
+
+
+class MultiplyLayer(Layer):
+    op = "multiply"
+    doc_line = "multiply named layers; a 1x1 map is spread over the grid"
+    multiply: list[str]
+
+
+class BlockLayer(Layer):
+    op = "block"
+    doc_line = "an instance of a block"
+    block: Text
+    """the block's name"""
+    arguments: dict[str, Any] = {}
+    """`with` in YAML: values for the block's parameters"""
+
+
+class LayersLayer(Layer):
+    op = "layers"
+    doc_line = "a sequence, for a name or a repeat"
+    layers: Any
+
+
+class BranchesLayer(Layer):
+    op = "branches"
+    doc_line = "parallel chains on one input and their join"
+    branches: dict[str, Any]
+    join: Literal["concat", "add", "multiply"]
+
+
+class SplitLayer(Layer):
+    op = "split"
+    doc_line = "last in a branch: its ends enter the enclosing join"
+    split: dict[str, Any]
+
+
+class ResidualBody(Located):
+    """What stands under `residual:`."""
+
+    body: Any
+    shortcut: Any = None
+    scale: Number | None = None
+    activation: ActivationName = "none"
+
+
+class ResidualLayer(Layer):
+    op = "residual"
+    doc_line = "shortcut + scale * body, then the activation"
+    residual: ResidualBody
+
+
+def _bare_layer(word: str, doc: str) -> type[Layer]:
+    """Return the model of an op whose word says everything."""
+    fields: dict[str, Any] = {
+        "__module__": __name__,
+        "__annotations__": {word: Bare, "op": ClassVar[str], "bare": ClassVar[bool]},
+        "op": word,
+        "bare": True,
+        "doc_line": doc,
+    }
+    fields["__annotations__"]["doc_line"] = ClassVar[str]
+    return type(f"{word.title().replace('_', '')}Layer", (Layer,), fields)
+
+
+LAYERS: dict[str, type[Layer]] = {
+    model.op: model
+    for model in (
+        ConvLayer,
+        MaxPoolLayer,
+        AvgPoolLayer,
+        GlobalAvgPoolLayer,
+        GlobalMaxPoolLayer,
+        AdaptiveAvgPoolLayer,
+        UpsampleLayer,
+        BatchNormLayer,
+        LinearLayer,
+        DropoutLayer,
+        ScaleLayer,
+        _bare_layer("flatten", "join height, width and channels into a vector"),
+        _bare_layer("softmax", "softmax over the channels"),
+        _bare_layer("normalize", "divide a vector by its Euclidean length"),
+        _bare_layer("identity", "pass the input on"),
+        *(_bare_layer(word, "activation") for word in ACTIVATIONS),
+        ConcatLayer,
+        AddLayer,
+        MultiplyLayer,
+        BlockLayer,
+        LayersLayer,
+        BranchesLayer,
+        SplitLayer,
+        ResidualLayer,
+    )
+}
+"""The word that opens a layer -> its model."""
+
+
+class ParamSpec(Located):
+    """A parameter of a block or network."""
+
+    type: Literal["channels", "int", "number", "bool", "kernel", "padding", "activation", "text"]
+    default: Any = None
+    doc: Text = ""
+    cite: CiteSpec | None = None
+
+
+class DrawingSpec(Located):
+    """How a figure is drawn."""
+
+    input: Text | None = None
+    sizes: Literal["none", "trunk", "output"] = "none"
+
+
+class ErratumSpec(Located):
+    """A recorded difference between what is printed and what is built."""
+
+    where: Text
+    printed: Text
+    built: Text
+    why: Text
+    sources: Names = []
+    severity: Literal["unbuildable", "differs", "wording"] = "differs"
+
+
+class ClaimSpec(Located):
+    """A published figure or sentence about a network."""
+
+    of: Literal["parameters", "macs", "text"]
+    source: Text
+    value: int | None = None
+    text: Text = ""
+    erratum: Text | None = None
+
+
+class OutputSpec(Located):
+    """A tensor that leaves the network."""
+
+    name: Name
+    inputs: Text | None = None
+    """`from` in YAML; default: the name."""
+    training_only: bool = False
+    when: Flag | None = None
+
+
+class BlockSpec(Located):
+    """A block definition; exactly one of `layers`, `branches`, `residual` is its body."""
+
+    name: str = ""
+    title: Text | None = None
+    doc: Text = ""
+    cite: CiteSpec | None = None
+    errata: Names = []
+    params: dict[str, ParamSpec] = {}
+    inputs: list[Name] = ["x"]
+    input_size: Size | None = None
+    drawing: DrawingSpec | None = None
+    body: Any = None
+    """The layers of the body; `branches` and `residual` bodies are one layer."""
+
+
+class NetworkSpec(Located):
+    """A network."""
+
+    network: Name
+    title: Text | None = None
+    doc: Text = ""
+    cite: CiteSpec | None = None
+    errata: Names = []
+    params: dict[str, ParamSpec] = {}
+    input: dict[str, list[Any]]
+    defaults: dict[str, Any] = {}
+    drawing: DrawingSpec | None = None
+    claims: list[ClaimSpec] = []
+    outputs: list[Any] | None = None
+    layers: Any

@@ -1,0 +1,117 @@
+"""A spec over the one that it extends: what differs, laid over what is shared."""
+
+from __future__ import annotations
+
+from compiler.errors import Diagnostic, Report
+from compiler.naming import node_name
+from compiler.source import Entry, Mapping, Node, Scalar, Sequence
+from compiler.suggest import did_you_mean, listing
+
+MERGED = ("params", "defaults", "input")
+"""Keys whose entries are merged one by one; every other key replaces the base's."""
+ACTIONS = ("set", "replace", "remove", "after", "before")
+
+
+def overlay(base: Mapping, variant: Mapping, report: Report) -> Mapping:
+    """Return the base's mapping with the variant's keys over it and its `changes` made."""
+    entries = {k: e for k, e in base.entries.items() if k not in ("import", "blocks", "extends", "changes")}
+    for key, entry in variant.entries.items():
+        below = entries.get(key)
+        if key in MERGED and below is not None:
+            entry = Entry(entry.key_span, _merge(below.node, entry.node))
+        entries[key] = entry
+    changes = variant.get("changes")
+    layers = entries.get("layers")
+    if isinstance(changes, Sequence) and layers and isinstance(layers.node, Sequence):
+        items = list(layers.node.items)
+        for change in changes.items:
+            _apply(items, change, report)
+        entries["layers"] = Entry(layers.key_span, Sequence(tuple(items), layers.node.span))
+    elif changes is not None:
+        report.add(Diagnostic("bad-change", "`changes` is a list, on a base that has `layers`", changes.span))
+    return Mapping(entries, variant.span)
+
+
+def _merge(below: Node, above: Node) -> Node:
+    """Merge mappings key by key; a plain value over a parameter's mapping is its new default."""
+    if not isinstance(below, Mapping):
+        return above
+    if not isinstance(above, Mapping):
+        if "default" in below.entries or "type" in below.entries:
+            return Mapping({**below.entries, "default": Entry(above.span, above)}, above.span)
+        return above
+    merged = dict(below.entries)
+    for key, entry in above.entries.items():
+        old = merged.get(key)
+        merged[key] = Entry(entry.key_span, _merge(old.node, entry.node)) if old else entry
+    return Mapping(merged, above.span)
+
+
+def _apply(items: list[Node], change: Node, report: Report) -> None:
+    """Make one change to the list of layers, or report why it cannot be made."""
+    if not isinstance(change, Mapping) or not change.entries:
+        report.add(Diagnostic("bad-change", "a change is a mapping", change.span, help=_FORMS))
+        return
+    action, entry = next(iter(change.entries.items()))
+    if action not in ACTIONS or not isinstance(entry.node, Scalar):
+        hint = did_you_mean(action, ACTIONS)
+        report.add(Diagnostic("bad-change", f"`{action}` is not a change{hint}", entry.key_span, help=_FORMS))
+        return
+    names = [node_name(item) for item in items]
+    target = entry.node.text
+    if target not in names:
+        known = [n for n in names if n]
+        report.add(
+            Diagnostic(
+                "bad-change",
+                f"the base has no layer `{target}`{did_you_mean(target, known)}",
+                entry.node.span,
+                help=f"its layers are {listing(known)}",
+            )
+        )
+        return
+    _edit(items, names.index(target), action, change, report)
+
+
+def _edit(items: list[Node], at: int, action: str, change: Mapping, report: Report) -> None:
+    rest = {k: e for k, e in list(change.entries.items())[1:]}
+    wanted = {"replace": "by", "after": "insert", "before": "insert"}.get(action)
+    extra = [k for k in rest if k != wanted] if action != "set" else []
+    if extra:
+        report.add(Diagnostic("bad-change", f"`{action}` has no key `{extra[0]}`", rest[extra[0]].key_span, help=_FORMS))
+        return
+    if action == "remove":
+        del items[at]
+    elif action == "set":
+        items[at] = _set(items[at], rest)
+    else:
+        entry = rest.get(str(wanted))
+        if entry is None or not isinstance(entry.node, Sequence):
+            report.add(
+                Diagnostic("bad-change", f"`{action}` needs `{wanted}`, a list of layers", change.span, help=_FORMS)
+            )
+            return
+        new = entry.node.items
+        place = {"replace": slice(at, at + 1), "after": slice(at + 1, at + 1), "before": slice(at, at)}
+        items[place[action]] = new
+
+
+def _set(item: Node, values: dict[str, Entry]) -> Node:
+    """Return a layer with some keys changed; `with` is merged value by value."""
+    if isinstance(item, Scalar):
+        word = Entry(item.span, Scalar(True, "true", item.span, quoted=False))
+        item = Mapping({item.text: word}, item.span)
+    if not isinstance(item, Mapping):
+        return item
+    entries = dict(item.entries)
+    for key, entry in values.items():
+        old = entries.get(key)
+        keep = key == "with" and old is not None
+        entries[key] = Entry(entry.key_span, _merge(old.node, entry.node)) if keep and old else entry
+    return Mapping(entries, item.span)
+
+
+_FORMS = (
+    "write `{set: LAYER, KEY: VALUE}`, `{replace: LAYER, by: [...]}`, `{remove: LAYER}`, "
+    "`{after: LAYER, insert: [...]}` or `{before: LAYER, insert: [...]}`"
+)
