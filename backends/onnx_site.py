@@ -1,0 +1,124 @@
+"""The place where one operation becomes ONNX nodes: names, types, and the nodes so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import singledispatch
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper, numpy_helper
+
+from compiler.errors import BackendError
+from compiler.ops import BatchNorm, Conv2d, Dropout, Identity, Linear, Op
+from compiler.shapes import Dim, Shape
+
+INT64 = int(onnx.TensorProto.INT64)
+
+Attribute = int | float | str | list[int] | onnx.TensorProto
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The type of a tensor inside the model: an ONNX element type and dimensions."""
+
+    dtype: int
+    dims: tuple[int | str | None, ...]
+
+
+def batched(shape: Shape, dtype: int) -> Value:
+    """Return the type of a tensor of `shape` behind the symbolic batch dimension `N`."""
+    dims = [d if isinstance(d, int) or d is None else str(d) for d in shape]
+    return Value(dtype, ("N", *dims))
+
+
+@dataclass(slots=True)
+class Site:
+    """Where one operation is spelled.
+
+    The last node that a spelling emits makes the tensor `name`; what it needs on the way is
+    called `name/part`, which no name of a spec can be.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    weights: tuple[str, ...]
+    """Names of the state that the operation reads, in the order of `weight_names`."""
+    shapes: tuple[Shape, ...]
+    """Shapes of `inputs` for one sample."""
+    output: Shape
+    opset: int
+    dtype: int
+    """Element type of weights and activations, an ONNX number."""
+    path: str
+    """The node's full name, for messages."""
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    values: dict[str, Value] = field(default_factory=dict)
+
+    @property
+    def input(self) -> str:
+        """The first operand."""
+        return self.inputs[0]
+
+    def emit(
+        self,
+        op_type: str,
+        *inputs: str,
+        part: str = "",
+        made: Value | None = None,
+        **attributes: Attribute,
+    ) -> str:
+        """Add a node and return the name of its tensor: the operation's own without a `part`."""
+        name = f"{self.name}/{part}" if part else self.name
+        node = helper.make_node(op_type, list(inputs), [name], name)
+        node.attribute.extend(helper.make_attribute(*item) for item in sorted(attributes.items()))
+        self.nodes.append(node)
+        self.values[name] = made or batched(self.output, self.dtype)
+        return name
+
+    def tensor(self, array: npt.ArrayLike, dtype: int | None = None) -> onnx.TensorProto:
+        """Return numbers as an ONNX tensor, in the model's own element type by default."""
+        number = self.dtype if dtype is None else dtype
+        return numpy_helper.from_array(
+            np.asarray(array).astype(helper.tensor_dtype_to_np_dtype(number))
+        )
+
+    def constant(self, part: str, array: npt.ArrayLike, dtype: int | None = None) -> str:
+        """Add a constant and return its name."""
+        tensor = self.tensor(array, dtype)
+        made = Value(tensor.data_type, tuple(tensor.dims))
+        return self.emit("Constant", part=part, made=made, value=tensor)
+
+    def map(self, *dims: Dim) -> Value:
+        """Return the type of an intermediate tensor whose samples have `dims`."""
+        return batched(Shape(dims), self.dtype)
+
+    def refusal(self, what: str) -> BackendError:
+        """Return the error for something that ONNX cannot say here."""
+        return BackendError(f"onnx: `{self.path}`: {what}")
+
+
+@singledispatch
+def spell(op: Op, site: Site) -> None:
+    """Add the nodes of one operation to `site`.
+
+    Raises:
+        BackendError: ONNX cannot express it; the text says what and why.
+    """
+    raise site.refusal(f"operation {op.kind} has no spelling in ONNX")
+
+
+def weight_names(op: Op) -> tuple[str, ...]:
+    """Return the state that an operation reads, by its last name in the `state_dict`."""
+    if isinstance(op, (Conv2d, Linear)):
+        return ("weight", "bias") if op.bias else ("weight",)
+    if isinstance(op, BatchNorm):
+        learned = ("weight", "bias") if op.affine else ()
+        return (*learned, "running_mean", "running_var")
+    return ()
+
+
+def is_transparent(op: Op) -> bool:
+    """True for what does nothing at inference: its readers read its input instead."""
+    return isinstance(op, (Dropout, Identity))
