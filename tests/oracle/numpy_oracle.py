@@ -1,0 +1,293 @@
+"""Every operation in NumPy float64, straight from its definition: slow, plain, independent.
+
+Nothing here calls a framework or the compiler's window arithmetic: padding, output sizes and
+windows are worked out anew, so an error there shows as a difference.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from functools import singledispatch
+
+import numpy as np
+import numpy.typing as npt
+
+from compiler.graph import Graph, Node
+from compiler.ops import (
+    Activation,
+    AdaptiveAvgPool2d,
+    Add,
+    AvgPool2d,
+    BatchNorm,
+    Concat,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GlobalPool2d,
+    Identity,
+    Linear,
+    MaxPool2d,
+    Multiply,
+    Normalize,
+    Op,
+    Scale,
+    Slice,
+    Softmax,
+    Upsample,
+)
+
+Array = npt.NDArray[np.float64]
+Weights = Mapping[str, Array]
+"""State of one node by its last name: weight, bias, running_mean, running_var."""
+
+
+def evaluate(
+    graph: Graph, state: Mapping[str, npt.ArrayLike], inputs: Mapping[str, npt.ArrayLike]
+) -> dict[str, Array]:
+    """Return the tensor of every node at inference, (N, ...) in float64, by node name."""
+    values: dict[str, Array] = {}
+    for node in graph.nodes.values():
+        if node.name in graph.inputs:
+            values[node.name] = np.asarray(inputs[node.name], np.float64)
+        else:
+            operands = [values[name] for name in node.inputs]
+            values[node.name] = apply(node.op, operands, _weights(node, state))
+    return values
+
+
+def _weights(node: Node, state: Mapping[str, npt.ArrayLike]) -> Weights:
+    owner = node.share or node.name
+    return {
+        key.removeprefix(f"{owner}."): np.asarray(value, np.float64)
+        for key, value in state.items()
+        if key.rpartition(".")[0] == owner
+    }
+
+
+@singledispatch
+def apply(op: Op, operands: list[Array], weights: Weights) -> Array:
+    """Return the output of one operation at inference."""
+    raise NotImplementedError(op.kind)
+
+
+class Axis:
+    """The windows of a sliding operation along one axis, with padding as it is worked out."""
+
+    def __init__(
+        self,
+        size: int,
+        kernel: int,
+        stride: int,
+        padding: tuple[int, int] | str,
+        dilation: int = 1,
+        ceil: bool = False,
+    ) -> None:
+        self.size, self.kernel, self.stride, self.dilation = size, kernel, stride, dilation
+        reach = dilation * (kernel - 1) + 1
+        if isinstance(padding, str):
+            self.count = math.ceil(size / stride)
+            total = max(0, (self.count - 1) * stride + reach - size)
+            self.before, self.after = total // 2, total - total // 2
+        else:
+            self.before, self.after = padding
+            steps = (size + self.before + self.after - reach) / stride
+            self.count = (math.ceil(steps) if ceil else math.floor(steps)) + 1
+            if ceil and (self.count - 1) * stride >= size + self.before:
+                self.count -= 1
+
+    def window(self, i: int) -> list[int]:
+        """Return the positions that window `i` looks at; below 0 and from `size` on is padding."""
+        start = i * self.stride - self.before
+        return [start + j * self.dilation for j in range(self.kernel)]
+
+    def inside(self, i: int) -> list[int]:
+        """Return the positions of window `i` that lie on the map."""
+        return [p for p in self.window(i) if 0 <= p < self.size]
+
+    def padded_length(self, i: int) -> int:
+        """Return how many positions of window `i` lie on the map or its declared padding."""
+        return sum(-self.before <= p < self.size + self.after for p in self.window(i))
+
+
+def _axes(op: Conv2d | MaxPool2d | AvgPool2d, x: Array) -> tuple[Axis, Axis]:
+    dilation = op.dilation if isinstance(op, Conv2d) else (1, 1)
+    ceil = False if isinstance(op, Conv2d) else op.ceil
+    height, width = (
+        Axis(
+            x.shape[2 + i],
+            op.kernel_size[i],
+            op.stride[i],
+            op.padding if isinstance(op.padding, str) else op.padding[i],
+            dilation[i],
+            ceil,
+        )
+        for i in (0, 1)
+    )
+    return height, width
+
+
+def _positions(rows: Axis, columns: Axis) -> Iterator[tuple[int, int]]:
+    for i in range(rows.count):
+        for j in range(columns.count):
+            yield i, j
+
+
+@apply.register
+def _(op: Conv2d, operands: list[Array], weights: Weights) -> Array:
+    x, weight = operands[0], weights["weight"]
+    rows, columns = _axes(op, x)
+    out = np.zeros((len(x), op.out_channels, rows.count, columns.count))
+    inputs, filters = x.shape[1] // op.groups, op.out_channels // op.groups
+    for group in range(op.groups):
+        read = slice(group * inputs, (group + 1) * inputs)
+        made = slice(group * filters, (group + 1) * filters)
+        for i, j in _positions(rows, columns):
+            for a, row in enumerate(rows.window(i)):
+                for b, column in enumerate(columns.window(j)):
+                    if 0 <= row < rows.size and 0 <= column < columns.size:
+                        out[:, made, i, j] += x[:, read, row, column] @ weight[made, :, a, b].T
+    if op.bias:
+        out += weights["bias"][:, None, None]
+    return out
+
+
+@apply.register
+def _(op: MaxPool2d, operands: list[Array], weights: Weights) -> Array:
+    return _pool(op, operands[0], lambda window, counted: window.max(axis=(2, 3)))
+
+
+@apply.register
+def _(op: AvgPool2d, operands: list[Array], weights: Weights) -> Array:
+    def mean(window: Array, counted: int) -> Array:
+        over = counted if op.count_include_pad else window.shape[2] * window.shape[3]
+        return np.asarray(window.sum(axis=(2, 3)) / over)
+
+    return _pool(op, operands[0], mean)
+
+
+def _pool(op: MaxPool2d | AvgPool2d, x: Array, reduce: Callable[[Array, int], Array]) -> Array:
+    rows, columns = _axes(op, x)
+    out = np.empty((*x.shape[:2], rows.count, columns.count))
+    for i, j in _positions(rows, columns):
+        window = x[:, :, rows.inside(i)][:, :, :, columns.inside(j)]
+        out[:, :, i, j] = reduce(window, rows.padded_length(i) * columns.padded_length(j))
+    return out
+
+
+@apply.register
+def _(op: GlobalPool2d, operands: list[Array], weights: Weights) -> Array:
+    x, keep = operands[0], op.keep_grid
+    if op.function == "avg":
+        return np.asarray(x.mean(axis=(2, 3), keepdims=keep))
+    return np.asarray(x.max(axis=(2, 3), keepdims=keep))
+
+
+@apply.register
+def _(op: AdaptiveAvgPool2d, operands: list[Array], weights: Weights) -> Array:
+    x, (rows, columns) = operands[0], op.output_size
+    out = np.empty((*x.shape[:2], rows, columns))
+    for i in range(rows):
+        for j in range(columns):
+            cell = x[:, :, _cell(i, rows, x.shape[2]), _cell(j, columns, x.shape[3])]
+            out[:, :, i, j] = cell.mean(axis=(2, 3))
+    return out
+
+
+def _cell(i: int, cells: int, size: int) -> slice:
+    return slice(math.floor(i * size / cells), math.ceil((i + 1) * size / cells))
+
+
+@apply.register
+def _(op: Upsample, operands: list[Array], weights: Weights) -> Array:
+    return operands[0].repeat(op.factor, axis=2).repeat(op.factor, axis=3)
+
+
+@apply.register
+def _(op: BatchNorm, operands: list[Array], weights: Weights) -> Array:
+    x = operands[0]
+    spread = (1, -1) + (1,) * (x.ndim - 2)
+    mean, var = (weights[f"running_{name}"].reshape(spread) for name in ("mean", "var"))
+    out = (x - mean) / np.sqrt(var + op.eps)
+    if op.affine:
+        out = out * weights["weight"].reshape(spread) + weights["bias"].reshape(spread)
+    return np.asarray(out)
+
+
+ACTIVATIONS: Mapping[str, Callable[[float], float]] = {
+    "relu": lambda x: max(x, 0.0),
+    "relu6": lambda x: min(max(x, 0.0), 6.0),
+    "leaky_relu": lambda x: x if x > 0 else 0.01 * x,
+    "elu": lambda x: x if x > 0 else math.expm1(x),
+    "gelu": lambda x: x * (1 + math.erf(x / math.sqrt(2))) / 2,
+    "silu": lambda x: x / (1 + math.exp(-x)),
+    "sigmoid": lambda x: 1 / (1 + math.exp(-x)),
+    "tanh": math.tanh,
+    "softplus": lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))),
+    "hard_sigmoid": lambda x: min(max(x / 6 + 0.5, 0.0), 1.0),
+    "hard_swish": lambda x: x * min(max(x + 3, 0.0), 6.0) / 6,
+}
+"""Word in a spec -> the function on one number."""
+
+
+@apply.register
+def _(op: Activation, operands: list[Array], weights: Weights) -> Array:
+    function = np.vectorize(ACTIVATIONS[op.function], otypes=[np.float64])
+    return np.asarray(function(operands[0]))
+
+
+@apply.register
+def _(op: Scale, operands: list[Array], weights: Weights) -> Array:
+    return operands[0] * op.factor
+
+
+@apply.register(Dropout)
+@apply.register(Identity)
+def _(op: Op, operands: list[Array], weights: Weights) -> Array:
+    return operands[0]
+
+
+@apply.register
+def _(op: Softmax, operands: list[Array], weights: Weights) -> Array:
+    raised = np.exp(operands[0] - operands[0].max(axis=1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+
+
+@apply.register
+def _(op: Normalize, operands: list[Array], weights: Weights) -> Array:
+    return np.stack([row / max(math.sqrt(sum(row * row)), 1e-12) for row in operands[0]])
+
+
+@apply.register
+def _(op: Linear, operands: list[Array], weights: Weights) -> Array:
+    out = operands[0] @ weights["weight"].T
+    return np.asarray(out + weights["bias"] if op.bias else out)
+
+
+@apply.register
+def _(op: Flatten, operands: list[Array], weights: Weights) -> Array:
+    return np.stack([sample.ravel() for sample in operands[0]])
+
+
+@apply.register
+def _(op: Concat, operands: list[Array], weights: Weights) -> Array:
+    channels = [operand[:, c] for operand in operands for c in range(operand.shape[1])]
+    return np.stack(channels, axis=1)
+
+
+@apply.register
+def _(op: Add, operands: list[Array], weights: Weights) -> Array:
+    return np.asarray(sum(operands[1:], start=operands[0]))
+
+
+@apply.register
+def _(op: Multiply, operands: list[Array], weights: Weights) -> Array:
+    out = operands[0].copy()
+    for factor in operands[1:]:
+        out *= factor
+    return out
+
+
+@apply.register
+def _(op: Slice, operands: list[Array], weights: Weights) -> Array:
+    return operands[0][:, op.start : op.stop]

@@ -1,0 +1,132 @@
+"""Operations on small shapes, every attribute off its default at least once, by name."""
+
+from __future__ import annotations
+
+from compiler.ops import (
+    ACTIVATIONS,
+    Activation,
+    AdaptiveAvgPool2d,
+    Add,
+    AvgPool2d,
+    BatchNorm,
+    Concat,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GlobalPool2d,
+    Identity,
+    Linear,
+    MaxPool2d,
+    Multiply,
+    Normalize,
+    Op,
+    Scale,
+    Slice,
+    Softmax,
+    Upsample,
+)
+
+VALID = ((0, 0), (0, 0))
+ONE = ((1, 1), (1, 1))
+TWO = ((2, 2), (2, 2))
+UNEVEN = ((0, 1), (2, 1))
+
+Case = tuple[Op, tuple[tuple[int, ...], ...]]
+
+
+def _conv_cases() -> dict[str, Case]:
+    odd, even = ((4, 7, 9),), ((4, 8, 6),)
+    return {
+        "conv 1x1": (Conv2d(3, (1, 1)), odd),
+        "conv 3x3 same odd": (Conv2d(3, (3, 3), (2, 2)), odd),
+        "conv 3x3 same even": (Conv2d(3, (3, 3), (2, 2)), even),
+        "conv 4x4 same even kernel": (Conv2d(3, (4, 4)), even),
+        "conv 2x5 same strides 3x1": (Conv2d(3, (2, 5), (3, 1)), even),
+        "conv 1x7 same": (Conv2d(3, (1, 7), bias=False), odd),
+        "conv 7x1 same": (Conv2d(3, (7, 1), bias=False), odd),
+        "conv 3x3 valid": (Conv2d(3, (3, 3), padding=VALID), even),
+        "conv 3x3 uneven pads": (Conv2d(3, (3, 3), padding=UNEVEN), odd),
+        "conv 3x3 uneven pads stride 2": (Conv2d(3, (3, 3), (2, 2), padding=UNEVEN), even),
+        "conv dilated same": (Conv2d(3, (3, 3), dilation=(2, 3)), odd),
+        "conv dilated strided same": (Conv2d(3, (3, 2), (2, 2), dilation=(2, 2)), even),
+        "conv dilated valid": (Conv2d(3, (3, 3), padding=VALID, dilation=(2, 1)), odd),
+        "conv 2 groups": (Conv2d(6, (3, 3), groups=2), odd),
+        "conv depthwise strided": (Conv2d(8, (3, 3), (2, 2), groups=4, bias=False), even),
+        "conv stride past kernel": (Conv2d(3, (1, 1), (2, 2)), even),
+    }
+
+
+def _pool_cases() -> dict[str, Case]:
+    out: dict[str, Case] = {}
+    windows = {
+        "3x3 s1 same": ((3, 3), (1, 1), "same", False),
+        "2x2 s2 same": ((2, 2), (2, 2), "same", False),
+        "3x3 s2 same": ((3, 3), (2, 2), "same", False),
+        "4x2 s1 same": ((4, 2), (1, 1), "same", False),
+        "3x3 s2 valid": ((3, 3), (2, 2), VALID, False),
+        "3x3 s2 valid ceil": ((3, 3), (2, 2), VALID, True),
+        "3x3 s2 p1 ceil": ((3, 3), (2, 2), ONE, True),
+        "2x2 s2 p1 ceil": ((2, 2), (2, 2), ONE, True),
+        "4x4 s4 p2 ceil": ((4, 4), (4, 4), TWO, True),
+        "3x3 s3 p1 ceil": ((3, 3), (3, 3), ONE, True),
+        "2x3 s1x3 uneven": ((2, 3), (1, 3), ((1, 0), (0, 1)), False),
+        "4x4 s2 uneven ceil": ((4, 4), (2, 2), ((1, 0), (2, 1)), True),
+        "1x1 s2 ceil": ((1, 1), (2, 2), VALID, True),
+    }
+    for grid in ((9, 9), (8, 6), (5, 7)):
+        shapes = ((2, *grid),)
+        for name, (kernel, stride, pads, ceil) in windows.items():
+            label = f"{name} on {grid[0]}x{grid[1]}"
+            out[f"max_pool {label}"] = (MaxPool2d(kernel, stride, pads, ceil), shapes)
+            for count in (False, True):
+                op = AvgPool2d(kernel, stride, pads, ceil, count)
+                out[f"avg_pool {label} count {count}"] = (op, shapes)
+    return out
+
+
+def _other_cases() -> dict[str, Case]:
+    grid, vector = (3, 5, 4), (6,)
+    return {
+        "global avg": (GlobalPool2d("avg"), (grid,)),
+        "global max": (GlobalPool2d("max"), (grid,)),
+        "global avg keep": (GlobalPool2d("avg", keep_grid=True), (grid,)),
+        "global max keep": (GlobalPool2d("max", keep_grid=True), (grid,)),
+        "adaptive 7 of 12": (AdaptiveAvgPool2d((7, 7)), ((2, 12, 12),)),
+        "adaptive 3 of 6": (AdaptiveAvgPool2d((3, 3)), ((2, 6, 6),)),
+        "adaptive 2x5 of 9x7": (AdaptiveAvgPool2d((2, 5)), ((2, 9, 7),)),
+        "adaptive 6 of 4": (AdaptiveAvgPool2d((6, 6)), ((2, 4, 4),)),
+        "adaptive 1": (AdaptiveAvgPool2d((1, 1)), (grid,)),
+        "upsample 2": (Upsample(2), (grid,)),
+        "upsample 3": (Upsample(3), (grid,)),
+        "batch norm": (BatchNorm(eps=1e-3), (grid,)),
+        "batch norm plain": (BatchNorm(affine=False), (grid,)),
+        "batch norm vector": (BatchNorm(), (vector,)),
+        "scale": (Scale(0.17), (grid,)),
+        "softmax": (Softmax(), (vector,)),
+        "softmax map": (Softmax(), (grid,)),
+        "normalize": (Normalize(), (vector,)),
+        "linear": (Linear(4), (vector,)),
+        "linear no bias": (Linear(4, bias=False), (vector,)),
+        "flatten": (Flatten(), (grid,)),
+        "concat": (Concat(), (grid, (1, 5, 4), (2, 5, 4))),
+        "concat vectors": (Concat(), (vector, (2,))),
+        "concat one": (Concat(), (grid,)),
+        "add 2": (Add(), (grid, grid)),
+        "add 3": (Add(), (grid, grid, grid)),
+        "add 1": (Add(), (grid,)),
+        "multiply": (Multiply(), (grid, grid)),
+        "multiply gate": (Multiply(), (grid, (3, 1, 1))),
+        "multiply 3": (Multiply(), (grid, grid, (3, 1, 1))),
+        "slice": (Slice(1, 3), (grid,)),
+        "slice vector": (Slice(0, 2), (vector,)),
+        "dropout": (Dropout(0.2), (grid,)),
+        "identity": (Identity(), (grid,)),
+    }
+
+
+CASES: dict[str, Case] = {
+    **_conv_cases(),
+    **_pool_cases(),
+    **_other_cases(),
+    **{f"activation {name}": (Activation(name), ((3, 5, 4),)) for name in ACTIVATIONS},
+}
