@@ -13,6 +13,8 @@ from typing import Any
 BACKENDS: dict[str, str] = {
     "torch": "backends.torch_module:build_module",
     "source": "backends.torch_source:emit_source",
+    "onnx": "backends.onnx_model:build_onnx",
+    "export": "backends.export_program:export_program",
 }
 """Target -> "module:function"; each function takes a graph first, then keywords."""
 
