@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,7 @@ import networkx as nx
 from compiler.errors import NOWHERE, Span
 from compiler.expr import Expr, Value
 from compiler.ops import Op
+from compiler.recipe import Recipe
 from compiler.shapes import Shape
 
 EMPTY: Mapping[str, Expr] = {}
@@ -201,8 +203,22 @@ class Graph:
     info: Info = Info()
     drawing: Drawing = Drawing()
     claims: tuple[Claim, ...] = ()
-    digest: str = ""
-    """Hash of everything that the graph was made from: the architecture's identity."""
+
+    @cached_property
+    def digest(self) -> str:
+        """The architecture's identity: a hash of names, operations, edges, shapes and outputs.
+
+        Comments, labels and the layout of the files do not change it.
+        """
+        out = hashlib.sha256()
+        for node in self.nodes.values():
+            line = (node.name, node.op, node.inputs, str(node.shape), node.share)
+            out.update(repr(line).encode())
+        out.update(repr((self.inputs, self.outputs)).encode())
+        return out.hexdigest()
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    """Parameter name -> how it is made from the parameters of the graph that the spec
+    describes, where a pass changed it; a name without a recipe is the parameter's own."""
 
     @cached_property
     def network(self) -> nx.MultiDiGraph:

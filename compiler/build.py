@@ -1,0 +1,51 @@
+"""The whole story: load, lower, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from compiler.errors import Report
+from compiler.graph import Graph
+from compiler.load import Spec, load_spec
+from compiler.network import lower_network
+from compiler.verify import verify
+
+NO_SETTINGS: Mapping[str, str] = {}
+
+
+def load_graph(
+    spec: str | Path, settings: Mapping[str, str] = NO_SETTINGS, inputs: Sequence[str] = ()
+) -> Graph:
+    """Return the checked graph of a network.
+
+    Args:
+        spec: a file, or a shipped name such as `inception_v4`.
+        settings: values for the network's parameters, as text.
+        inputs: other input sizes, `3x75x75` or `image=3x75x75` (C x H x W).
+
+    Raises:
+        CompileError: the spec is at fault; it holds every diagnostic of the run.
+        UsageError: there is no such spec, parameter or input.
+    """
+    graph, report, _ = draft_graph(spec, settings, inputs)
+    report.raise_if_errors()
+    return graph
+
+
+def draft_graph(
+    spec: str | Path, settings: Mapping[str, str] = NO_SETTINGS, inputs: Sequence[str] = ()
+) -> tuple[Graph, Report, Spec]:
+    """Return the graph of a network even where the spec is wrong, the findings, and the spec.
+
+    Sizes that an error made unknown are None; nodes that do not fit are in the graph all the
+    same, so that a broken spec can be drawn.
+
+    Raises:
+        CompileError: nothing at all can be made of the file.
+    """
+    report = Report()
+    loaded = load_spec(spec, report)
+    graph = lower_network(loaded, report, settings, inputs)
+    verify(graph)
+    return graph, report, loaded

@@ -1,0 +1,109 @@
+"""The graph under construction: nodes with shapes, regions that are still open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from compiler.blame import blame, recover
+from compiler.errors import CompileError, Diagnostic, Report
+from compiler.expr import Expr, Value
+from compiler.graph import Info, Node, Region, RegionKind
+from compiler.ops import Op
+from compiler.shapes import Shape, ShapeError
+
+MAX_NODES = 2_000_000
+"""Operations in one graph; a spec that asks for more is a mistake or an attack."""
+
+
+@dataclass(slots=True)
+class _OpenRegion:
+    name: str
+    kind: RegionKind
+    inputs: tuple[str, ...]
+    info: Info
+    parent: str | None
+    definition: str | None = None
+    arguments: Mapping[str, Value] = field(default_factory=dict)
+    argument_exprs: Mapping[str, Expr] = field(default_factory=dict)
+    transparent: bool = False
+    members: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Builder:
+    """Adds nodes one by one, each with its shape; keeps the regions in which they stand."""
+
+    report: Report
+    nodes: dict[str, Node] = field(default_factory=dict)
+    regions: dict[str, Region | None] = field(default_factory=dict)
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    stack: list[_OpenRegion] = field(default_factory=list)
+
+    def add(
+        self,
+        name: str,
+        op: Op,
+        inputs: tuple[str, ...],
+        info: Info,
+        exprs: Mapping[str, Expr] | None = None,
+        share: str | None = None,
+    ) -> str:
+        """Add a node and return its name; a shape that does not fit is reported and recovered."""
+        operands = tuple(self.nodes[i] for i in inputs)
+        shapes = tuple(o.shape for o in operands)
+        try:
+            shape = op.infer_shape(*shapes)
+        except ShapeError as error:
+            self.report.add(blame(error, op, name, info, operands, self.nodes))
+            shape = recover(op, shapes)
+        if len(self.nodes) >= MAX_NODES:
+            raise CompileError(
+                [
+                    Diagnostic(
+                        "too-large",
+                        f"the network has more than {MAX_NODES:,} operations",
+                        info.span,
+                        help="lower the `repeat` counts",
+                    )
+                ]
+            )
+        self.nodes[name] = Node(name, op, inputs, shape, info, exprs or {}, share)
+        self.shapes[name] = shape
+        if self.stack:
+            self.stack[-1].members.append(name)
+        return name
+
+    def claim(self, name: str, shape: Shape) -> None:
+        """Set the shape of a node whose sizes an error made unknown."""
+        self.nodes[name] = replace(self.nodes[name], shape=shape)
+        self.shapes[name] = shape
+
+    def open(
+        self, name: str, kind: RegionKind, inputs: tuple[str, ...], info: Info, **more: object
+    ) -> None:
+        """Open a region; what is added until `close` belongs to it."""
+        parent = self.stack[-1].name if self.stack else None
+        if self.stack:
+            self.stack[-1].members.append(name)
+        self.regions[name] = None  # keeps the regions in the order in which they open
+        self.stack.append(_OpenRegion(name, kind, inputs, info, parent, **more))  # type: ignore[arg-type]
+
+    def close(self, output: str) -> str:
+        """Close the region opened last and return its output."""
+        top = self.stack.pop()
+        self.regions[top.name] = Region(
+            top.name,
+            top.kind,
+            tuple(top.members),
+            top.inputs,
+            output,
+            top.parent,
+            top.info,
+            top.definition,
+            top.arguments,
+            top.argument_exprs,
+            top.transparent,
+        )
+        return output
+

@@ -1,0 +1,331 @@
+"""A network's own part of the lowering: parameters, inputs, defaults, outputs, what is unused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from compiler.errors import Diagnostic, Report, UsageError
+from compiler.expr import Value
+from compiler.graph import Claim, Definition, Graph, Info, Output, Parameter
+from compiler.load import Spec
+from compiler.lower import Argument, Lowering, cite, drawing
+from compiler.ops import Input
+from compiler.read import validate
+from compiler.scope import Frame, Scope
+from compiler.shapes import Dim, Shape, SymbolicDim
+from compiler.smallest import smallest_input
+from compiler.source import Mapping as YamlMapping
+from compiler.source import plain, resolve
+from compiler.spec import LAYERS, BlockSpec, NetworkSpec, OutputSpec, ParamSpec
+from compiler.suggest import did_you_mean, listing
+from compiler.values import Values, coerce
+
+WITH_DEFAULTS: Mapping[str, dict[str, Any]] = {
+    "conv": {"conv": "1x1", "filters": 1},
+    "max_pool": {"max_pool": "1x1"},
+    "avg_pool": {"avg_pool": "1x1"},
+    "batch_norm": {"batch_norm": True},
+    "linear": {"linear": 1},
+}
+"""Ops that a network may give defaults for, with stand-ins for what they require."""
+
+
+def lower_network(
+    spec: Spec, report: Report, settings: Mapping[str, str], inputs: Sequence[str]
+) -> Graph:
+    """Return the graph of a spec's network.
+
+    Raises:
+        CompileError: the file holds no network that could be drawn.
+        UsageError: a setting or input names what the network does not have.
+    """
+    network = spec.network
+    if network is None:
+        report.raise_if_errors()
+        raise UsageError(f"{spec.path} is a library of blocks; name a network")
+    arguments = _parameters(spec, network, report, settings)
+    shapes = _input_shapes(network, report, arguments, inputs)
+    graph = _lower(spec, network, report, arguments, shapes, is_as_declared=not (settings or inputs))
+    if any(d.code == "empty-output" for d in report.diagnostics):
+        _say_smallest(spec, network, report, arguments, shapes)
+    return graph
+
+
+def _lower(
+    spec: Spec,
+    network: NetworkSpec,
+    report: Report,
+    arguments: dict[str, Argument],
+    shapes: Mapping[str, Shape],
+    is_as_declared: bool,
+) -> Graph:
+    lowering = Lowering(spec, report, _defaults(network, report))
+    builder = lowering.builder
+    info = Info(network.span(), title=network.title, cite=cite(network.cite), doc=network.doc)
+    info = replace(info, errata=lowering.errata(network, network.errata))
+    builder.open("", "network", tuple(shapes), info)
+    for name, shape in shapes.items():
+        builder.add(name, Input(tuple(shape)), (), Info(span=network.span("input", name)))
+    frame = Frame(network.network, {k: a.value for k, a in arguments.items()}, {n: n for n in shapes})
+    frame.sizes_hold = is_as_declared
+    scope = Scope("", frame)
+    end = lowering.chain(network.layers, scope, next(iter(shapes)))[-1]
+    outputs = _outputs(network, lowering, scope, end)
+    builder.close(outputs[0].node if outputs else end)
+    graph = Graph(
+        name=network.network,
+        title=network.title or network.network,
+        nodes=builder.nodes,
+        regions={n: r for n, r in builder.regions.items() if r is not None},
+        inputs=tuple(shapes),
+        outputs=outputs,
+        params=tuple(_parameter(n, p, arguments[n].value) for n, p in network.params.items()),
+        arguments={k: a.value for k, a in arguments.items()},
+        definitions={b.name: definition(b, lowering) for b in spec.blocks.values()},
+        info=info,
+        drawing=drawing(network.drawing),
+        claims=tuple(Claim(c.of, c.source, c.value, c.text, c.erratum) for c in network.claims),
+    )
+    _warn_unused(graph, spec, lowering, frame, network, report)
+    return graph
+
+
+def _parameter(name: str, spec: ParamSpec, value: Value) -> Parameter:
+    default = coerce(spec.type, spec.default)[0] if spec.default is not None else None
+    return Parameter(name, spec.type, default, spec.doc, cite(spec.cite), spec.span())
+
+
+def definition(block: BlockSpec, lowering: Lowering) -> Definition:
+    """Return what the graph's readers need of a block definition."""
+    info = Info(
+        span=block.span(),
+        title=block.title,
+        cite=cite(block.cite),
+        errata=lowering.errata(block, block.errata),
+        size=block.input_size,
+        doc=block.doc,
+    )
+    params = tuple(_parameter(n, p, None) for n, p in block.params.items())
+    title = block.title or block.name
+    return Definition(block.name, title, tuple(block.inputs), params, info, drawing(block.drawing))
+
+
+def _defaults(network: NetworkSpec, report: Report) -> dict[str, dict[str, Any]]:
+    """Return op -> field -> value for what layers do not say themselves."""
+    out: dict[str, dict[str, Any]] = {}
+    node = network._node
+    given = node.get("defaults") if isinstance(node, YamlMapping) else None
+    if not isinstance(given, YamlMapping):
+        return out
+    for op, entry in given.entries.items():
+        if op not in WITH_DEFAULTS or not isinstance(entry.node, YamlMapping):
+            report.add(
+                Diagnostic(
+                    "bad-defaults",
+                    f"`defaults` has no place for `{op}`{did_you_mean(op, WITH_DEFAULTS)}",
+                    entry.key_span,
+                    help=f"it takes mappings for {listing(WITH_DEFAULTS)}",
+                )
+            )
+            continue
+        written = plain(entry.node)
+        model = validate(LAYERS[op], entry.node, {**WITH_DEFAULTS[op], **written}, f"`{op}`", report)
+        if model is not None:
+            out[op] = {k: getattr(model, k) for k in written if k not in ("cite", "doc", op)}
+    return out
+
+
+def _parameters(
+    spec: Spec, network: NetworkSpec, report: Report, settings: Mapping[str, str]
+) -> dict[str, Argument]:
+    """Return the network's parameters, with settings from the command line over the defaults."""
+    for name in settings:
+        if name not in network.params:
+            known = listing(network.params)
+            raise UsageError(
+                f"{network.network} has no parameter `{name}`{did_you_mean(name, network.params)};"
+                f" it has {known}"
+            )
+    lowering = Lowering(spec, report, {})
+    out: dict[str, Argument] = {}
+    for name, param in network.params.items():
+        if name in settings:
+            value, complaint = coerce(param.type, resolve(settings[name]))
+            if complaint:
+                raise UsageError(f"--set {name}={settings[name]}: the value {complaint}")
+            out[name] = Argument(value)
+        elif param.default is None:
+            report.add(
+                Diagnostic(
+                    "missing-parameter",
+                    f"parameter `{name}` of the network has no value",
+                    param.span(),
+                    help=f"give it a default, or say --set {name}=...",
+                )
+            )
+            out[name] = Argument(None)
+        else:
+            out[name] = Argument(lowering.default(name, param, out))
+    return out
+
+
+_INPUT = re.compile(r"(?:(?P<name>\w+)=)?(?P<dims>\w+(?:x\w+)*)")
+
+
+def _input_shapes(
+    network: NetworkSpec, report: Report, arguments: Mapping[str, Argument], given: Sequence[str]
+) -> dict[str, Shape]:
+    """Return the input shapes: as declared, with sizes from the command line over them."""
+    shapes = {name: _declared(network, name, dims, report, arguments) for name, dims in network.input.items()}
+    if not shapes:
+        report.add(Diagnostic("bad-value", "`input` names no input", network.span("input"), help=_INPUT_HELP))
+        shapes = {"x": Shape((None, None, None))}
+    for text in given:
+        match = _INPUT.fullmatch(text)
+        if match is None:
+            raise UsageError(f"--input {text}: write C x H x W, as in 3x299x299 or image=3x299x299")
+        name = match["name"] or next(iter(shapes))
+        if name not in shapes:
+            raise UsageError(f"--input {text}: there is no input `{name}`{did_you_mean(name, shapes)}")
+        shapes[name] = Shape(_dim_from_text(d, text) for d in match["dims"].split("x"))
+    return shapes
+
+
+_INPUT_HELP = "write `input: {image: [3, 299, 299]}`, channels first"
+
+
+def _dim_from_text(text: str, whole: str) -> Dim:
+    if text.isdigit():
+        if int(text) < 1:
+            raise UsageError(f"--input {whole}: a size is at least 1")
+        return int(text)
+    if not text.isidentifier():
+        raise UsageError(f"--input {whole}: `{text}` is neither a size nor a letter")
+    return SymbolicDim(text)
+
+
+def _declared(
+    network: NetworkSpec, name: str, dims: list[Any], report: Report, arguments: Mapping[str, Argument]
+) -> Shape:
+    out: list[Dim] = []
+    if len(dims) not in (1, 3):
+        report.add(
+            Diagnostic(
+                "bad-value",
+                f"input `{name}` has {len(dims)} sizes; it takes channels, height and width, or channels",
+                network.span("input", name),
+                help=_INPUT_HELP,
+            )
+        )
+        return Shape((None, None, None))
+    for place, dim in enumerate(dims):
+        value = arguments[dim].value if isinstance(dim, str) and dim in arguments else dim
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10**6:
+            out.append(value)
+        elif isinstance(value, str) and value.isidentifier() and place > 0:
+            out.append(SymbolicDim(value))
+        else:
+            report.add(
+                Diagnostic(
+                    "bad-value",
+                    f"size {place + 1} of input `{name}` is `{value}`, not a whole number from 1 to 1,000,000",
+                    network.span("input", name, place),
+                    help=_INPUT_HELP,
+                )
+            )
+            out.append(None)
+    return Shape(out)
+
+
+def _outputs(network: NetworkSpec, lowering: Lowering, scope: Scope, end: str) -> tuple[Output, ...]:
+    if not network.outputs:
+        name = end.rpartition(".")[2] if end else end
+        return (Output(name, end),)
+    out: list[Output] = []
+    for item in network.outputs:
+        assert isinstance(item, OutputSpec)
+        layer = network.layers[-1] if network.layers else None
+        if layer is None:
+            continue
+        lookup = lowering._values(layer, scope, end)
+        if item.when is not None and not Values(item, "`outputs`", lookup.lookup, lowering.report).flag("when"):
+            continue
+        steps = ("from",) if item.inputs else ("name",)
+        proxy = layer.model_copy()
+        proxy._node = item._node
+        node = lowering.tensor(item.inputs or item.name, proxy, scope, end, steps)
+        if any(o.name == item.name or o.node == node for o in out):
+            lowering.report.add(
+                Diagnostic("duplicate-name", f"the output `{item.name}` is named twice", item.span(), help="take one out")
+            )
+            continue
+        out.append(Output(item.name, node, item.training_only))
+    return tuple(out) or (Output("output", end),)
+
+
+def _warn_unused(
+    graph: Graph, spec: Spec, lowering: Lowering, frame: Frame, network: NetworkSpec, report: Report
+) -> None:
+    """Warn of layers that nothing reads and of parameters that nothing uses."""
+    leaving = {o.node for o in graph.outputs}
+    for node in graph.nodes.values():
+        if graph.consumers[node.name] or node.name in leaving:
+            continue
+        what = "input" if isinstance(node.op, Input) else "layer"
+        report.add(
+            Diagnostic(
+                f"unused-{what}",
+                f"nothing reads the {what} `{node.name}`, and it is no output",
+                node.info.span,
+                help="take it out, read it with `from`, or list it under `outputs`",
+                severity="warning",
+            )
+        )
+    for name, param in network.params.items():
+        sizes = [d for dims in network.input.values() for d in dims]
+        if name not in frame.used and name not in sizes:
+            _warn_parameter(report, name, param, "the network")
+    for block in spec.blocks.values():
+        if block.name in lowering.instances:
+            for name, param in block.params.items():
+                if name not in lowering.used_params.get(block.name, ()):
+                    _warn_parameter(report, name, param, f"block `{block.name}`")
+
+
+def _warn_parameter(report: Report, name: str, param: ParamSpec, where: str) -> None:
+    report.add(
+        Diagnostic(
+            "unused-parameter",
+            f"nothing in {where} uses the parameter `{name}`",
+            param.span(),
+            help="take it out, or use it in an expression",
+            severity="warning",
+        )
+    )
+
+
+def _say_smallest(
+    spec: Spec,
+    network: NetworkSpec,
+    report: Report,
+    arguments: dict[str, Argument],
+    shapes: Mapping[str, Shape],
+) -> None:
+    """Add the smallest legal input to the errors of a network that ran out of room."""
+    open_shapes = {n: _open(s) for n, s in shapes.items()}
+    graph = _lower(spec, network, Report(), arguments, open_shapes, is_as_declared=False)
+    least = smallest_input(graph)
+    if least is None:
+        return
+    text = " and ".join(f"{h}x{w}" for h, w in least.values())
+    for i, found in enumerate(report.diagnostics):
+        if found.code == "empty-output":
+            help = f"the smallest input of this network is {text}"
+            report.diagnostics[i] = replace(found, help=help)
+
+
+def _open(shape: Shape) -> Shape:
+    return Shape((shape.channels, SymbolicDim("H"), SymbolicDim("W"))) if len(shape) == 3 else shape
