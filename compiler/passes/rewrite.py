@@ -1,0 +1,197 @@
+"""Changes to a graph, collected and then made at once, with the regions kept consistent."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+
+from compiler.graph import Graph, Node, Region
+from compiler.ops import Op
+from compiler.recipe import Read, Recipe, Zeros
+
+
+class Rewrite:
+    """Edits to one graph: nodes replaced, dropped and inserted, recipes set.
+
+    Nothing happens until `finish`; `graph` stays what it was, so a pass may keep reading it.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._nodes: dict[str, Node] = {}
+        self._dropped: dict[str, str | None] = {}
+        self._inserted: dict[tuple[str, str], list[Node]] = defaultdict(list)
+        self._following: dict[tuple[str, str], list[Node]] = defaultdict(list)
+        self._recipes: dict[str, Recipe] = {}
+        self._redirected: dict[str, str] = {}
+
+    def set(self, node: Node) -> None:
+        """Put `node` in the place of the node of the same name."""
+        self._nodes[node.name] = node
+
+    def drop(self, name: str, stand_in: str | None) -> None:
+        """Remove a node; who read it reads `stand_in`. None: nobody does any more."""
+        self._dropped[name] = stand_in
+
+    def insert(self, node: Node, region: str, before: str) -> None:
+        """Add a node to a region, just before its member `before`."""
+        self._inserted[region, before].append(node)
+
+    def insert_after(self, node: Node, region: str, after: str) -> None:
+        """Add a node to a region, just after its member `after`."""
+        self._following[region, after].append(node)
+
+    def move(self, node: Node, region: str, before: str, redirect: str) -> None:
+        """Put a node elsewhere; who read it reads `redirect`, save nodes that were `set`."""
+        self._redirected[node.name] = redirect
+        self.insert(node, region, before)
+
+    def set_recipe(self, parameter: str, recipe: Recipe) -> None:
+        """Say how a parameter of the new graph is made."""
+        self._recipes[parameter] = recipe
+
+    def finish(self) -> Graph:
+        """Return the changed graph, or the very same one if nothing changed."""
+        if not (self._nodes or self._dropped or self._inserted or self._following):
+            return self.graph
+        regions = {name: self._edit(region) for name, region in self.graph.regions.items()}
+        regions = _without_hollow(regions, self.graph)
+        nodes = {node.name: self._reconnect(node) for node in self._walk(regions)}
+        outputs = tuple(replace(o, node=self._redirect(o.node)) for o in self.graph.outputs)
+        recipes = {**self.graph.recipes, **self._recipes}
+        return replace(
+            self.graph,
+            nodes=nodes,
+            regions=refresh_regions(regions, nodes),
+            outputs=outputs,
+            recipes={k: v for k, v in recipes.items() if k.rpartition(".")[0] in nodes},
+        )
+
+    def _resolve(self, name: str) -> str:
+        while (stand_in := self._dropped.get(name)) is not None:
+            name = stand_in
+        return name
+
+    def _redirect(self, name: str) -> str:
+        name = self._resolve(name)
+        return self._redirected.get(name, name)
+
+    def _edit(self, region: Region) -> Region:
+        members: list[str] = []
+        for member in region.members:
+            members.extend(n.name for n in self._inserted.get((region.name, member), ()))
+            if member not in self._dropped and member not in self._redirected:
+                members.append(member)
+            members.extend(n.name for n in self._following.get((region.name, member), ()))
+        inputs = tuple(dict.fromkeys(map(self._redirect, region.inputs)))
+        output = self._redirect(region.output)
+        return replace(region, members=tuple(members), inputs=inputs, output=output)
+
+    def _walk(self, regions: dict[str, Region]) -> Iterator[Node]:
+        added = (*self._inserted.values(), *self._following.values())
+        new = {node.name: node for nodes in added for node in nodes}
+        stack = [""]
+        while stack:
+            name = stack.pop()
+            if name in regions:
+                stack.extend(reversed(regions[name].members))
+            else:
+                yield new[name] if name in new else self._nodes.get(name) or self.graph.nodes[name]
+
+    def _reconnect(self, node: Node) -> Node:
+        edited = node.name in self._nodes or node.name in self._redirected
+        follow = self._resolve if edited else self._redirect
+        inputs = tuple(map(follow, node.inputs))
+        return node if inputs == node.inputs else replace(node, inputs=inputs)
+
+
+def _without_hollow(regions: dict[str, Region], graph: Graph) -> dict[str, Region]:
+    """Take out layer regions that lost every node, and regions that are dead throughout."""
+    out = dict(regions)
+    for name in reversed(list(regions)):
+        region = out[name]
+        members = tuple(m for m in region.members if m in out or m not in regions)
+        out[name] = replace(region, members=members)
+        had_members = bool(graph.regions[name].members)
+        passes_on = region.kind != "layer" and region.output in region.inputs
+        if name and had_members and not members and not passes_on:
+            del out[name]
+    return out
+
+
+def refresh_regions(regions: dict[str, Region], nodes: dict[str, Node]) -> dict[str, Region]:
+    """Recompute the inputs and outputs of regions from the edges, keeping the order of inputs."""
+    chains = _region_chains(regions)
+    reads: dict[str, dict[str, None]] = {name: {} for name in regions}
+    last: dict[str, str] = {}
+    for node in nodes.values():
+        chain = chains[node.name]
+        for region in chain:
+            last[region] = node.name
+        for source in node.inputs:
+            outside = set(chain) - set(chains[source])
+            for region in chain:
+                if region in outside:
+                    reads[region][source] = None
+    return {name: _refresh(region, reads[name], nodes, last) for name, region in regions.items()}
+
+
+def _refresh(
+    region: Region, reads: dict[str, None], nodes: dict[str, Node], last: dict[str, str]
+) -> Region:
+    output = region.output if region.output in nodes else last.get(region.name, "")
+    kept = [i for i in region.inputs if i in reads or (i == output and i in nodes)]
+    return replace(region, inputs=tuple(dict.fromkeys([*kept, *reads])), output=output)
+
+
+def _region_chains(regions: dict[str, Region]) -> dict[str, tuple[str, ...]]:
+    """Return node name -> the regions around it, innermost first."""
+    out: dict[str, tuple[str, ...]] = {}
+    around: dict[str, tuple[str, ...]] = {"": ("",)}
+    stack = [""]
+    while stack:
+        name = stack.pop()
+        for member in regions[name].members:
+            if member in regions:
+                around[member] = (member, *around[name])
+                stack.append(member)
+            else:
+                out[member] = around[name]
+    return out
+
+
+def region_of(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """Return node name -> the regions around it, innermost first."""
+    return _region_chains(dict(graph.regions))
+
+
+def parameter(graph: Graph, node: Node, part: str) -> Recipe:
+    """Return how a parameter of `node` is made; a bias that the node lacks is zeros."""
+    if part == "bias" and not getattr(node.op, "bias", True):
+        channels = node.shape.channels
+        assert isinstance(channels, int)
+        return Zeros(channels)
+    name = f"{node.share or node.name}.{part}"
+    return graph.recipes.get(name, Read(name))
+
+
+def shared_nodes(graph: Graph) -> frozenset[str]:
+    """Return the nodes whose parameters are used more than once: owners and users."""
+    users = [node for node in graph.nodes.values() if node.share]
+    return frozenset(name for node in users for name in (node.name, node.share or ""))
+
+
+def followers(graph: Graph, node: Node, kind: type[Op]) -> Iterator[Node]:
+    """Yield the nodes of one kind that follow `node` in a chain without a second reader."""
+    while (follower := sole_reader(graph, node.name)) and isinstance(follower.op, kind):
+        yield follower
+        node = follower
+
+
+def sole_reader(graph: Graph, name: str) -> Node | None:
+    """Return the node that alone reads a tensor, None if others do or it leaves the network."""
+    readers = graph.consumers[name]
+    if len(readers) != 1 or any(o.node == name for o in graph.outputs):
+        return None
+    return graph.nodes[readers[0]]

@@ -1,0 +1,75 @@
+"""How the parameters of an optimised graph are made from those of the original: data, no tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A parameter of the original graph, as it is."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Zeros:
+    """A bias of `count` zeros: what a layer without a bias adds."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A weight or bias with an evaluation-mode batch normalisation folded in.
+
+    With `g = gamma / sqrt(running_var + eps)` over output channels, the weight becomes
+    `value * g` and the bias `(value - running_mean) * g + beta`. `norm` is the prefix of the
+    original normalisation's parameters; without `affine`, gamma is 1 and beta 0.
+    """
+
+    value: Recipe
+    norm: str
+    eps: float
+    affine: bool
+    part: Literal["weight", "bias"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """A value times a constant."""
+
+    value: Recipe
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stacked:
+    """Values one after the other along output channels, the first dimension."""
+
+    parts: tuple[Recipe, ...]
+
+
+Recipe = Read | Zeros | Folded | Scaled | Stacked
+
+
+def parameters_read(recipe: Recipe) -> tuple[str, ...]:
+    """Return the names of the original parameters that a recipe reads, in order.
+
+    >>> parameters_read(Stacked((Read("a.weight"), Scaled(Read("b.weight"), 0.5))))
+    ('a.weight', 'b.weight')
+    """
+    match recipe:
+        case Read(name):
+            return (name,)
+        case Zeros():
+            return ()
+        case Scaled(value):
+            return parameters_read(value)
+        case Stacked(parts):
+            return tuple(name for part in parts for name in parameters_read(part))
+        case Folded(value, norm, _, affine):
+            learned = ("weight", "bias") if affine else ()
+            own = tuple(f"{norm}.{p}" for p in (*learned, "running_mean", "running_var"))
+            return (*parameters_read(value), *own)
