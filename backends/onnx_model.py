@@ -10,8 +10,9 @@ import onnx
 from onnx import helper, numpy_helper
 
 from backends.onnx_functions import Body, Writer, value_infos
-from backends.onnx_plan import Plan, make_plan, open_grid
+from backends.onnx_plan import Plan, make_plan
 from backends.onnx_site import batched, weight_names
+from backends.open_grid import open_grid
 from compiler.errors import BackendError
 from compiler.graph import Graph
 
@@ -54,7 +55,7 @@ def build_onnx(
         BackendError: the graph or an option cannot be expressed, or a weight is missing.
     """
     if opset not in OPSETS:
-        raise BackendError(f"onnx: opset {opset} is not in {OPSETS[0]} to {OPSETS[-1]}")
+        raise BackendError(f"opset {opset} is not in {OPSETS[0]} to {OPSETS[-1]}")
     plan = make_plan(
         open_grid(graph) if dynamic_grid else graph,
         taps,
@@ -115,7 +116,7 @@ def _initializers(plan: Plan, state: Mapping[str, npt.ArrayLike]) -> list[onnx.T
     missing = [name for name in names if name not in state]
     if missing:
         raise BackendError(
-            f"onnx: the weights lack {len(missing)} of {len(names)} tensors, first `{missing[0]}`"
+            f"the weights lack {len(missing)} of {len(names)} tensors, first `{missing[0]}`"
         )
     return [
         numpy_helper.from_array(np.ascontiguousarray(np.asarray(state[name])), name)

@@ -9,7 +9,6 @@ from backends.onnx_site import is_transparent
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Region
 from compiler.ops import Input, Softmax
-from compiler.shapes import Dim, Shape, ShapeError, SymbolicDim
 
 
 @dataclass(frozen=True)
@@ -110,8 +109,8 @@ def _tapped(graph: Graph, tap: str) -> str:
         made_by = _source(graph, graph.tensor(tap).name)
         if not (tap == made_by and isinstance(graph.nodes[tap].op, Input)):
             return made_by
-        raise BackendError(f"onnx: tap `{tap}` is an input of the network, not a computed tensor")
-    raise BackendError(f"onnx: tap `{tap}` is no node, block or branch of `{graph.name}`")
+        raise BackendError(f"tap `{tap}` is an input of the network, not a computed tensor")
+    raise BackendError(f"tap `{tap}` is no node, block or branch of `{graph.name}`")
 
 
 def _live(graph: Graph, outputs: dict[str, str]) -> frozenset[str]:
@@ -161,38 +160,3 @@ def _ordered(plan: Plan, region: Region, wanted: set[str]) -> tuple[str, ...]:
 
 def _relative(region: Region, name: str) -> str:
     return name.removeprefix(f"{region.name}.")
-
-
-def open_grid(graph: Graph) -> Graph:
-    """Return the graph with height and width of its inputs left open, as `H` and `W`.
-
-    Inputs with the grid of the first share its letters; others are called `NAME.H`, `NAME.W`.
-
-    Raises:
-        BackendError: an operation needs a fixed size.
-    """
-    nodes: dict[str, Node] = {}
-    first = graph.nodes[graph.inputs[0]].shape.grid
-    for node in graph.nodes.values():
-        try:
-            shape = _open_shape(node, nodes, first)
-        except ShapeError as error:
-            raise BackendError(
-                f"onnx: `{node.name}`: {error}, so height and width cannot be left open"
-            ) from None
-        op = Input(tuple(shape)) if isinstance(node.op, Input) else node.op
-        nodes[node.name] = replace(node, op=op, shape=shape)
-    return replace(graph, nodes=nodes)
-
-
-def _open_shape(node: Node, done: dict[str, Node], first: tuple[Dim, ...]) -> Shape:
-    if not isinstance(node.op, Input):
-        return node.op.infer_shape(*(done[name].shape for name in node.inputs))
-    if len(node.shape) != 3:
-        return node.shape
-    prefix = "" if node.shape.grid == first else f"{node.name}."
-    dims = [
-        SymbolicDim(prefix + letter) if isinstance(size, int) else size
-        for size, letter in zip(node.shape.grid, "HW", strict=True)
-    ]
-    return Shape((node.shape.channels, *dims))

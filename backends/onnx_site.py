@@ -96,7 +96,7 @@ class Site:
 
     def refusal(self, what: str) -> BackendError:
         """Return the error for something that ONNX cannot say here."""
-        return BackendError(f"onnx: `{self.path}`: {what}")
+        return BackendError(f"`{self.path}`: {what}")
 
 
 @singledispatch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from compiler.ops import (
     ACTIVATIONS,
     Activation,
@@ -25,6 +27,7 @@ from compiler.ops import (
     Softmax,
     Upsample,
 )
+from compiler.shapes import Pads, Pair
 
 VALID = ((0, 0), (0, 0))
 ONE = ((1, 1), (1, 1))
@@ -58,7 +61,7 @@ def _conv_cases() -> dict[str, Case]:
 
 def _pool_cases() -> dict[str, Case]:
     out: dict[str, Case] = {}
-    windows = {
+    windows: dict[str, tuple[Pair, Pair, Pads | Literal["same"], bool]] = {
         "3x3 s1 same": ((3, 3), (1, 1), "same", False),
         "2x2 s2 same": ((2, 2), (2, 2), "same", False),
         "3x3 s2 same": ((3, 3), (2, 2), "same", False),

@@ -1,0 +1,124 @@
+"""Module -> torch.export program (.pt2) that loads and runs where netdraft is not installed."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from backends.open_grid import check_open_pads, open_grid
+from compiler.errors import BackendError
+from compiler.graph import Graph
+from compiler.shapes import Shape
+
+SAMPLE_BATCH = 2
+"""Batch size of the traced sample; 1 would be frozen into the program (pytorch/pytorch#133653)."""
+CHECK_BATCHES = (1, 3)
+"""Batch sizes that a new program is tried with."""
+TOLERANCE = 1e-4
+"""Largest difference from the module that passes, relative to the largest output."""
+
+
+def export_program(
+    graph: Graph, module: nn.Module, *, dynamic_grid: bool = False
+) -> ExportedProgram:
+    """Return a module's eval mode as an exported program with an open batch size.
+
+    The module's mode, parameters and statistics are left as they were. The program is run with
+    batch sizes that it was not traced with and compared with the module before it is returned.
+
+    Args:
+        graph: what the module was built from; it gives the input sizes.
+        module: takes one tensor (N, C, H, W) per input of the graph.
+        dynamic_grid: leave height and width open too.
+
+    Raises:
+        BackendError: the padding depends on a size that is left open, torch.export refuses the
+            module, or the program departs from it.
+    """
+    if dynamic_grid:
+        check_open_pads(open_grid(graph))
+    shapes = [graph.nodes[name].shape for name in graph.inputs]
+    with inference(module):
+        program = _trace(module, shapes, dynamic_grid)
+        for batch in CHECK_BATCHES:
+            _compare(module, program, sample_inputs(shapes, batch, device_of(module)))
+    for node in program.graph.nodes:
+        # Paths and line numbers of this machine: not the same bytes elsewhere, nobody's business.
+        node.meta.pop("stack_trace", None)
+    return program
+
+
+def save_program(program: ExportedProgram, path: Path) -> None:
+    """Write a program; the bytes depend on the program alone, not on the file's name."""
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer)
+    path.write_bytes(buffer.getvalue())
+
+
+@contextmanager
+def inference(module: nn.Module) -> Iterator[None]:
+    """Put a module into eval mode without gradients, and each of its parts back afterwards."""
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
+
+
+def sample_inputs(shapes: Sequence[Shape], batch: int, device: torch.device) -> tuple[Tensor, ...]:
+    """Return one random batch (N, C, H, W) per input, the same numbers every time."""
+    generator = torch.Generator().manual_seed(batch)
+    return tuple(
+        torch.randn((batch, *shape.numbers), generator=generator).to(device) for shape in shapes
+    )
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Return the device of a module's first parameter, the CPU if it has none."""
+    return next((p.device for p in module.parameters()), torch.device("cpu"))
+
+
+def _trace(module: nn.Module, shapes: Sequence[Shape], dynamic_grid: bool) -> ExportedProgram:
+    # DYNAMIC refuses where AUTO would silently freeze a size.
+    open_axes = (0, 2, 3) if dynamic_grid else (0,)
+    dynamic = tuple(dict.fromkeys(open_axes[: len(shape)], Dim.DYNAMIC) for shape in shapes)
+    inputs = sample_inputs(shapes, SAMPLE_BATCH, device_of(module))
+    try:
+        return torch.export.export(module, inputs, dynamic_shapes=(dynamic,))
+    except Exception as error:
+        raise BackendError(f"torch.export refuses the module: {error}") from error
+
+
+def _compare(module: nn.Module, program: ExportedProgram, inputs: tuple[Tensor, ...]) -> None:
+    wanted, got = (_tensors(run(*inputs)) for run in (module, program.module()))
+    for want, have in zip(wanted, got, strict=True):
+        if want.shape != have.shape:
+            raise BackendError(
+                f"the exported program makes {tuple(have.shape)} where the module makes "
+                f"{tuple(want.shape)}: a fault of torch.export, not of the spec"
+            )
+        difference = float((want - have).abs().max() / want.abs().max().clamp_min(1e-12))
+        if not difference <= TOLERANCE:
+            raise BackendError(
+                f"the exported program differs from the module by {difference:.1e} of the "
+                f"largest output at batch {len(want)}: a fault of torch.export, not of the spec"
+            )
+
+
+def _tensors(outputs: object) -> list[Tensor]:
+    """Return the tensors of an output: one, a sequence, or a mapping of them."""
+    if isinstance(outputs, Tensor):
+        return [outputs]
+    if isinstance(outputs, dict):
+        return list(outputs.values())
+    assert isinstance(outputs, (tuple, list))
+    return list(outputs)
