@@ -62,7 +62,7 @@ def _blame_join(
         notes=(
             *(f"operand {i}: {o.shape.paper} from `{o.name}`" for i, o in enumerate(operands, 1)),
             _difference(op, operands),
-            *(f"erratum {e.id}, {e.where}: prints `{e.printed}`; {e.why}" for e in errata),
+            *(f"erratum {e.id}, {e.where}: prints {e.printed}; {e.why}" for e in errata),
         ),
         help=_help(op, operands, odd, culprit, errata),
         errata=tuple(e.id for e in errata),

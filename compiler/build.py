@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from compiler.errors import Report
+from compiler.errors import CompileError, Report
 from compiler.graph import Graph
 from compiler.load import Spec, load_spec
 from compiler.network import lower_network
@@ -28,8 +28,9 @@ def load_graph(
         CompileError: the spec is at fault; it holds every diagnostic of the run.
         UsageError: there is no such spec, parameter or input.
     """
-    graph, report, _ = draft_graph(spec, settings, inputs)
-    report.raise_if_errors()
+    graph, report, loaded = draft_graph(spec, settings, inputs)
+    if report.errors:
+        raise CompileError(report.diagnostics, loaded.texts)
     return graph
 
 
@@ -45,7 +46,12 @@ def draft_graph(
         CompileError: nothing at all can be made of the file.
     """
     report = Report()
-    loaded = load_spec(spec, report)
-    graph = lower_network(loaded, report, settings, inputs)
+    texts: dict[str, str] = {}
+    try:
+        loaded = load_spec(spec, report, texts)
+        graph = lower_network(loaded, report, settings, inputs)
+    except CompileError as error:
+        found = [d for d in report.diagnostics if d not in error.diagnostics]
+        raise CompileError([*found, *error.diagnostics], texts) from None
     verify(graph)
     return graph, report, loaded

@@ -39,6 +39,8 @@ class Builder:
     regions: dict[str, Region | None] = field(default_factory=dict)
     shapes: dict[str, Shape] = field(default_factory=dict)
     stack: list[_OpenRegion] = field(default_factory=list)
+    small_grids: set[Shape] = field(default_factory=set)
+    """Grids that are known to be too small: what else has no room on them is an echo."""
 
     def add(
         self,
@@ -55,7 +57,8 @@ class Builder:
         try:
             shape = op.infer_shape(*shapes)
         except ShapeError as error:
-            self.report.add(blame(error, op, name, info, operands, self.nodes))
+            if not self._is_echo(error, shapes):
+                self.report.add(blame(error, op, name, info, operands, self.nodes))
             shape = recover(op, shapes)
         if len(self.nodes) >= MAX_NODES:
             raise CompileError(
@@ -73,6 +76,15 @@ class Builder:
         if self.stack:
             self.stack[-1].members.append(name)
         return name
+
+    def _is_echo(self, error: ShapeError, shapes: tuple[Shape, ...]) -> bool:
+        """True for a further window on a grid of which it is already said that it is too small."""
+        if error.code != "empty-output":
+            return False
+        grid = Shape(shapes[0].grid)
+        known = grid in self.small_grids
+        self.small_grids.add(grid)
+        return known
 
     def claim(self, name: str, shape: Shape) -> None:
         """Set the shape of a node whose sizes an error made unknown."""

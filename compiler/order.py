@@ -22,7 +22,7 @@ def lowering_order(layers: list[Layer], names: list[str], report: Report) -> lis
     reads: list[set[int]] = []
     for i, layer in enumerate(layers):
         refs = _refs(layer)
-        found = {place[h] for r in refs if (h := r.partition(".")[0]) in place}
+        found = {place[h] for r in refs or () if (h := r.partition(".")[0]) in place}
         if (refs is None or "prev" in refs) and i:
             found.add(i - 1)
         reads.append(found)

@@ -1,0 +1,69 @@
+"""The command line: `python -m compiler COMMAND ...`, installed as `netdraft` too."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from compiler.commands import COMMANDS, SUMMARIES
+from compiler.version import VERSION
+
+DESCRIPTION = "netdraft: draft a network in YAML; get a checked graph, a module, code and figures."
+EPILOG = "exit codes: 0 fine, 1 the spec is at fault, 2 wrong usage"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(arguments: list[str]) -> int:
+    args = parser_for(arguments).parse_args(arguments)
+    if args.command is None:
+        parser_for([]).print_help(sys.stderr)
+        return 2
+    from compiler.diagnose import print_diagnostics
+    from compiler.errors import BackendError, CompileError, UsageError
+
+    try:
+        return int(args.run(args))
+    except CompileError as error:
+        print_diagnostics(error.diagnostics, error.texts)
+        return 1
+    except BackendError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def parser_for(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser; only the command that is called is imported and configured."""
+    parser = argparse.ArgumentParser("netdraft", description=DESCRIPTION, epilog=EPILOG)
+    parser.add_argument("--version", action="version", version=f"netdraft {VERSION}")
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command")
+    called = next((a for a in arguments if not a.startswith("-")), None)
+    for name in COMMANDS:
+        sub = commands.add_parser(name, help=SUMMARIES[name], description=SUMMARIES[name])
+        if name == called:
+            module = import_module(COMMANDS[name])
+            sub.description = module.HELP
+            module.configure(sub)
+            sub.set_defaults(run=module.run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""Options that several commands share, and how a graph is made from them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from compiler.build import draft_graph
+from compiler.diagnose import print_diagnostics
+from compiler.errors import CompileError, Report, UsageError
+from compiler.graph import Graph
+from compiler.load import Spec
+
+SETTING_HELP = "a value for a parameter of the network (repeatable)"
+INPUT_HELP = "another input size, as 3x75x75 or image=3x75x75; letters leave a size open"
+
+
+def add_spec(parser: argparse.ArgumentParser) -> None:
+    """Add SPEC, --set and --input."""
+    parser.add_argument("spec", metavar="SPEC", help="a spec file, or a shipped name such as inception_v4")
+    add_variation(parser)
+
+
+def add_variation(parser: argparse.ArgumentParser) -> None:
+    """Add --set and --input."""
+    parser.add_argument(
+        "--set", dest="settings", metavar="NAME=VALUE", action="append", default=[], help=SETTING_HELP
+    )
+    parser.add_argument(
+        "--input", dest="inputs", metavar="[NAME=]CxHxW", action="append", default=[], help=INPUT_HELP
+    )
+
+
+def add_format(parser: argparse.ArgumentParser, *choices: str) -> None:
+    """Add --format with its choices, the first one the default."""
+    parser.add_argument(
+        "--format", choices=choices, default=choices[0], help=f"what to print (default: {choices[0]})"
+    )
+
+
+def settings_from(args: argparse.Namespace) -> dict[str, str]:
+    """Return --set as a mapping.
+
+    Raises:
+        UsageError: a setting has no `=`.
+    """
+    out = {}
+    for text in args.settings:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--set {text}: write NAME=VALUE")
+        out[name.strip()] = value.strip()
+    return out
+
+
+def draft_from(args: argparse.Namespace) -> tuple[Graph, Report, Spec]:
+    """Return the graph, the findings and the spec that the options name, even if it is wrong."""
+    return draft_graph(args.spec, settings_from(args), args.inputs)
+
+
+def graph_from(args: argparse.Namespace) -> Graph:
+    """Return the checked graph that the options name; warnings are printed.
+
+    Raises:
+        CompileError: the spec is at fault; `texts` holds its files.
+    """
+    graph, report, spec = draft_from(args)
+    if report.errors:
+        raise CompileError(report.diagnostics, spec.texts)
+    print_diagnostics(report.diagnostics, spec.texts)
+    return graph
+
+
+def write_file(path: Path, data: bytes | str) -> Path:
+    """Write a file whole or not at all: to a temporary file beside it, then rename.
+
+    Raises:
+        UsageError: the place cannot be written.
+    """
+    raw = data.encode("utf-8") if isinstance(data, str) else data
+    return write_with(path, lambda temporary: temporary.write_bytes(raw))
+
+
+def write_with(path: Path, write: Callable[[Path], object]) -> Path:
+    """Have `write` write a temporary file beside `path`, then rename it to `path`.
+
+    Raises:
+        UsageError: the place cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,171 @@
+"""Graph -> the stage table: sizes, parameters, MACs, activation memory, receptive field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compiler.expr import show_value
+from compiler.graph import Claim, Graph, Node, Region
+from compiler.ops import Conv2d, GlobalPool2d, Input, Linear
+from compiler.ops.base import Op
+from compiler.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample
+from compiler.shapes import Shape
+
+Field = tuple[float, float]
+"""Receptive field (pixels) and jump (pixels between neighbours), per axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One line of the table: a layer, block or repeat, or a part of one.
+
+    `activation_bytes` is what its outputs take for one sample in float32, with nothing reused;
+    `receptive_field` is (height, width) in input pixels, None after a global operation.
+    """
+
+    name: str
+    title: str
+    op: str
+    depth: int
+    output: Shape
+    parameters: int
+    macs: int
+    activation_bytes: int
+    receptive_field: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A network in numbers."""
+
+    name: str
+    title: str
+    inputs: tuple[tuple[str, Shape], ...]
+    outputs: tuple[tuple[str, Shape], ...]
+    parameters: int
+    macs: int
+    activation_bytes: int
+    stages: tuple[Stage, ...]
+    claims: tuple[Claim, ...]
+    arguments: tuple[tuple[str, str], ...]
+
+
+def summarize(graph: Graph, depth: int = 1) -> Summary:
+    """Return the numbers of a graph; `depth` is how far regions are opened."""
+    fields = _receptive_fields(graph)
+    costs = {n.name: (graph.count_params(n), graph.count_macs(n), _bytes(n)) for n in graph.nodes.values()}
+    totals = _totals(graph, costs)
+    stages: list[Stage] = []
+    stack = [(m, 1) for m in reversed(graph.regions[""].members) if m not in graph.inputs]
+    while stack:
+        name, level = stack.pop()
+        region = graph.regions.get(name)
+        if region is not None and region.kind == "branches" and region.transparent:
+            stack += [(m, level) for m in reversed(region.members)]
+            continue
+        stages.append(_stage(graph, name, level, totals[name], fields))
+        if region is not None and level < depth and region.kind != "layer":
+            stack += [(m, level + 1) for m in reversed(region.members)]
+    parameters, macs, memory = totals[""]
+    return Summary(
+        graph.name,
+        graph.title,
+        tuple((n, graph.nodes[n].shape) for n in graph.inputs),
+        tuple((o.name, graph.nodes[o.node].shape) for o in graph.outputs),
+        parameters,
+        macs,
+        memory,
+        tuple(stages),
+        graph.claims,
+        tuple((k, show_value(v)) for k, v in graph.arguments.items()),
+    )
+
+
+Cost = tuple[int, int, int]
+
+
+def _totals(graph: Graph, costs: dict[str, Cost]) -> dict[str, Cost]:
+    """Return node or region name -> parameters, MACs, bytes; regions from the inside out."""
+    out = dict(costs)
+    for name in reversed(list(graph.regions)):
+        members = [out[m] for m in graph.regions[name].members]
+        out[name] = (sum(m[0] for m in members), sum(m[1] for m in members), sum(m[2] for m in members))
+    return out
+
+
+def _bytes(node: Node) -> int:
+    if not node.shape.is_known:
+        return 0
+    size = 4
+    for dim in node.shape.numbers:
+        size *= dim
+    return size
+
+
+def _stage(graph: Graph, name: str, depth: int, cost: Cost, fields: dict[str, tuple[Field, Field] | None]) -> Stage:
+    node = graph.tensor(name)
+    field = fields[node.name]
+    seen = (round(field[0][0]), round(field[1][0])) if field else None
+    return Stage(name, stage_title(graph, name), _op(graph, name), depth, node.shape, *cost, seen)
+
+
+def _op(graph: Graph, name: str) -> str:
+    region = graph.regions.get(name)
+    return graph.nodes[name].op.kind if region is None else region.definition or region.kind
+
+
+def stage_title(graph: Graph, name: str) -> str:
+    """Return the words for a stage: `4 x Inception-A`, `Reduction-A`, or its name."""
+    region = graph.regions.get(name)
+    if region is None:
+        return graph.nodes[name].info.title or graph.nodes[name].info.label or name.rpartition(".")[2]
+    if region.kind == "repeat" and region.members:
+        return f"{len(region.members)} x {_title(graph, region.members[0], region)}"
+    return _title(graph, name, region)
+
+
+def _title(graph: Graph, name: str, region: Region) -> str:
+    info = graph.info_of(name)
+    return info.title or info.label or region.local_name
+
+
+def _receptive_fields(graph: Graph) -> dict[str, tuple[Field, Field] | None]:
+    """Return node -> (field, jump) per axis: `r' = r + (k - 1) * d * j`, `j' = j * s`."""
+    out: dict[str, tuple[Field, Field] | None] = {}
+    for node in graph.nodes.values():
+        if isinstance(node.op, Input):
+            out[node.name] = ((1, 1), (1, 1)) if len(node.shape) == 3 else None
+            continue
+        before = [f for i in node.inputs if (f := out[i]) is not None]
+        if not before or len(before) < len(node.inputs) or len(node.shape) == 1:
+            out[node.name] = None
+            continue
+        widest = tuple(
+            (max(f[axis][0] for f in before), max(f[axis][1] for f in before)) for axis in (0, 1)
+        )
+        out[node.name] = _step(node.op, (widest[0], widest[1]))
+    return out
+
+
+def _step(op: Op, field: tuple[Field, Field]) -> tuple[Field, Field] | None:
+    if isinstance(op, (GlobalPool2d, AdaptiveAvgPool2d, Linear)):
+        return None
+    if isinstance(op, Upsample):
+        return tuple((r, j / op.factor) for r, j in field)  # type: ignore[return-value]
+    if not isinstance(op, (Conv2d, MaxPool2d, AvgPool2d)):
+        return field
+    dilation = op.dilation if isinstance(op, Conv2d) else (1, 1)
+    return tuple(  # type: ignore[return-value]
+        (r + (k - 1) * d * j, j * s)
+        for (r, j), k, d, s in zip(field, op.kernel_size, dilation, op.stride, strict=True)
+    )
+
+
+def kinds(graph: Graph) -> dict[str, int]:
+    """Return how many operations of each kind a graph has."""
+    out: dict[str, int] = {}
+    for node in graph.nodes.values():
+        out[node.op.kind] = out.get(node.op.kind, 0) + 1
+    return out
+
+
