@@ -1,0 +1,1 @@
+"""Graph -> picture: arrange into boxes, lay out, write."""
