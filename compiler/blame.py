@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 
@@ -52,13 +53,13 @@ def _blame_join(
         if place != odd and maker.info.span not in seen:
             seen.add(maker.info.span)
             remarks.append(Remark(maker.info.span, f"this gives {operand.shape.paper}"))
-    errata = _errata(operands, nodes, info)
+    errata = _errata(culprit, info)
     return Diagnostic(
         "shape-mismatch",
         message,
         culprit.info.span,
         label=f"this gives {operands[odd].shape.paper}",
-        remarks=tuple(remarks),
+        remarks=tuple(sorted(remarks, key=lambda r: (r.span.file != culprit.info.span.file, r.span.line))),
         notes=(
             *(f"operand {i}: {o.shape.paper} from `{o.name}`" for i, o in enumerate(operands, 1)),
             _difference(op, operands),
@@ -113,18 +114,12 @@ def _difference(op: Op, operands: tuple[Node, ...]) -> str:
     return f"they differ in {' and in '.join(parts)}; nothing is broadcast, cropped or filled"
 
 
-def _errata(operands: tuple[Node, ...], nodes: Mapping[str, Node], info: Info) -> list[Erratum]:
-    """Return the recorded errata of the layers that lead to a join, up to where they part."""
-    found = {e.id: e for e in info.errata if e.severity == "unbuildable"}
-    for operand in operands:
-        for erratum in _maker(operand, nodes).info.errata:
-            if erratum.severity == "unbuildable" and _explains(erratum):
-                found[erratum.id] = erratum
-    return list(found.values())
-
-
-def _explains(erratum: Erratum) -> bool:
-    return erratum.printed != erratum.built
+def _errata(culprit: Node, info: Info) -> list[Erratum]:
+    """Return the errata that explain a misfit: those whose print shows the culprit's own width."""
+    recorded = [e for e in (*culprit.info.errata, *info.errata) if e.severity == "unbuildable"]
+    width = str(culprit.shape.channels)
+    telling = [e for e in recorded if width in re.findall(r"\d+", e.printed)]
+    return telling or recorded
 
 
 def _help(op: Op, operands: tuple[Node, ...], odd: int, culprit: Node, errata: list[Erratum]) -> str:
@@ -193,8 +188,3 @@ def recover(op: Op, shapes: tuple[Shape, ...]) -> Shape:
     if op.kind in ("Flatten", "GlobalPool2d", "Normalize"):
         return Shape((shapes[0].channels if shapes and len(shapes[0]) == 1 else None,))
     return Shape((shapes[0].channels if shapes else None, None, None))
-
-
-def span_of(node: Node) -> Span:
-    """Return where a node was written."""
-    return node.info.span

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from compiler.errors import CompileError, Report
+from compiler.errors import CompileError, Report, in_file_order
 from compiler.graph import Graph
 from compiler.load import Spec, load_spec
 from compiler.network import lower_network
@@ -30,7 +30,7 @@ def load_graph(
     """
     graph, report, loaded = draft_graph(spec, settings, inputs)
     if report.errors:
-        raise CompileError(report.diagnostics, loaded.texts)
+        raise CompileError(in_file_order(report.diagnostics, loaded.texts), loaded.texts)
     return graph
 
 
@@ -52,6 +52,6 @@ def draft_graph(
         graph = lower_network(loaded, report, settings, inputs)
     except CompileError as error:
         found = [d for d in report.diagnostics if d not in error.diagnostics]
-        raise CompileError([*found, *error.diagnostics], texts) from None
+        raise CompileError(in_file_order([*found, *error.diagnostics], texts), texts) from None
     verify(graph)
     return graph, report, loaded

@@ -9,7 +9,7 @@ from compiler.blame import blame, recover
 from compiler.errors import CompileError, Diagnostic, Report
 from compiler.expr import Expr, Value
 from compiler.graph import Info, Node, Region, RegionKind
-from compiler.ops import Op
+from compiler.ops import Identity, Op
 from compiler.shapes import Shape, ShapeError
 
 MAX_NODES = 2_000_000
@@ -78,13 +78,25 @@ class Builder:
         return name
 
     def _is_echo(self, error: ShapeError, shapes: tuple[Shape, ...]) -> bool:
-        """True for a further window on a grid of which it is already said that it is too small."""
+        """True for what follows from an error that is already reported.
+
+        That is a further window on a grid that is known to be too small, and everything about
+        an operand of which nothing is known.
+        """
+        if any(all(d is None for d in s) for s in shapes):
+            return True
         if error.code != "empty-output":
             return False
         grid = Shape(shapes[0].grid)
         known = grid in self.small_grids
         self.small_grids.add(grid)
         return known
+
+    def add_unknown(self, name: str, inputs: tuple[str, ...], info: Info) -> str:
+        """Add a node for a layer with faults: nothing is known of what it gives."""
+        self.add(name, Identity(), inputs, info)
+        self.claim(name, Shape((None, None, None)))
+        return name
 
     def claim(self, name: str, shape: Shape) -> None:
         """Set the shape of a node whose sizes an error made unknown."""

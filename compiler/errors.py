@@ -112,3 +112,15 @@ class Report:
         """Raise a `CompileError` with all findings if any of them is an error."""
         if self.errors:
             raise CompileError(self.diagnostics)
+
+
+def in_file_order(
+    diagnostics: Iterable[Diagnostic], files: Iterable[str]
+) -> tuple[Diagnostic, ...]:
+    """Return diagnostics file by file, in the order in which the files were read, then by line."""
+    place = {file: i for i, file in enumerate(files)}
+
+    def key(found: Diagnostic) -> tuple[int, int, int]:
+        return place.get(found.span.file, len(place)), found.span.line, found.span.column
+
+    return tuple(sorted(diagnostics, key=key))

@@ -24,6 +24,7 @@ from compiler.spec import (
     BlockLayer,
     BlockSpec,
     BranchesLayer,
+    BrokenLayer,
     CiteSpec,
     ConcatLayer,
     DrawingSpec,
@@ -167,6 +168,8 @@ class Lowering:
             tensor = self._residual(layer, path, scope, flat[0], values)
         elif isinstance(layer, LayersLayer):
             tensor = self._sequence(layer, path, scope, flat[0])
+        elif isinstance(layer, BrokenLayer):
+            tensor = self.builder.add_unknown(path, flat[:1], self.info(layer))
         elif isinstance(layer, (ConcatLayer, AddLayer, MultiplyLayer)):
             tensor = self.builder.add(path, JOINS[layer.op](), flat, self.info(layer))
         else:
@@ -312,8 +315,7 @@ class Lowering:
             op: Op = Scale(1.0 if factor is None else factor)
             body = self._named_node(inner, "scale", op, (body,), replace(where, span=part.span("scale")), reader.exprs)
         function = reader.word("activation", scope.frame.params, ACTIVATION_WORDS)
-        span = part.span("body") if function != "none" else part.span()
-        join = replace(info, span=span, title=None, drawn=True, errata=())
+        join = replace(info, span=layer.key_span("residual"), title=None, drawn=True, errata=())
         out = self._named_node(inner, "add", JOINS["add"](), (shortcut, body), replace(join, label=None))
         if function != "none":
             out = self._named_node(inner, "act", Activation(function), (out,), replace(where, span=part.span("activation")))

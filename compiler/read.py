@@ -11,12 +11,14 @@ from pydantic import ValidationError
 
 from compiler.errors import Diagnostic, Report, Span
 from compiler.fields import describe
+from compiler.naming import node_name
 from compiler.ops import ACTIVATIONS
 from compiler.source import Mapping, Node, Scalar, Sequence, plain, span_at
 from compiler.spec import (
     COMMON,
     LAYERS,
     BlockSpec,
+    BrokenLayer,
     ClaimSpec,
     ErratumSpec,
     Layer,
@@ -26,7 +28,7 @@ from compiler.spec import (
     ParamSpec,
     ResidualBody,
 )
-from compiler.suggest import did_you_mean, listing
+from compiler.suggest import did_you_mean, listing, nearest
 
 RENAMED = {"from": "inputs", "with": "arguments"}
 """Keys in YAML that cannot be (or are not) the names of fields."""
@@ -40,7 +42,11 @@ def validate(model: type[M], node: Node, values: dict[str, Any], what: str, repo
         out = model.model_validate({RENAMED.get(k, k): v for k, v in values.items()})
     except ValidationError as error:
         seen: set[tuple[Any, ...]] = set()
-        for fault in error.errors(include_url=False):
+        faults = error.errors(include_url=False)
+        meant = _meant(model, faults)
+        for fault in faults:
+            if fault["type"] == "missing" and fault["loc"] in meant:
+                continue
             place = fault["loc"][:1] if fault["type"] != "extra_forbidden" else fault["loc"]
             if (place, fault["type"]) not in seen:
                 seen.add((place, fault["type"]))
@@ -48,6 +54,14 @@ def validate(model: type[M], node: Node, values: dict[str, Any], what: str, repo
         return None
     out._node = node
     return out
+
+
+def _meant(model: type[Located], faults: list[Any]) -> set[tuple[Any, ...]]:
+    """Return the missing fields that a misspelt key stands for: one mistake, one error."""
+    known = [SPELLED.get(f, f) for f in model.model_fields]
+    extra = [f["loc"] for f in faults if f["type"] == "extra_forbidden"]
+    near = [(loc, nearest(str(loc[-1]), known)) for loc in extra]
+    return {(*loc[:-1], RENAMED.get(n, n)) for loc, n in near if n is not None}
 
 
 def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any]) -> Diagnostic:
@@ -138,7 +152,7 @@ def _quote(node: Node, steps: tuple[int | str, ...]) -> int:
 
 
 def read_chain(node: Node | None, what: str, report: Report) -> list[Layer]:
-    """Return the layers of a list, leaving out those with faults (which are reported)."""
+    """Return the layers of a list; one with faults (which are reported) stands in as broken."""
     if not isinstance(node, Sequence):
         if node is not None:
             report.add(
@@ -150,8 +164,16 @@ def read_chain(node: Node | None, what: str, report: Report) -> list[Layer]:
                 )
             )
         return []
-    layers = (read_layer(item, report) for item in node.items)
-    return [layer for layer in layers if layer is not None]
+    return [read_layer(item, report) or _broken(item) for item in node.items]
+
+
+def _broken(node: Node) -> Layer:
+    """Return the stand-in for a faulty layer: it keeps the name, so that references hold."""
+    name = node_name(node)
+    is_name = isinstance(name, str) and re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII)
+    layer = BrokenLayer.model_construct(name=name if is_name else None)
+    layer._node = node
+    return layer
 
 
 def read_layer(node: Node, report: Report) -> Layer | None:

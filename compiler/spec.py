@@ -304,6 +304,12 @@ LAYERS: dict[str, type[Layer]] = {
 """The word that opens a layer -> its model."""
 
 
+class BrokenLayer(Layer):
+    """Stands in for a layer with faults; what leaves it is unknown."""
+
+    op = "broken"
+
+
 class ParamSpec(Located):
     """A parameter of a block or network."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from compiler.commands.options import add_format, add_variation, settings_from
 from compiler.diagnose import as_github, as_json, as_sarif, print_diagnostics, write
-from compiler.errors import CompileError, Diagnostic, Report
+from compiler.errors import CompileError, Diagnostic, Report, in_file_order
 from compiler.library import check_library
 from compiler.load import load_spec
 from compiler.network import lower_network
@@ -78,7 +78,7 @@ def _check(path: str, args: argparse.Namespace) -> Checked:
             report.add(diagnostic)
     errors = len(report.errors)
     verdict = f"{errors} error{'s' * (errors != 1)}" if errors else "ok"
-    return Checked(tuple(report.diagnostics), texts, f"{line or path}: {verdict}", emitted)
+    return Checked(in_file_order(report.diagnostics, texts), texts, f"{line or path}: {verdict}", emitted)
 
 
 def _emit(stage: str, graph: object, spec: object) -> str:

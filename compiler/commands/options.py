@@ -10,7 +10,7 @@ from pathlib import Path
 
 from compiler.build import draft_graph
 from compiler.diagnose import print_diagnostics
-from compiler.errors import CompileError, Report, UsageError
+from compiler.errors import CompileError, Report, UsageError, in_file_order
 from compiler.graph import Graph
 from compiler.load import Spec
 
@@ -69,7 +69,7 @@ def graph_from(args: argparse.Namespace) -> Graph:
     """
     graph, report, spec = draft_from(args)
     if report.errors:
-        raise CompileError(report.diagnostics, spec.texts)
+        raise CompileError(in_file_order(report.diagnostics, spec.texts), spec.texts)
     print_diagnostics(report.diagnostics, spec.texts)
     return graph
 
