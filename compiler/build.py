@@ -53,5 +53,6 @@ def draft_graph(
     except CompileError as error:
         found = [d for d in report.diagnostics if d not in error.diagnostics]
         raise CompileError(in_file_order([*found, *error.diagnostics], texts), texts) from None
-    verify(graph)
+    if not report.errors:
+        verify(graph)
     return graph, report, loaded

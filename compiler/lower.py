@@ -13,7 +13,7 @@ from compiler.fields import Formula, read_formula
 from compiler.graph import Cite, Drawing, Erratum, Info
 from compiler.load import Spec
 from compiler.lower_ops import JOINS, LOWER, Task
-from compiler.naming import automatic_name
+from compiler.naming import automatic_name, node_name
 from compiler.ops import Activation, Op, Scale
 from compiler.order import lowering_order
 from compiler.scope import Frame, Lookup, Named, Scope
@@ -80,24 +80,29 @@ class Lowering:
     def _declare(self, layer: Layer, scope: Scope) -> str:
         """Give a layer its local name; a name that stands twice is reported."""
         node = layer._node
-        principal = node.get(layer.op) if isinstance(node, YamlMapping) else None
-        name = layer.name or automatic_name(layer.op, principal)
+        assert node is not None
+        if isinstance(layer, BrokenLayer):
+            name = layer.name or scope.automatic(node_name(node) or "broken")
+        else:
+            principal = node.get(layer.op) if isinstance(node, YamlMapping) else None
+            name = layer.name or automatic_name(layer.op, principal)
         if name is None:
             named = layer.repeat is not None
             name = scope.automatic(layer.op)
             scope.names[name] = Named(scope.prefix + name, layer.span(), is_automatic=not named)
             return name
-        if layer.name is None and layer.op != "block":
+        if layer.name is None and layer.op not in ("block", "broken"):
             name = scope.automatic(name)
         span = layer.span("name") if layer.name else layer.span()
-        self._check_free(name, span, scope, layer.name is None)
+        name = self._free(name, span, scope, layer.name is None)
         scope.names[name] = Named(scope.prefix + name, span, layer.name is None)
         return name
 
-    def _check_free(self, name: str, span: Span, scope: Scope, is_automatic: bool) -> None:
+    def _free(self, name: str, span: Span, scope: Scope, is_automatic: bool) -> str:
+        """Return the name, or another one after reporting that it is taken."""
         before = scope.names.get(name)
         if before is None:
-            return
+            return name
         generated = is_automatic or before.is_automatic
         why = " (one of them is the name that a layer gets when it is given none)" if generated else ""
         self.report.add(
@@ -109,6 +114,7 @@ class Lowering:
                 help="give one of them another `name`",
             )
         )
+        return scope.automatic(name)
 
     def _layer(
         self, layer: Layer, name: str, scope: Scope, before: str, is_last: bool
@@ -277,7 +283,7 @@ class Lowering:
     def _branch(self, name: str, layers: list[Layer], layer: Layer, scope: Scope, incoming: str) -> list[str]:
         span = layer.span(layer.op, name)
         self._check_name(name, layer.span(layer.op, name))
-        self._check_free(name, span, scope, is_automatic=False)
+        name = self._free(name, span, scope, is_automatic=False)
         path = scope.prefix + name
         scope.names[name] = Named(path, span, is_automatic=False)
         self.builder.open(path, "branch", (incoming,), Info(span=span))

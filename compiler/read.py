@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from compiler.errors import Diagnostic, Report, Span
 from compiler.fields import describe
-from compiler.naming import node_name
 from compiler.ops import ACTIVATIONS
 from compiler.source import Mapping, Node, Scalar, Sequence, plain, span_at
 from compiler.spec import (
@@ -169,8 +168,9 @@ def read_chain(node: Node | None, what: str, report: Report) -> list[Layer]:
 
 def _broken(node: Node) -> Layer:
     """Return the stand-in for a faulty layer: it keeps the name, so that references hold."""
-    name = node_name(node)
-    is_name = isinstance(name, str) and re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII)
+    given = node.get("name") if isinstance(node, Mapping) else None
+    name = given.text if isinstance(given, Scalar) else ""
+    is_name = re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII)
     layer = BrokenLayer.model_construct(name=name if is_name else None)
     layer._node = node
     return layer

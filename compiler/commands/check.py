@@ -69,7 +69,8 @@ def _check(path: str, args: argparse.Namespace) -> Checked:
             line = f"{path}: {count} block{'s' * (count != 1)}"
         else:
             graph = lower_network(spec, report, settings_from(args), args.inputs)
-            verify(graph)
+            if not report.errors:
+                verify(graph)
             line = f"{path}: {graph.title}, {len(graph.nodes)} operations"
             if args.emit and not report.errors:
                 emitted = _emit(args.emit, graph, spec)
