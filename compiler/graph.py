@@ -6,9 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
-
-import networkx as nx
+from typing import TYPE_CHECKING, Literal
 
 from compiler.errors import NOWHERE, Span
 from compiler.expr import Expr, Value
@@ -16,7 +14,8 @@ from compiler.ops import Op
 from compiler.recipe import Recipe
 from compiler.shapes import Shape
 
-EMPTY: Mapping[str, Expr] = {}
+if TYPE_CHECKING:
+    from networkx import MultiDiGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,9 +220,11 @@ class Graph:
     describes, where a pass changed it; a name without a recipe is the parameter's own."""
 
     @cached_property
-    def network(self) -> nx.MultiDiGraph:
+    def network(self) -> MultiDiGraph[str]:
         """The edges as a networkx graph; `slot` is the operand's place."""
-        out = nx.MultiDiGraph()
+        import networkx as nx  # on use: it is half of the start-up time of `check`
+
+        out: MultiDiGraph[str] = nx.MultiDiGraph()
         out.add_nodes_from(self.nodes)
         for node in self.nodes.values():
             for slot, source in enumerate(node.inputs):
@@ -238,6 +239,11 @@ class Graph:
             for source in node.inputs:
                 out[source].append(node.name)
         return {name: tuple(readers) for name, readers in out.items()}
+
+    @cached_property
+    def parents(self) -> Mapping[str, str]:
+        """Node or region name -> the region that it is a member of; the network has none."""
+        return {member: r.name for r in self.regions.values() for member in r.members}
 
     def input_shapes(self, node: Node) -> tuple[Shape, ...]:
         """Return the shapes of the operands of `node`."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import networkx as nx
+from typing import TYPE_CHECKING
 
 from compiler.errors import CompileError, Diagnostic, Remark, Report
 from compiler.spec import AddLayer, ConcatLayer, Layer, MultiplyLayer
+
+if TYPE_CHECKING:
+    from networkx import DiGraph
 
 
 def lowering_order(layers: list[Layer], names: list[str], report: Report) -> list[int]:
@@ -28,7 +31,9 @@ def lowering_order(layers: list[Layer], names: list[str], report: Report) -> lis
         reads.append(found)
     if all(j < i for i, found in enumerate(reads) for j in found):
         return list(range(len(layers)))
-    graph = nx.DiGraph()
+    import networkx as nx  # on use: most lists are read from top to bottom
+
+    graph: DiGraph[int] = nx.DiGraph()
     graph.add_nodes_from(range(len(layers)))
     graph.add_edges_from((j, i) for i, found in enumerate(reads) for j in found)
     if not nx.is_directed_acyclic_graph(graph):
@@ -48,7 +53,9 @@ def _refs(layer: Layer) -> list[str] | None:
     return [str(r) for r in given.values()] if isinstance(given, dict) else None
 
 
-def _cycle(graph: nx.DiGraph, layers: list[Layer], names: list[str], report: Report) -> CompileError:
+def _cycle(graph: DiGraph[int], layers: list[Layer], names: list[str], report: Report) -> CompileError:
+    import networkx as nx
+
     members = [edge[0] for edge in nx.find_cycle(graph)]
     first = members.index(min(members))
     members = members[first:] + members[:first]
