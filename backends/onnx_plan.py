@@ -95,13 +95,18 @@ def _outputs(graph: Graph, probabilities: bool) -> dict[str, str]:
     for output in graph.outputs:
         if output.training_only:
             continue
-        made_by = _source(graph, output.node)
-        node = graph.nodes[made_by]
-        if isinstance(node.op, Softmax) and not probabilities:
-            made_by = _source(graph, node.inputs[0])
-        # An output that the spec gave no name of its own bears the name of its tensor.
-        out[made_by if output.name == output.node else output.name] = made_by
+        name, made_by = output.name, _source(graph, output.node)
+        softmax = graph.nodes[made_by]
+        if isinstance(softmax.op, Softmax) and not probabilities:
+            made_by = _source(graph, softmax.inputs[0])
+            # An output that the spec gave no name of its own is called after its last layer.
+            name = _local(made_by) if name == _local(softmax.name) else name
+        out[name] = made_by
     return out
+
+
+def _local(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def _tapped(graph: Graph, tap: str) -> str:
