@@ -25,7 +25,7 @@ def save_onnx(
     """Check a model in full and write it: one file, or two where protobuf cannot hold it.
 
     Weights go to `NAME.onnx.data` only past `limit`; such a file from an earlier build is
-    removed when it is no longer needed.
+    removed when it is no longer needed. Past the limit the weights leave `model` for the file.
 
     Returns:
         The files that make up the model, the one to load first.
@@ -40,9 +40,7 @@ def save_onnx(
         check_onnx(model)
         path.write_bytes(model.SerializeToString(deterministic=True))
         return (path,)
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    onnx.save_model(copy, path, save_as_external_data=True, location=data.name, size_threshold=0)
+    onnx.save_model(model, path, save_as_external_data=True, location=data.name, size_threshold=0)
     check_onnx(path)
     return (path, data)
 

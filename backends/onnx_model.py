@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from backends.onnx_functions import Body, Writer, value_infos
 from backends.onnx_plan import Plan, make_plan
@@ -62,29 +62,34 @@ def build_onnx(
         probabilities=probabilities,
         flat=flat,
     )
-    weights = _initializers(plan, state)
+    weights = _weights(plan, state)
     opsets = [helper.make_opsetid("", opset)]
     ir_version = helper.find_min_ir_version_for(opsets)
-    dtype = next((w.data_type for w in weights), int(onnx.TensorProto.FLOAT))
+    dtype = next(
+        (helper.np_dtype_to_tensor_dtype(array.dtype) for array in weights.values()),
+        onnx.TensorProto.FLOAT,
+    )
     writer = Writer(plan, DOMAIN, opset, ir_version, dtype)
     body = writer.write(plan.graph.regions[""])
     functions = list(writer.functions())
     if functions:
         opsets.append(helper.make_opsetid(DOMAIN, 1))
     model = helper.make_model(
-        _main_graph(plan, body, weights, dtype),
+        _main_graph(plan, body, dtype),
         opset_imports=opsets,
         functions=functions,
         ir_version=ir_version,
         producer_name="netdraft",
     )
+    for name, array in weights.items():
+        # In place: protobuf copies a message by serialising it, which fails past 2 GB.
+        tensor = model.graph.initializer.add(name=name, dims=array.shape, data_type=dtype)
+        tensor.raw_data = array.tobytes()
     helper.set_model_props(model, {"netdraft.spec": graph.name, "netdraft.digest": graph.digest})
     return model
 
 
-def _main_graph(
-    plan: Plan, body: Body, weights: Iterable[onnx.TensorProto], dtype: int
-) -> onnx.GraphProto:
+def _main_graph(plan: Plan, body: Body, dtype: int) -> onnx.GraphProto:
     graph = plan.graph
     inputs = {name: batched(graph.nodes[name].shape, dtype) for name in graph.inputs}
     outputs = {
@@ -101,13 +106,12 @@ def _main_graph(
         graph.name,
         value_infos(inputs),
         value_infos(outputs),
-        initializer=list(weights),
         value_info=value_infos(inner),
         doc_string=graph.title,
     )
 
 
-def _initializers(plan: Plan, state: Mapping[str, npt.ArrayLike]) -> list[onnx.TensorProto]:
+def _weights(plan: Plan, state: Mapping[str, npt.ArrayLike]) -> dict[str, npt.NDArray[np.generic]]:
     """Return the weights that the live nodes read, each once, in execution order."""
     nodes = [plan.graph.nodes[name] for name in plan.graph.nodes if name in plan.live]
     names = dict.fromkeys(
@@ -118,7 +122,9 @@ def _initializers(plan: Plan, state: Mapping[str, npt.ArrayLike]) -> list[onnx.T
         raise BackendError(
             f"the weights lack {len(missing)} of {len(names)} tensors, first `{missing[0]}`"
         )
-    return [
-        numpy_helper.from_array(np.ascontiguousarray(np.asarray(state[name])), name)
-        for name in names
-    ]
+    return {name: _little_endian(np.asarray(state[name])) for name in names}
+
+
+def _little_endian(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Return an array in the byte order that ONNX prescribes."""
+    return array.astype(array.dtype.newbyteorder("<"), copy=False)

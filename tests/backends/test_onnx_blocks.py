@@ -93,9 +93,13 @@ def test_inception_v4_has_a_function_per_block_and_a_call_per_instance(
     assert [f.name for f in v4_model.functions] == list(blocks)
     assert len(v4_model.graph.node) <= 30
     # 149 convolutions: Figures 3 to 8 counted box by box, 11+4x7+4+7x10+6+3x10
-    assert sum(
-        calls[f.name] * sum(node.op_type == "Conv" for node in f.node) for f in v4_model.functions
-    ) == 149
+    assert (
+        sum(
+            calls[f.name] * sum(node.op_type == "Conv" for node in f.node)
+            for f in v4_model.functions
+        )
+        == 149
+    )
 
 
 def test_inception_v4_bears_the_names_of_the_spec(v4: Graph, v4_model: onnx.ModelProto) -> None:
