@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from compiler.collector import paused
 from compiler.errors import CompileError, Report, in_file_order
 from compiler.graph import Graph
 from compiler.load import Spec, load_spec
@@ -48,8 +49,9 @@ def draft_graph(
     report = Report()
     texts: dict[str, str] = {}
     try:
-        loaded = load_spec(spec, report, texts)
-        graph = lower_network(loaded, report, settings, inputs)
+        with paused():
+            loaded = load_spec(spec, report, texts)
+            graph = lower_network(loaded, report, settings, inputs)
     except CompileError as error:
         found = [d for d in report.diagnostics if d not in error.diagnostics]
         raise CompileError(in_file_order([*found, *error.diagnostics], texts), texts) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -209,7 +208,9 @@ class Graph:
 
         Comments, labels and the layout of the files do not change it.
         """
-        out = hashlib.sha256()
+        from hashlib import sha256  # on use, for start-up time
+
+        out = sha256()
         for node in self.nodes.values():
             line = (node.name, node.op, node.inputs, str(node.shape), node.share)
             out.update(repr(line).encode())

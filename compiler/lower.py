@@ -12,7 +12,7 @@ from compiler.expr import Expr, Value
 from compiler.fields import Formula, read_formula
 from compiler.graph import Cite, Drawing, Erratum, Info
 from compiler.load import Spec
-from compiler.lower_ops import JOINS, LOWER, Task
+from compiler.lower_ops import JOINS, LOWER, Task, default_norm
 from compiler.naming import automatic_name, node_name
 from compiler.ops import Activation, Op, Scale
 from compiler.order import lowering_order
@@ -53,10 +53,11 @@ class Argument:
 class Lowering:
     """Expands the layers of one network into a graph under construction."""
 
-    def __init__(self, spec: Spec, report: Report, defaults: dict[str, dict[str, Any]]) -> None:
+    def __init__(self, spec: Spec, report: Report, defaults: Mapping[str, Layer]) -> None:
         self.spec = spec
         self.report = report
         self.defaults = defaults
+        self.norm = default_norm(defaults, report)
         self.builder = Builder(report)
         self.open_blocks: list[str] = []
         self.used_params: dict[str, set[str]] = {}
@@ -87,7 +88,7 @@ class Lowering:
             principal = node.get(layer.op) if isinstance(node, YamlMapping) else None
             name = layer.name or automatic_name(layer.op, principal)
         if name is None:
-            named = layer.repeat is not None
+            named = layer.common.repeat is not None
             name = scope.automatic(layer.op)
             scope.names[name] = Named(scope.prefix + name, layer.span(), is_automatic=not named)
             return name
@@ -121,15 +122,15 @@ class Lowering:
     ) -> list[str]:
         """Lower one layer, with its condition, operands and repeat."""
         values = self._values(layer, scope, before)
-        if layer.when is not None and not values.flag("when"):
+        if layer.common.when is not None and not values.flag("when"):
             return [before]
         inputs = self._operands(layer, scope, before)
         path = scope.prefix + name
         if isinstance(layer, SplitLayer):
-            if layer.repeat is not None or not is_last:
+            if layer.common.repeat is not None or not is_last:
                 self._report_layer(layer, "bad-split", "`split` is the last layer of a branch", "give it a `join` of its own: `{branches: ..., join: concat}`")
             return self._branches(layer, path, scope, inputs[0], transparent=layer.name is None)[1]
-        if layer.repeat is None:
+        if layer.common.repeat is None:
             return [self._one(layer, path, scope, inputs, values)]
         return [self._repeat(layer, path, scope, inputs, values)]
 
@@ -158,7 +159,7 @@ class Lowering:
         self, layer: Layer, path: str, scope: Scope, inputs: dict[str, str] | list[str], values: Values
     ) -> str:
         """Lower one copy of a layer at `path`."""
-        if layer.share is not None:
+        if layer.common.share is not None:
             return self._shared(layer, path, scope, inputs, values)
         return self._plain(layer, path, scope, inputs, values)
 
@@ -179,8 +180,7 @@ class Lowering:
         elif isinstance(layer, (ConcatLayer, AddLayer, MultiplyLayer)):
             tensor = self.builder.add(path, JOINS[layer.op](), flat, self.info(layer))
         else:
-            defaults = self.defaults
-            task = Task(layer, path, flat, self.info(layer), values, self.builder, dict(scope.frame.params), defaults)
+            task = Task(layer, path, flat, self.info(layer), values, self.builder, scope.frame.params, self.norm)
             tensor = LOWER[layer.op](task)
         self._check_size(layer, tensor, scope)
         return tensor
@@ -192,7 +192,7 @@ class Lowering:
         if isinstance(layer, (ConcatLayer, AddLayer, MultiplyLayer)):
             refs = getattr(layer, layer.op)
             return [self.tensor(r, layer, scope, before, (layer.op, i)) for i, r in enumerate(refs)] or [before]
-        given = layer.inputs
+        given = layer.common.inputs
         if given is None:
             return [before]
         if isinstance(given, str):
@@ -516,16 +516,16 @@ class Lowering:
 
     def _check_size(self, layer: Layer, tensor: str, scope: Scope) -> None:
         """Compare a printed size with the computed one, or fall back on it after an error."""
-        if layer.size is None or not scope.frame.sizes_hold:
+        if layer.common.size is None or not scope.frame.sizes_hold:
             return
         shape = self.builder.shapes[tensor]
         if None in shape:
-            self.builder.claim(tensor, _printed(layer.size))
-        elif shape.is_known and shape.paper != layer.size:
+            self.builder.claim(tensor, _printed(layer.common.size))
+        elif shape.is_known and shape.paper != layer.common.size:
             self.report.add(
                 Diagnostic(
                     "wrong-size",
-                    f"`{tensor}` gives {shape.paper}, the size that is stated is {layer.size}",
+                    f"`{tensor}` gives {shape.paper}, the size that is stated is {layer.common.size}",
                     layer.span("size"),
                     help="correct the layers, or the stated size",
                 )
@@ -535,13 +535,13 @@ class Lowering:
         self, layer: Layer, path: str, scope: Scope, inputs: dict[str, str] | list[str], values: Values
     ) -> str:
         """Lower a layer that uses the parameters of another one."""
-        named = scope.find(str(layer.share).partition(".")[0])
+        named = scope.find(str(layer.common.share).partition(".")[0])
         before = len(self.builder.nodes)
         tensor = self._plain(layer, path, scope, inputs, values)
-        owner = f"{named.path}{str(layer.share)[len(str(layer.share).partition('.')[0]):]}" if named else None
+        owner = f"{named.path}{str(layer.common.share)[len(str(layer.common.share).partition('.')[0]):]}" if named else None
         if owner is None or owner == path:
             names = [n for n in scope.visible() if n != "in"]
-            self._report_layer(layer, "unknown-layer", f"there is no layer `{layer.share}` to share with{did_you_mean(str(layer.share), names)}", "", "share")
+            self._report_layer(layer, "unknown-layer", f"there is no layer `{layer.common.share}` to share with{did_you_mean(str(layer.common.share), names)}", "", "share")
             return tensor
         for name in list(self.builder.nodes)[before:]:
             node = self.builder.nodes[name]
@@ -570,13 +570,13 @@ class Lowering:
         """Return what a layer says besides its computation."""
         return Info(
             span=layer.span(),
-            title=layer.title,
-            label=layer.label,
-            cite=cite(layer.cite),
-            errata=self.errata(layer, layer.errata),
-            drawn=layer.drawn,
-            size=layer.size,
-            doc=layer.doc,
+            title=layer.common.title,
+            label=layer.common.label,
+            cite=cite(layer.common.cite),
+            errata=self.errata(layer, layer.common.errata),
+            drawn=layer.common.drawn,
+            size=layer.common.size,
+            doc=layer.common.doc,
         )
 
     def errata(self, where: Located, ids: list[str]) -> tuple[Erratum, ...]:
@@ -610,7 +610,7 @@ def _known(name: str, known: Mapping[str, Argument]) -> Value:
 
 
 def _is_transparent(layer: Layer) -> bool:
-    return layer.name is None and layer.repeat is None
+    return layer.name is None and layer.common.repeat is None
 
 
 def _flat(inputs: dict[str, str] | list[str]) -> list[str]:

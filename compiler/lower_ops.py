@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from compiler.errors import Diagnostic
+from compiler.errors import Diagnostic, Report
 from compiler.expr import Value
 from compiler.graph import Info
 from compiler.ops import (
@@ -31,7 +31,7 @@ from compiler.ops import (
     Softmax,
     Upsample,
 )
-from compiler.spec import BatchNormLayer, ConvLayer, DropoutLayer, Layer, LinearLayer
+from compiler.spec import ConvLayer, DropoutLayer, Layer, LinearLayer
 from compiler.values import ACTIVATION_WORDS, NORM_WORDS, Values
 
 if TYPE_CHECKING:
@@ -50,8 +50,9 @@ class Task:
     info: Info
     values: Values
     builder: Builder
-    params: dict[str, Value]
-    defaults: dict[str, dict[str, Any]]
+    params: Mapping[str, Value]
+    norm: BatchNorm
+    """The network's default batch norm."""
 
     def add(self, suffix: str, op: Op, inputs: tuple[str, ...], whole: bool) -> str:
         """Add a node: the layer's own name where it is the whole layer, else with a suffix."""
@@ -91,7 +92,7 @@ def _unit(task: Task, suffix: str, op: Op, norm: str, function: str) -> str:
     """Add an operation with its norm and activation: one node, or a region of kind layer."""
     parts: list[tuple[str, Op]] = [(suffix, op)]
     if norm == "batch_norm":
-        parts.append(("norm", _default_norm(task)))
+        parts.append(("norm", task.norm))
     if function != "none":
         parts.append(("act", Activation(function)))
     if len(parts) == 1:
@@ -105,14 +106,16 @@ def _unit(task: Task, suffix: str, op: Op, norm: str, function: str) -> str:
     return task.builder.close(tensor[0])
 
 
-def _default_norm(task: Task) -> BatchNorm:
+def default_norm(defaults: Mapping[str, Layer], report: Report) -> BatchNorm:
     """Return the batch norm that follows a convolution: the network's default."""
-    layer = BatchNormLayer.model_construct(batch_norm=True)
-    layer._node = task.layer._node
-    layer.__pydantic_fields_set__.clear()
-    defaults = task.defaults.get("batch_norm", {})
-    values = Values(layer, "`batch_norm`", task.values.lookup, task.values.report, defaults)
-    return _batch_norm(values)
+    layer = defaults.get("batch_norm")
+    if layer is None:
+        return BatchNorm()
+    return _batch_norm(Values(layer, "`batch_norm`", _no_names, report))
+
+
+def _no_names(name: str) -> Value:
+    raise KeyError(name, "defaults are plain values")
 
 
 def _batch_norm(values: Values) -> BatchNorm:

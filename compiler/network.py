@@ -19,7 +19,7 @@ from compiler.shapes import Dim, Shape, SymbolicDim
 from compiler.smallest import smallest_input
 from compiler.source import Mapping as YamlMapping
 from compiler.source import plain, resolve
-from compiler.spec import LAYERS, BlockSpec, NetworkSpec, OutputSpec, ParamSpec
+from compiler.spec import LAYERS, BlockSpec, Layer, NetworkSpec, OutputSpec, ParamSpec
 from compiler.suggest import did_you_mean, listing
 from compiler.values import Values, coerce
 
@@ -113,9 +113,9 @@ def definition(block: BlockSpec, lowering: Lowering) -> Definition:
     return Definition(block.name, title, tuple(block.inputs), params, info, drawing(block.drawing))
 
 
-def _defaults(network: NetworkSpec, report: Report) -> dict[str, dict[str, Any]]:
-    """Return op -> field -> value for what layers do not say themselves."""
-    out: dict[str, dict[str, Any]] = {}
+def _defaults(network: NetworkSpec, report: Report) -> dict[str, Layer]:
+    """Return op -> a layer that says what layers of that op need not say themselves."""
+    out: dict[str, Layer] = {}
     node = network._node
     given = node.get("defaults") if isinstance(node, YamlMapping) else None
     if not isinstance(given, YamlMapping):
@@ -131,10 +131,10 @@ def _defaults(network: NetworkSpec, report: Report) -> dict[str, dict[str, Any]]
                 )
             )
             continue
-        written = plain(entry.node)
+        written = {k: v for k, v in plain(entry.node).items() if k not in ("cite", "doc", op)}
         model = validate(LAYERS[op], entry.node, {**WITH_DEFAULTS[op], **written}, f"`{op}`", report)
         if model is not None:
-            out[op] = {k: getattr(model, k) for k in written if k not in ("cite", "doc", op)}
+            out[op] = model
     return out
 
 
@@ -255,7 +255,7 @@ def _outputs(network: NetworkSpec, lowering: Lowering, scope: Scope, end: str) -
             continue
         steps = ("from",) if item.inputs else ("name",)
         proxy = layer.model_copy()
-        proxy._node = item._node
+        proxy.locate(item._node)
         node = lowering.tensor(item.inputs or item.name, proxy, scope, end, steps)
         if any(o.name == item.name or o.node == node for o in out):
             lowering.report.add(

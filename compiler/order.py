@@ -45,7 +45,7 @@ def _refs(layer: Layer) -> list[str] | None:
     """Return the names that a layer reads, None where it reads the layer before it."""
     if isinstance(layer, (ConcatLayer, AddLayer, MultiplyLayer)):
         return list(getattr(layer, layer.op))
-    given = layer.inputs
+    given = layer.common.inputs
     if isinstance(given, str):
         return [given]
     if isinstance(given, list):

@@ -16,9 +16,12 @@ from compiler.source import Mapping, Node, Scalar, Sequence, plain, span_at
 from compiler.spec import (
     COMMON,
     LAYERS,
+    NOTHING,
+    WORDS,
     BlockSpec,
     BrokenLayer,
     ClaimSpec,
+    Common,
     ErratumSpec,
     Layer,
     Located,
@@ -26,6 +29,7 @@ from compiler.spec import (
     OutputSpec,
     ParamSpec,
     ResidualBody,
+    WordLayer,
 )
 from compiler.suggest import did_you_mean, listing, nearest
 
@@ -51,13 +55,13 @@ def validate(model: type[M], node: Node, values: dict[str, Any], what: str, repo
                 seen.add((place, fault["type"]))
                 report.add(_translate(model, node, what, dict(fault)))
         return None
-    out._node = node
+    out.locate(node)
     return out
 
 
 def _meant(model: type[Located], faults: list[Any]) -> set[tuple[Any, ...]]:
     """Return the missing fields that a misspelt key stands for: one mistake, one error."""
-    known = [SPELLED.get(f, f) for f in model.model_fields]
+    known = _keys(model)
     extra = [f["loc"] for f in faults if f["type"] == "extra_forbidden"]
     near = [(loc, nearest(str(loc[-1]), known)) for loc in extra]
     return {(*loc[:-1], RENAMED.get(n, n)) for loc, n in near if n is not None}
@@ -67,15 +71,18 @@ def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any
     """Turn one of pydantic's findings into a diagnostic of ours."""
     steps = tuple(SPELLED.get(s, s) if isinstance(s, str) else s for s in fault["loc"])
     key = str(steps[0]) if steps else ""
+    if key == "word" and model is WordLayer and isinstance(node, Mapping):
+        key = next(iter(node.entries))
+        steps = (key, *steps[1:])
     found = fault["input"]
     kind, context = fault["type"], fault.get("ctx", {})
     if kind == "extra_forbidden":
-        known = [SPELLED.get(f, f) for f in model.model_fields]
+        known = _keys(model)
         return Diagnostic(
             "unknown-field",
             f"{what} has no key `{steps[-1]}`{did_you_mean(str(steps[-1]), known)}",
             _key_span(node, steps),
-            help=f"{what} takes {listing(_first_own(model, known))}",
+            help=f"{what} takes {listing(known)}",
         )
     if kind == "missing":
         return Diagnostic("missing-field", f"{what} needs `{key}`", node.span, help=_missing_help(model, key))
@@ -93,12 +100,10 @@ def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any
     )
 
 
-def _first_own(model: type[Located], known: list[str]) -> list[str]:
-    """Return the keys with the op's own before those that every layer has."""
-    if not issubclass(model, Layer):
-        return known
-    own = [k for k in known if RENAMED.get(k, k) not in COMMON or k == "cite"]
-    return [*(k for k in own if k != "cite"), *(k for k in known if k not in own)]
+def _keys(model: type[Located]) -> list[str]:
+    """Return the keys that a model takes, a layer's own before those that every layer has."""
+    own = [SPELLED.get(f, f) for f in model.model_fields]
+    return [*own, *(SPELLED.get(f, f) for f in Common.model_fields)] if issubclass(model, Layer) else own
 
 
 def _missing_help(model: type[Located], key: str) -> str:
@@ -171,8 +176,9 @@ def _broken(node: Node) -> Layer:
     given = node.get("name") if isinstance(node, Mapping) else None
     name = given.text if isinstance(given, Scalar) else ""
     is_name = re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII)
-    layer = BrokenLayer.model_construct(name=name if is_name else None)
-    layer._node = node
+    layer = BrokenLayer.model_construct()
+    layer.attach(Common.model_construct(name=name if is_name else None))
+    layer.locate(node)
     return layer
 
 
@@ -193,10 +199,17 @@ def read_layer(node: Node, report: Report) -> Layer | None:
     op = _find_op(node, report)
     if op is None:
         return None
-    values: dict[str, Any] = {}
+    own: dict[str, Any] = {}
+    shared: dict[str, Any] = {}
     for key, entry in node.entries.items():
-        values[key] = _nested(op, key, entry.node, report)
-    return validate(LAYERS[op], node, values, f"`{op}`", report)
+        is_shared = key != op and RENAMED.get(key, key) in COMMON
+        (shared if is_shared else own)[key] = _nested(op, key, entry.node, report)
+    common = validate(Common, node, shared, f"`{op}`", report) if shared else NOTHING
+    layer = _validate_layer(op, node, own, report)
+    if layer is None or common is None:
+        return None
+    layer.attach(common)
+    return layer
 
 
 def _read_word(node: Scalar, report: Report) -> Layer | None:
@@ -217,7 +230,16 @@ def _read_word(node: Scalar, report: Report) -> Layer | None:
             )
         )
         return None
-    return validate(LAYERS[word], node, {word: True}, f"`{word}`", report)
+    return _validate_layer(word, node, {word: True}, report)
+
+
+def _validate_layer(op: str, node: Node, values: dict[str, Any], report: Report) -> Layer | None:
+    if op in WORDS:
+        values = {("word" if k == op else k): v for k, v in values.items()}
+    layer = validate(LAYERS[op], node, values, f"`{op}`", report)
+    if isinstance(layer, WordLayer):
+        layer.call(op)
+    return layer
 
 
 def _required(op: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import BaseModel, ConfigDict
 
 from compiler.errors import Span
 from compiler.fields import (
@@ -31,7 +31,11 @@ class Located(BaseModel):
     model_config = ConfigDict(
         strict=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True
     )
-    _node: Node | None = PrivateAttr(default=None)
+    _node: ClassVar[Node | None] = None
+
+    def locate(self, node: Node | None) -> None:
+        """Remember the YAML that the model was read from (past pydantic: it is read often)."""
+        object.__setattr__(self, "_node", node)
 
     def span(self, *steps: int | str) -> Span:
         """Return the place of a value, or of the whole where the value was not written."""
@@ -58,13 +62,8 @@ class CiteSpec(Located):
     code: Text | None = None
 
 
-class Layer(Located):
-    """What every layer may say; the op's own fields are in its subclass."""
-
-    op: ClassVar[str] = ""
-    doc_line: ClassVar[str] = ""
-    bare: ClassVar[bool] = False
-    """True: the word alone is a layer."""
+class Common(Located):
+    """What every layer may say."""
 
     name: Name | None = None
     repeat: Number | None = None
@@ -81,7 +80,31 @@ class Layer(Located):
     """`from` in YAML: a name, a list of names, or (for a block) a mapping."""
 
 
-COMMON = frozenset(Layer.model_fields)
+COMMON = frozenset(Common.model_fields)
+NOTHING = Common.model_construct()
+
+
+class Layer(Located):
+    """A layer: the op's own fields are in its subclass, what every layer may say in `common`.
+
+    They are apart so that pydantic builds the rules for the common fields once.
+    """
+
+    op: ClassVar[str] = ""
+    doc_line: ClassVar[str] = ""
+    bare: ClassVar[bool] = False
+    """True: the word alone is a layer."""
+    common: ClassVar[Common] = NOTHING
+    """What the layer says besides its op's own fields."""
+
+    def attach(self, common: Common) -> None:
+        """Add what the layer says besides its op's own fields."""
+        object.__setattr__(self, "common", common)
+
+    @property
+    def name(self) -> str | None:
+        """The name that the spec gives."""
+        return self.common.name
 
 
 class ConvLayer(Layer):
@@ -173,7 +196,6 @@ class BatchNormLayer(Layer):
     """1 - momentum (TensorFlow's meaning); give one of the two"""
     affine: Flag = True
     """learn a scale and a shift"""
-    cite: CiteSpec | None = None
 
 
 class LinearLayer(Layer):
@@ -259,21 +281,29 @@ class ResidualLayer(Layer):
     residual: ResidualBody
 
 
-def _bare_layer(word: str, doc: str) -> type[Layer]:
-    """Return the model of an op whose word says everything."""
-    fields: dict[str, Any] = {
-        "__module__": __name__,
-        "__annotations__": {word: Bare, "op": ClassVar[str], "bare": ClassVar[bool]},
-        "op": word,
-        "bare": True,
-        "doc_line": doc,
-    }
-    fields["__annotations__"]["doc_line"] = ClassVar[str]
-    return type(f"{word.title().replace('_', '')}Layer", (Layer,), fields)
+class WordLayer(Layer):
+    """A layer that its word says whole: an activation, softmax, flatten, ..."""
+
+    bare = True
+    word: Bare
+    """the op's own key"""
+
+    def call(self, word: str) -> None:
+        """Say which word it is."""
+        object.__setattr__(self, "op", word)
 
 
-LAYERS: dict[str, type[Layer]] = {
-    model.op: model
+WORDS = {
+    "flatten": "join height, width and channels into a vector",
+    "softmax": "softmax over the channels",
+    "normalize": "divide a vector by its Euclidean length",
+    "identity": "pass the input on",
+    **dict.fromkeys(ACTIVATIONS, "activation"),
+}
+"""Ops that take no argument, with what they do."""
+
+LAYERS: dict[str, type[Layer]] = dict.fromkeys(WORDS, WordLayer) | {
+    str(model.op): model
     for model in (
         ConvLayer,
         MaxPoolLayer,
@@ -286,11 +316,6 @@ LAYERS: dict[str, type[Layer]] = {
         LinearLayer,
         DropoutLayer,
         ScaleLayer,
-        _bare_layer("flatten", "join height, width and channels into a vector"),
-        _bare_layer("softmax", "softmax over the channels"),
-        _bare_layer("normalize", "divide a vector by its Euclidean length"),
-        _bare_layer("identity", "pass the input on"),
-        *(_bare_layer(word, "activation") for word in ACTIVATIONS),
         ConcatLayer,
         AddLayer,
         MultiplyLayer,

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from compiler.errors import Diagnostic, Report
 from compiler.expr import Expr, ExprError, Unknown, Value, evaluate, show_value
 from compiler.ops import ACTIVATIONS
 from compiler.shapes import Pads, Pair
+from compiler.spec import COMMON, Layer, Located
 from compiler.suggest import did_you_mean, listing
-
-if TYPE_CHECKING:
-    from compiler.spec import Located
 
 MAX_COUNT = 10**7
 """Channels, strides, kernels: more is a mistake."""
@@ -28,20 +26,22 @@ class Values:
         what: str,
         lookup: Callable[[str], Value],
         report: Report,
-        defaults: dict[str, Any] | None = None,
+        defaults: Located | None = None,
     ) -> None:
         self.layer = layer
         self.what = what
         self.lookup = lookup
         self.report = report
-        self.defaults = defaults or {}
+        self.defaults = defaults
         self.exprs: dict[str, Expr] = {}
         """Attribute of the operation -> the expression it was written as."""
 
     def raw(self, field: str) -> Any:
         """Return a field as written: the layer's own, else the network's default, else the op's."""
-        if not self.layer.says(field) and field in self.defaults:
-            return self.defaults[field]
+        if self.defaults is not None and not self.layer.says(field) and self.defaults.says(field):
+            return getattr(self.defaults, field)
+        if field in COMMON and isinstance(self.layer, Layer):
+            return getattr(self.layer.common, field)
         return getattr(self.layer, field)
 
     def value(self, field: str, attribute: str = "") -> Value:

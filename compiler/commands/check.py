@@ -6,6 +6,7 @@ import argparse
 import sys
 from dataclasses import dataclass
 
+from compiler.collector import paused
 from compiler.commands.options import add_format, add_variation, settings_from
 from compiler.diagnose import as_github, as_json, as_sarif, print_diagnostics, write
 from compiler.errors import CompileError, Diagnostic, Report, in_file_order
@@ -43,7 +44,8 @@ class Checked:
 
 def run(args: argparse.Namespace) -> int:
     """Check every spec; 0 if none has an error, else 1."""
-    results = [_check(path, args) for path in args.specs]
+    with paused():
+        results = [_check(path, args) for path in args.specs]
     found = [d for r in results for d in r.diagnostics]
     if args.format == "text":
         for result in results:
