@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from compiler.errors import Span
-from compiler.graph import Drawing, Erratum, Graph, Region
+from compiler.graph import Drawing, Graph, Region
 from compiler.labels import is_drawn, label_of
 from compiler.shapes import Shape
 
@@ -24,8 +24,6 @@ class Box:
     size: str | None
     """What stands beside it: `149x149x32`, `Output: 35x35x384`."""
     span: Span
-    errata: tuple[Erratum, ...] = ()
-    """What is recorded of the layer, and of the block that it is an instance of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +125,7 @@ class _Drafting:
         shape = self.graph.tensor(name).shape
         size = size_beside(self.drawing, shape, is_trunk, is_input=name in self.graph.inputs)
         label = label_of(self.graph, name, self.params)
-        self.boxes[name] = Box(name, label, size, info.span, errata_of(self.graph, name))
+        self.boxes[name] = Box(name, label, size, info.span)
 
     def _nodes(self, name: str) -> Iterator[str]:
         if name in self.graph.regions:
@@ -155,16 +153,3 @@ class _Drafting:
             return
         for source in self.graph.nodes[node].inputs:
             yield from self._tails(source)
-
-
-def errata_of(graph: Graph, name: str) -> tuple[Erratum, ...]:
-    """Return what is recorded of a layer: by itself, by its copies, and by the block it is."""
-    found: dict[str, Erratum] = {e.id: e for e in graph.info_of(name).errata}
-    region: Region | None = graph.regions.get(name)
-    while region is not None:
-        found |= {e.id: e for e in region.info.errata}
-        if region.definition is not None:
-            found |= {e.id: e for e in graph.definitions[region.definition].info.errata}
-        inner = region.members[0] if region.kind == "repeat" and region.members else None
-        region = graph.regions.get(inner) if inner else None
-    return tuple(found.values())

@@ -48,6 +48,9 @@ class Erratum:
     sources: tuple[str, ...] = ()
     severity: Literal["unbuildable", "differs", "wording"] = "differs"
     span: Span = NOWHERE
+    explains: tuple[str, ...] | None = None
+    """Kinds of deviation from a figure that it can explain (`label`, `box`, `hidden`, `arrow`,
+    `order`, `size`); None: any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,9 +46,12 @@ def label_of(graph: Graph, name: str, params: Collection[str] = NONE) -> str:
         params: parameters to show by name, not by value: those of the block whose definition
             is drawn (Figure 7: `1x1 Conv (k)`).
     """
-    info = graph.info_of(name)
-    if info.label is not None:
-        return info.label
+    label = graph.info_of(name).label
+    return automatic_label(graph, name, params) if label is None else label
+
+
+def automatic_label(graph: Graph, name: str, params: Collection[str] = NONE) -> str:
+    """Return the words that the computation itself has, whatever the spec's `label` says."""
     if name in graph.nodes:
         return op_label(graph.nodes[name], params, is_linear=True)
     region = graph.regions[name]
@@ -103,7 +106,7 @@ def op_label(
     if isinstance(op, Linear):
         return f"Fully connected ({_written(node, 'out_features', show(op.out_features or None), params)})"
     if isinstance(op, Scale):
-        return f"Scaling ({_written(node, 'factor', f'{op.factor:g}', params)})"
+        return f"Activation Scaling ({_written(node, 'factor', f'{op.factor:g}', params)})"
     if isinstance(op, Input):
         return f"Input ({node.shape.paper})"
     return LABELS[type(op)](op)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from compiler.builder import Builder
+from compiler.builder import MAX_NODES, Builder
 from compiler.errors import CompileError, Diagnostic, Remark, Report, Span
 from compiler.expr import Expr, Value
-from compiler.fields import Formula, read_formula
+from compiler.expansion import Expansion
+from compiler.fields import read_formula
 from compiler.graph import Cite, Drawing, Erratum, Info
 from compiler.load import Spec
 from compiler.lower_ops import JOINS, LOWER, Task, default_norm
@@ -39,8 +40,6 @@ from compiler.spec import (
 from compiler.suggest import did_you_mean, listing
 from compiler.values import ACTIVATION_WORDS, Values, coerce
 
-MAX_REPEAT = 1_000_000
-
 
 @dataclass(slots=True)
 class Argument:
@@ -62,6 +61,7 @@ class Lowering:
         self.open_blocks: list[str] = []
         self.used_params: dict[str, set[str]] = {}
         self.instances: set[str] = set()
+        self.sizes = Expansion(spec.blocks)
 
     # -- lists of layers ---------------------------------------------------------------------
 
@@ -142,8 +142,12 @@ class Lowering:
         first = next(iter(inputs.values())) if isinstance(inputs, dict) else inputs[0]
         if count is None:
             count = 1
-        if count > MAX_REPEAT:
-            self._report_layer(layer, "too-large", f"`repeat: {count:,}` is more than {MAX_REPEAT:,}", "")
+        size = len(self.builder.nodes) + count * self.sizes.of_layer(layer)
+        if size > MAX_NODES:
+            self._report_layer(
+                layer, "too-large", f"`repeat: {count}` makes {size:,} operations or more, {MAX_NODES:,} at most",
+                "lower the `repeat`, here or inside", "repeat",
+            )
             count = 1
         self.builder.open(path, "repeat", tuple(_flat(inputs)), self.info(layer))
         tensor = first
@@ -204,6 +208,7 @@ class Lowering:
                     layer, "operand-count", f"`{layer.op}` reads one layer, `from` names {len(tensors)}",
                     "join them first: `{concat: [a, b]}` or `{add: [a, b]}`", "from",
                 )
+                return tensors[:1]
             return tensors
         if isinstance(given, dict) and isinstance(layer, BlockLayer) and given:
             return {str(k): self.tensor(str(r), layer, scope, before, ("from", str(k))) for k, r in given.items()}
@@ -400,12 +405,14 @@ class Lowering:
 
     def _unknown_block(self, layer: BlockLayer) -> None:
         names = list(self.spec.blocks)
+        if layer.block in self.spec.faulty_blocks:
+            return
         self.report.add(
             Diagnostic(
                 "unknown-block",
                 f"there is no block `{layer.block}`{did_you_mean(layer.block, names)}",
                 layer.span("block"),
-                help=f"defined or imported are {listing(names)}",
+                help=f"defined or imported are {listing(names)}" if names else "no block is defined or imported",
             )
         )
 
@@ -502,7 +509,7 @@ class Lowering:
                 if written is None:
                     return None
         value, complaint = coerce(param.type, written)
-        if complaint:
+        if complaint and isinstance(param.default, str):
             self.report.add(
                 Diagnostic(
                     "bad-value",
@@ -598,6 +605,7 @@ class Lowering:
                 Erratum(
                     name, record.where, record.printed, record.built, record.why,
                     tuple(record.sources), record.severity, where.span(),
+                    None if record.explains is None else tuple(record.explains),
                 )
             )
         return tuple(out)

@@ -32,6 +32,10 @@ class Located(BaseModel):
         strict=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True
     )
     _node: ClassVar[Node | None] = None
+    hidden: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are no keys of the language."""
+    spelled: ClassVar[dict[str, str]] = {}
+    """Field -> its key in YAML, where they differ."""
 
     def locate(self, node: Node | None) -> None:
         """Remember the YAML that the model was read from (past pydantic: it is read often)."""
@@ -64,6 +68,8 @@ class CiteSpec(Located):
 
 class Common(Located):
     """What every layer may say."""
+
+    spelled = {"inputs": "from"}
 
     name: Name | None = None
     repeat: Number | None = None
@@ -241,6 +247,7 @@ class MultiplyLayer(Layer):
 class BlockLayer(Layer):
     op = "block"
     doc_line = "an instance of a block"
+    spelled = {"arguments": "with"}
     block: Text
     """the block's name"""
     arguments: dict[str, Any] = {}
@@ -285,6 +292,7 @@ class WordLayer(Layer):
     """A layer that its word says whole: an activation, softmax, flatten, ..."""
 
     bare = True
+    hidden = frozenset(("word",))
     word: Bare
     """the op's own key"""
 
@@ -360,6 +368,8 @@ class ErratumSpec(Located):
     why: Text
     sources: Names = []
     severity: Literal["unbuildable", "differs", "wording"] = "differs"
+    explains: list[Literal["label", "box", "hidden", "arrow", "order", "size"]] | None = None
+    """Which deviations from a figure it can explain; default: any."""
 
 
 class ClaimSpec(Located):
@@ -375,6 +385,7 @@ class ClaimSpec(Located):
 class OutputSpec(Located):
     """A tensor that leaves the network."""
 
+    spelled = {"inputs": "from"}
     name: Name
     inputs: Text | None = None
     """`from` in YAML; default: the name."""
@@ -385,6 +396,7 @@ class OutputSpec(Located):
 class BlockSpec(Located):
     """A block definition; exactly one of `layers`, `branches`, `residual` is its body."""
 
+    hidden = frozenset(("name", "body"))
     name: str = ""
     title: Text | None = None
     doc: Text = ""

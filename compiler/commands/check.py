@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from dataclasses import dataclass
 
 from compiler.collector import paused
 from compiler.commands.options import add_format, add_variation, settings_from
-from compiler.diagnose import as_github, as_json, as_sarif, print_diagnostics, write
+from compiler.diagnose import as_dict, as_github, as_json, as_sarif, print_diagnostics, write
 from compiler.errors import CompileError, Diagnostic, Report, in_file_order
 from compiler.library import check_library
 from compiler.load import load_spec
 from compiler.network import lower_network
+from compiler.paper.compare import compare
+from compiler.paper.findings import Comparison
+from compiler.paper.report import as_data as paper_as_data
+from compiler.paper.report import as_text as paper_as_text
 from compiler.verify import verify
 from compiler.version import VERSION
 
@@ -29,6 +34,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--emit", choices=("spec", "graph", "shapes"), help="print this stage of a correct spec"
     )
+    parser.add_argument(
+        "--against",
+        choices=("paper",),
+        help="compare what cites a figure or table with it, box by box, and explain each deviation",
+    )
     add_format(parser, "text", "json", "sarif", "github")
 
 
@@ -40,6 +50,13 @@ class Checked:
     texts: dict[str, str]
     line: str
     emitted: str = ""
+    paper: Comparison | None = None
+    path: str = ""
+
+    @property
+    def has_errors(self) -> bool:
+        """True if the spec cannot be built."""
+        return any(d.severity == "error" and d.code != "unlike-paper" for d in self.diagnostics)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,7 +67,11 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "text":
         for result in results:
             print_diagnostics(result.diagnostics, result.texts)
+            if result.paper is not None:
+                write(sys.stdout, paper_as_text(result.paper, not result.has_errors))
             write(sys.stdout, result.emitted or result.line + "\n")
+    elif args.format == "json" and args.against:
+        write(sys.stdout, _with_paper(results, found) + "\n")
     else:
         formatted = {
             "json": as_json,
@@ -63,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(path: str, args: argparse.Namespace) -> Checked:
     report, texts = Report(), {}
-    emitted, line = "", ""
+    emitted, line, comparison = "", "", None
     try:
         spec = load_spec(path, report, texts)
         if spec.network is None:
@@ -74,6 +95,10 @@ def _check(path: str, args: argparse.Namespace) -> Checked:
             if not report.errors:
                 verify(graph)
             line = f"{path}: {graph.title}, {len(graph.nodes)} operations"
+            if args.against:
+                comparison = compare(graph, {name: e.where for name, e in spec.errata.items()})
+                for diagnostic in comparison.diagnostics:
+                    report.add(diagnostic)
             if args.emit and not report.errors:
                 emitted = _emit(args.emit, graph, spec)
     except CompileError as error:
@@ -81,7 +106,15 @@ def _check(path: str, args: argparse.Namespace) -> Checked:
             report.add(diagnostic)
     errors = len(report.errors)
     verdict = f"{errors} error{'s' * (errors != 1)}" if errors else "ok"
-    return Checked(in_file_order(report.diagnostics, texts), texts, f"{line or path}: {verdict}", emitted)
+    found = in_file_order(report.diagnostics, texts)
+    return Checked(found, texts, f"{line or path}: {verdict}", emitted, comparison, path)
+
+
+def _with_paper(results: list[Checked], found: list[Diagnostic]) -> str:
+    """Return the diagnostics and the comparisons as one JSON object."""
+    compared = {r.path: paper_as_data(r.paper) for r in results if r.paper is not None}
+    data = {"diagnostics": [as_dict(d) for d in found], "paper": compared}
+    return json.dumps(data, indent=2, ensure_ascii=False)
 
 
 def _emit(stage: str, graph: object, spec: object) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,10 @@ def paper() -> Paper:
     )
 
 
-def _figure(number: int, entry: Mapping[str, list[list[int | str | float | None]] | str]) -> Figure:
-    boxes = tuple(PrintedBox(label, size, x) for label, size, x, _ in entry["boxes"])  # type: ignore[misc,arg-type]
-    arrows = tuple((tail, head) for tail, head in entry["arrows"])  # type: ignore[misc]
-    return Figure(number, str(entry["title"]), boxes, arrows)  # type: ignore[arg-type]
+def _figure(number: int, entry: Mapping[str, Any]) -> Figure:
+    boxes = tuple(PrintedBox(label, size, x) for label, size, x, _ in entry["boxes"])
+    arrows = tuple((tail, head) for tail, head in entry["arrows"])
+    return Figure(number, entry["title"], boxes, arrows)
 
 
 def plain_label(label: str) -> str:

@@ -1,0 +1,56 @@
+"""Which recorded erratum accounts for a deviation from a figure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from compiler.graph import Erratum, Graph
+from compiler.paper.figures import figures_named, plain_label
+
+KINDS = ("label", "box", "hidden", "arrow", "order", "size")
+"""What can be otherwise: a box's words, a box too many or too few, a layer without a box, an
+arrow, the order of branches, a printed size."""
+
+
+def explain(
+    graph: Graph, figure: int, kind: str, names: tuple[str, ...], built: str = ""
+) -> tuple[Erratum, ...]:
+    """Return the errata that account for a deviation, of the nearest place that records any.
+
+    Args:
+        graph: where it was found.
+        figure: the figure's number; the erratum's place must name it.
+        kind: one of `KINDS`; the erratum must explain that kind.
+        names: where to look: the layer, then what is around it.
+        built: the label that is built. An erratum that says in so many words which labels
+            are to be built explains no other one.
+    """
+    for errata in tiers(graph, names):
+        found = {e.id: e for e in errata if _fits(e, figure, kind, built)}
+        if found:
+            return tuple(found.values())
+    return ()
+
+
+def _fits(erratum: Erratum, figure: int, kind: str, built: str) -> bool:
+    if erratum.explains is not None and kind not in erratum.explains:
+        return False
+    if figure not in figures_named(erratum.where):
+        return False
+    labels = [plain_label(text) for text in re.findall(r"`([^`]+)`", erratum.built)]
+    return kind != "label" or not labels or plain_label(built) in labels
+
+
+def tiers(graph: Graph, names: tuple[str, ...]) -> Iterator[tuple[Erratum, ...]]:
+    """Yield what is recorded of each name: in its place, of its copies, of its block."""
+    for name in names:
+        yield graph.info_of(name).errata
+        region = graph.regions.get(name)
+        while region is not None and region.kind == "repeat" and region.members:
+            region = graph.regions.get(region.members[0])
+        if region is None:
+            continue
+        yield region.info.errata
+        if region.definition is not None:
+            yield graph.definitions[region.definition].info.errata
