@@ -126,24 +126,27 @@ def _help(op: Op, operands: tuple[Node, ...], odd: int, culprit: Node, errata: l
     fitting = [e for e in errata if e.id in {x.id for x in culprit.info.errata}] or errata
     if fitting:
         return f"erratum {fitting[0].id}: build {fitting[0].built}"
-    others = [o.shape for i, o in enumerate(operands) if i != odd]
     if isinstance(op, Concat):
         return "give the branches the same total stride, or pad them alike"
-    wanted = majority(tuple(s.channels for s in others))
-    width = {Conv2d: "filters", Linear: "linear"}.get(type(culprit.op))  # type: ignore[type-abstract]
-    grids = {o.shape.grid for o in operands}
-    if len(grids) > 1:
+    return _help_sum(operands, odd, culprit)
+
+
+def _help_sum(operands: tuple[Node, ...], odd: int, culprit: Node) -> str:
+    """Return how a sum can be made to close: a width, or a projection on one operand."""
+    other = next(o for i, o in enumerate(operands) if i != odd)
+    channels = show(other.shape.channels)
+    if len({o.shape.grid for o in operands}) > 1:
         return (
-            f"give the shortcut a 1x1 projection to {show(operands[-1].shape.channels)} with the body's stride"
+            f"project `{operands[0].name}` with a 1x1 convolution to "
+            f"{show(operands[-1].shape.channels)} that has the same total stride"
         )
-    if width and wanted is not None:
-        written = culprit.exprs.get("out_channels")
-        kept = f" (it is `{written.text}` now)" if written else ""
-        return (
-            f"set `{width}` to {show(wanted)}{kept}, or project the other operand "
-            f"with a 1x1 convolution to {show(operands[odd].shape.channels)}"
-        )
-    return "make the operands equal, for example with a 1x1 projection on one of them"
+    project = f"project `{operands[odd].name}` with a 1x1 convolution to {channels}"
+    width = {"Conv2d": "filters", "Linear": "linear"}.get(culprit.op.kind)
+    if width is None:
+        return project
+    written = culprit.exprs.get("out_channels")
+    now = f" (it is `{written.text}` now)" if written else ""
+    return f"set `{width}` to {channels}{now}, or {project}"
 
 
 def _grid_history(node: Node, nodes: Mapping[str, Node]) -> str:

@@ -12,7 +12,7 @@ from compiler.graph import Info, Node, Region, RegionKind
 from compiler.ops import Identity, Op
 from compiler.shapes import Shape, ShapeError
 
-MAX_NODES = 2_000_000
+MAX_NODES = 1_000_000
 """Operations in one graph; a spec that asks for more is a mistake or an attack."""
 
 

@@ -85,6 +85,8 @@ _BINARY: tuple[tuple[str, ...], ...] = (
     ("+", "-"),
     ("*", "/", "//", "%"),
 )
+_COMPARISONS = 2
+"""The level that `not` applies to: `not a > b` is `not (a > b)`."""
 
 
 def _round_half_even(x: Fraction) -> int:
@@ -165,10 +167,12 @@ class _Parser:
                 f"the expression nests deeper than {MAX_DEPTH} levels", token.start, token.end
             )
         token = self.take()
-        if token.text in ("-", "not"):
+        if token.text == "-":
             operand = self.unary(depth + 1)
-            kind = "neg" if token.text == "-" else "not"
-            return Term(kind, token.text, (operand,), token.start, operand.end)
+            return Term("neg", token.text, (operand,), token.start, operand.end)
+        if token.text == "not":
+            operand = self.binary(_COMPARISONS, depth + 1)
+            return Term("not", token.text, (operand,), token.start, operand.end)
         if token.text == "(":
             inner = self.binary(0, depth + 1)
             close = self.expect(")")

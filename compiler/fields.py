@@ -229,6 +229,11 @@ def read_true(value: Any) -> bool:
     return True
 
 
+def read_groups(value: Any) -> Formula | str:
+    """Return a number of groups, or `depthwise`."""
+    return value if value == "depthwise" else read_formula(value)
+
+
 def read_text(value: Any) -> str:
     """Return a text."""
     if not isinstance(value, str):
@@ -248,9 +253,11 @@ def read_list(value: Any) -> list[Any]:
 Number = Annotated[Formula, PlainValidator(read_formula)]
 Kernel = Annotated[PairFormula, PlainValidator(read_pair)]
 Padding = Annotated[PaddingValue, PlainValidator(read_padding)]
+Groups = Annotated[Formula | str, PlainValidator(read_groups)]
 Name = Annotated[str, PlainValidator(read_name)]
 Size = Annotated[str, PlainValidator(read_size)]
-ActivationName = Annotated[str, PlainValidator(read_activation)]
+ActivationGroups = Annotated[Formula | str, PlainValidator(read_groups)]
+Name = Annotated[str, PlainValidator(read_activation)]
 Flag = Annotated[bool | Expr, PlainValidator(read_bool)]
 Bare = Annotated[bool, PlainValidator(read_true)]
 Text = Annotated[str, PlainValidator(read_text)]

@@ -30,6 +30,8 @@ class Spec:
     network: NetworkSpec | None
     blocks: dict[str, BlockSpec] = field(default_factory=dict)
     errata: dict[str, ErratumSpec] = field(default_factory=dict)
+    faulty_blocks: frozenset[str] = frozenset()
+    """Blocks with faults that are reported already."""
     own_blocks: tuple[str, ...] = ()
     """Blocks that the file itself defines."""
     texts: dict[str, str] = field(default_factory=dict)
@@ -54,7 +56,8 @@ def load_spec(path: str | Path, report: Report, texts: dict[str, str] | None = N
         report.add(
             Diagnostic("not-a-spec", "the file says neither `network` nor `blocks`", root.span)
         )
-    return Spec(found, network, blocks, loader.errata, tuple(loader.own), loader.texts)
+    faulty = frozenset(loader.blocks) - frozenset(blocks)
+    return Spec(found, network, blocks, loader.errata, faulty, tuple(loader.own), loader.texts)
 
 
 def find_spec(path: str | Path) -> Path:

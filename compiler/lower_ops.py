@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from compiler.errors import Diagnostic, Report
-from compiler.expr import Value
+from compiler.expr import Value, show_value
 from compiler.graph import Info
 from compiler.ops import (
     ACTIVATIONS,
@@ -231,7 +231,7 @@ def _drop_rate(task: Task) -> float:
     if isinstance(rate, (bool, str, tuple)) or rate is None or not 0 <= rate <= 1:
         if rate is not None:
             report.add(
-                Diagnostic("bad-value", f"`{word}` of `dropout` is {rate}, not between 0 and 1", span)
+                Diagnostic("bad-value", f"`{word}` of `dropout` is {show_value(rate)}, not between 0 and 1", span)
             )
         return 0.0
     drop = float(rate) if word == "drop" else round(1 - float(rate), 12)

@@ -9,6 +9,7 @@ from typing import Any
 
 from compiler.errors import Diagnostic, Report, UsageError
 from compiler.expr import Value
+from compiler.fields import describe
 from compiler.graph import Claim, Definition, Graph, Info, Output, Parameter
 from compiler.load import Spec
 from compiler.lower import Argument, Lowering, cite, drawing
@@ -89,7 +90,8 @@ def _lower(
         drawing=drawing(network.drawing),
         claims=tuple(Claim(c.of, c.source, c.value, c.text, c.erratum) for c in network.claims),
     )
-    _warn_unused(graph, spec, lowering, frame, network, report)
+    if not report.errors:
+        _warn_unused(graph, spec, lowering, frame, network, report)
     return graph
 
 
@@ -231,7 +233,7 @@ def _declared(
             report.add(
                 Diagnostic(
                     "bad-value",
-                    f"size {place + 1} of input `{name}` is `{value}`, not a whole number from 1 to 1,000,000",
+                    f"size {place + 1} of input `{name}` is {describe(value)}, not a whole number from 1 to 1,000,000",
                     network.span("input", name, place),
                     help=_INPUT_HELP,
                 )

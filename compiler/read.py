@@ -32,17 +32,16 @@ from compiler.spec import (
     WordLayer,
 )
 from compiler.suggest import did_you_mean, listing, nearest
+from compiler.values import coerce
 
-RENAMED = {"from": "inputs", "with": "arguments"}
-"""Keys in YAML that cannot be (or are not) the names of fields."""
-SPELLED = {field: key for key, field in RENAMED.items()}
+BODIES = ("layers", "branches", "residual")
 M = TypeVar("M", bound=Located)
 
 
 def validate(model: type[M], node: Node, values: dict[str, Any], what: str, report: Report) -> M | None:
     """Return a model, or None after reporting each fault of `values` at its place in `node`."""
     try:
-        out = model.model_validate({RENAMED.get(k, k): v for k, v in values.items()})
+        out = model.model_validate(_as_fields(model, node, values, what, report))
     except ValidationError as error:
         seen: set[tuple[Any, ...]] = set()
         faults = error.errors(include_url=False)
@@ -59,17 +58,42 @@ def validate(model: type[M], node: Node, values: dict[str, Any], what: str, repo
     return out
 
 
+def _as_fields(
+    model: type[Located], node: Node, values: dict[str, Any], what: str, report: Report
+) -> dict[str, Any]:
+    """Return values by field; the inner name of a field is not a key of the language."""
+    fields = {key: field for field, key in model.spelled.items()}
+    out = {}
+    for key, value in values.items():
+        written = isinstance(node, Mapping) and key in node.entries
+        if written and model is not BlockSpec and (key in model.hidden or key in model.spelled):
+            report.add(_unknown_field(model, what, key, _key_span(node, (key,))))
+        else:
+            out[fields.get(key, key)] = value
+    return out
+
+
+def _unknown_field(model: type[Located], what: str, key: str, span: Span) -> Diagnostic:
+    known = _keys(model)
+    guess = model.spelled.get(key) or nearest(key, known)
+    hint = f" (did you mean `{guess}`?)" if guess else ""
+    help = f"{what} takes {listing(known)}"
+    return Diagnostic("unknown-field", f"{what} has no key `{key}`{hint}", span, help=help)
+
+
 def _meant(model: type[Located], faults: list[Any]) -> set[tuple[Any, ...]]:
     """Return the missing fields that a misspelt key stands for: one mistake, one error."""
     known = _keys(model)
     extra = [f["loc"] for f in faults if f["type"] == "extra_forbidden"]
     near = [(loc, nearest(str(loc[-1]), known)) for loc in extra]
-    return {(*loc[:-1], RENAMED.get(n, n)) for loc, n in near if n is not None}
+    fields = {key: field for field, key in model.spelled.items()}
+    return {(*loc[:-1], fields.get(n, n)) for loc, n in near if n is not None}
 
 
 def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any]) -> Diagnostic:
     """Turn one of pydantic's findings into a diagnostic of ours."""
-    steps = tuple(SPELLED.get(s, s) if isinstance(s, str) else s for s in fault["loc"])
+    spelled = model.spelled
+    steps = tuple(spelled.get(s, s) if isinstance(s, str) else s for s in fault["loc"])
     key = str(steps[0]) if steps else ""
     if key == "word" and model is WordLayer and isinstance(node, Mapping):
         key = next(iter(node.entries))
@@ -77,13 +101,7 @@ def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any
     found = fault["input"]
     kind, context = fault["type"], fault.get("ctx", {})
     if kind == "extra_forbidden":
-        known = _keys(model)
-        return Diagnostic(
-            "unknown-field",
-            f"{what} has no key `{steps[-1]}`{did_you_mean(str(steps[-1]), known)}",
-            _key_span(node, steps),
-            help=f"{what} takes {listing(known)}",
-        )
+        return _unknown_field(model, what, str(steps[-1]), _key_span(node, steps))
     if kind == "missing":
         return Diagnostic("missing-field", f"{what} needs `{key}`", node.span, help=_missing_help(model, key))
     span = span_at(node, steps)
@@ -95,15 +113,15 @@ def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any
         span = span.inside(_quote(node, steps) + context["start"], _quote(node, steps) + context["end"])
     code = kind if kind.startswith("bad-") else "bad-value"
     message = fault["msg"] if kind.startswith("bad-") else _expected(kind, context, found)
-    return Diagnostic(
-        code, f"`{key}` of {what}: {message}", span, help=str(context.get("help", ""))
-    )
+    whose = what if what == f"`{key}`" else f"`{key}` of {what}"
+    return Diagnostic(code, f"{whose}: {message}", span, help=str(context.get("help", "")))
 
 
 def _keys(model: type[Located]) -> list[str]:
     """Return the keys that a model takes, a layer's own before those that every layer has."""
-    own = [SPELLED.get(f, f) for f in model.model_fields]
-    return [*own, *(SPELLED.get(f, f) for f in Common.model_fields)] if issubclass(model, Layer) else own
+    models = (model, Common) if issubclass(model, Layer) else (model,)
+    own = [m.spelled.get(f, f) for m in models for f in m.model_fields if f not in m.hidden]
+    return own + (list(BODIES) if model is BlockSpec else [])
 
 
 def _missing_help(model: type[Located], key: str) -> str:
@@ -202,7 +220,7 @@ def read_layer(node: Node, report: Report) -> Layer | None:
     own: dict[str, Any] = {}
     shared: dict[str, Any] = {}
     for key, entry in node.entries.items():
-        is_shared = key != op and RENAMED.get(key, key) in COMMON
+        is_shared = key != op and (key in COMMON or key == "from")
         (shared if is_shared else own)[key] = _nested(op, key, entry.node, report)
     common = validate(Common, node, shared, f"`{op}`", report) if shared else NOTHING
     layer = _validate_layer(op, node, own, report)
@@ -315,9 +333,6 @@ def read_residual(node: Node, report: Report) -> Any:
     return validate(ResidualBody, node, values, "`residual`", report) or ResidualBody.model_construct(body=[])
 
 
-BODIES = ("layers", "branches", "residual")
-
-
 def read_block(name: str, node: Node, report: Report) -> BlockSpec | None:
     """Return a block definition."""
     what = f"block `{name}`"
@@ -340,6 +355,9 @@ def read_block(name: str, node: Node, report: Report) -> BlockSpec | None:
     values["body"] = _read_body(node, bodies[0], report)
     if "join" in node.entries and bodies[0] != "branches":
         values["join"] = None
+    for key in BlockSpec.hidden & set(node.entries):
+        report.add(_unknown_field(BlockSpec, what, key, node.entries[key].key_span))
+        values.pop(key, None) if key != "body" else None
     block = validate(BlockSpec, node, values, what, report)
     if block is not None:
         block.name = name
@@ -369,7 +387,19 @@ def read_params(node: Node | None, report: Report) -> dict[str, Any]:
         param = validate(ParamSpec, entry.node, values, f"parameter `{name}`", report)
         if param is not None:
             out[name] = param
+            _check_default(name, param, report)
     return out
+
+
+def _check_default(name: str, param: ParamSpec, report: Report) -> None:
+    """Report a default that is not of its parameter's type; formulas are checked on use."""
+    if param.default is None or (isinstance(param.default, str) and param.type != "text"):
+        return
+    _, complaint = coerce(param.type, param.default)
+    if complaint:
+        message = f"the default of `{name}`, {describe(param.default)}, {complaint}"
+        span = param.span("default")
+        report.add(Diagnostic("bad-value", f"{message}; it is of type {param.type}", span))
 
 
 def guess_type(value: Any) -> str:
@@ -391,8 +421,8 @@ def guess_type(value: Any) -> str:
 
 def read_network(node: Mapping, report: Report) -> NetworkSpec | None:
     """Return a network."""
-    skip = ("import", "blocks", "extends", "changes", "params", "layers", "claims", "outputs")
-    values: dict[str, Any] = {k: plain(e.node) for k, e in node.entries.items() if k not in skip}
+    plainly = ("network", "title", "doc", "cite", "errata", "input", "defaults", "drawing")
+    values: dict[str, Any] = {k: plain(e.node) for k, e in node.entries.items() if k in plainly}
     if isinstance(values.get("errata"), dict):
         del values["errata"]
     values["params"] = read_params(node.get("params"), report)

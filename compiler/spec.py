@@ -11,6 +11,7 @@ from compiler.fields import (
     ActivationName,
     Bare,
     Flag,
+    Groups,
     Kernel,
     Name,
     Names,
@@ -123,7 +124,7 @@ class ConvLayer(Layer):
     stride: Kernel = 1
     padding: Padding = "same"
     dilation: Kernel = 1
-    groups: Number | Literal["depthwise"] = 1
+    groups: Groups = 1
     """groups, or `depthwise`: one for each input channel"""
     bias: Flag | None = None
     """default: true exactly where no norm follows"""

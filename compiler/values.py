@@ -36,6 +36,10 @@ class Values:
         self.exprs: dict[str, Expr] = {}
         """Attribute of the operation -> the expression it was written as."""
 
+    def whose(self, field: str) -> str:
+        """Return a field's name with its layer's, for a message."""
+        return self.what if self.what == f"`{field}`" else f"`{field}` of {self.what}"
+
     def raw(self, field: str) -> Any:
         """Return a field as written: the layer's own, else the network's default, else the op's."""
         if self.defaults is not None and not self.layer.says(field) and self.defaults.says(field):
@@ -64,7 +68,7 @@ class Values:
             self.report.add(
                 Diagnostic(
                     code,
-                    f"`{field}` of {self.what}: {error}",
+                    f"{self.whose(field)}: {error}",
                     span.inside(error.start, error.end) if span.line == span.end_line else span,
                     help=error.help,
                 )
@@ -97,7 +101,7 @@ class Values:
         self.report.add(
             Diagnostic(
                 "bad-value",
-                f"`{field}` of {self.what} = {written}{show_value(value)} {why}",
+                f"{self.whose(field)} = {written}{show_value(value)} {why}",
                 self.layer.span(field),
                 help=help,
             )
@@ -136,6 +140,8 @@ class Values:
         """Return `same`, or ((top, bottom), (left, right))."""
         raw = self.raw(field)
         if isinstance(raw, Expr):
+            if self._is_misspelt(raw, field):
+                return None
             raw = self.evaluate(raw, field, "padding")
             if raw is None:
                 return None
@@ -149,6 +155,20 @@ class Values:
             return None if rows is None or columns is None else (rows, columns)
         pair = self._pair(raw, field, "", 0)
         return None if pair is None else ((pair[0], pair[0]), (pair[1], pair[1]))
+
+    def _is_misspelt(self, raw: Expr, field: str) -> bool:
+        """Report a lone word that is no parameter: it was meant as a padding's name."""
+        if raw.root.kind != "name" or "." in raw.text:
+            return False
+        try:
+            self.lookup(raw.text)
+        except KeyError:
+            guess = did_you_mean(raw.text, ("same", "valid", "V"))
+            message = f"{self.whose(field)}: there is no padding `{raw.text}`{guess}"
+            help = "write `same`, `V` (valid), or numbers"
+            self.report.add(Diagnostic("bad-value", message, self.layer.span(field), help=help))
+            return True
+        return False
 
     def flag(self, field: str) -> bool:
         """Return true or false; an unknown condition counts as true."""
@@ -170,7 +190,7 @@ class Values:
             self.report.add(
                 Diagnostic(
                     "bad-value",
-                    f"`{field}` of {self.what}: there is no {field} `{value}`{did_you_mean(str(value), known)}",
+                    f"{self.whose(field)}: there is no {field} `{value}`{did_you_mean(str(value), known)}",
                     self.layer.span(field),
                     help=f"one of {listing(known)}",
                 )

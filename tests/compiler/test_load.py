@@ -1,0 +1,202 @@
+"""Files: encodings, YAML's corners, imports, variants (cases G01-G12, L02, L03)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from compiler.build import draft_graph, load_graph
+from compiler.errors import CompileError, UsageError
+from compiler.source import parse_yaml, plain, span_at
+
+NET = "network: x\ninput: {image: [3, 8, 8]}\nlayers: [relu]\n"
+
+
+def values(text: str) -> object:
+    return plain(parse_yaml(text, "f.yaml"))
+
+
+def write(folder: Path, **files: str) -> Path:
+    """Write specs and return the first one's path."""
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return folder / f"{next(iter(files))}.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", Fraction(1, 1000)),
+        ("1.0e-3", Fraction(1, 1000)),
+        ("1e+3", 1000),
+        ("1.0e+3", 1000),
+        ("010", 10),
+        ("08", 8),
+        ("0o10", 8),
+        ("0x1F", 31),
+        ("1_000", "1_000"),
+        ("1:7", "1:7"),
+        ("12:30:45", "12:30:45"),
+        ("no", "no"),
+        ("off", "off"),
+        ("NO", "NO"),
+        ("true", True),
+        ("2016-02-23", "2016-02-23"),
+        ("=", "="),
+        ("~", None),
+        ("", None),
+        ("1e999999", "1e999999"),
+    ],
+)
+def test_yaml_1_2_scalars(text: str, value: object) -> None:
+    found = values(f"key: {text}\n")
+    assert found == {"key": value}
+    assert type(found["key"]) is type(value)  # type: ignore[index]
+
+
+def test_words_that_yaml_1_1_reads_as_booleans_are_keys() -> None:
+    assert values("on: 1\nno: 2\n") == {"on": 1, "no": 2}
+
+
+def test_explicit_keys_win_over_merged_ones_and_earlier_ones_over_later() -> None:
+    text = "b: &b {x: 1, y: 2}\nc: &c {x: 3}\nd: {<<: [*b, *c], y: 9}\ne: {y: 9, <<: *b}\n"
+    found = values(text)
+    assert found["d"] == {"x": 1, "y": 9}  # type: ignore[index]
+    assert found["e"] == {"y": 9, "x": 1}  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xef\xbb\xbf" + NET.encode(),
+        NET.replace("\n", "\r\n").encode(),
+        NET.encode("utf-16"),
+        ("# 残差块 ×10\n" + NET).encode(),
+    ],
+    ids=["bom", "crlf", "utf-16", "non-ascii comment"],
+)
+def test_encodings(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(data)
+    assert load_graph(path).name == "x"
+
+
+def test_not_utf8_is_said_at_the_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x.yaml").write_bytes(b"network: x\ntitle: caf\xe9\n")
+    with pytest.raises(CompileError) as caught:
+        load_graph("x.yaml")
+    found = caught.value.diagnostics[0]
+    assert (found.code, str(found.span)) == ("not-utf8", "x.yaml:2:11")
+    assert found.message == "the file is not UTF-8: byte 0xe9 at offset 21"
+
+
+def test_every_value_knows_its_place() -> None:
+    root = parse_yaml("a: 1\nb:\n  - {c: [x, yy]}\n", "f.yaml")
+    assert str(span_at(root, ("b", 0, "c", 1))) == "f.yaml:3:13"
+    assert span_at(root, ("b", 0, "c", 1)).end_column == 15
+
+
+def test_a_large_file_without_aliases_loads() -> None:
+    text = "a:\n" + "- {b: [1, 2, 3, 4]}\n" * 120_000
+    assert len(text) > 2_000_000
+    assert len(values(text)["a"]) == 120_000  # type: ignore[index]
+
+
+def test_imports_that_go_in_a_circle_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(
+        tmp_path,
+        net=NET + "import: [a.yaml]\n",
+        a="import: [b.yaml]\nblocks: {p: {layers: [relu]}}\n",
+        b="import: [a.yaml]\nblocks: {q: {layers: [relu]}}\n",
+    )
+    with pytest.raises(CompileError) as caught:
+        load_graph("net.yaml")
+    found = caught.value.diagnostics[0]
+    assert found.code == "import-cycle"
+    assert found.message == "the files import each other: a.yaml -> b.yaml -> a.yaml"
+    assert str(found.span) == "b.yaml:1:10"
+
+
+def test_an_import_outside_the_folder_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, secret="blocks: {p: {layers: [relu]}}\n")
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    path = write(inner, net=NET + "import: [../secret.yaml]\n")
+    _, report, _ = draft_graph(path)
+    assert [d.message for d in report.diagnostics] == [
+        "`../secret.yaml` lies outside the spec's folder tree"
+    ]
+
+
+def test_a_link_that_leads_outside_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, secret="blocks: {p: {layers: [relu]}}\n")
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "link.yaml").symlink_to(tmp_path / "secret.yaml")
+    path = write(inner, net=NET + "import: [link.yaml]\n")
+    _, report, _ = draft_graph(path)
+    assert [d.code for d in report.diagnostics] == ["bad-import"]
+
+
+def test_shipped_blocks_can_be_imported_from_anywhere(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        net="network: x\ninput: {image: [384, 35, 35]}\nimport: [blocks/reduction_a.yaml]\n"
+        "layers: [{block: reduction_a, with: {k: 192, l: 224, m: 256, n: 384}}]\n",
+    )
+    graph = load_graph(path)
+    assert graph.nodes[graph.outputs[0].node].shape == (1024, 17, 17)
+
+
+def test_two_files_that_define_one_block_are_refused(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        net=NET + "import: [a.yaml, b.yaml]\n",
+        a="blocks: {p: {layers: [relu]}}\n",
+        b="blocks: {p: {layers: [softmax]}}\n",
+    )
+    _, report, _ = draft_graph(path)
+    assert [d.message for d in report.diagnostics] == ["block `p` is defined twice"]
+
+
+VARIANT = """
+extends: base.yaml
+network: variant
+params: {n: 5}
+blocks: {b: {layers: [{conv: 3x3, filters: n, name: c}], params: {n: {type: channels}}}}
+changes:
+  - {set: one, with: {n: 7}}
+  - {after: one, insert: [{conv: 1x1, filters: n, name: two}]}
+  - {before: one, insert: [relu]}
+  - {replace: last, by: [{conv: 1x1, filters: 9, name: end}]}
+  - {remove: drop}
+"""
+BASE = """
+network: base
+params: {n: {type: int, default: 3, doc: a width}}
+input: {image: [3, 8, 8]}
+blocks: {b: {layers: [{conv: 1x1, filters: n, name: c}], params: {n: {type: channels}}}}
+layers:
+  - {block: b, name: one, with: {n: 4}}
+  - {dropout: {keep: 0.5}, name: drop}
+  - {conv: 1x1, filters: 6, name: last}
+"""
+
+
+def test_a_variant_says_only_what_differs(tmp_path: Path) -> None:
+    path = write(tmp_path, variant=VARIANT, base=BASE)
+    graph = load_graph(path)
+    assert graph.name == "variant"
+    assert graph.regions[""].members == ("image", "relu", "one", "two", "end")
+    assert graph.nodes["one.c"].shape == (7, 8, 8)
+    assert graph.nodes["one.c"].op.kernel_size == (3, 3)  # type: ignore[attr-defined]
+    assert graph.nodes["two"].shape == (5, 8, 8)
+
+
+def test_unknown_spec_names_suggest_a_near_one() -> None:
+    with pytest.raises(UsageError, match=r"there is no spec incepton_v4 \(did you mean `inception_v4`\?\)"):
+        load_graph("incepton_v4")

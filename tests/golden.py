@@ -1,0 +1,23 @@
+"""Rewrites the golden texts: `make golden`, then read the diff as you would read code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "compiler")]
+
+
+def write_errors() -> None:
+    """Write the message of every wrong spec beside it."""
+    from test_errors import CASES, complaints
+
+    for case in CASES:
+        os.chdir(case.parent)
+        case.with_suffix(".txt").write_text(complaints(Path(case.name)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_errors()
