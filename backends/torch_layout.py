@@ -1,0 +1,140 @@
+"""Python expressions as small trees, laid out as `ruff format` would at 100 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+WIDTH = 100
+INDENT = "    "
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call; an argument is `(name, expression)`, with an empty name where it is positional."""
+
+    function: str
+    args: tuple[tuple[str, Code], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list display."""
+
+    items: tuple[Code, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The value of a node of the graph: a local variable whose name is chosen later."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Code with operators or subscripts between its parts: `a + 0.17 * b`, `x[:, :32]`.
+
+    `tight` says that it needs no parentheses as an operand of `+`, `*` or a subscript.
+    """
+
+    parts: tuple[str | Code, ...]
+    tight: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """The same expression so many times: `*(InceptionA(384) for _ in range(4))`."""
+
+    code: Code
+    count: int
+    opening: str = "*("
+    closing: str = ")"
+
+
+Code = str | Call | Listing | Value | Joined | Copies
+Names = Callable[[str], str]
+"""Node name -> variable."""
+
+
+def call(function: str, *args: Code, **named: Code) -> Call:
+    """Return a call with positional and named arguments."""
+    return Call(function, (*(("", a) for a in args), *named.items()))
+
+
+def values_in(code: Code) -> Iterator[str]:
+    """Yield the nodes whose values an expression reads, in order of evaluation."""
+    if isinstance(code, Value):
+        yield code.node
+    elif isinstance(code, Call):
+        for _, arg in code.args:
+            yield from values_in(arg)
+    elif isinstance(code, (Listing, Joined)):
+        for part in code.items if isinstance(code, Listing) else code.parts:
+            yield from values_in(part)
+
+
+def flat(code: Code, names: Names) -> str:
+    """Return an expression on one line."""
+    if isinstance(code, str):
+        return code
+    if isinstance(code, Value):
+        return names(code.node)
+    if isinstance(code, Listing):
+        return f"[{', '.join(flat(i, names) for i in code.items)}]"
+    if isinstance(code, Joined):
+        return "".join(flat(p, names) for p in code.parts)
+    if isinstance(code, Copies):
+        return f"{code.opening}{flat(code.code, names)} {_loop(code)}{code.closing}"
+    return f"{code.function}({', '.join(_argument(a, names) for a in code.args)})"
+
+
+def _loop(copies: Copies) -> str:
+    return f"for _ in range({copies.count})"
+
+
+def _argument(arg: tuple[str, Code], names: Names) -> str:
+    name, code = arg
+    return f"{name}={flat(code, names)}" if name else flat(code, names)
+
+
+def laid_out(prefix: str, code: Code, suffix: str, depth: int, names: Names) -> list[str]:
+    """Return the lines of `prefix code suffix` at an indentation of `depth` levels.
+
+    What does not fit on a line is opened at its outermost bracket: plain elements go on one
+    line together, calls on a line each with a comma, which the formatter keeps as it is.
+    """
+    margin = INDENT * depth
+    line = f"{margin}{prefix}{flat(code, names)}{suffix}"
+    if len(line) <= WIDTH or isinstance(code, (str, Value)):
+        return [line]
+    if isinstance(code, Joined):
+        return [line] if prefix.endswith("(") else _parenthesised(prefix, code, suffix, depth, names)
+    if isinstance(code, Copies):
+        inner = laid_out("", code.code, "", depth + 1, names)
+        loop = f"{margin}{INDENT}{_loop(code)}"
+        return [f"{margin}{prefix}{code.opening}", *inner, loop, f"{margin}{code.closing}{suffix}"]
+    if isinstance(code, Listing):
+        opening, closing = "[", "]"
+        elements: list[tuple[str, Code]] = [("", i) for i in code.items]
+    else:
+        opening, closing = f"{code.function}(", ")"
+        elements = list(code.args)
+    out = [f"{margin}{prefix}{opening}"]
+    inner = ", ".join(_argument(e, names) for e in elements)
+    if len(margin) + len(INDENT) + len(inner) <= WIDTH and not _has_calls(code):
+        return [*out, f"{margin}{INDENT}{inner}", f"{margin}{closing}{suffix}"]
+    for name, element in elements:
+        out += laid_out(f"{name}=" if name else "", element, ",", depth + 1, names)
+    return [*out, f"{margin}{closing}{suffix}"]
+
+
+def _has_calls(code: Call | Listing) -> bool:
+    parts = code.items if isinstance(code, Listing) else [a for _, a in code.args]
+    return any(isinstance(p, (Call, Copies)) for p in parts)
+
+
+def _parenthesised(prefix: str, code: Joined, suffix: str, depth: int, names: Names) -> list[str]:
+    margin = INDENT * depth
+    inner = f"{margin}{INDENT}{flat(code, names)}"
+    return [f"{margin}{prefix}(", inner, f"{margin}){suffix}"]

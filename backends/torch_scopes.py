@@ -1,0 +1,224 @@
+"""Graph -> scopes: which stretches of it become a class, a sequence, a group or a layer unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+from compiler.graph import Graph, Node, Region
+from compiler.ops import Activation, Add, BatchNorm, Concat, Conv2d, Input, Linear, Multiply
+
+Form = Literal["class", "unit", "chain", "sequence", "list", "group"]
+"""How a scope is written.
+
+class     an instance of a class of its own           InceptionA(384)
+unit      convolution or linear, norm, activation     ConvNormReLU(64, 96, 3)
+chain     one layer after the other                   chain(conv_1x1=..., conv_3x3=...)
+sequence  copies one after the other                  nn.Sequential(*(InceptionA(384) for ...))
+list      copies that are called one by one           nn.ModuleList([...])
+group     layers that are called one by one           group(conv_1x1=..., wide=..., tall=...)
+"""
+
+CONTAINER_NAMES = frozenset(
+    ("append", "clear", "extend", "insert", "items", "keys", "pop", "update", "values")
+)
+"""Methods of nn.Sequential and nn.ModuleDict: names that a layer inside them cannot have."""
+
+
+@dataclass(slots=True)
+class Scope:
+    """A region whose name is a step of its members' names; transparent regions are dissolved.
+
+    `inputs` are the nodes outside that it reads, `exports` the nodes inside that are read
+    outside or leave the network; the region's own output comes first.
+    """
+
+    region: Region
+    local: str
+    items: list[Node | Scope] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
+    exports: list[str] = field(default_factory=list)
+    form: Form = "group"
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return self.region.name
+
+    @property
+    def is_callable(self) -> bool:
+        """True when a parent computes it in one call."""
+        return self.form not in ("list", "group")
+
+    @property
+    def is_unary(self) -> bool:
+        """True for one tensor in and one tensor out."""
+        return self.is_callable and len(self.inputs) == 1 and len(self.exports) == 1
+
+    def nodes(self) -> Iterator[Node]:
+        """Yield the nodes inside, in execution order."""
+        for item in self.items:
+            if isinstance(item, Node):
+                yield item
+            else:
+                yield from item.nodes()
+
+
+def build_scopes(graph: Graph, leaving: Sequence[str]) -> Scope:
+    """Return the root scope of a graph.
+
+    Args:
+        graph: a checked graph.
+        leaving: nodes whose tensors leave the network.
+    """
+    root = Scope(graph.regions[""], "")
+    paths: dict[str, tuple[Scope, ...]] = {}
+    _fill(graph, root, root.region, (root,), paths)
+    _find_edges(graph, paths, leaving)
+    for scope in _inside_out(root):
+        scope.exports.sort(key=lambda n, s=scope: n != s.region.output)  # type: ignore[misc]
+        _order_inputs(scope)
+        scope.form = _form(scope)
+    root.form = "class"
+    _settle(root)
+    return root
+
+
+def _fill(
+    graph: Graph,
+    scope: Scope,
+    region: Region,
+    path: tuple[Scope, ...],
+    paths: dict[str, tuple[Scope, ...]],
+) -> None:
+    for member in region.members:
+        if member not in graph.regions:
+            node = graph.nodes[member]
+            paths[member] = path
+            if not isinstance(node.op, Input):
+                scope.items.append(node)
+        elif graph.regions[member].transparent:
+            _fill(graph, scope, graph.regions[member], path, paths)
+        elif graph.regions[member].members:
+            inner = Scope(graph.regions[member], local_name(member, scope.name))
+            _fill(graph, inner, inner.region, (*path, inner), paths)
+            scope.items.append(inner)
+
+
+def local_name(name: str, scope: str) -> str:
+    """Return the rest of a name behind the name of the scope that it stands in."""
+    return name[len(scope) + 1 :] if scope else name
+
+
+def _find_edges(
+    graph: Graph, paths: dict[str, tuple[Scope, ...]], leaving: Sequence[str]
+) -> None:
+    """Record for every scope which tensors enter and leave it."""
+    root = next(iter(paths.values()))[:1]
+    pairs = [(i, n.name) for n in graph.nodes.values() for i in n.inputs]
+    for source, reader in [*pairs, *((name, "") for name in leaving)]:
+        origin, target = paths.get(source, root), paths.get(reader, root)
+        shared = sum(1 for a, b in zip(origin, target, strict=False) if a is b)
+        for scope in origin[shared:]:
+            if source not in scope.exports:
+                scope.exports.append(source)
+        for scope in target[shared:]:
+            if source not in scope.inputs:
+                scope.inputs.append(source)
+
+
+def _order_inputs(scope: Scope) -> None:
+    """Put the inputs in the region's order, which is that of a block's declared inputs."""
+    order = {name: i for i, name in enumerate(scope.region.inputs)}
+    scope.inputs.sort(key=lambda name: order.get(name, len(order)))
+
+
+def _inside_out(scope: Scope) -> Iterator[Scope]:
+    for item in scope.items:
+        if isinstance(item, Scope):
+            yield from _inside_out(item)
+    yield scope
+
+
+def _form(scope: Scope) -> Form:
+    if _shares_outside(scope):
+        return "list" if scope.region.kind == "repeat" else "group"
+    if scope.region.kind == "repeat":
+        return _form_of_copies(scope)
+    if scope.region.kind == "block":
+        return "class"
+    if not is_chain(scope):
+        return "group"
+    return "unit" if _is_unit(scope) else "chain"
+
+
+def _form_of_copies(scope: Scope) -> Form:
+    for copy in scope.items:
+        if isinstance(copy, Scope) and copy.form == "group" and not _shares_outside(copy):
+            copy.form = "class"
+    return "sequence" if is_chain(scope) else "list"
+
+
+def _shares_outside(scope: Scope) -> bool:
+    """True when a layer inside uses parameters of one outside, which a class cannot reach."""
+    prefix = f"{scope.name}."
+    return bool(scope.name) and any(
+        n.share and not n.share.startswith(prefix) for n in scope.nodes()
+    )
+
+
+def is_chain(scope: Scope) -> bool:
+    """True when every item reads the one before and nothing else, and only the last leaves."""
+    if len(scope.inputs) != 1:
+        return False
+    tensor = scope.inputs[0]
+    for item in scope.items:
+        local = local_name(item.name, scope.name)
+        if local in CONTAINER_NAMES:
+            return False
+        if isinstance(item, Scope):
+            if not item.is_unary or item.inputs != [tensor]:
+                return False
+            tensor = item.exports[0]
+        else:
+            if item.share or item.inputs != (tensor,) or is_join(item):
+                return False
+            tensor = item.name
+    return scope.exports == [tensor]
+
+
+def is_join(node: Node) -> bool:
+    """True for operations on several tensors."""
+    return isinstance(node.op, (Add, Concat, Multiply))
+
+
+def _is_unit(scope: Scope) -> bool:
+    """True for a convolution or linear layer with the norm and activation that follow it."""
+    if scope.region.kind != "layer":
+        return False
+    ops = [i.op for i in scope.items if isinstance(i, Node)]
+    if len(ops) != len(scope.items) or not isinstance(ops[0], (Conv2d, Linear)):
+        return False
+    rest = ops[1:]
+    if rest and isinstance(rest[0], BatchNorm):
+        rest = rest[1:]
+    return not rest or (len(rest) == 1 and isinstance(rest[0], Activation))
+
+
+def _settle(scope: Scope, depth: int = 0) -> None:
+    """Give a class to every group that stands too deep, or whose layers a container refuses.
+
+    Only groups and lists directly in a class can be called layer by layer, as in
+    `self.stem["conv"](x)`.
+    """
+    for item in scope.items:
+        if not isinstance(item, Scope):
+            continue
+        if item.form == "group" and not _shares_outside(item):
+            refused = any(local_name(i.name, item.name) in CONTAINER_NAMES for i in item.items)
+            holds_list = any(isinstance(i, Scope) and i.form == "list" for i in item.items)
+            if refused or holds_list or depth > 0:
+                item.form = "class"
+        _settle(item, 0 if item.is_callable else depth + 1)
