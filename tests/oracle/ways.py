@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +19,7 @@ from backends.onnx_model import build_onnx
 from backends.torch_module import build_module
 from backends.torch_source import emit_source
 from compiler.graph import Graph
+from compiler.ops import Softmax
 from tests.oracle.numpy_oracle import evaluate
 from tests.oracle.small_graphs import State
 
@@ -39,29 +44,44 @@ def by_onnx(graph: Graph, state: State, inputs: State) -> Result:
 
 def by_torch(graph: Graph, state: State, inputs: State) -> Result:
     """Return what the live module makes in eval mode."""
-    return _run(build_module(graph), state, inputs)
+    return _run(build_module(graph), graph, state, inputs)
 
 
 def by_source(graph: Graph, state: State, inputs: State) -> Result:
     """Return what the module of the emitted source makes in eval mode."""
-    return _run(module_from(emit_source(graph)), state, inputs)
+    return _run(module_from(emit_source(graph)), graph, state, inputs)
 
 
 def module_from(source: str) -> nn.Module:
-    """Run emitted source and return an instance of its network, the last class in it."""
-    space: dict[str, object] = {"__name__": "emitted"}
-    exec(compile(source, "emitted.py", "exec"), space)
-    classes = [c for c in space.values() if isinstance(c, type) and issubclass(c, nn.Module)]
-    module = classes[-1]()
-    assert isinstance(module, nn.Module)
-    return module
+    """Import emitted source as a user would and return its network, the last class in it."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "emitted.py"
+        path.write_text(source)
+        spec = spec_from_file_location("emitted", path)
+        assert spec is not None
+        assert spec.loader is not None
+        emitted = sys.modules["emitted"] = module_from_spec(spec)
+        spec.loader.exec_module(emitted)
+    own = [v for v in vars(emitted).values() if getattr(v, "__module__", "") == "emitted"]
+    classes = [v for v in own if isinstance(v, type) and issubclass(v, nn.Module)]
+    return classes[-1]()
 
 
-def _run(module: nn.Module, state: State, inputs: State) -> Result:
-    module.load_state_dict({k: torch.from_numpy(v) for k, v in state.items()}, strict=False)
+def fit_state(module: nn.Module, state: State) -> None:
+    """Load weights into a module, which must have exactly their names (but for counters)."""
+    tensors = {name: torch.from_numpy(array) for name, array in state.items()}
+    found = module.load_state_dict(tensors, strict=False)
+    assert not found.unexpected_keys
+    assert not [k for k in found.missing_keys if not k.endswith("num_batches_tracked")]
+
+
+def _run(module: nn.Module, graph: Graph, state: State, inputs: State) -> Result:
+    fit_state(module, state)
     module.eval()
     with torch.no_grad():
         out = module(*(torch.from_numpy(x) for x in inputs.values()))
+        if isinstance(list(graph.nodes.values())[-1].op, Softmax):
+            out = module.probabilities(out)
     return np.asarray(out)
 
 
