@@ -1,0 +1,522 @@
+// Kernels of the native CPU target: float32, channels last, one table of steps per network.
+//
+// A convolution multiplies blocks of ROWS output pixels by panels of up to MAX_VECTORS vectors
+// of output channels, held in registers; a table of pixel indices says which input pixel each
+// tap reads, so stride, padding and dilation cost nothing (the indirection of XNNPACK,
+// Dukhan, arXiv 1907.02129). Epilogues add the bias and the residual and apply the floor (0 for
+// ReLU, minus infinity for none) and write anywhere: into the slice of a concat, for one.
+// Winograd convolutions are the same product once per interpolation point.
+
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <omp.h>
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
+
+namespace {
+
+#ifdef __AVX512F__
+constexpr int WIDTH = 16, MAX_VECTORS = 4;
+constexpr int ROWS[] = {0, 8, 8, 8, 6};  // 32 registers: rows * vectors + vectors + 1
+#else
+constexpr int WIDTH = 8, MAX_VECTORS = 2;
+constexpr int ROWS[] = {0, 6, 6};  // 16 registers
+#endif
+constexpr int MAX_ROWS = 8, MAX_POINTS = 64, TILE_BLOCK = 24;
+
+typedef float vec __attribute__((vector_size(WIDTH * 4), aligned(4), may_alias));
+
+inline vec load(const float* p) { return *reinterpret_cast<const vec*>(p); }
+inline void store(float* p, vec v) { *reinterpret_cast<vec*>(p) = v; }
+inline vec larger(vec floor, vec v) { return floor > v ? floor : v; }  // NaN in v stays
+
+}  // namespace
+
+extern "C" {
+
+// A stretch of output channels: its weights and where its results go.
+struct Panel {
+  const void* weight;  // float; bfloat16 in pairs for the bfloat16 product
+  const float *bias, *floor;
+  float* out;
+  int64_t out_stride;  // floats from pixel to pixel
+  const float* add;    // residual, or null
+  int64_t add_stride;
+  int32_t vectors, channels;
+};
+
+struct Conv {
+  const void* in;  // float, or bfloat16 in pairs of channels
+  int64_t in_stride, in_pixels, out_pixels;  // pixels of one image
+  const int32_t* table;                      // [out_pixels][taps]: input pixel, -1 for padding
+  const void* zeros;
+  const Panel* panels;
+  int32_t batch, taps, channels, panel_count, chunk;
+};
+
+typedef void (*DataTransform)(const float* const* pixels, int64_t channels, float* out,
+                              int64_t point_stride);
+typedef void (*OutputTransform)(const float* products, int64_t point_stride, int32_t vectors,
+                                float* out);
+
+struct Winograd {
+  const float* in;
+  int64_t in_stride;
+  const float* zeros;
+  float* products;  // [points][tiles][channels], the transformed input
+  DataTransform data;
+  OutputTransform output;
+  const Panel* panels;
+  int32_t channels, panel_count, first_tile, tiles, chunk;
+  int32_t in_height, in_width, out_height, out_width, pad_top, pad_left;
+  int32_t tiles_down, tiles_across, outputs_down, outputs_across, points_down, points_across;
+};
+
+struct Pool {
+  const float* in;
+  float* out;
+  int64_t in_stride, out_stride;
+  float floor;
+  int32_t batch, channels, in_height, in_width, out_height, out_width;
+  int32_t kernel_height, kernel_width, stride_height, stride_width, pad_top, pad_left;
+  int32_t mean, count_pad, pad_bottom, pad_right;
+};
+
+struct GlobalPool {
+  const float* in;
+  float* out;
+  int64_t in_stride, out_stride;
+  int32_t batch, channels, pixels, mean;
+};
+
+struct Elementwise {
+  const float *a, *b;  // b null: copy
+  float* out;
+  int64_t a_stride, b_stride, out_stride, pixels;
+  float floor, factor;  // out = max(floor, a * factor + b)
+  int32_t channels;
+};
+
+struct Rounding {
+  const float* in;
+  uint16_t* out;  // bfloat16, pixels of `channels` rounded up to even
+  int64_t in_stride, pixels;
+  int32_t channels;
+};
+
+struct Rows {
+  const float* in;
+  float* out;
+  int64_t in_stride, out_stride;
+  int32_t rows, channels;
+};
+
+enum Kind : int32_t { CONV, WINOGRAD_DATA, WINOGRAD_PRODUCT, POOL, GLOBAL_POOL, ELEMENTWISE,
+                      SOFTMAX, NORMALIZE, ROUND, CONV_BFLOAT16 };
+
+struct Step {
+  int64_t kind;
+  const void* args;
+  std::atomic<int64_t> next;  // the next task that nobody has taken
+};
+
+}  // extern "C"
+
+namespace {
+
+template <int R, int V>
+inline void multiply(const float* const* rows, int64_t channels, const float*& weight,
+                     vec (&sum)[R][V]) {
+  const float* row[R];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) row[r] = rows[r];
+  for (int64_t c = 0; c < channels; ++c, weight += V * WIDTH) {
+    vec w[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) w[v] = load(weight + v * WIDTH);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const float x = row[r][c];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) sum[r][v] += x * w[v];
+    }
+  }
+}
+
+#ifdef __AVX512BF16__
+template <int R, int V>
+inline void multiply(const uint16_t* const* rows, int64_t pairs, const uint16_t*& weight,
+                     vec (&sum)[R][V]) {
+  const uint16_t* row[R];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) row[r] = rows[r];
+  for (int64_t c = 0; c < pairs; ++c, weight += V * WIDTH * 2) {
+    __m512bh w[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) w[v] = (__m512bh)_mm512_loadu_si512(weight + v * WIDTH * 2);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      int32_t pair;
+      std::memcpy(&pair, row[r] + 2 * c, 4);
+      const __m512bh x = (__m512bh)_mm512_set1_epi32(pair);
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) sum[r][v] = (vec)_mm512_dpbf16_ps((__m512)sum[r][v], x, w[v]);
+    }
+  }
+}
+#endif
+
+inline void finish(const Panel& panel, int64_t pixel, int v, vec value) {
+  const int64_t at = int64_t(v) * WIDTH;
+  const int64_t left = panel.channels - at;
+  float* out = panel.out + pixel * panel.out_stride + at;
+  value += load(panel.bias + at);
+  if (left >= WIDTH) {
+    if (panel.add) value += load(panel.add + pixel * panel.add_stride + at);
+    store(out, larger(load(panel.floor + at), value));
+    return;
+  }
+  for (int64_t i = 0; i < left; ++i) {
+    float x = value[i];
+    if (panel.add) x += panel.add[pixel * panel.add_stride + at + i];
+    out[i] = panel.floor[at + i] > x ? panel.floor[at + i] : x;
+  }
+}
+
+template <class T, int R, int V>
+void conv_block(const Conv& conv, const Panel& panel, int64_t image, int64_t first) {
+  vec sum[R][V] = {};
+  const T* weight = static_cast<const T*>(panel.weight);
+  const T* in = static_cast<const T*>(conv.in) + image * conv.in_pixels * conv.in_stride;
+  const int32_t* table = conv.table + first * conv.taps;
+  for (int t = 0; t < conv.taps; ++t) {
+    const T* rows[R];
+    for (int r = 0; r < R; ++r) {
+      const int32_t pixel = table[r * conv.taps + t];
+      rows[r] = pixel < 0 ? static_cast<const T*>(conv.zeros) : in + pixel * conv.in_stride;
+    }
+    multiply<R, V>(rows, conv.channels, weight, sum);
+  }
+  const int64_t pixel = image * conv.out_pixels + first;
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) finish(panel, pixel + r, v, sum[r][v]);
+}
+
+template <int R, int V>
+void conv_block32(const Conv& conv, const Panel& panel, int64_t image, int64_t first) {
+  conv_block<float, R, V>(conv, panel, image, first);
+}
+
+#ifdef __AVX512BF16__
+template <int R, int V>
+void conv_block16(const Conv& conv, const Panel& panel, int64_t image, int64_t first) {
+  conv_block<uint16_t, R, V>(conv, panel, image, first);
+}
+#endif
+
+template <int R, int V>
+void product_block(const float* in, int64_t channels, const float* weight, float* out) {
+  vec sum[R][V] = {};
+  const float* rows[R];
+  for (int r = 0; r < R; ++r) rows[r] = in + r * channels;
+  multiply<R, V>(rows, channels, weight, sum);
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) store(out + (r * V + v) * WIDTH, sum[r][v]);
+}
+
+typedef void (*ConvBlock)(const Conv&, const Panel&, int64_t, int64_t);
+typedef void (*ProductBlock)(const float*, int64_t, const float*, float*);
+
+#define BLOCKS(f, V) {nullptr, f<1, V>, f<2, V>, f<3, V>, f<4, V>, f<5, V>, f<6, V>, f<7, V>, f<8, V>}
+#ifdef __AVX512F__
+#define ALL_BLOCKS(f) {{}, BLOCKS(f, 1), BLOCKS(f, 2), BLOCKS(f, 3), BLOCKS(f, 4)}
+#else
+#define ALL_BLOCKS(f) {{}, BLOCKS(f, 1), BLOCKS(f, 2)}
+#endif
+const ConvBlock conv_blocks[MAX_VECTORS + 1][MAX_ROWS + 1] = ALL_BLOCKS(conv_block32);
+#ifdef __AVX512BF16__
+const ConvBlock conv_blocks16[MAX_VECTORS + 1][MAX_ROWS + 1] = ALL_BLOCKS(conv_block16);
+#endif
+const ProductBlock product_blocks[MAX_VECTORS + 1][MAX_ROWS + 1] = ALL_BLOCKS(product_block);
+
+inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+typedef const ConvBlock BlockTable[MAX_VECTORS + 1][MAX_ROWS + 1];
+
+template <BlockTable& blocks>
+void conv_task(const Conv& conv, int64_t task) {
+  const int64_t chunks = ceil_div(conv.out_pixels, conv.chunk);
+  const int64_t image = task / (chunks * conv.panel_count);
+  const Panel& panel = conv.panels[task / chunks % conv.panel_count];
+  int64_t at = task % chunks * conv.chunk;
+  const int64_t end = at + conv.chunk < conv.out_pixels ? at + conv.chunk : conv.out_pixels;
+  const int rows = ROWS[panel.vectors];
+  for (; at + rows <= end; at += rows)
+    blocks[panel.vectors][rows](conv, panel, image, at);
+  if (at < end) blocks[panel.vectors][end - at](conv, panel, image, at);
+}
+
+struct Tile {
+  int64_t image;
+  int32_t top, left;  // of its outputs
+};
+
+inline Tile tile_at(const Winograd& w, int64_t tile) {
+  const int64_t per_image = int64_t(w.tiles_down) * w.tiles_across;
+  const int64_t in_image = tile % per_image;
+  return {tile / per_image, int32_t(in_image / w.tiles_across) * w.outputs_down,
+          int32_t(in_image % w.tiles_across) * w.outputs_across};
+}
+
+void winograd_data_task(const Winograd& w, int64_t task) {
+  const float* pixels[MAX_POINTS];
+  const Tile tile = tile_at(w, w.first_tile + task);
+  const float* in = w.in + tile.image * w.in_height * w.in_width * w.in_stride;
+  int at = 0;
+  for (int i = 0; i < w.points_down; ++i)
+    for (int j = 0; j < w.points_across; ++j, ++at) {
+      const int y = tile.top - w.pad_top + i, x = tile.left - w.pad_left + j;
+      const bool inside = y >= 0 && y < w.in_height && x >= 0 && x < w.in_width;
+      pixels[at] = inside ? in + (int64_t(y) * w.in_width + x) * w.in_stride : w.zeros;
+    }
+  w.data(pixels, w.channels, w.products + task * w.channels, int64_t(w.tiles) * w.channels);
+}
+
+void winograd_write(const Winograd& w, const Panel& panel, const Tile& tile, const float* y) {
+  for (int i = 0; i < w.outputs_down; ++i)
+    for (int j = 0; j < w.outputs_across; ++j, y += panel.vectors * WIDTH) {
+      if (tile.top + i >= w.out_height || tile.left + j >= w.out_width) continue;
+      const int64_t pixel =
+          (tile.image * w.out_height + tile.top + i) * w.out_width + tile.left + j;
+      for (int v = 0; v < panel.vectors; ++v) finish(panel, pixel, v, load(y + v * WIDTH));
+    }
+}
+
+void winograd_product_task(const Winograd& w, int64_t task) {
+  alignas(64) thread_local float sums[MAX_POINTS * TILE_BLOCK * MAX_VECTORS * WIDTH];
+  alignas(64) thread_local float y[MAX_POINTS * MAX_VECTORS * WIDTH];
+  const int64_t chunks = ceil_div(w.tiles, w.chunk);
+  const Panel& panel = w.panels[task / chunks];
+  const int64_t from = task % chunks * w.chunk;
+  const int64_t to = from + w.chunk < w.tiles ? from + w.chunk : w.tiles;
+  const int points = w.points_down * w.points_across, rows = ROWS[panel.vectors];
+  const int64_t row_size = panel.vectors * WIDTH;
+  for (int64_t first = from; first < to; first += TILE_BLOCK) {
+    const int64_t count = first + TILE_BLOCK < to ? TILE_BLOCK : to - first;
+    for (int p = 0; p < points; ++p) {
+      const float* in = w.products + (p * int64_t(w.tiles) + first) * w.channels;
+      const float* weight = static_cast<const float*>(panel.weight) + p * w.channels * row_size;
+      float* out = sums + p * TILE_BLOCK * row_size;
+      for (int64_t at = 0; at < count; at += rows) {
+        const int64_t block = at + rows < count ? rows : count - at;
+        product_blocks[panel.vectors][block](in + at * w.channels, w.channels, weight,
+                                             out + at * row_size);
+      }
+    }
+    for (int64_t t = 0; t < count; ++t) {
+      w.output(sums + t * row_size, TILE_BLOCK * row_size, panel.vectors, y);
+      winograd_write(w, panel, tile_at(w, w.first_tile + first + t), y);
+    }
+  }
+}
+
+// One row of outputs of one image.
+void pool_task(const Pool& p, int64_t task) {
+  const int64_t image = task / p.out_height;
+  const int row = int(task % p.out_height);
+  const float* in = p.in + image * p.in_height * p.in_width * p.in_stride;
+  const int y0 = row * p.stride_height - p.pad_top;
+  const int top = y0 < 0 ? 0 : y0;
+  const int bottom = y0 + p.kernel_height < p.in_height ? y0 + p.kernel_height : p.in_height;
+  const int padded_bottom = y0 + p.kernel_height < p.in_height + p.pad_bottom
+                                ? y0 + p.kernel_height : p.in_height + p.pad_bottom;
+  for (int col = 0; col < p.out_width; ++col) {
+    const int x0 = col * p.stride_width - p.pad_left;
+    const int left = x0 < 0 ? 0 : x0;
+    const int right = x0 + p.kernel_width < p.in_width ? x0 + p.kernel_width : p.in_width;
+    const int padded_right = x0 + p.kernel_width < p.in_width + p.pad_right
+                                 ? x0 + p.kernel_width : p.in_width + p.pad_right;
+    const int area = p.count_pad ? (padded_bottom - y0) * (padded_right - x0)
+                                 : (bottom - top) * (right - left);
+    float* out = p.out + ((image * p.out_height + row) * p.out_width + col) * p.out_stride;
+    const float scale = 1.0f / float(area);
+    int64_t c = 0;
+    for (; c + WIDTH <= p.channels; c += WIDTH) {
+      vec sum = p.mean ? vec{} : vec{} - std::numeric_limits<float>::infinity();
+      for (int y = top; y < bottom; ++y)
+        for (int x = left; x < right; ++x) {
+          const vec value = load(in + (int64_t(y) * p.in_width + x) * p.in_stride + c);
+          sum = p.mean ? sum + value : (sum > value ? sum : value);
+        }
+      store(out + c, larger(vec{} + p.floor, p.mean ? sum * scale : sum));
+    }
+    for (; c < p.channels; ++c) {
+      float sum = p.mean ? 0.0f : -std::numeric_limits<float>::infinity();
+      for (int y = top; y < bottom; ++y)
+        for (int x = left; x < right; ++x) {
+          const float value = in[(int64_t(y) * p.in_width + x) * p.in_stride + c];
+          sum = p.mean ? sum + value : (sum > value ? sum : value);
+        }
+      sum = p.mean ? sum * scale : sum;
+      out[c] = p.floor > sum ? p.floor : sum;
+    }
+  }
+}
+
+void global_pool_task(const GlobalPool& p, int64_t image) {
+  const float* in = p.in + image * p.pixels * p.in_stride;
+  float* out = p.out + image * p.out_stride;
+  for (int c = 0; c < p.channels; ++c) out[c] = in[c];
+  for (int x = 1; x < p.pixels; ++x)
+    for (int c = 0; c < p.channels; ++c) {
+      const float value = in[x * p.in_stride + c];
+      out[c] = p.mean ? out[c] + value : (out[c] > value ? out[c] : value);
+    }
+  if (p.mean)
+    for (int c = 0; c < p.channels; ++c) out[c] /= float(p.pixels);
+}
+
+constexpr int64_t PIXELS_PER_TASK = 64;
+
+void elementwise_task(const Elementwise& e, int64_t task) {
+  const int64_t end = (task + 1) * PIXELS_PER_TASK < e.pixels ? (task + 1) * PIXELS_PER_TASK
+                                                              : e.pixels;
+  for (int64_t x = task * PIXELS_PER_TASK; x < end; ++x) {
+    const float *a = e.a + x * e.a_stride, *b = e.b ? e.b + x * e.b_stride : nullptr;
+    float* out = e.out + x * e.out_stride;
+    for (int c = 0; c < e.channels; ++c) {
+      const float value = a[c] * e.factor + (b ? b[c] : 0.0f);
+      out[c] = e.floor > value ? e.floor : value;
+    }
+  }
+}
+
+void softmax_task(const Rows& r, int64_t row) {
+  const float* in = r.in + row * r.in_stride;
+  float* out = r.out + row * r.out_stride;
+  float top = in[0], sum = 0;
+  for (int c = 1; c < r.channels; ++c) top = in[c] > top ? in[c] : top;
+  for (int c = 0; c < r.channels; ++c) sum += out[c] = std::exp(in[c] - top);
+  for (int c = 0; c < r.channels; ++c) out[c] /= sum;
+}
+
+void normalize_task(const Rows& r, int64_t row) {
+  const float* in = r.in + row * r.in_stride;
+  float* out = r.out + row * r.out_stride;
+  double sum = 0;
+  for (int c = 0; c < r.channels; ++c) sum += double(in[c]) * in[c];
+  const float length = std::fmax(float(std::sqrt(sum)), 1e-12f);
+  for (int c = 0; c < r.channels; ++c) out[c] = in[c] / length;
+}
+
+inline uint16_t to_bfloat16(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  if (x != x) return uint16_t(bits >> 16) | 0x40;  // NaN stays NaN
+  return uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+void round_task(const Rounding& r, int64_t task) {
+  const int64_t end = (task + 1) * PIXELS_PER_TASK < r.pixels ? (task + 1) * PIXELS_PER_TASK
+                                                              : r.pixels;
+  const int64_t even = (r.channels + 1) / 2 * 2;
+  for (int64_t x = task * PIXELS_PER_TASK; x < end; ++x) {
+    const float* in = r.in + x * r.in_stride;
+    uint16_t* out = r.out + x * even;
+    int64_t c = 0;
+#ifdef __AVX512BF16__
+    for (; c + 16 <= r.channels; c += 16)
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + c),
+                          (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(in + c)));
+#endif
+    for (; c < r.channels; ++c) out[c] = to_bfloat16(in[c]);
+    if (c < even) out[c] = 0;
+  }
+}
+
+int64_t conv_tasks(const Conv& c) {
+  return int64_t(c.batch) * c.panel_count * ceil_div(c.out_pixels, c.chunk);
+}
+
+template <class Args>
+void run_tasks(Step& step, int64_t count, void (*task)(const Args&, int64_t)) {
+  const Args& args = *static_cast<const Args*>(step.args);
+  for (int64_t at; (at = step.next.fetch_add(1, std::memory_order_relaxed)) < count;)
+    task(args, at);
+}
+
+void run_step(Step& step) {
+  switch (step.kind) {
+    case CONV:
+      return run_tasks(step, conv_tasks(*static_cast<const Conv*>(step.args)),
+                       conv_task<conv_blocks>);
+#ifdef __AVX512BF16__
+    case CONV_BFLOAT16:
+      return run_tasks(step, conv_tasks(*static_cast<const Conv*>(step.args)),
+                       conv_task<conv_blocks16>);
+#endif
+    case ROUND:
+      return run_tasks(step, ceil_div(static_cast<const Rounding*>(step.args)->pixels,
+                                      PIXELS_PER_TASK), round_task);
+    case WINOGRAD_DATA:
+      return run_tasks(step, static_cast<const Winograd*>(step.args)->tiles, winograd_data_task);
+    case WINOGRAD_PRODUCT: {
+      const auto& w = *static_cast<const Winograd*>(step.args);
+      return run_tasks(step, w.panel_count * ceil_div(w.tiles, w.chunk), winograd_product_task);
+    }
+    case POOL: {
+      const auto& p = *static_cast<const Pool*>(step.args);
+      return run_tasks(step, int64_t(p.batch) * p.out_height, pool_task);
+    }
+    case GLOBAL_POOL:
+      return run_tasks(step, static_cast<const GlobalPool*>(step.args)->batch, global_pool_task);
+    case ELEMENTWISE: {
+      const auto& e = *static_cast<const Elementwise*>(step.args);
+      return run_tasks(step, ceil_div(e.pixels, PIXELS_PER_TASK), elementwise_task);
+    }
+    case SOFTMAX:
+      return run_tasks(step, static_cast<const Rows*>(step.args)->rows, softmax_task);
+    case NORMALIZE:
+      return run_tasks(step, static_cast<const Rows*>(step.args)->rows, normalize_task);
+  }
+}
+
+}  // namespace
+
+extern "C" {
+
+int32_t netdraft_width() { return WIDTH; }
+int32_t netdraft_max_vectors() { return MAX_VECTORS; }
+#ifdef __AVX512BF16__
+int32_t netdraft_has_bfloat16() { return 1; }
+#else
+int32_t netdraft_has_bfloat16() { return 0; }
+#endif
+
+void netdraft_run(Step* steps, int64_t count, int32_t threads) {
+  for (int64_t at = 0; at < count; ++at) steps[at].next.store(0, std::memory_order_relaxed);
+#pragma omp parallel num_threads(threads)
+  for (int64_t at = 0; at < count; ++at) {
+    run_step(steps[at]);
+#pragma omp barrier
+  }
+}
+
+// Wall-clock seconds of each step, for the profile.
+void netdraft_profile(Step* steps, int64_t count, int32_t threads, double* seconds) {
+  for (int64_t at = 0; at < count; ++at) {
+    const double start = omp_get_wtime();
+    netdraft_run(steps + at, 1, threads);
+    seconds[at] = omp_get_wtime() - start;
+  }
+}
+
+}  // extern "C"

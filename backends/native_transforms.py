@@ -1,0 +1,122 @@
+"""Winograd variants: their C++ transforms as straight-line text, and their packed filters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from backends.winograd import Matrix, Transform, transform
+
+MAX_LINE_POINTS = 12
+"""Most points of a variant along one axis only; along both axes, `MAX_PLANE_POINTS` each."""
+MAX_PLANE_POINTS = 8
+
+
+@dataclass(frozen=True, order=True)
+class Variant:
+    """F(outputs) for one kernel size: (height, width) pairs."""
+
+    kernel: tuple[int, int]
+    outputs: tuple[int, int]
+
+    @property
+    def name(self) -> str:
+        """Its name in C++."""
+        return "f_{}_{}_{}_{}".format(*self.outputs, *self.kernel)
+
+    @property
+    def transforms(self) -> tuple[Transform, Transform]:
+        """The transforms along height and width."""
+        return transform(self.outputs[0], self.kernel[0]), transform(self.outputs[1], self.kernel[1])
+
+    @property
+    def points(self) -> tuple[int, int]:
+        """Interpolation points along height and width."""
+        down, across = self.transforms
+        return down.size, across.size
+
+    def filters(self, weight: Tensor) -> Tensor:
+        """Return filters at the points: (O, C, kH, kW) -> (points, C, O) in float64."""
+        down, across = (_tensor(t.filter) for t in self.transforms)
+        at_points = torch.einsum("ik,jl,ockl->ijco", down, across, weight.double())
+        return at_points.flatten(0, 1)
+
+
+def variants_of(kernel: tuple[int, int]) -> tuple[Variant, ...]:
+    """Return the variants worth measuring for a kernel size: none for 1x1."""
+    height, width = kernel
+    if max(kernel) == 1:
+        return ()
+    if min(kernel) == 1:
+        taps = max(kernel)
+        counts = [m for m in (2, 4, 6) if m + taps - 1 <= MAX_LINE_POINTS]
+        pairs = [(m, 1) if width == 1 else (1, m) for m in counts]
+    else:
+        most = MAX_PLANE_POINTS - max(kernel) + 1
+        pairs = [(m, m) for m in (2, 4, 6) if m <= most]
+    return tuple(Variant(kernel, pair) for pair in pairs)
+
+
+def emit_transforms(variants: Iterable[Variant]) -> str:
+    """Return C++ functions `data_NAME` and `output_NAME` for every variant."""
+    return "".join(_emit(variant) for variant in variants)
+
+
+def _emit(variant: Variant) -> str:
+    down, across = variant.transforms
+    data = _emit_plane(down.data, across.data)
+    output = _emit_plane(down.output, across.output)
+    columns = across.size
+    return f"""
+extern "C" void data_{variant.name}(const float* const* pixels, int64_t channels, float* out,
+                                    int64_t point_stride) {{
+  for (int64_t c = 0; c < channels; c += WIDTH) {{
+    auto in = [&](int i, int j) {{ return load(pixels[i * {columns} + j] + c); }};
+    auto put = [&](int i, int j, vec v) {{ store(out + (i * {columns} + j) * point_stride + c, v); }};
+{data}
+  }}
+}}
+extern "C" void output_{variant.name}(const float* products, int64_t point_stride,
+                                      int32_t vectors, float* out) {{
+  for (int32_t v = 0; v < vectors; ++v, products += WIDTH, out += WIDTH) {{
+    auto in = [&](int i, int j) {{ return load(products + (i * {columns} + j) * point_stride); }};
+    auto put = [&](int i, int j, vec y) {{
+      store(out + (i * {variant.outputs[1]} + j) * vectors * WIDTH, y);
+    }};
+{output}
+  }}
+}}
+"""
+
+
+def _emit_plane(down: Matrix, across: Matrix) -> str:
+    """Return statements for `out = down @ in @ across.T`, element by element."""
+    lines = []
+    rows, columns = len(down[0]), len(across[0])
+    for i in range(rows):
+        lines += [f"const vec d{i}_{j} = in({i}, {j});" for j in range(columns)]
+        for j, factors in enumerate(across):
+            lines.append(f"const vec t{i}_{j} = {_sum(factors, [f'd{i}_{k}' for k in range(columns)])};")
+    for i, factors in enumerate(down):
+        for j in range(len(across)):
+            total = _sum(factors, [f"t{k}_{j}" for k in range(rows)])
+            lines.append(f"put({i}, {j}, {total});")
+    return "\n".join("    " + line for line in lines)
+
+
+def _sum(factors: Iterable[Fraction], names: list[str]) -> str:
+    terms = []
+    for factor, name in zip(factors, names, strict=True):
+        if factor:
+            sign = "-" if factor < 0 else "+"
+            size = abs(factor)
+            terms.append(f"{sign} {name}" if size == 1 else f"{sign} {float(size):.9e}f * {name}")
+    return " ".join(terms).removeprefix("+ ")
+
+
+def _tensor(matrix: Matrix) -> Tensor:
+    return torch.tensor([[float(x) for x in row] for row in matrix], dtype=torch.float64)
