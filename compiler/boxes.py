@@ -99,8 +99,14 @@ class _Drafting:
         for name, tensor in zip(definition.inputs, self.whole.inputs, strict=False):
             if tensor in self.box_of:
                 continue
-            box = f"{self.whole.name}.in" if len(definition.inputs) == 1 else f"{self.whole.name}.{name}"
-            size = size_beside(self.drawing, self.graph.nodes[tensor].shape, is_trunk=True, is_input=True)
+            box = (
+                f"{self.whole.name}.in"
+                if len(definition.inputs) == 1
+                else f"{self.whole.name}.{name}"
+            )
+            size = size_beside(
+                self.drawing, self.graph.nodes[tensor].shape, is_trunk=True, is_input=True
+            )
             label = words if len(definition.inputs) == 1 else name
             self.boxes[box] = Box(box, label, size, definition.info.span)
             self.box_of[tensor] = box

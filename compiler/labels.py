@@ -38,7 +38,7 @@ NONE: Collection[str] = ()
 
 
 def label_of(graph: Graph, name: str, params: Collection[str] = NONE) -> str:
-    """Return the words in the box of a node or region: `3x3 Conv (96 stride 2 V)`, `4 x Inception-A`.
+    """Return the words in a box: `3x3 Conv (96 stride 2 V)`, `4 x Inception-A`.
 
     Args:
         graph: where it stands.
@@ -83,7 +83,9 @@ def _layer_label(graph: Graph, region: Region, params: Collection[str]) -> str:
     """Return the words for a layer of several operations; its own is the first."""
     nodes = [graph.nodes[m] for m in region.members]
     functions = [n.op.function for n in nodes if isinstance(n.op, Activation)]
-    return op_label(nodes[0], params, is_linear=not functions, function=functions[0] if functions else "relu")
+    return op_label(
+        nodes[0], params, is_linear=not functions, function=functions[0] if functions else "relu"
+    )
 
 
 def op_label(
@@ -104,7 +106,8 @@ def op_label(
         words = " ".join(w for w in (filters, *_window(op), last) if w)
         return f"{_pair(op.kernel_size)} Conv ({words})"
     if isinstance(op, Linear):
-        return f"Fully connected ({_written(node, 'out_features', show(op.out_features or None), params)})"
+        width = _written(node, "out_features", show(op.out_features or None), params)
+        return f"Fully connected ({width})"
     if isinstance(op, Scale):
         return f"Activation Scaling ({_written(node, 'factor', f'{op.factor:g}', params)})"
     if isinstance(op, Input):
@@ -147,7 +150,9 @@ def _square(pair: Pair) -> str:
 def _written(node: Node, attribute: str, value: str, params: Collection[str]) -> str:
     """Return the expression where it reads nothing but the parameters to be shown by name."""
     expr = node.exprs.get(attribute)
-    return expr.text if expr is not None and expr.names and set(expr.names) <= set(params) else value
+    return (
+        expr.text if expr is not None and expr.names and set(expr.names) <= set(params) else value
+    )
 
 
 def _activation(op: Activation) -> str:

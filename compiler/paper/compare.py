@@ -34,7 +34,11 @@ def _figures(graph: Graph) -> Iterator[Finding]:
             continue
         seen.add(use)
         figure = paper().figures.get(number)
-        yield compare_figure(graph, region, figure) if figure else _no_such_figure(graph, region, number)
+        yield (
+            compare_figure(graph, region, figure)
+            if figure
+            else _no_such_figure(graph, region, number)
+        )
 
 
 def _cited_figure(graph: Graph, region: Region) -> int | None:
@@ -55,7 +59,8 @@ def _use(graph: Graph, region: Region) -> tuple[object, ...]:
 def _no_such_figure(graph: Graph, region: Region, number: int) -> Finding:
     known = paper().figures
     place, name = f"Figure {number}", region.name or graph.name
-    text = f"is cited by `{name}`; the paper's architecture is in Figures {min(known)} to {max(known)}"
+    span = f"Figures {min(known)} to {max(known)}"
+    text = f"is cited by `{name}`; the paper's architecture is in {span}"
     info = graph.definitions[region.definition].info if region.definition else region.info
     return Finding(place, region.name, name, deviations=(Deviation(place, text, info.span),))
 
@@ -75,15 +80,13 @@ def _table(graph: Graph, region: Region, number: int) -> Finding:
     if not names:
         text = f"is cited by `{region.name}`, it has no row for `{graph.title}`"
         return Finding(place, region.name, region.name, deviations=(Deviation(place, text, span),))
-    row = rows[names[-1]]
-    wrong = {letter: value for letter, value in row.items() if region.arguments.get(letter) != value}
+    row, given = rows[names[-1]], region.arguments
+    wrong = {letter: value for letter, value in row.items() if given.get(letter) != value}
     deviations = tuple(
         Deviation(
-            place,
-            f"prints {letter} = {value} for {names[-1]}, `{region.name}` has {region.arguments.get(letter)}",
-            span,
+            place, f"prints {k} = {v} for {names[-1]}, `{region.name}` has {given.get(k)}", span
         )
-        for letter, value in wrong.items()
+        for k, v in wrong.items()
     )
     count = Count(len(row) - len(wrong), len(row))
     return Finding(place, region.name, names[-1], values=count, deviations=deviations)

@@ -74,7 +74,9 @@ class _Comparing:
         names = [self.region.name, *boxes, *self.drawn.hidden]
         found = {e.id: e for n in names for errata in tiers(self.graph, (n,)) for e in errata}
         return tuple(
-            e for e in found.values() if self.figure.number in figures_named(e.where) and e.id not in used
+            e
+            for e in found.values()
+            if self.figure.number in figures_named(e.where) and e.id not in used
         )
 
     # -- names, places, records --------------------------------------------------------------
@@ -164,7 +166,11 @@ class _Comparing:
             elif -1 not in arrow and not _leads(self.arrows, arrow, back):
                 names = " to ".join(f"`{self.figure.boxes[i].label}`" for i in (tail, head))
                 span = self.drawn.boxes[arrow[1]].span
-                self._deviate("arrow", f"prints an arrow from {names}, which `{self._name}` does not have", span)
+                self._deviate(
+                    "arrow",
+                    f"prints an arrow from {names}, which `{self._name}` does not have",
+                    span,
+                )
         for tail, head in sorted(self.arrows):
             arrow = back.get(tail, -1), back.get(head, -1)
             if arrow in printed or -1 in arrow or _leads(printed, arrow, there):
@@ -177,13 +183,19 @@ class _Comparing:
         for swap in self.swaps:
             printed = ", ".join(f"`{self.figure.boxes[i].label}`" for i in swap.first)
             built = ", ".join(f"`{self.drawn.boxes[j].label}`" for j in swap.second)
-            self._deviate("order", f"prints branches in the order {printed}, `{self._name}` has {built}", self._span)
+            self._deviate(
+                "order",
+                f"prints branches in the order {printed}, `{self._name}` has {built}",
+                self._span,
+            )
 
     # -- sizes -------------------------------------------------------------------------------
 
     def _compare_sizes(self) -> tuple[Count, str]:
         """Compare printed sizes with computed ones, where both start from the same input."""
-        sizes = {i: b.size.removeprefix("Output: ") for i, b in enumerate(self.figure.boxes) if b.size}
+        sizes = {
+            i: b.size.removeprefix("Output: ") for i, b in enumerate(self.figure.boxes) if b.size
+        }
         if not sizes:
             return Count(), ""
         first = next(iter(sizes))

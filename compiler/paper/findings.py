@@ -60,7 +60,12 @@ class Finding:
     @property
     def counts(self) -> dict[str, Count]:
         """Return what was compared, by its name in the plural."""
-        named = {"boxes": self.boxes, "arrows": self.arrows, "sizes": self.sizes, "values": self.values}
+        named = {
+            "boxes": self.boxes,
+            "arrows": self.arrows,
+            "sizes": self.sizes,
+            "values": self.values,
+        }
         return {word: count for word, count in named.items() if count.total}
 
 
@@ -103,9 +108,14 @@ class Comparison:
 
     def _advice(self, place: str) -> str:
         number = re.fullmatch(r"Figure (\d+)", place)
-        near = [k for k, where in self.records.items() if number and int(number[1]) in figures_named(where)]
+        near = [
+            k
+            for k, where in self.records.items()
+            if number and int(number[1]) in figures_named(where)
+        ]
         known = f" (of {place} there are {', '.join(near)})" if near else ""
-        return f"build what is printed, or name the erratum that explains it with `errata: [...]`{known}"
+        way_out = "name the erratum that explains it with `errata: [...]`"
+        return f"build what is printed, or {way_out}{known}"
 
     def totals(self) -> dict[str, Count]:
         """Return what was compared in all figures and tables together."""

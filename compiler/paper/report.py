@@ -55,7 +55,8 @@ def _verdict(comparison: Comparison, is_buildable: bool) -> str:
     totals = _counts(comparison.totals())
     deviations, unexplained = len(comparison.deviations), len(comparison.unexplained)
     if unexplained:
-        return f"unlike the paper: {totals} as printed; {unexplained} of {deviations} deviations are not explained"
+        open_ones = f"{unexplained} of {deviations} deviations are not explained"
+        return f"unlike the paper: {totals} as printed; {open_ones}"
     if not is_buildable:
         word = "as printed, and cannot be built"
     else:
