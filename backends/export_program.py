@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+import torch._inductor
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
@@ -61,6 +65,30 @@ def save_program(program: ExportedProgram, path: Path) -> None:
     path.write_bytes(buffer.getvalue())
 
 
+def package_program(program: ExportedProgram, path: Path) -> Path | None:
+    """Compile a program for this machine with AOTInductor; minutes for a large network.
+
+    The package holds C++ of the machine's own instruction set, and runs without Python code
+    through `torch._inductor.aoti_load_package`.
+
+    Returns:
+        The file, or None where there is no C++ compiler.
+    """
+    if find_compiler() is None:
+        return None
+    with warnings.catch_warnings():
+        # torch 2.13 warns of its own use of deprecated classes while it compiles.
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return Path(torch._inductor.aoti_compile_and_package(program, package_path=str(path)))
+
+
+def find_compiler() -> str | None:
+    """Return the C++ compiler that AOTInductor would use: `$CXX`, g++ or clang++."""
+    candidates = (os.environ.get("CXX"), "g++", "clang++")
+    return next((found for c in candidates if c and (found := shutil.which(c))), None)
+
+
 @contextmanager
 def inference(module: nn.Module) -> Iterator[None]:
     """Put a module into eval mode without gradients, and each of its parts back afterwards."""
@@ -88,14 +116,16 @@ def device_of(module: nn.Module) -> torch.device:
 
 
 def _trace(module: nn.Module, shapes: Sequence[Shape], dynamic_grid: bool) -> ExportedProgram:
-    # DYNAMIC refuses where AUTO would silently freeze a size.
-    open_axes = (0, 2, 3) if dynamic_grid else (0,)
-    dynamic = tuple(dict.fromkeys(open_axes[: len(shape)], Dim.DYNAMIC) for shape in shapes)
+    batch = Dim("batch", min=1)
+    # DYNAMIC refuses where AUTO would silently freeze a size; it finds the least size itself.
+    grid = {2: Dim.DYNAMIC, 3: Dim.DYNAMIC} if dynamic_grid else {}
+    dynamic = tuple({0: batch, **(grid if len(shape) == 3 else {})} for shape in shapes)
     inputs = sample_inputs(shapes, SAMPLE_BATCH, device_of(module))
     try:
-        return torch.export.export(module, inputs, dynamic_shapes=(dynamic,))
+        return torch.export.export(module, inputs, dynamic_shapes=dynamic)
     except Exception as error:
-        raise BackendError(f"torch.export refuses the module: {error}") from error
+        reason = str(error).partition("\n")[0]
+        raise BackendError(f"torch.export refuses the module: {reason}") from error
 
 
 def _compare(module: nn.Module, program: ExportedProgram, inputs: tuple[Tensor, ...]) -> None:

@@ -81,7 +81,8 @@ def _run(module: nn.Module, graph: Graph, state: State, inputs: State) -> Result
     with torch.no_grad():
         out = module(*(torch.from_numpy(x) for x in inputs.values()))
         if isinstance(list(graph.nodes.values())[-1].op, Softmax):
-            out = module.probabilities(out)
+            softmax: Callable[[torch.Tensor], torch.Tensor] = module.probabilities
+            out = softmax(out)
     return np.asarray(out)
 
 
