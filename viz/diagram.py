@@ -100,6 +100,8 @@ class Group:
     content: Series
     region: str | None = None
     times: int = 1
+    size: str | None = None
+    """What is printed beside its last box's way out: the size of its output."""
 
 
 Item = Box | Parallel | Group

@@ -1,0 +1,60 @@
+"""What does not fit in a broken spec: the operations and edges to draw in red."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from compiler.errors import Diagnostic
+from compiler.graph import Graph, Node
+from compiler.shapes import ShapeError
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """The failing operations, the edges that fail them, and sentences about both."""
+
+    nodes: frozenset[str] = frozenset()
+    edges: frozenset[tuple[str, str]] = frozenset()
+    """(tensor, operation that it does not fit)."""
+    notes: tuple[str, ...] = ()
+
+
+NO_FAULTS = Faults()
+
+
+def find_faults(graph: Graph, diagnostics: Sequence[Diagnostic] = ()) -> Faults:
+    """Return what is wrong with a graph: shapes are tried anew, other errors go by their place.
+
+    Args:
+        graph: a draft, whose unknown sizes are None.
+        diagnostics: the findings of the run that made it; errors become the notes.
+    """
+    errors = [d for d in diagnostics if d.severity == "error"]
+    nodes: set[str] = set()
+    edges: set[tuple[str, str]] = set()
+    places = {(d.span.file, d.span.line) for d in errors}
+    for node in graph.nodes.values():
+        bad = _unfit(graph, node)
+        edges.update((source, node.name) for source in bad)
+        if bad or (node.info.span.file, node.info.span.line) in places:
+            nodes.add(node.name)
+    return Faults(frozenset(nodes), frozenset(edges), tuple(d.message for d in errors))
+
+
+def _unfit(graph: Graph, node: Node) -> list[str]:
+    """Return the operands that do not fit: of a join, those that the others outvote."""
+    if not node.inputs:
+        return []
+    shapes = graph.input_shapes(node)
+    try:
+        node.op.infer_shape(*shapes)
+    except ShapeError:
+        pass
+    else:
+        return []
+    grids = [shape.grid if type(node.op).__name__ == "Concat" else tuple(shape) for shape in shapes]
+    common, votes = Counter(grids).most_common(1)[0]
+    outvoted = [n for n, grid in zip(node.inputs, grids, strict=True) if grid != common]
+    return outvoted if votes > 1 and outvoted else list(node.inputs)

@@ -1,0 +1,175 @@
+"""Diagram -> Layout: measure inside out, place outside in, route, and turn upside down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from viz.cells import FRAME_PAD, Cells, GroupCell, ParallelCell, SeriesCell
+from viz.diagram import Box, Diagram, Group, Item, Parallel, Series
+from viz.flows import find_flows
+from viz.font import font
+from viz.measure import SIZE_GAP, BoxSize, measure_boxes
+from viz.placed import Area, Layout, PlacedArrow, PlacedBox, PlacedFrame, Point, Text
+from viz.route import Router
+from viz.style import THEMES, Theme
+from viz.text import visible
+
+
+def lay_out(diagram: Diagram, theme: Theme = THEMES["paper"]) -> Layout:
+    """Return where everything in a diagram stands; the same for every output format."""
+    sizes = measure_boxes(diagram, theme)
+    flows = find_flows(diagram)
+    cells = Cells(diagram, flows, sizes, theme)
+    spots = _Spots(cells, diagram.content)
+    routes = Router(diagram, flows, spots, sizes, theme).routes()
+    return _Drawing(diagram, theme, sizes, spots, routes).layout()
+
+
+class _Spots:
+    """Absolute places, y upwards: the spine and lower edge of every item, the origin of series."""
+
+    def __init__(self, cells: Cells, content: Series) -> None:
+        self.cells = cells
+        self.items: dict[int, Point] = {}
+        self.series: dict[int, tuple[Point, SeriesCell]] = {}
+        stack = [(content, (0.0, 0.0), cells.content)]
+        while stack:
+            series, origin, cell = stack.pop()
+            self.series[id(series)] = origin, cell
+            for item, (dx, dy) in zip(series.items, cell.places, strict=True):
+                spot = (origin[0] + dx, origin[1] + dy)
+                self.items[id(item)] = spot
+                stack.extend(self._inner(item, spot))
+
+    def _inner(self, item: Item, spot: Point) -> Iterator[tuple[Series, Point, SeriesCell]]:
+        cell = self.cells.of(item)
+        if isinstance(item, Parallel) and isinstance(cell, ParallelCell):
+            for column, dx, inner in zip(item.columns, cell.places, cell.columns, strict=True):
+                yield column, (spot[0] + dx, spot[1]), inner
+        elif isinstance(item, Group) and isinstance(cell, GroupCell) and cell.content:
+            yield item.content, (spot[0], spot[1] + cell.lift), cell.content
+
+    def bottom(self, item: Item) -> Point:
+        """Return the middle of an item's lower edge, on its spine."""
+        return self.items[id(item)]
+
+    def top(self, item: Item) -> Point:
+        """Return the middle of an item's upper edge, on its spine."""
+        x, y = self.items[id(item)]
+        return x, y + self.cells.of(item).height
+
+
+Spots = _Spots
+
+
+class _Drawing:
+    """Turns places into a layout: y downwards, nothing outside the picture."""
+
+    def __init__(
+        self,
+        diagram: Diagram,
+        theme: Theme,
+        sizes: dict[str, BoxSize],
+        spots: Spots,
+        routes: list[list[Point]],
+    ) -> None:
+        self.diagram = diagram
+        self.theme = theme
+        self.sizes = sizes
+        self.spots = spots
+        self.routes = routes
+        whole = spots.cells.content
+        xs = [x for route in routes for x, _ in route]
+        self.left = max([whole.left, *(-x for x in xs)]) + theme.margin
+        self.right = max([whole.right, *xs]) + theme.margin
+        self.top = whole.height + theme.margin
+
+    def layout(self) -> Layout:
+        """Return the finished layout."""
+        boxes = [self._box(box) for box in self.diagram.boxes()]
+        boxes.sort(key=lambda b: (-round(b.area.bottom, 3), b.area.x))
+        frames = tuple(self._frame(group) for group in self.diagram.groups())
+        arrows = tuple(map(self._arrow, self.diagram.arrows, self.routes))
+        height = self.top + self.theme.margin
+        width = self.left + self.right
+        notes = tuple(self._notes(height))
+        for text in notes:
+            height = max(height, text.y + 0.3 * text.size + self.theme.margin)
+            width = max(width, text.left + text.width + self.theme.margin)
+        return Layout(self.diagram, width, height, frames, tuple(boxes), arrows, notes)
+
+    def _point(self, point: Point) -> Point:
+        return point[0] + self.left, self.top - point[1]
+
+    def _area(self, item: Item, left: float, right: float) -> Area:
+        x, bottom = self._point(self.spots.bottom(item))
+        height = self.spots.cells.of(item).height
+        return Area(x - left, bottom - height, left + right, height)
+
+    def _box(self, box: Box) -> PlacedBox:
+        size = self.sizes[box.id]
+        area = self._area(box, size.width / 2, size.width / 2)
+        texts = [*self._inside(size, area)]
+        if box.size:
+            texts.append(self._beside(box.size, area))
+        return PlacedBox(box, area, tuple(texts), size.round)
+
+    def _inside(self, size: BoxSize, area: Area) -> Iterator[Text]:
+        """Yield the lines in a box, the block of them in its middle."""
+        theme = self.theme
+        middle = area.x + area.width / 2
+        note_leading = 1.22 * theme.note_pt
+        block = theme.leading * len(size.lines) + note_leading * len(size.notes)
+        top = area.y + (area.height - block) / 2
+        for line in size.lines:
+            baseline = top + theme.leading / 2 + 0.35 * theme.font_pt
+            yield self._text(line, middle, baseline, theme.font_pt)
+            top += theme.leading
+        for note in size.notes:
+            baseline = top + note_leading / 2 + 0.35 * theme.note_pt
+            yield self._text(note, middle, baseline, theme.note_pt, role="note")
+            top += note_leading
+
+    def _text(
+        self, text: str, x: float, y: float, size: float, anchor: str = "middle", role: str = "label"
+    ) -> Text:
+        return Text(text, x, y, size, font().width(text, size), anchor, role)  # type: ignore[arg-type]
+
+    def _beside(self, size: str, area: Area) -> Text:
+        baseline = area.y + area.height / 2 + 0.35 * self.theme.font_pt
+        x = area.right + SIZE_GAP
+        return self._text(visible(size), x, baseline, self.theme.font_pt, "start", "size")
+
+    def _frame(self, group: Group) -> PlacedFrame:
+        cell = self.spots.cells.of(group)
+        assert isinstance(cell, GroupCell)
+        area = self._area(group, cell.left, cell.right - cell.beside)
+        baseline = area.y + 1.15 * self.theme.font_pt
+        words = visible(group.label)
+        texts = [self._text(words, area.x + FRAME_PAD / 2, baseline, self.theme.font_pt, "start", "caption")]
+        if group.size:
+            x = area.right + SIZE_GAP
+            texts.append(self._text(visible(group.size), x, baseline, self.theme.font_pt, "start", "size"))
+        return PlacedFrame(group, area, tuple(texts))
+
+    def _arrow(self, arrow: object, route: list[Point]) -> PlacedArrow:
+        from viz.diagram import Arrow
+
+        assert isinstance(arrow, Arrow)
+        points = tuple(map(self._point, route))
+        texts = ()
+        if arrow.label:
+            (x0, y0), (x1, y1) = points[-2], points[-1]
+            x, y = (x0 + x1) / 2 + 3, (y0 + y1) / 2 + 0.35 * self.theme.note_pt
+            texts = (self._text(visible(arrow.label), x, y, self.theme.note_pt, "start", "flow"),)
+        return PlacedArrow(arrow, points, texts)
+
+    def _notes(self, top: float) -> Iterator[Text]:
+        for i, note in enumerate(self.diagram.notes):
+            baseline = top + (i + 0.8) * self.theme.leading
+            yield self._text(
+                visible(note), self.theme.margin, baseline, self.theme.font_pt, "start", "error"
+            )
+
+
+__all__ = ["Layout", "Spots", "lay_out"]

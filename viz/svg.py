@@ -1,0 +1,117 @@
+"""Layout -> SVG text, written by hand: real text, a fallback font family, no scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from xml.sax.saxutils import escape, quoteattr
+
+from viz.font import FALLBACKS, FAMILY
+from viz.placed import Layout, PlacedArrow, PlacedBox, PlacedFrame, Point, Text
+from viz.style import Theme
+from viz.text import visible
+
+HEAD_LENGTH = 5.0
+HEAD_WIDTH = 3.6
+
+
+def write_svg(layout: Layout, theme: Theme, scale: float = 1.0) -> str:
+    """Return the picture as an SVG document; `scale` 1 is points."""
+    return "\n".join([*_document(layout, theme, scale), ""])
+
+
+def number(value: float) -> str:
+    """Return a length with at most two decimals, the same on every machine."""
+    text = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def _document(layout: Layout, theme: Theme, scale: float) -> Iterator[str]:
+    width, height = number(layout.width), number(layout.height)
+    families = ", ".join(f"'{f}'" if " " in f else f for f in (FAMILY, *FALLBACKS))
+    yield '<?xml version="1.0" encoding="UTF-8"?>'
+    yield (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{number(layout.width * scale)}pt" '
+        f'height="{number(layout.height * scale)}pt" viewBox="0 0 {width} {height}" '
+        f'role="img" font-family="{families}" font-size="{number(theme.font_pt)}" fill="{theme.ink}">'
+    )
+    yield f"<title>{escape(visible(layout.diagram.title))}</title>"
+    if theme.background:
+        yield f'<rect width="{width}" height="{height}" fill="{theme.background}"/>'
+    for frame in layout.frames:
+        yield from _frame(frame, theme)
+    for arrow in layout.arrows:
+        yield from _arrow(arrow, theme)
+    for box in layout.boxes:
+        yield from _box(box, theme)
+    for text in layout.texts:
+        yield _text(text, theme)
+    yield "</svg>"
+
+
+def _frame(frame: PlacedFrame, theme: Theme) -> Iterator[str]:
+    area = frame.area
+    yield f"<g id={_id(frame.group.id, 'frame')}>"
+    yield (
+        f'<rect x="{number(area.x)}" y="{number(area.y)}" width="{number(area.width)}" '
+        f'height="{number(area.height)}" rx="4" fill="{theme.frame_fill}" '
+        f'stroke="{theme.frame}" stroke-width="{number(theme.line_width)}" stroke-dasharray="3 2"/>'
+    )
+    yield from (_text(text, theme) for text in frame.texts)
+    yield "</g>"
+
+
+def _box(placed: PlacedBox, theme: Theme) -> Iterator[str]:
+    box, area = placed.box, placed.area
+    fill = theme.failed_fill if box.failed else theme.fills[box.kind]
+    edge = theme.failed if box.failed else (theme.circle if placed.round else theme.outline)
+    style = f'fill="{fill}" stroke="{edge}" stroke-width="{number(theme.line_width)}"'
+    yield f"<g id={_id(box.id, 'box')}>"
+    if placed.round:
+        yield (
+            f'<ellipse cx="{number(area.x + area.width / 2)}" cy="{number(area.y + area.height / 2)}" '
+            f'rx="{number(area.width / 2)}" ry="{number(area.height / 2)}" {style}/>'
+        )
+    else:
+        yield (
+            f'<rect x="{number(area.x)}" y="{number(area.y)}" width="{number(area.width)}" '
+            f'height="{number(area.height)}" {style}/>'
+        )
+    yield from (_text(text, theme) for text in placed.texts)
+    yield "</g>"
+
+
+def _id(name: str, kind: str) -> str:
+    return quoteattr(f"{kind}-{visible(name)}".replace(" ", "_"))
+
+
+def _text(text: Text, theme: Theme) -> str:
+    anchor = "" if text.anchor == "start" else f' text-anchor="{text.anchor}"'
+    size = "" if text.size == theme.font_pt else f' font-size="{number(text.size)}"'
+    fill = f' fill="{theme.failed}"' if text.role in ("flow", "error") else ""
+    return (
+        f'<text x="{number(text.x)}" y="{number(text.y)}"{anchor}{size}{fill} '
+        f'xml:space="preserve">{escape(text.text)}</text>'
+    )
+
+
+def _arrow(placed: PlacedArrow, theme: Theme) -> Iterator[str]:
+    colour = theme.failed if placed.arrow.failed else theme.line
+    width = theme.line_width * (2 if placed.arrow.failed else 1)
+    line, head = arrow_shape(placed.points)
+    path = "M" + " L".join(f"{number(x)} {number(y)}" for x, y in line)
+    yield f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{number(width)}"/>'
+    corners = " ".join(f"{number(x)},{number(y)}" for x, y in head)
+    yield f'<polygon points="{corners}" fill="{colour}"/>'
+    yield from (_text(text, theme) for text in placed.texts)
+
+
+def arrow_shape(points: tuple[Point, ...]) -> tuple[list[Point], list[Point]]:
+    """Return the line of an arrow without its tip, and the three corners of its head."""
+    (x0, y0), (x1, y1) = points[-2], points[-1]
+    length = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5 or 1.0
+    ux, uy = (x1 - x0) / length, (y1 - y0) / length
+    reach = min(HEAD_LENGTH, 0.8 * length)
+    bx, by = x1 - reach * ux, y1 - reach * uy
+    half = HEAD_WIDTH / 2
+    head = [(x1, y1), (bx - half * uy, by + half * ux), (bx + half * uy, by - half * ux)]
+    return [*points[:-1], (bx, by)], head
