@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from compiler.errors import Diagnostic, Remark, Span
+from compiler.errors import Diagnostic, Remark
 from compiler.graph import Erratum, Info, Node
 from compiler.ops import Add, Concat, Conv2d, Linear, Multiply, Op
 from compiler.ops.merge import majority
@@ -17,7 +17,12 @@ STEPS = 6
 
 
 def blame(
-    error: ShapeError, op: Op, name: str, info: Info, operands: tuple[Node, ...], nodes: Mapping[str, Node]
+    error: ShapeError,
+    op: Op,
+    name: str,
+    info: Info,
+    operands: tuple[Node, ...],
+    nodes: Mapping[str, Node],
 ) -> Diagnostic:
     """Return the diagnostic for an operation that does not fit its operands."""
     if isinstance(op, (Concat, Add, Multiply)) and error.code == "shape-mismatch":
@@ -59,7 +64,9 @@ def _blame_join(
         message,
         culprit.info.span,
         label=f"this gives {operands[odd].shape.paper}",
-        remarks=tuple(sorted(remarks, key=lambda r: (r.span.file != culprit.info.span.file, r.span.line))),
+        remarks=tuple(
+            sorted(remarks, key=lambda r: (r.span.file != culprit.info.span.file, r.span.line))
+        ),
         notes=(
             *(f"operand {i}: {o.shape.paper} from `{o.name}`" for i, o in enumerate(operands, 1)),
             _difference(op, operands),
@@ -73,7 +80,11 @@ def _blame_join(
 def _compared(op: Op, shape: Shape) -> str:
     """Return the part of a shape that a join compares: the grid of a concat, all of an add."""
     if isinstance(op, Concat):
-        return "x".join(map(show, shape.grid)) + "x" + show(shape.channels) if shape.grid else str(shape)
+        return (
+            "x".join(map(show, shape.grid)) + "x" + show(shape.channels)
+            if shape.grid
+            else str(shape)
+        )
     return shape.paper
 
 
@@ -94,7 +105,9 @@ def _odd_one(sizes: list[str], info: Info, op: Op) -> int:
 
 def _maker(node: Node, nodes: Mapping[str, Node]) -> Node:
     """Return the node that gave a tensor its channels or grid: norms and activations keep both."""
-    while node.op.kind in ("BatchNorm", "Activation", "Scale", "Dropout", "Identity") and node.inputs:
+    while (
+        node.op.kind in ("BatchNorm", "Activation", "Scale", "Dropout", "Identity") and node.inputs
+    ):
         node = nodes[node.inputs[0]]
     return node
 
@@ -110,7 +123,9 @@ def _difference(op: Op, operands: tuple[Node, ...]) -> str:
     if len(channels) > 1:
         parts.append("channels " + " against ".join(show(s.channels) for s in shapes))
     if len(grids) > 1:
-        parts.append("grids " + " against ".join("x".join(map(show, s.grid)) or "none" for s in shapes))
+        parts.append(
+            "grids " + " against ".join("x".join(map(show, s.grid)) or "none" for s in shapes)
+        )
     return f"they differ in {' and in '.join(parts)}; nothing is broadcast, cropped or filled"
 
 
@@ -122,7 +137,9 @@ def _errata(culprit: Node, info: Info) -> list[Erratum]:
     return telling or recorded
 
 
-def _help(op: Op, operands: tuple[Node, ...], odd: int, culprit: Node, errata: list[Erratum]) -> str:
+def _help(
+    op: Op, operands: tuple[Node, ...], odd: int, culprit: Node, errata: list[Erratum]
+) -> str:
     fitting = [e for e in errata if e.id in {x.id for x in culprit.info.errata}] or errata
     if fitting:
         return f"erratum {fitting[0].id}: build {fitting[0].built}"
@@ -159,7 +176,7 @@ def _grid_history(node: Node, nodes: Mapping[str, Node]) -> str:
         else:
             steps[-1] = (steps[-1][0], before.name) if before.inputs else steps[-1]
         node = before
-    shown = [f"{grid} ({name})" for grid, name in reversed(steps[: STEPS])]
+    shown = [f"{grid} ({name})" for grid, name in reversed(steps[:STEPS])]
     first = [f"{steps[-1][0]} ({steps[-1][1]})", "..."] if len(steps) > STEPS else []
     return "the grid on the way: " + " -> ".join([*first, *shown])
 
@@ -181,7 +198,9 @@ def recover(op: Op, shapes: tuple[Shape, ...]) -> Shape:
         grids = [s.grid for s in shapes]
         if len({len(g) for g in grids}) > 1:
             return Shape((total, None, None))
-        return Shape((total, *(d[0] if len(set(d)) == 1 else None for d in zip(*grids, strict=True))))
+        return Shape(
+            (total, *(d[0] if len(set(d)) == 1 else None for d in zip(*grids, strict=True)))
+        )
     if isinstance(op, (Add, Multiply)) and shapes and len({len(s) for s in shapes}) == 1:
         return Shape(map(majority, zip(*shapes, strict=True)))
     if isinstance(op, Conv2d):

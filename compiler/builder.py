@@ -130,4 +130,3 @@ class Builder:
             top.transparent,
         )
         return output
-

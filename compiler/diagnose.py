@@ -43,12 +43,16 @@ def _one(found: Diagnostic, texts: Mapping[str, str], paint: Paint) -> str:
     margin = max(len(str(p.span.line)) for p in places)
     file = ""
     for number, place in enumerate(places):
-        lines += _snippet(place, texts, paint, style if number == 0 else BLUE, margin, place.span.file != file)
+        lines += _snippet(
+            place, texts, paint, style if number == 0 else BLUE, margin, place.span.file != file
+        )
         file = place.span.file
     pad = " " * margin
     if found.notes or found.help:
         lines.append(f"{pad} {paint(BLUE, '|')}")
-    lines += [_labelled(f"{pad} {paint(BLUE, '=')} note: ", margin + 9, note) for note in found.notes]
+    lines += [
+        _labelled(f"{pad} {paint(BLUE, '=')} note: ", margin + 9, note) for note in found.notes
+    ]
     if found.help:
         lines.append(_labelled(f"{pad} {paint(BLUE, '=')} help: ", margin + 9, found.help))
     return "\n".join(lines) + "\n"
@@ -57,7 +61,11 @@ def _one(found: Diagnostic, texts: Mapping[str, str], paint: Paint) -> str:
 def _wrap_head(found: Diagnostic, head: str, paint: Paint, style: str) -> str:
     plain = f"{found.severity}[{found.code}]: "
     wrapped = textwrap.wrap(
-        plain + found.message, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        plain + found.message,
+        WIDTH,
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
     )
     if len(wrapped) < 2:
         return head
@@ -66,7 +74,9 @@ def _wrap_head(found: Diagnostic, head: str, paint: Paint, style: str) -> str:
 
 
 def _labelled(label: str, width: int, text: str) -> str:
-    wrapped = textwrap.wrap(text, WIDTH - width, break_long_words=False, break_on_hyphens=False) or [""]
+    wrapped = textwrap.wrap(
+        text, WIDTH - width, break_long_words=False, break_on_hyphens=False
+    ) or [""]
     return label + ("\n" + " " * width).join(wrapped)
 
 
@@ -89,7 +99,11 @@ def _snippet(
     caret = f"{pad} {bar} {' ' * before}{underline}"
     room = WIDTH - (margin + 3 + before + width + 1)
     if place.text and len(place.text) > room:
-        return [*out, caret, f"{pad} {bar} {' ' * min(before, max(0, WIDTH - margin - 3 - len(place.text)))}{paint(style, place.text)}"]
+        return [
+            *out,
+            caret,
+            f"{pad} {bar} {' ' * min(before, max(0, WIDTH - margin - 3 - len(place.text)))}{paint(style, place.text)}",
+        ]
     return [*out, f"{caret} {paint(style, place.text)}".rstrip() if place.text else caret]
 
 
@@ -228,6 +242,6 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic], texts: Mapping[str, str
 
 def write(stream: IO[str], text: str) -> None:
     """Write text to a stream whatever its encoding."""
-    encoding = stream.encoding or "utf-8"
+    encoding = getattr(stream, "encoding", None) or "utf-8"
     stream.write(text.encode(encoding, "replace").decode(encoding))
     stream.flush()

@@ -111,7 +111,9 @@ def parse(text: str) -> Expr:
         ExprError: it is too long, too deep, or not in the language.
     """
     if len(text) > MAX_LENGTH:
-        raise ExprError(f"the expression is {len(text)} characters long, {MAX_LENGTH} at most", 0, 1)
+        raise ExprError(
+            f"the expression is {len(text)} characters long, {MAX_LENGTH} at most", 0, 1
+        )
     parser = _Parser(text)
     root = parser.binary(0, 0)
     parser.expect_end()
@@ -186,7 +188,9 @@ class _Parser:
     def call(self, name: _Token, depth: int) -> Term:
         if name.text not in FUNCTIONS:
             known = ", ".join(sorted(FUNCTIONS))
-            raise ExprError(f"unknown function `{name.text}` (known: {known})", name.start, name.end)
+            raise ExprError(
+                f"unknown function `{name.text}` (known: {known})", name.start, name.end
+            )
         self.take()
         args = [self.binary(0, depth + 1)]
         while self.peek().text == ",":

@@ -24,7 +24,7 @@ _PARAM_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 def bad(kind: str, message: str, **context: Any) -> PydanticCustomError:
     """Return an error for pydantic to collect; `start` and `end` point inside a text."""
     escaped = message.replace("{", "(").replace("}", ")")
-    return PydanticCustomError(kind, escaped, context)  # type: ignore[arg-type]
+    return PydanticCustomError(kind, escaped, context)
 
 
 def describe(value: Any) -> str:
@@ -49,7 +49,11 @@ def read_formula(value: Any) -> Formula:
     if isinstance(value, (int, Fraction, Expr)):
         return value
     if re.fullmatch(r"\s*[-+]?[\d.]+\s*", value):
-        raise bad("bad-value", f"expected a number, found the quoted text `{value}`", help="take the quotes off")
+        raise bad(
+            "bad-value",
+            f"expected a number, found the quoted text `{value}`",
+            help="take the quotes off",
+        )
     try:
         return parse(value)
     except ExprError as error:
@@ -104,7 +108,11 @@ def read_padding(value: Any) -> PaddingValue:
             (read_formula(top), read_formula(bottom)),
             (read_formula(left), read_formula(right)),
         )
-    if value is None or isinstance(value, (dict, bool)) or (isinstance(value, list) and len(value) != 2):
+    if (
+        value is None
+        or isinstance(value, (dict, bool))
+        or (isinstance(value, list) and len(value) != 2)
+    ):
         raise bad("bad-value", f"{describe(value)} is not a padding; {_PADDING_FORMS}")
     return read_pair(value)
 
@@ -138,9 +146,7 @@ RESERVED = frozenset(
 """Names that mean something else on the module that is built, or in an expression."""
 
 KEYWORDS = frozenset(
-    "False None True and as assert async await break class continue def del elif else except "
-    "finally for from global if import in is lambda nonlocal not or pass raise return try while "
-    "with yield match case".split()
+    ["False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield", "match", "case"]
 )
 
 
@@ -201,7 +207,9 @@ def read_size(value: Any) -> str:
 def read_activation(value: Any) -> str:
     """Return the name of an activation, `none`, or a parameter's name (checked on use)."""
     if not isinstance(value, str):
-        raise bad("bad-value", f"expected an activation, found {describe(value)}", help=_ACTIVATIONS)
+        raise bad(
+            "bad-value", f"expected an activation, found {describe(value)}", help=_ACTIVATIONS
+        )
     return value
 
 
@@ -214,7 +222,9 @@ def read_bool(value: Any) -> bool | Expr:
         return value
     if isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
         word = "true" if value.lower() in ("yes", "on") else "false"
-        raise bad("bad-value", f"expected true or false, found the text `{value}`", help=f"write {word}")
+        raise bad(
+            "bad-value", f"expected true or false, found the text `{value}`", help=f"write {word}"
+        )
     if not isinstance(value, str):
         raise bad("bad-value", f"expected true or false, found {describe(value)}")
     formula = read_formula(value)
@@ -225,7 +235,11 @@ def read_bool(value: Any) -> bool | Expr:
 def read_true(value: Any) -> bool:
     """Return true: the principal argument of an op that takes none."""
     if value is not True:
-        raise bad("bad-value", f"expected `true`, found {describe(value)}", help="write `true` or the word alone")
+        raise bad(
+            "bad-value",
+            f"expected `true`, found {describe(value)}",
+            help="write `true` or the word alone",
+        )
     return True
 
 

@@ -219,6 +219,7 @@ class Graph:
             out.update(repr(line).encode())
         out.update(repr((self.inputs, self.outputs)).encode())
         return out.hexdigest()
+
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
     """Parameter name -> how it is made from the parameters of the graph that the spec
     describes, where a pass changed it; a name without a recipe is the parameter's own."""

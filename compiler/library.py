@@ -28,7 +28,9 @@ def check_library(spec: Spec, report: Report) -> int:
         arguments: dict[str, Argument] = {}
         for key, param in block.params.items():
             has_default = param.default is not None
-            arguments[key] = Argument(lowering.default(key, param, arguments) if has_default else None)
+            arguments[key] = Argument(
+                lowering.default(key, param, arguments) if has_default else None
+            )
         end = lowering.body(block, f"{name}.", {i: i for i in block.inputs}, arguments)
         builder.close(end)
         lowering.errata(block, block.errata)

@@ -17,8 +17,7 @@ from compiler.variant import overlay
 
 MAX_BYTES = 64 * 2**20
 TOP_KEYS = (
-    "network title doc cite errata import blocks params input defaults layers outputs drawing "
-    "claims extends changes".split()
+    ["network", "title", "doc", "cite", "errata", "import", "blocks", "params", "input", "defaults", "layers", "outputs", "drawing", "claims", "extends", "changes"]
 )
 
 
@@ -174,9 +173,7 @@ class _Loader:
         self.texts[file] = text
         return parse_yaml(text, file)
 
-    def _target(
-        self, node: Node, base: Path, chain: tuple[Path, ...], key: str
-    ) -> Path | None:
+    def _target(self, node: Node, base: Path, chain: tuple[Path, ...], key: str) -> Path | None:
         """Return the file that an `import` or `extends` names, or None after reporting."""
         if not isinstance(node, Scalar) or not isinstance(node.value, str):
             self.report.add(Diagnostic("bad-import", f"`{key}` takes a file name", node.span))

@@ -8,8 +8,8 @@ from typing import Any
 
 from compiler.builder import MAX_NODES, Builder
 from compiler.errors import CompileError, Diagnostic, Remark, Report, Span
-from compiler.expr import Expr, Value
 from compiler.expansion import Expansion
+from compiler.expr import Expr, Value
 from compiler.fields import read_formula
 from compiler.graph import Cite, Drawing, Erratum, Info
 from compiler.load import Spec
@@ -82,6 +82,7 @@ class Lowering:
         """Give a layer its local name; a name that stands twice is reported."""
         node = layer._node
         assert node is not None
+        name: str | None
         if isinstance(layer, BrokenLayer):
             name = layer.name or scope.automatic(node_name(node) or "broken")
         else:
@@ -105,7 +106,11 @@ class Lowering:
         if before is None:
             return name
         generated = is_automatic or before.is_automatic
-        why = " (one of them is the name that a layer gets when it is given none)" if generated else ""
+        why = (
+            " (one of them is the name that a layer gets when it is given none)"
+            if generated
+            else ""
+        )
         self.report.add(
             Diagnostic(
                 "duplicate-name",
@@ -128,14 +133,24 @@ class Lowering:
         path = scope.prefix + name
         if isinstance(layer, SplitLayer):
             if layer.common.repeat is not None or not is_last:
-                self._report_layer(layer, "bad-split", "`split` is the last layer of a branch", "give it a `join` of its own: `{branches: ..., join: concat}`")
+                self._report_layer(
+                    layer,
+                    "bad-split",
+                    "`split` is the last layer of a branch",
+                    "give it a `join` of its own: `{branches: ..., join: concat}`",
+                )
             return self._branches(layer, path, scope, inputs[0], transparent=layer.name is None)[1]
         if layer.common.repeat is None:
             return [self._one(layer, path, scope, inputs, values)]
         return [self._repeat(layer, path, scope, inputs, values)]
 
     def _repeat(
-        self, layer: Layer, path: str, scope: Scope, inputs: dict[str, str] | list[str], values: Values
+        self,
+        layer: Layer,
+        path: str,
+        scope: Scope,
+        inputs: dict[str, str] | list[str],
+        values: Values,
     ) -> str:
         """Lower N copies one after the other; none passes the input on."""
         count = values.integer("repeat", "repeat", least=0)
@@ -145,8 +160,11 @@ class Lowering:
         size = len(self.builder.nodes) + count * self.sizes.of_layer(layer)
         if size > MAX_NODES:
             self._report_layer(
-                layer, "too-large", f"`repeat: {count}` makes {size:,} operations or more, {MAX_NODES:,} at most",
-                "lower the `repeat`, here or inside", "repeat",
+                layer,
+                "too-large",
+                f"`repeat: {count}` makes {size:,} operations or more, {MAX_NODES:,} at most",
+                "lower the `repeat`, here or inside",
+                "repeat",
             )
             count = 1
         self.builder.open(path, "repeat", tuple(_flat(inputs)), self.info(layer))
@@ -155,12 +173,21 @@ class Lowering:
             inner = scope.child(scope.prefix, index)
             inner.names, inner.ordinals = scope.names, scope.ordinals
             values = self._values(layer, inner, tensor)
-            copied = [tensor, *inputs[1:]] if isinstance(inputs, list) else {**inputs, next(iter(inputs)): tensor}
+            copied = (
+                [tensor, *inputs[1:]]
+                if isinstance(inputs, list)
+                else {**inputs, next(iter(inputs)): tensor}
+            )
             tensor = self._one(layer, f"{path}.{index}", inner, copied, values)
         return self.builder.close(tensor)
 
     def _one(
-        self, layer: Layer, path: str, scope: Scope, inputs: dict[str, str] | list[str], values: Values
+        self,
+        layer: Layer,
+        path: str,
+        scope: Scope,
+        inputs: dict[str, str] | list[str],
+        values: Values,
     ) -> str:
         """Lower one copy of a layer at `path`."""
         if layer.common.share is not None:
@@ -168,7 +195,12 @@ class Lowering:
         return self._plain(layer, path, scope, inputs, values)
 
     def _plain(
-        self, layer: Layer, path: str, scope: Scope, inputs: dict[str, str] | list[str], values: Values
+        self,
+        layer: Layer,
+        path: str,
+        scope: Scope,
+        inputs: dict[str, str] | list[str],
+        values: Values,
     ) -> str:
         flat = tuple(_flat(inputs))
         if isinstance(layer, BlockLayer):
@@ -184,7 +216,16 @@ class Lowering:
         elif isinstance(layer, (ConcatLayer, AddLayer, MultiplyLayer)):
             tensor = self.builder.add(path, JOINS[layer.op](), flat, self.info(layer))
         else:
-            task = Task(layer, path, flat, self.info(layer), values, self.builder, scope.frame.params, self.norm)
+            task = Task(
+                layer,
+                path,
+                flat,
+                self.info(layer),
+                values,
+                self.builder,
+                scope.frame.params,
+                self.norm,
+            )
             tensor = LOWER[layer.op](task)
         self._check_size(layer, tensor, scope)
         return tensor
@@ -195,25 +236,39 @@ class Lowering:
         """Return the operands: a list of tensors, or input name -> tensor for a block's mapping."""
         if isinstance(layer, (ConcatLayer, AddLayer, MultiplyLayer)):
             refs = getattr(layer, layer.op)
-            return [self.tensor(r, layer, scope, before, (layer.op, i)) for i, r in enumerate(refs)] or [before]
+            return [
+                self.tensor(r, layer, scope, before, (layer.op, i)) for i, r in enumerate(refs)
+            ] or [before]
         given = layer.common.inputs
         if given is None:
             return [before]
         if isinstance(given, str):
             return [self.tensor(given, layer, scope, before, ("from",))]
         if isinstance(given, list) and given and all(isinstance(r, str) for r in given):
-            tensors = [self.tensor(r, layer, scope, before, ("from", i)) for i, r in enumerate(given)]
+            tensors = [
+                self.tensor(r, layer, scope, before, ("from", i)) for i, r in enumerate(given)
+            ]
             if len(tensors) > 1 and not isinstance(layer, BlockLayer):
                 self._report_layer(
-                    layer, "operand-count", f"`{layer.op}` reads one layer, `from` names {len(tensors)}",
-                    "join them first: `{concat: [a, b]}` or `{add: [a, b]}`", "from",
+                    layer,
+                    "operand-count",
+                    f"`{layer.op}` reads one layer, `from` names {len(tensors)}",
+                    "join them first: `{concat: [a, b]}` or `{add: [a, b]}`",
+                    "from",
                 )
                 return tensors[:1]
             return tensors
         if isinstance(given, dict) and isinstance(layer, BlockLayer) and given:
-            return {str(k): self.tensor(str(r), layer, scope, before, ("from", str(k))) for k, r in given.items()}
+            return {
+                str(k): self.tensor(str(r), layer, scope, before, ("from", str(k)))
+                for k, r in given.items()
+            }
         self._report_layer(
-            layer, "bad-value", "`from` takes the name of a layer or a list of names", "layers are named, not counted", "from"
+            layer,
+            "bad-value",
+            "`from` takes the name of a layer or a list of names",
+            "layers are named, not counted",
+            "from",
         )
         return [before]
 
@@ -264,7 +319,12 @@ class Lowering:
         return scope if transparent else scope.child(path + ".")
 
     def _branches(
-        self, layer: BranchesLayer | SplitLayer, path: str, scope: Scope, incoming: str, transparent: bool
+        self,
+        layer: BranchesLayer | SplitLayer,
+        path: str,
+        scope: Scope,
+        incoming: str,
+        transparent: bool,
     ) -> tuple[str, list[str]]:
         """Lower parallel chains; a `branches` is joined, a `split` gives all its ends."""
         info = self.info(layer)
@@ -280,12 +340,17 @@ class Lowering:
         inner.names[name] = Named(inner.prefix + name, layer.span("join"), is_automatic=True)
         span = layer.span("join") if layer.says("join") else info.span
         join = self.builder.add(
-            inner.prefix + name, JOINS[layer.join](), tuple(ends or [incoming]), replace(info, span=span, title=None)
+            inner.prefix + name,
+            JOINS[layer.join](),
+            tuple(ends or [incoming]),
+            replace(info, span=span, title=None),
         )
         inner.names[name].tensor = join
         return self.builder.close(join), [join]
 
-    def _branch(self, name: str, layers: list[Layer], layer: Layer, scope: Scope, incoming: str) -> list[str]:
+    def _branch(
+        self, name: str, layers: list[Layer], layer: Layer, scope: Scope, incoming: str
+    ) -> list[str]:
         span = layer.span(layer.op, name)
         self._check_name(name, layer.span(layer.op, name))
         name = self._free(name, span, scope, is_automatic=False)
@@ -306,9 +371,13 @@ class Lowering:
             read_name(name)
         except PydanticCustomError as error:
             context: dict[str, Any] = error.context or {}
-            self.report.add(Diagnostic("bad-name", error.message(), span, help=str(context.get("help", ""))))
+            self.report.add(
+                Diagnostic("bad-name", error.message(), span, help=str(context.get("help", "")))
+            )
 
-    def _residual(self, layer: ResidualLayer, path: str, scope: Scope, incoming: str, values: Values) -> str:
+    def _residual(
+        self, layer: ResidualLayer, path: str, scope: Scope, incoming: str, values: Values
+    ) -> str:
         """Shortcut + scale * body, then the activation (Figures 10 and 20)."""
         transparent = _is_transparent(layer)
         info = self.info(layer)
@@ -316,24 +385,44 @@ class Lowering:
         inner = self._inner(scope, path, transparent)
         part = layer.residual
         if part._node is None:
-            part._node = layer._node
+            part.locate(layer._node)
         body = self._part("body", part.body or [], inner, incoming, part, transparent=True)
-        shortcut = self._part("shortcut", part.shortcut or [], inner, incoming, part, transparent=False)
-        reader = Values(part, "`residual`", Lookup(scope, self.builder.shapes, incoming), self.report)
+        shortcut = self._part(
+            "shortcut", part.shortcut or [], inner, incoming, part, transparent=False
+        )
+        reader = Values(
+            part, "`residual`", Lookup(scope, self.builder.shapes, incoming), self.report
+        )
         where = Info(span=part.span())
         if part.scale is not None:
             factor = reader.number("scale", "factor")
             op: Op = Scale(1.0 if factor is None else factor)
-            body = self._named_node(inner, "scale", op, (body,), replace(where, span=part.span("scale")), reader.exprs)
+            body = self._named_node(
+                inner, "scale", op, (body,), replace(where, span=part.span("scale")), reader.exprs
+            )
         function = reader.word("activation", scope.frame.params, ACTIVATION_WORDS)
         join = replace(info, span=layer.key_span("residual"), title=None, drawn=True, errata=())
-        out = self._named_node(inner, "add", JOINS["add"](), (shortcut, body), replace(join, label=None))
+        out = self._named_node(
+            inner, "add", JOINS["add"](), (shortcut, body), replace(join, label=None)
+        )
         if function != "none":
-            out = self._named_node(inner, "act", Activation(function), (out,), replace(where, span=part.span("activation")))
+            out = self._named_node(
+                inner,
+                "act",
+                Activation(function),
+                (out,),
+                replace(where, span=part.span("activation")),
+            )
         return self.builder.close(out)
 
     def _part(
-        self, name: str, layers: list[Layer], scope: Scope, incoming: str, part: Located, transparent: bool
+        self,
+        name: str,
+        layers: list[Layer],
+        scope: Scope,
+        incoming: str,
+        part: Located,
+        transparent: bool,
     ) -> str:
         """Lower the body (its layers stand in the residual's own scope) or the shortcut."""
         local = scope.automatic(name)
@@ -347,7 +436,13 @@ class Lowering:
         return end
 
     def _named_node(
-        self, scope: Scope, base: str, op: Op, inputs: tuple[str, ...], info: Info, exprs: Mapping[str, Expr] | None = None
+        self,
+        scope: Scope,
+        base: str,
+        op: Op,
+        inputs: tuple[str, ...],
+        info: Info,
+        exprs: Mapping[str, Expr] | None = None,
     ) -> str:
         name = scope.automatic(base)
         scope.names[name] = Named(scope.prefix + name, info.span, is_automatic=True)
@@ -358,7 +453,12 @@ class Lowering:
     # -- blocks ------------------------------------------------------------------------------
 
     def block(
-        self, layer: BlockLayer, path: str, scope: Scope, inputs: dict[str, str] | list[str], values: Values
+        self,
+        layer: BlockLayer,
+        path: str,
+        scope: Scope,
+        inputs: dict[str, str] | list[str],
+        values: Values,
     ) -> str:
         """Lower an instance of a block."""
         flat = _flat(inputs)
@@ -385,13 +485,19 @@ class Lowering:
         if info.title is None:
             info = replace(info, title=block.title or block.name)
         self.builder.open(
-            path, "block", tuple(flat), info, definition=block.name,
+            path,
+            "block",
+            tuple(flat),
+            info,
+            definition=block.name,
             arguments={k: a.value for k, a in arguments.items()},
             argument_exprs={k: a.expr for k, a in arguments.items() if a.expr},
         )
         return self.builder.close(self.body(block, path + ".", bound, arguments))
 
-    def body(self, block: BlockSpec, prefix: str, inputs: dict[str, str], arguments: dict[str, Argument]) -> str:
+    def body(
+        self, block: BlockSpec, prefix: str, inputs: dict[str, str], arguments: dict[str, Argument]
+    ) -> str:
         """Lower a block's layers under a prefix."""
         self.open_blocks.append(block.name)
         self.instances.add(block.name)
@@ -412,29 +518,45 @@ class Lowering:
                 "unknown-block",
                 f"there is no block `{layer.block}`{did_you_mean(layer.block, names)}",
                 layer.span("block"),
-                help=f"defined or imported are {listing(names)}" if names else "no block is defined or imported",
+                help=f"defined or imported are {listing(names)}"
+                if names
+                else "no block is defined or imported",
             )
         )
 
-    def _bind_inputs(self, layer: BlockLayer, block: BlockSpec, inputs: dict[str, str] | list[str]) -> dict[str, str]:
+    def _bind_inputs(
+        self, layer: BlockLayer, block: BlockSpec, inputs: dict[str, str] | list[str]
+    ) -> dict[str, str]:
         wanted = block.inputs
         if isinstance(inputs, dict):
             unknown = [k for k in inputs if k not in wanted]
             missing = [k for k in wanted if k not in inputs]
             if unknown or missing:
-                what = f"has no input `{unknown[0]}`" if unknown else f"needs its input `{missing[0]}`"
-                self._report_layer(layer, "operand-count", f"block `{block.name}` {what}", f"its inputs are {listing(wanted)}", "from")
+                what = (
+                    f"has no input `{unknown[0]}`" if unknown else f"needs its input `{missing[0]}`"
+                )
+                self._report_layer(
+                    layer,
+                    "operand-count",
+                    f"block `{block.name}` {what}",
+                    f"its inputs are {listing(wanted)}",
+                    "from",
+                )
             fallback = next(iter(inputs.values()))
             return {name: inputs.get(name, fallback) for name in wanted}
         if len(inputs) != len(wanted):
             self._report_layer(
-                layer, "operand-count",
+                layer,
+                "operand-count",
                 f"block `{block.name}` reads {len(wanted)} layer{'s' * (len(wanted) != 1)}, it is given {len(inputs)}",
-                f"name them: `from: {{{', '.join(f'{w}: ...' for w in wanted)}}}`", "from",
+                f"name them: `from: {{{', '.join(f'{w}: ...' for w in wanted)}}}`",
+                "from",
             )
         return {name: inputs[min(i, len(inputs) - 1)] for i, name in enumerate(wanted)}
 
-    def _arguments(self, layer: BlockLayer, block: BlockSpec, values: Values) -> dict[str, Argument]:
+    def _arguments(
+        self, layer: BlockLayer, block: BlockSpec, values: Values
+    ) -> dict[str, Argument]:
         """Return a value for each parameter of a block."""
         for name in layer.arguments:
             if name not in block.params:
@@ -456,7 +578,8 @@ class Lowering:
                 self.report.add(
                     Diagnostic(
                         "missing-parameter",
-                        f"block `{block.name}` needs `{name}`" + (f" ({param.doc})" if param.doc else ""),
+                        f"block `{block.name}` needs `{name}`"
+                        + (f" ({param.doc})" if param.doc else ""),
                         layer.span(),
                         remarks=(Remark(param.span(), "it is declared here, without a default"),),
                         help=f"add `with: {{{name}: ...}}`",
@@ -495,7 +618,11 @@ class Lowering:
         try:
             return read_formula(written)
         except PydanticCustomError as error:
-            self.report.add(Diagnostic("bad-expression", f"`{name}`: {error.message()}", layer.span("with", name)))
+            self.report.add(
+                Diagnostic(
+                    "bad-expression", f"`{name}`: {error.message()}", layer.span("with", name)
+                )
+            )
             return None
 
     def default(self, name: str, param: ParamSpec, known: Mapping[str, Argument]) -> Value:
@@ -504,7 +631,9 @@ class Lowering:
         if isinstance(written, str) and coerce(param.type, written)[1]:
             formula = self._formula(written, param.type, param, name)
             if isinstance(formula, Expr):
-                reader = Values(param, f"parameter `{name}`", lambda n: _known(n, known), self.report)
+                reader = Values(
+                    param, f"parameter `{name}`", lambda n: _known(n, known), self.report
+                )
                 written = reader.evaluate(formula, "default")
                 if written is None:
                     return None
@@ -539,27 +668,47 @@ class Lowering:
             )
 
     def _shared(
-        self, layer: Layer, path: str, scope: Scope, inputs: dict[str, str] | list[str], values: Values
+        self,
+        layer: Layer,
+        path: str,
+        scope: Scope,
+        inputs: dict[str, str] | list[str],
+        values: Values,
     ) -> str:
         """Lower a layer that uses the parameters of another one."""
         named = scope.find(str(layer.common.share).partition(".")[0])
         before = len(self.builder.nodes)
         tensor = self._plain(layer, path, scope, inputs, values)
-        owner = f"{named.path}{str(layer.common.share)[len(str(layer.common.share).partition('.')[0]):]}" if named else None
+        owner = (
+            f"{named.path}{str(layer.common.share)[len(str(layer.common.share).partition('.')[0]) :]}"
+            if named
+            else None
+        )
         if owner is None or owner == path:
             names = [n for n in scope.visible() if n != "in"]
-            self._report_layer(layer, "unknown-layer", f"there is no layer `{layer.common.share}` to share with{did_you_mean(str(layer.common.share), names)}", "", "share")
+            self._report_layer(
+                layer,
+                "unknown-layer",
+                f"there is no layer `{layer.common.share}` to share with{did_you_mean(str(layer.common.share), names)}",
+                "",
+                "share",
+            )
             return tensor
         for name in list(self.builder.nodes)[before:]:
             node = self.builder.nodes[name]
             twin = self.builder.nodes.get(owner + name[len(path) :])
             if not node.op.has_parameters:
                 continue
-            same_inputs = twin is not None and [self.builder.shapes[i][:1] for i in node.inputs] == [self.builder.shapes[i][:1] for i in twin.inputs]
+            same_inputs = twin is not None and [
+                self.builder.shapes[i][:1] for i in node.inputs
+            ] == [self.builder.shapes[i][:1] for i in twin.inputs]
             if twin is None or twin.op != node.op or not same_inputs:
                 self._report_layer(
-                    layer, "share-mismatch", f"`{name}` cannot use the parameters of `{owner + name[len(path):]}`: they are not alike",
-                    "sharing layers need the same op, attributes and input channels", "share",
+                    layer,
+                    "share-mismatch",
+                    f"`{name}` cannot use the parameters of `{owner + name[len(path) :]}`: they are not alike",
+                    "sharing layers need the same op, attributes and input channels",
+                    "share",
                 )
                 break
             self.builder.nodes[name] = replace(node, share=twin.share or twin.name)
@@ -569,7 +718,9 @@ class Lowering:
         lookup = Lookup(scope, self.builder.shapes, before)
         return Values(layer, f"`{layer.op}`", lookup, self.report, self.defaults.get(layer.op))
 
-    def _report_layer(self, layer: Layer, code: str, message: str, help: str, key: str = "") -> None:
+    def _report_layer(
+        self, layer: Layer, code: str, message: str, help: str, key: str = ""
+    ) -> None:
         span = layer.span(key) if key else layer.span()
         self.report.add(Diagnostic(code, message, span, help=help))
 
@@ -603,8 +754,14 @@ class Lowering:
                 continue
             out.append(
                 Erratum(
-                    name, record.where, record.printed, record.built, record.why,
-                    tuple(record.sources), record.severity, where.span(),
+                    name,
+                    record.where,
+                    record.printed,
+                    record.built,
+                    record.why,
+                    tuple(record.sources),
+                    record.severity,
+                    where.span(),
                     None if record.explains is None else tuple(record.explains),
                 )
             )

@@ -121,7 +121,9 @@ def _no_names(name: str) -> Value:
 def _batch_norm(values: Values) -> BatchNorm:
     eps, momentum, decay = (_optional(values, f) for f in ("eps", "momentum", "decay"))
     if momentum is not None and decay is not None:
-        _complain(values, "`momentum` and `decay` are two words for one thing", "momentum", "give one")
+        _complain(
+            values, "`momentum` and `decay` are two words for one thing", "momentum", "give one"
+        )
     if decay is not None:
         momentum = round(1 - decay, 12)
     _check_norm(values, eps, momentum)
@@ -134,7 +136,12 @@ def _batch_norm(values: Values) -> BatchNorm:
 
 def _check_norm(values: Values, eps: float | None, momentum: float | None) -> None:
     if eps is not None and eps <= 0:
-        _complain(values, f"`eps` of {values.what} = {eps:g} is not positive", "eps", "1e-3 and 1e-5 are usual")
+        _complain(
+            values,
+            f"`eps` of {values.what} = {eps:g} is not positive",
+            "eps",
+            "1e-3 and 1e-5 are usual",
+        )
     if momentum is not None and not 0 <= momentum <= 1:
         text = f"the weight of the newest batch is {momentum:g}, not between 0 and 1"
         _complain(values, text, "momentum", "PyTorch's momentum is 1 - TensorFlow's decay")
@@ -200,7 +207,9 @@ def lower_adaptive(task: Task) -> str:
 
 def lower_upsample(task: Task) -> str:
     """Nearest-neighbour upsampling."""
-    return task.add("", Upsample(task.values.integer("upsample", "factor") or 1), task.inputs, whole=True)
+    return task.add(
+        "", Upsample(task.values.integer("upsample", "factor") or 1), task.inputs, whole=True
+    )
 
 
 def lower_scale(task: Task) -> str:
@@ -223,15 +232,21 @@ def _drop_rate(task: Task) -> float:
         both = isinstance(given, dict) and {"keep", "drop"} <= set(given)
         text = "gives both `keep` and `drop`" if both else "does not say which share it gives"
         report.add(
-            Diagnostic("bad-value", f"`dropout` {text}", span, help="write `{keep: 0.8}` or `{drop: 0.2}`")
+            Diagnostic(
+                "bad-value", f"`dropout` {text}", span, help="write `{keep: 0.8}` or `{drop: 0.2}`"
+            )
         )
         return 0.0
-    (word, written), = given.items()
+    ((word, written),) = given.items()
     rate = task.values.evaluate(_formula(written), "dropout", word)
     if isinstance(rate, (bool, str, tuple)) or rate is None or not 0 <= rate <= 1:
         if rate is not None:
             report.add(
-                Diagnostic("bad-value", f"`{word}` of `dropout` is {show_value(rate)}, not between 0 and 1", span)
+                Diagnostic(
+                    "bad-value",
+                    f"`{word}` of `dropout` is {show_value(rate)}, not between 0 and 1",
+                    span,
+                )
             )
         return 0.0
     drop = float(rate) if word == "drop" else round(1 - float(rate), 12)
@@ -281,5 +296,3 @@ LOWER: dict[str, Callable[[Task], str]] = {
     **dict.fromkeys(("softmax", "flatten", "normalize", "identity", *ACTIVATIONS), lower_word),
 }
 """Op of a layer that is no structure -> the function that lowers it."""
-
-

@@ -46,4 +46,6 @@ def _kernel_text(node: Node | None) -> str | None:
         parts = [node.text, node.text] if node.text.isdigit() else node.text.split("x")
     else:
         return None
-    return "x".join(parts) if len(parts) == 2 and all(re.fullmatch(r"\d+", p) for p in parts) else None
+    return (
+        "x".join(parts) if len(parts) == 2 and all(re.fullmatch(r"\d+", p) for p in parts) else None
+    )

@@ -49,7 +49,9 @@ def lower_network(
         raise UsageError(f"{spec.path} is a library of blocks; name a network")
     arguments = _parameters(spec, network, report, settings)
     shapes = _input_shapes(network, report, arguments, inputs)
-    graph = _lower(spec, network, report, arguments, shapes, is_as_declared=not (settings or inputs))
+    graph = _lower(
+        spec, network, report, arguments, shapes, is_as_declared=not (settings or inputs)
+    )
     if any(d.code == "empty-output" for d in report.diagnostics):
         _say_smallest(spec, network, report, arguments, shapes)
     return graph
@@ -70,7 +72,9 @@ def _lower(
     builder.open("", "network", tuple(shapes), info)
     for name, shape in shapes.items():
         builder.add(name, Input(tuple(shape)), (), Info(span=network.span("input", name)))
-    frame = Frame(network.network, {k: a.value for k, a in arguments.items()}, {n: n for n in shapes})
+    frame = Frame(
+        network.network, {k: a.value for k, a in arguments.items()}, {n: n for n in shapes}
+    )
     frame.sizes_hold = is_as_declared
     scope = Scope("", frame)
     end = lowering.chain(network.layers, scope, next(iter(shapes)))[-1]
@@ -134,7 +138,9 @@ def _defaults(network: NetworkSpec, report: Report) -> dict[str, Layer]:
             )
             continue
         written = {k: v for k, v in plain(entry.node).items() if k not in ("cite", "doc", op)}
-        model = validate(LAYERS[op], entry.node, {**WITH_DEFAULTS[op], **written}, f"`{op}`", report)
+        model = validate(
+            LAYERS[op], entry.node, {**WITH_DEFAULTS[op], **written}, f"`{op}`", report
+        )
         if model is not None:
             out[op] = model
     return out
@@ -181,9 +187,16 @@ def _input_shapes(
     network: NetworkSpec, report: Report, arguments: Mapping[str, Argument], given: Sequence[str]
 ) -> dict[str, Shape]:
     """Return the input shapes: as declared, with sizes from the command line over them."""
-    shapes = {name: _declared(network, name, dims, report, arguments) for name, dims in network.input.items()}
+    shapes = {
+        name: _declared(network, name, dims, report, arguments)
+        for name, dims in network.input.items()
+    }
     if not shapes:
-        report.add(Diagnostic("bad-value", "`input` names no input", network.span("input"), help=_INPUT_HELP))
+        report.add(
+            Diagnostic(
+                "bad-value", "`input` names no input", network.span("input"), help=_INPUT_HELP
+            )
+        )
         shapes = {"x": Shape((None, None, None))}
     for text in given:
         match = _INPUT.fullmatch(text)
@@ -191,7 +204,9 @@ def _input_shapes(
             raise UsageError(f"--input {text}: write C x H x W, as in 3x299x299 or image=3x299x299")
         name = match["name"] or next(iter(shapes))
         if name not in shapes:
-            raise UsageError(f"--input {text}: there is no input `{name}`{did_you_mean(name, shapes)}")
+            raise UsageError(
+                f"--input {text}: there is no input `{name}`{did_you_mean(name, shapes)}"
+            )
         shapes[name] = Shape(_dim_from_text(d, text) for d in match["dims"].split("x"))
     return shapes
 
@@ -210,7 +225,11 @@ def _dim_from_text(text: str, whole: str) -> Dim:
 
 
 def _declared(
-    network: NetworkSpec, name: str, dims: list[Any], report: Report, arguments: Mapping[str, Argument]
+    network: NetworkSpec,
+    name: str,
+    dims: list[Any],
+    report: Report,
+    arguments: Mapping[str, Argument],
 ) -> Shape:
     out: list[Dim] = []
     if len(dims) not in (1, 3):
@@ -242,7 +261,9 @@ def _declared(
     return Shape(out)
 
 
-def _outputs(network: NetworkSpec, lowering: Lowering, scope: Scope, end: str) -> tuple[Output, ...]:
+def _outputs(
+    network: NetworkSpec, lowering: Lowering, scope: Scope, end: str
+) -> tuple[Output, ...]:
     if not network.outputs:
         name = end.rpartition(".")[2] if end else end
         return (Output(name, end),)
@@ -253,7 +274,9 @@ def _outputs(network: NetworkSpec, lowering: Lowering, scope: Scope, end: str) -
         if layer is None:
             continue
         lookup = lowering._values(layer, scope, end)
-        if item.when is not None and not Values(item, "`outputs`", lookup.lookup, lowering.report).flag("when"):
+        if item.when is not None and not Values(
+            item, "`outputs`", lookup.lookup, lowering.report
+        ).flag("when"):
             continue
         steps = ("from",) if item.inputs else ("name",)
         proxy = layer.model_copy()
@@ -261,7 +284,12 @@ def _outputs(network: NetworkSpec, lowering: Lowering, scope: Scope, end: str) -
         node = lowering.tensor(item.inputs or item.name, proxy, scope, end, steps)
         if any(o.name == item.name or o.node == node for o in out):
             lowering.report.add(
-                Diagnostic("duplicate-name", f"the output `{item.name}` is named twice", item.span(), help="take one out")
+                Diagnostic(
+                    "duplicate-name",
+                    f"the output `{item.name}` is named twice",
+                    item.span(),
+                    help="take one out",
+                )
             )
             continue
         out.append(Output(item.name, node, item.training_only))

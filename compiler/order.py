@@ -53,7 +53,9 @@ def _refs(layer: Layer) -> list[str] | None:
     return [str(r) for r in given.values()] if isinstance(given, dict) else None
 
 
-def _cycle(graph: DiGraph[int], layers: list[Layer], names: list[str], report: Report) -> CompileError:
+def _cycle(
+    graph: DiGraph[int], layers: list[Layer], names: list[str], report: Report
+) -> CompileError:
     import networkx as nx
 
     members = [edge[0] for edge in nx.find_cycle(graph)]

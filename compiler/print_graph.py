@@ -29,7 +29,8 @@ def print_graph(graph: Graph, shapes: bool = True) -> str:
         elif name not in graph.inputs:
             lines.append(_node(graph.nodes[name], shapes, depth))
     outputs = ", ".join(
-        f"{o.name} = %{o.node}" + (" (training only)" if o.training_only else "") for o in graph.outputs
+        f"{o.name} = %{o.node}" + (" (training only)" if o.training_only else "")
+        for o in graph.outputs
     )
     return "\n".join([*lines, f"  return {outputs}", "}"]) + "\n"
 
@@ -39,7 +40,7 @@ def _quoted(text: str) -> str:
 
 
 def _region(region: Region) -> str:
-    what = region.kind
+    what: str = region.kind
     if region.definition:
         arguments = ", ".join(f"{k}={show_value(v)}" for k, v in region.arguments.items())
         what = f"{region.definition}({arguments})"

@@ -21,7 +21,9 @@ def print_spec(spec: Spec) -> str:
         if key not in ("import", "extends", "changes", "blocks"):
             out[key] = _tidy(plain(entry.node))
     out["blocks"] = {
-        name: _tidy(plain(block._node)) for name, block in spec.blocks.items() if block._node is not None
+        name: _tidy(plain(block._node))
+        for name, block in spec.blocks.items()
+        if block._node is not None
     }
     return str(yaml.safe_dump(out, sort_keys=False, allow_unicode=True, width=100))
 

@@ -38,7 +38,9 @@ BODIES = ("layers", "branches", "residual")
 M = TypeVar("M", bound=Located)
 
 
-def validate(model: type[M], node: Node, values: dict[str, Any], what: str, report: Report) -> M | None:
+def validate(
+    model: type[M], node: Node, values: dict[str, Any], what: str, report: Report
+) -> M | None:
     """Return a model, or None after reporting each fault of `values` at its place in `node`."""
     try:
         out = model.model_validate(_as_fields(model, node, values, what, report))
@@ -103,14 +105,21 @@ def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any
     if kind == "extra_forbidden":
         return _unknown_field(model, what, str(steps[-1]), _key_span(node, steps))
     if kind == "missing":
-        return Diagnostic("missing-field", f"{what} needs `{key}`", node.span, help=_missing_help(model, key))
+        return Diagnostic(
+            "missing-field", f"{what} needs `{key}`", node.span, help=_missing_help(model, key)
+        )
     span = span_at(node, steps)
     if found is None and len(steps) == 1:
         return Diagnostic(
-            "bad-value", f"`{key}` of {what} is empty", span, help="give it a value, or take the key out"
+            "bad-value",
+            f"`{key}` of {what} is empty",
+            span,
+            help="give it a value, or take the key out",
         )
     if "start" in context:
-        span = span.inside(_quote(node, steps) + context["start"], _quote(node, steps) + context["end"])
+        span = span.inside(
+            _quote(node, steps) + context["start"], _quote(node, steps) + context["end"]
+        )
     code = kind if kind.startswith("bad-") else "bad-value"
     message = fault["msg"] if kind.startswith("bad-") else _expected(kind, context, found)
     whose = what if what == f"`{key}`" else f"`{key}` of {what}"
@@ -233,7 +242,11 @@ def read_layer(node: Node, report: Report) -> Layer | None:
 def _read_word(node: Scalar, report: Report) -> Layer | None:
     word = node.value
     if not isinstance(word, str):
-        report.add(Diagnostic("bad-layer", f"a layer is a mapping or a word, found {describe(word)}", node.span))
+        report.add(
+            Diagnostic(
+                "bad-layer", f"a layer is a mapping or a word, found {describe(word)}", node.span
+            )
+        )
         return None
     if word not in LAYERS:
         report.add(_unknown_op(word, node.span))
@@ -283,7 +296,9 @@ def _unknown_op(word: str, span: Span, others: Iterable[str] = ()) -> Diagnostic
 
 def _find_op(node: Mapping, report: Report) -> str | None:
     if not node.entries:
-        report.add(Diagnostic("bad-layer", "a layer is empty", node.span, help="write `{op: value, ...}`"))
+        report.add(
+            Diagnostic("bad-layer", "a layer is empty", node.span, help="write `{op: value, ...}`")
+        )
         return None
     word, entry = next(iter(node.entries.items()))
     if word == "op" and isinstance(entry.node, Scalar):
@@ -318,8 +333,12 @@ def read_branches(node: Node, report: Report) -> Any:
     if not isinstance(node, Mapping):
         return plain(node)
     if not node.entries:
-        report.add(Diagnostic("bad-value", "there are no branches", node.span, help="name at least one"))
-    return {name: read_chain(e.node, f"branch `{name}`", report) for name, e in node.entries.items()}
+        report.add(
+            Diagnostic("bad-value", "there are no branches", node.span, help="name at least one")
+        )
+    return {
+        name: read_chain(e.node, f"branch `{name}`", report) for name, e in node.entries.items()
+    }
 
 
 def read_residual(node: Node, report: Report) -> Any:
@@ -330,7 +349,9 @@ def read_residual(node: Node, report: Report) -> Any:
     for key, entry in node.entries.items():
         is_chain = key in ("body", "shortcut")
         values[key] = read_chain(entry.node, f"`{key}`", report) if is_chain else plain(entry.node)
-    return validate(ResidualBody, node, values, "`residual`", report) or ResidualBody.model_construct(body=[])
+    return validate(
+        ResidualBody, node, values, "`residual`", report
+    ) or ResidualBody.model_construct(body=[])
 
 
 def read_block(name: str, node: Node, report: Report) -> BlockSpec | None:
@@ -350,7 +371,9 @@ def read_block(name: str, node: Node, report: Report) -> BlockSpec | None:
             )
         )
         return None
-    values = {k: plain(e.node) for k, e in node.entries.items() if k not in (*BODIES, "join", "params")}
+    values = {
+        k: plain(e.node) for k, e in node.entries.items() if k not in (*BODIES, "join", "params")
+    }
     values["params"] = read_params(node.get("params"), report)
     values["body"] = _read_body(node, bodies[0], report)
     if "join" in node.entries and bodies[0] != "branches":
@@ -453,7 +476,11 @@ def _read_outputs(node: Node | None, report: Report) -> Any:
         values = plain(item)
         if isinstance(values, str):
             values = {"name": values.rpartition(".")[2], "inputs": values}
-        out.append(validate(OutputSpec, item, values, "an output", report) if isinstance(values, dict) else None)
+        out.append(
+            validate(OutputSpec, item, values, "an output", report)
+            if isinstance(values, dict)
+            else None
+        )
     return [o for o in out if o is not None]
 
 
@@ -463,7 +490,9 @@ def read_errata(node: Node | None, report: Report) -> dict[str, ErratumSpec]:
         return {}
     out = {}
     for name, entry in node.entries.items():
-        record = validate(ErratumSpec, entry.node, _mapping_values(entry.node), f"erratum `{name}`", report)
+        record = validate(
+            ErratumSpec, entry.node, _mapping_values(entry.node), f"erratum `{name}`", report
+        )
         if record is not None:
             out[name] = record
     return out

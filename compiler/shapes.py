@@ -144,9 +144,7 @@ def floor_divide(size: Dim, add: int, divisor: int) -> Dim:
         offset = size.offset + size.divisor * (add + size.shift)
         return replace(size, offset=offset, divisor=size.divisor * divisor, shift=0)
     if size.factor % divisor == 0:
-        return replace(
-            size, factor=size.factor // divisor, shift=(size.shift + add) // divisor
-        )
+        return replace(size, factor=size.factor // divisor, shift=(size.shift + add) // divisor)
     return None
 
 

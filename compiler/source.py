@@ -126,7 +126,9 @@ def parse_yaml(text: str, file: str) -> Mapping:
         raise fail("empty-file", "the file is empty", Span(file, 1, 1), help=_ROOT_HELP)
     if not isinstance(root, Mapping):
         what = "a list" if isinstance(root, Sequence) else f"the text `{_short(root.text)}`"
-        raise fail("not-a-spec", f"the file holds {what}, not a mapping", root.span, help=_ROOT_HELP)
+        raise fail(
+            "not-a-spec", f"the file holds {what}, not a mapping", root.span, help=_ROOT_HELP
+        )
     return root
 
 

@@ -53,7 +53,10 @@ class Summary:
 def summarize(graph: Graph, depth: int = 1) -> Summary:
     """Return the numbers of a graph; `depth` is how far regions are opened."""
     fields = _receptive_fields(graph)
-    costs = {n.name: (graph.count_params(n), graph.count_macs(n), _bytes(n)) for n in graph.nodes.values()}
+    costs = {
+        n.name: (graph.count_params(n), graph.count_macs(n), _bytes(n))
+        for n in graph.nodes.values()
+    }
     totals = _totals(graph, costs)
     stages: list[Stage] = []
     stack = [(m, 1) for m in reversed(graph.regions[""].members) if m not in graph.inputs]
@@ -89,7 +92,11 @@ def _totals(graph: Graph, costs: dict[str, Cost]) -> dict[str, Cost]:
     out = dict(costs)
     for name in reversed(list(graph.regions)):
         members = [out[m] for m in graph.regions[name].members]
-        out[name] = (sum(m[0] for m in members), sum(m[1] for m in members), sum(m[2] for m in members))
+        out[name] = (
+            sum(m[0] for m in members),
+            sum(m[1] for m in members),
+            sum(m[2] for m in members),
+        )
     return out
 
 
@@ -102,7 +109,9 @@ def _bytes(node: Node) -> int:
     return size
 
 
-def _stage(graph: Graph, name: str, depth: int, cost: Cost, fields: dict[str, tuple[Field, Field] | None]) -> Stage:
+def _stage(
+    graph: Graph, name: str, depth: int, cost: Cost, fields: dict[str, tuple[Field, Field] | None]
+) -> Stage:
     node = graph.tensor(name)
     field = fields[node.name]
     seen = (round(field[0][0]), round(field[1][0])) if field else None
@@ -118,7 +127,9 @@ def stage_title(graph: Graph, name: str) -> str:
     """Return the words for a stage: `4 x Inception-A`, `Reduction-A`, or its name."""
     region = graph.regions.get(name)
     if region is None:
-        return graph.nodes[name].info.title or graph.nodes[name].info.label or name.rpartition(".")[2]
+        return (
+            graph.nodes[name].info.title or graph.nodes[name].info.label or name.rpartition(".")[2]
+        )
     if region.kind == "repeat" and region.members:
         return f"{len(region.members)} x {_title(graph, region.members[0], region)}"
     return _title(graph, name, region)
@@ -167,5 +178,3 @@ def kinds(graph: Graph) -> dict[str, int]:
     for node in graph.nodes.values():
         out[node.op.kind] = out.get(node.op.kind, 0) + 1
     return out
-
-

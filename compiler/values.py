@@ -84,13 +84,17 @@ class Values:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, (int, Fraction)):
-            return self._refuse(field, formula, value, "is not a number")
+            self._refuse(field, formula, value, "is not a number")
+            return None
         if isinstance(value, Fraction):
-            return self._refuse(field, formula, value, "is not a whole number")
+            self._refuse(field, formula, value, "is not a whole number")
+            return None
         if value < least:
-            return self._refuse(field, formula, value, f"is less than {least}")
+            self._refuse(field, formula, value, f"is less than {least}")
+            return None
         if value > MAX_COUNT:
-            return self._refuse(field, formula, value, f"is more than {MAX_COUNT:,}")
+            self._refuse(field, formula, value, f"is more than {MAX_COUNT:,}")
+            return None
         return value
 
     def _refuse(self, field: str, formula: Any, value: Value, why: str) -> None:
@@ -114,7 +118,8 @@ class Values:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, (int, Fraction)):
-            return self._refuse(field, formula, value, "is not a number")
+            self._refuse(field, formula, value, "is not a number")
+            return None
         return float(value)
 
     def pair(self, field: str, attribute: str = "", least: int = 1) -> Pair | None:
@@ -220,7 +225,9 @@ def coerce(type: str, value: Any) -> tuple[Value, str]:
     if type == "kernel":
         return _kernel(value, whole)
     if type == "padding":
-        return (value, "") if value in ("same", "valid", "V") or whole else (None, "is not a padding")
+        return (
+            (value, "") if value in ("same", "valid", "V") or whole else (None, "is not a padding")
+        )
     if type == "activation":
         fits = value in ACTIVATION_WORDS
         return (value, "") if fits else (None, f"is not one of {listing(ACTIVATION_WORDS)}")
@@ -234,6 +241,10 @@ def _kernel(value: Any, whole: bool) -> tuple[Value, str]:
         parts = value.split("x")
         if len(parts) == 2 and all(p.isdigit() and int(p) >= 1 for p in parts):
             return (int(parts[0]), int(parts[1])), ""
-    if isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(v, int) for v in value):
+    if (
+        isinstance(value, (list, tuple))
+        and len(value) == 2
+        and all(isinstance(v, int) for v in value)
+    ):
         return (value[0], value[1]), ""
     return None, "is not a kernel such as 3x3"

@@ -14,7 +14,9 @@ ACTIONS = ("set", "replace", "remove", "after", "before")
 
 def overlay(base: Mapping, variant: Mapping, report: Report) -> Mapping:
     """Return the base's mapping with the variant's keys over it and its `changes` made."""
-    entries = {k: e for k, e in base.entries.items() if k not in ("import", "blocks", "extends", "changes")}
+    entries = {
+        k: e for k, e in base.entries.items() if k not in ("import", "blocks", "extends", "changes")
+    }
     for key, entry in variant.entries.items():
         below = entries.get(key)
         if key in MERGED and below is not None:
@@ -28,7 +30,11 @@ def overlay(base: Mapping, variant: Mapping, report: Report) -> Mapping:
             _apply(items, change, report)
         entries["layers"] = Entry(layers.key_span, Sequence(tuple(items), layers.node.span))
     elif changes is not None:
-        report.add(Diagnostic("bad-change", "`changes` is a list, on a base that has `layers`", changes.span))
+        report.add(
+            Diagnostic(
+                "bad-change", "`changes` is a list, on a base that has `layers`", changes.span
+            )
+        )
     return Mapping(entries, variant.span)
 
 
@@ -55,7 +61,11 @@ def _apply(items: list[Node], change: Node, report: Report) -> None:
     action, entry = next(iter(change.entries.items()))
     if action not in ACTIONS or not isinstance(entry.node, Scalar):
         hint = did_you_mean(action, ACTIONS)
-        report.add(Diagnostic("bad-change", f"`{action}` is not a change{hint}", entry.key_span, help=_FORMS))
+        report.add(
+            Diagnostic(
+                "bad-change", f"`{action}` is not a change{hint}", entry.key_span, help=_FORMS
+            )
+        )
         return
     names = [node_name(item) for item in items]
     target = entry.node.text
@@ -78,7 +88,14 @@ def _edit(items: list[Node], at: int, action: str, change: Mapping, report: Repo
     wanted = {"replace": "by", "after": "insert", "before": "insert"}.get(action)
     extra = [k for k in rest if k != wanted] if action != "set" else []
     if extra:
-        report.add(Diagnostic("bad-change", f"`{action}` has no key `{extra[0]}`", rest[extra[0]].key_span, help=_FORMS))
+        report.add(
+            Diagnostic(
+                "bad-change",
+                f"`{action}` has no key `{extra[0]}`",
+                rest[extra[0]].key_span,
+                help=_FORMS,
+            )
+        )
         return
     if action == "remove":
         del items[at]
@@ -88,11 +105,20 @@ def _edit(items: list[Node], at: int, action: str, change: Mapping, report: Repo
         entry = rest.get(str(wanted))
         if entry is None or not isinstance(entry.node, Sequence):
             report.add(
-                Diagnostic("bad-change", f"`{action}` needs `{wanted}`, a list of layers", change.span, help=_FORMS)
+                Diagnostic(
+                    "bad-change",
+                    f"`{action}` needs `{wanted}`, a list of layers",
+                    change.span,
+                    help=_FORMS,
+                )
             )
             return
         new = entry.node.items
-        place = {"replace": slice(at, at + 1), "after": slice(at + 1, at + 1), "before": slice(at, at)}
+        place = {
+            "replace": slice(at, at + 1),
+            "after": slice(at + 1, at + 1),
+            "before": slice(at, at),
+        }
         items[place[action]] = new
 
 
@@ -107,7 +133,9 @@ def _set(item: Node, values: dict[str, Entry]) -> Node:
     for key, entry in values.items():
         old = entries.get(key)
         keep = key == "with" and old is not None
-        entries[key] = Entry(entry.key_span, _merge(old.node, entry.node)) if keep and old else entry
+        entries[key] = (
+            Entry(entry.key_span, _merge(old.node, entry.node)) if keep and old else entry
+        )
     return Mapping(entries, item.span)
 
 

@@ -24,7 +24,9 @@ def verify(graph: Graph, shapes: bool = False) -> None:
             raise VerifyError(f"the input `{name}` is not an input node")
     for output in graph.outputs:
         if output.node not in graph.nodes:
-            raise VerifyError(f"the output `{output.name}` reads `{output.node}`, which is not in the graph")
+            raise VerifyError(
+                f"the output `{output.name}` reads `{output.node}`, which is not in the graph"
+            )
     if shapes:
         _verify_shapes(graph)
 
@@ -52,7 +54,9 @@ def _verify_regions(graph: Graph) -> None:
             raise VerifyError(f"the region `{region.name}` is filed under `{name}`")
         for member in region.members:
             if member not in graph.nodes and member not in graph.regions:
-                raise VerifyError(f"the region `{name}` holds `{member}`, which is not in the graph")
+                raise VerifyError(
+                    f"the region `{name}` holds `{member}`, which is not in the graph"
+                )
             if member in owner:
                 raise VerifyError(f"`{member}` stands in `{owner[member]}` and in `{name}`")
             owner[member] = name
@@ -60,7 +64,9 @@ def _verify_regions(graph: Graph) -> None:
                 raise VerifyError(f"the region `{member}` does not know its parent `{name}`")
         for tensor in (*region.inputs, region.output):
             if tensor not in graph.nodes:
-                raise VerifyError(f"the region `{name}` names `{tensor}`, which is not in the graph")
+                raise VerifyError(
+                    f"the region `{name}` names `{tensor}`, which is not in the graph"
+                )
     loose = [n for n in (*graph.nodes, *graph.regions) if n not in owner and n != ""]
     if loose:
         raise VerifyError(f"`{loose[0]}` stands in no region")

@@ -20,24 +20,39 @@ INPUT_HELP = "another input size, as 3x75x75 or image=3x75x75; letters leave a s
 
 def add_spec(parser: argparse.ArgumentParser) -> None:
     """Add SPEC, --set and --input."""
-    parser.add_argument("spec", metavar="SPEC", help="a spec file, or a shipped name such as inception_v4")
+    parser.add_argument(
+        "spec", metavar="SPEC", help="a spec file, or a shipped name such as inception_v4"
+    )
     add_variation(parser)
 
 
 def add_variation(parser: argparse.ArgumentParser) -> None:
     """Add --set and --input."""
     parser.add_argument(
-        "--set", dest="settings", metavar="NAME=VALUE", action="append", default=[], help=SETTING_HELP
+        "--set",
+        dest="settings",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help=SETTING_HELP,
     )
     parser.add_argument(
-        "--input", dest="inputs", metavar="[NAME=]CxHxW", action="append", default=[], help=INPUT_HELP
+        "--input",
+        dest="inputs",
+        metavar="[NAME=]CxHxW",
+        action="append",
+        default=[],
+        help=INPUT_HELP,
     )
 
 
 def add_format(parser: argparse.ArgumentParser, *choices: str) -> None:
     """Add --format with its choices, the first one the default."""
     parser.add_argument(
-        "--format", choices=choices, default=choices[0], help=f"what to print (default: {choices[0]})"
+        "--format",
+        choices=choices,
+        default=choices[0],
+        help=f"what to print (default: {choices[0]})",
     )
 
 
@@ -92,7 +107,9 @@ def write_with(path: Path, write: Callable[[Path], object]) -> Path:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
+        )
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
     os.close(handle)

@@ -20,14 +20,20 @@ nothing reused, and the receptive field; then what was published about the netwo
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_spec(parser)
-    parser.add_argument("--depth", type=int, default=1, metavar="N", help="open regions N deep (default: 1)")
+    parser.add_argument(
+        "--depth", type=int, default=1, metavar="N", help="open regions N deep (default: 1)"
+    )
     add_format(parser, "text", "json")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the table; 0."""
     summary = summarize(graph_from(args), max(1, args.depth))
-    text = json.dumps(as_json(summary), indent=2, ensure_ascii=False) if args.format == "json" else as_text(summary)
+    text = (
+        json.dumps(as_json(summary), indent=2, ensure_ascii=False)
+        if args.format == "json"
+        else as_text(summary)
+    )
     write(sys.stdout, text + "\n")
     return 0
 
@@ -88,7 +94,10 @@ def as_text(summary: Summary) -> str:
     inputs = ", ".join(f"{name} {shape.paper}" for name, shape in summary.inputs)
     lines = [head, f"input: {inputs} (height x width x channels)", ""]
     lines += _table([HEADERS, *rows, total])
-    lines += ["", f"{summary.macs / 1e9:.3f} GMAC = {2 * summary.macs / 1e9:.3f} GFLOP for one sample"]
+    lines += [
+        "",
+        f"{summary.macs / 1e9:.3f} GMAC = {2 * summary.macs / 1e9:.3f} GFLOP for one sample",
+    ]
     return "\n".join(lines + _claims(summary))
 
 
@@ -120,7 +129,9 @@ def _table(rows: list[tuple[str, ...]]) -> list[str]:
 
 def _cells(row: tuple[str, ...], widths: list[int]) -> str:
     first = row[0] + " " * (widths[0] - display_width(row[0]))
-    return "  ".join([first, *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
+    return "  ".join(
+        [first, *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
+    ).rstrip()
 
 
 def _claims(summary: Summary) -> list[str]:
@@ -139,5 +150,7 @@ def _claims(summary: Summary) -> list[str]:
             said = f"{claim.value:,} {'MAC' if claim.of == 'macs' else claim.of} ({state})"
             said += f': "{claim.text}"' if claim.text else ""
         note = f" [erratum {claim.erratum}]" if claim.erratum else ""
-        lines += textwrap.wrap(f"{said}, {claim.source}{note}", 80, initial_indent="  - ", subsequent_indent="    ")
+        lines += textwrap.wrap(
+            f"{said}, {claim.source}{note}", 80, initial_indent="  - ", subsequent_indent="    "
+        )
     return lines

@@ -80,5 +80,7 @@ class Normalize(_Elementwise):
     def infer_shape(self, *inputs: Shape) -> Shape:
         shape = one(inputs, "normalize")
         if len(shape) != 1:
-            raise ShapeError(f"normalize needs a vector, it receives the map {shape}", "not-a-vector")
+            raise ShapeError(
+                f"normalize needs a vector, it receives the map {shape}", "not-a-vector"
+            )
         return shape

@@ -104,14 +104,11 @@ def window_grid(
     )
 
 
-def least_window(
-    kernel: Pair, padding: Pads | Literal["same"], dilation: Pair = (1, 1)
-) -> Pair:
+def least_window(kernel: Pair, padding: Pads | Literal["same"], dilation: Pair = (1, 1)) -> Pair:
     """Return the smallest grid on which a window fits."""
     if padding == "same":
         return (1, 1)
     least = [
-        max(1, d * (k - 1) + 1 - sum(p))
-        for k, p, d in zip(kernel, padding, dilation, strict=True)
+        max(1, d * (k - 1) + 1 - sum(p)) for k, p, d in zip(kernel, padding, dilation, strict=True)
     ]
     return least[0], least[1]

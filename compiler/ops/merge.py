@@ -20,7 +20,9 @@ class Concat(Op):
         _check_operands(inputs, self.kind)
         if len({len(s) for s in inputs}) > 1 or not all(map(agree, zip(*(s.grid for s in inputs)))):
             raise ShapeError("concat needs the same height and width from every operand")
-        return Shape((_total([s.channels for s in inputs]), *map(agreed, zip(*(s.grid for s in inputs)))))
+        return Shape(
+            (_total([s.channels for s in inputs]), *map(agreed, zip(*(s.grid for s in inputs))))
+        )
 
 
 @dataclass(frozen=True)

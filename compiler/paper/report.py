@@ -23,7 +23,7 @@ def as_text(comparison: Comparison, is_buildable: bool = True) -> str:
     for finding in comparison.findings:
         lines.append(f"  {finding.place:<9} {_title(finding)}: {_counts(finding.counts)}")
         lines += _deviations(finding, told)
-    lines.append(f"  {_verdict(comparison, is_buildable)}")
+    lines.append(f"  {verdict(comparison, is_buildable)}")
     return "\n".join(lines) + "\n"
 
 
@@ -51,7 +51,8 @@ def _deviations(finding: Finding, told: set[str]) -> list[str]:
     return lines
 
 
-def _verdict(comparison: Comparison, is_buildable: bool) -> str:
+def verdict(comparison: Comparison, is_buildable: bool = True) -> str:
+    """Return the comparison in one line."""
     totals = _counts(comparison.totals())
     deviations, unexplained = len(comparison.deviations), len(comparison.unexplained)
     if unexplained:

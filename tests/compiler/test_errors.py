@@ -43,10 +43,21 @@ def test_lines_fit_a_terminal(case: Path) -> None:
 def codes_in_source() -> set[str]:
     """Return every code that the compiler can report."""
     text = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "compiler").rglob("*.py"))
-    made = re.findall(r"(?:Diagnostic|fail|ShapeError|bad|_report_layer)\(\s*(?:layer,\s*|[^()]*?)?\"([a-z]+(?:-[a-z0-9]+)+)\"", text)
+    made = re.findall(
+        r"(?:Diagnostic|fail|ShapeError|bad|_report_layer)\(\s*(?:layer,\s*|[^()]*?)?\"([a-z]+(?:-[a-z0-9]+)+)\"",
+        text,
+    )
     return set(made) | set(re.findall(r"code: str = \"([a-z-]+)\"", text))
 
 
 def test_every_code_has_a_case() -> None:
-    shown = {c for p in CASES for c in re.findall(r"^(?:error|warning)\[([a-z0-9-]+)\]", p.with_suffix(".txt").read_text(encoding="utf-8"), re.M)}
+    shown = {
+        c
+        for p in CASES
+        for c in re.findall(
+            r"^(?:error|warning)\[([a-z0-9-]+)\]",
+            p.with_suffix(".txt").read_text(encoding="utf-8"),
+            re.M,
+        )
+    }
     assert codes_in_source() - shown - ELSEWHERE == set()

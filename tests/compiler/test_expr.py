@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from compiler.expr import ExprError, Unknown, Value, evaluate, parse, show_value
 
-NAMES: dict[str, Value] = {"k": 384, "w": Fraction("1.3"), "in.channels": 256, "yes": True, "gone": None}
+NAMES: dict[str, Value] = {
+    "k": 384,
+    "w": Fraction("1.3"),
+    "in.channels": 256,
+    "yes": True,
+    "gone": None,
+}
 
 
 def value(text: str) -> Value:
@@ -94,5 +100,10 @@ def test_arithmetic_is_exact(a: int, b: int, c: int) -> None:
 
 def test_values_show_as_a_spec_writes_them() -> None:
     assert [show_value(v) for v in (True, Fraction("22.4"), (1, 7), None, 3, "same")] == [
-        "true", "22.4", "1x7", "?", "3", "same",
+        "true",
+        "22.4",
+        "1x7",
+        "?",
+        "3",
+        "same",
     ]

@@ -28,7 +28,10 @@ def out(graph: Graph) -> tuple[object, ...]:
 
 
 def test_inserting_a_layer_renames_nothing_else(tmp_path: Path) -> None:
-    before = network(tmp_path, "layers:\n- {conv: 3x3, filters: 8}\n- {conv: 5x5, filters: 8}\n- {conv: 1x1, filters: 4, name: end}\n")
+    before = network(
+        tmp_path,
+        "layers:\n- {conv: 3x3, filters: 8}\n- {conv: 5x5, filters: 8}\n- {conv: 1x1, filters: 4, name: end}\n",
+    )
     after = network(
         tmp_path,
         "layers:\n- {conv: 3x3, filters: 8}\n- {conv: 1x7, filters: 8}\n- relu\n- {conv: 5x5, filters: 8}\n- {conv: 1x1, filters: 4, name: end}\n",
@@ -38,7 +41,9 @@ def test_inserting_a_layer_renames_nothing_else(tmp_path: Path) -> None:
 
 
 def test_a_changed_width_keeps_the_name(tmp_path: Path) -> None:
-    names = [list(network(tmp_path, f"layers: [{{conv: 3x3, filters: {n}}}]").nodes) for n in (8, 16)]
+    names = [
+        list(network(tmp_path, f"layers: [{{conv: 3x3, filters: {n}}}]").nodes) for n in (8, 16)
+    ]
     assert names[0] == names[1]
 
 
@@ -51,17 +56,25 @@ def test_repeats_number_their_copies_and_do_not_share(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_a_repeat_of_none_passes_the_input_on(tmp_path: Path, count: int) -> None:
-    graph = network(tmp_path, f"params: {{n: {count}}}\nlayers: [{{conv: 1x1, filters: 4, repeat: n, name: c}}, {{relu: true, name: r}}]\n")
+    graph = network(
+        tmp_path,
+        f"params: {{n: {count}}}\nlayers: [{{conv: 1x1, filters: 4, repeat: n, name: c}}, {{relu: true, name: r}}]\n",
+    )
     assert out(graph) == ((4 if count else 64), 8, 8)
 
 
 def test_index_counts_the_copies(tmp_path: Path) -> None:
-    graph = network(tmp_path, "layers: [{conv: 1x1, filters: 8 * (index + 1), repeat: 3, name: c}]\n")
+    graph = network(
+        tmp_path, "layers: [{conv: 1x1, filters: 8 * (index + 1), repeat: 3, name: c}]\n"
+    )
     assert [graph.nodes[f"c.{i}"].shape[0] for i in range(3)] == [8, 16, 24]
 
 
 def test_the_same_operand_twice(tmp_path: Path) -> None:
-    graph = network(tmp_path, "layers:\n- {relu: true, name: a}\n- {add: [a, a], name: s}\n- {concat: [a, s, a], name: c}\n")
+    graph = network(
+        tmp_path,
+        "layers:\n- {relu: true, name: a}\n- {add: [a, a], name: s}\n- {concat: [a, s, a], name: c}\n",
+    )
     assert graph.nodes["s"].inputs == ("a", "a")
     assert graph.nodes["c"].inputs == ("a", "s", "a")
     assert out(graph) == (192, 8, 8)
@@ -69,12 +82,19 @@ def test_the_same_operand_twice(tmp_path: Path) -> None:
 
 
 def test_a_layer_may_read_one_that_is_written_later(tmp_path: Path) -> None:
-    graph = network(tmp_path, "layers:\n- {relu: true, name: a, from: b}\n- {conv: 1x1, filters: 4, name: b, from: x}\n- {add: [a, b]}\n")
+    graph = network(
+        tmp_path,
+        "layers:\n- {relu: true, name: a, from: b}\n- {conv: 1x1, filters: 4, name: b, from: x}\n- {add: [a, b]}\n",
+    )
     assert list(graph.nodes) == ["x", "b", "a", "add"]
 
 
 def test_shared_parameters_count_once(tmp_path: Path) -> None:
-    graph = network(tmp_path, "layers:\n- {conv: 3x3, filters: 1, name: a}\n- {conv: 3x3, filters: 1, name: b, share: a}\n", "{x: [1, 4, 4]}")
+    graph = network(
+        tmp_path,
+        "layers:\n- {conv: 3x3, filters: 1, name: a}\n- {conv: 3x3, filters: 1, name: b, share: a}\n",
+        "{x: [1, 4, 4]}",
+    )
     assert params(graph) == 10
     assert graph.nodes["b"].share == "a"
 
@@ -99,7 +119,10 @@ def test_a_false_condition_leaves_a_layer_out(tmp_path: Path) -> None:
 
 
 def test_a_residual_adds_the_scaled_body_to_its_input(tmp_path: Path) -> None:
-    graph = network(tmp_path, "layers: [{residual: {body: [{conv: 1x1, filters: 64}], scale: 0.1, activation: relu}}]\n")
+    graph = network(
+        tmp_path,
+        "layers: [{residual: {body: [{conv: 1x1, filters: 64}], scale: 0.1, activation: relu}}]\n",
+    )
     assert print_graph(graph, shapes=False).splitlines()[2:-2] == [
         "  residual: residual {",
         "    body: branch {",
@@ -132,7 +155,14 @@ def test_defaults_apply_where_a_layer_does_not_say(tmp_path: Path) -> None:
         "layers: [{conv: 3x3, filters: 4, name: a}, {conv: 3x3, filters: 4, norm: none, padding: same, name: b}, {conv: 1x1, filters: 4, linear: true, name: c}]\n"
     )
     graph = network(tmp_path, body)
-    assert [n for n in graph.nodes if n != "x"] == ["a.conv", "a.norm", "a.act", "b.conv", "b.act", "c"]
+    assert [n for n in graph.nodes if n != "x"] == [
+        "a.conv",
+        "a.norm",
+        "a.act",
+        "b.conv",
+        "b.act",
+        "c",
+    ]
     norm, conv, linear = (graph.nodes[n].op for n in ("a.norm", "b.conv", "c"))
     assert isinstance(norm, BatchNorm) and isinstance(conv, Conv2d) and isinstance(linear, Conv2d)
     assert (norm.eps, norm.momentum) == (0.001, 0.0003)
@@ -141,7 +171,10 @@ def test_defaults_apply_where_a_layer_does_not_say(tmp_path: Path) -> None:
 
 
 def test_keep_and_drop_are_two_words_for_one_thing(tmp_path: Path) -> None:
-    rates = [network(tmp_path, f"layers: [{{dropout: {{{w}}}}}]").nodes["dropout"].op for w in ("keep: 0.8", "drop: 0.2")]
+    rates = [
+        network(tmp_path, f"layers: [{{dropout: {{{w}}}}}]").nodes["dropout"].op
+        for w in ("keep: 0.8", "drop: 0.2")
+    ]
     assert rates == [Dropout(0.2), Dropout(0.2)]
 
 
@@ -152,9 +185,15 @@ def test_a_parameter_can_be_a_padding_a_kernel_or_an_activation(tmp_path: Path) 
     assert graph.nodes["c.act"].op.function == "silu"  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(("pad", "grid"), [("[0, 3]", (17, 17)), ("[3, 0]", (23, 11)), ("same", (17, 17))])
-def test_kernel_and_padding_are_height_first(tmp_path: Path, pad: str, grid: tuple[int, int]) -> None:
-    graph = network(tmp_path, f"layers: [{{conv: [1, 7], filters: 4, padding: {pad}}}]", "{x: [4, 17, 17]}")
+@pytest.mark.parametrize(
+    ("pad", "grid"), [("[0, 3]", (17, 17)), ("[3, 0]", (23, 11)), ("same", (17, 17))]
+)
+def test_kernel_and_padding_are_height_first(
+    tmp_path: Path, pad: str, grid: tuple[int, int]
+) -> None:
+    graph = network(
+        tmp_path, f"layers: [{{conv: [1, 7], filters: 4, padding: {pad}}}]", "{x: [4, 17, 17]}"
+    )
     assert out(graph) == (4, *grid)
 
 
@@ -164,14 +203,19 @@ def test_depthwise_groups(tmp_path: Path) -> None:
 
 
 def test_six_input_channels(tmp_path: Path) -> None:
-    graph = network(tmp_path, "layers: [{conv: 3x3, filters: 16, norm: batch_norm}]", "{x: [6, 64, 64]}")
+    graph = network(
+        tmp_path, "layers: [{conv: 3x3, filters: 16, norm: batch_norm}]", "{x: [6, 64, 64]}"
+    )
     assert params(graph) == 896
 
 
 def test_several_inputs_and_outputs(tmp_path: Path) -> None:
     body = "outputs: [a, {name: aux, from: b.c, training_only: true}]\nlayers:\n- {add: [x, y], name: a}\n- {layers: [{conv: 1x1, filters: 2, name: c}], name: b}\n"
     graph = network(tmp_path, body, "{x: [3, 8, 8], y: [3, 8, 8]}")
-    assert [(o.name, o.node, o.training_only) for o in graph.outputs] == [("a", "a", False), ("aux", "b.c", True)]
+    assert [(o.name, o.node, o.training_only) for o in graph.outputs] == [
+        ("a", "a", False),
+        ("aux", "b.c", True),
+    ]
 
 
 def test_a_block_with_two_inputs(tmp_path: Path) -> None:
@@ -189,7 +233,9 @@ def test_three_thousand_layers_in_a_row(tmp_path: Path) -> None:
 
 def test_blocks_ninety_deep(tmp_path: Path) -> None:
     blocks = "".join(f"  b{i}: {{layers: [{{block: b{i + 1}}}]}}\n" for i in range(90))
-    graph = network(tmp_path, f"blocks:\n{blocks}  b90: {{layers: [relu]}}\nlayers: [{{block: b0}}]\n")
+    graph = network(
+        tmp_path, f"blocks:\n{blocks}  b90: {{layers: [relu]}}\nlayers: [{{block: b0}}]\n"
+    )
     assert len(graph.nodes) == 2
 
 
@@ -198,7 +244,9 @@ def test_width_rounding_does_not_distribute_over_a_concat(tmp_path: Path) -> Non
         "params: {w: 1.3}\nlayers:\n- branches:\n    a: [{conv: 1x1, filters: int(512*w)}]\n    b: [{conv: 1x1, filters: int(512*w)}]\n"
         "  join: concat\n- {residual: {body: [{conv: 1x1, filters: int(1024*w)}]}}\n"
     )
-    (tmp_path / "net.yaml").write_text(f"network: net\ninput: {{x: [64, 8, 8]}}\n{body}", encoding="utf-8")
+    (tmp_path / "net.yaml").write_text(
+        f"network: net\ninput: {{x: [64, 8, 8]}}\n{body}", encoding="utf-8"
+    )
     _, report, _ = draft_graph(tmp_path / "net.yaml")
     found = report.diagnostics[0]
     assert found.message == "`add` cannot add 8x8x1331 with 8x8x1330"

@@ -106,7 +106,9 @@ def test_a_large_file_without_aliases_loads() -> None:
     assert len(values(text)["a"]) == 20_000  # type: ignore[index]
 
 
-def test_imports_that_go_in_a_circle_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_imports_that_go_in_a_circle_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     write(
         tmp_path,
@@ -199,5 +201,7 @@ def test_a_variant_says_only_what_differs(tmp_path: Path) -> None:
 
 
 def test_unknown_spec_names_suggest_a_near_one() -> None:
-    with pytest.raises(UsageError, match=r"there is no spec incepton_v4 \(did you mean `inception_v4`\?\)"):
+    with pytest.raises(
+        UsageError, match=r"there is no spec incepton_v4 \(did you mean `inception_v4`\?\)"
+    ):
         load_graph("incepton_v4")

@@ -1,0 +1,336 @@
+"""`build`: check, build the module, run it once, write the artefacts, print the stage table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compiler.commands.options import add_format, add_spec, graph_from, write_file, write_with
+from compiler.commands.summary import as_json as summary_json
+from compiler.commands.summary import as_text as summary_text
+from compiler.diagnose import write
+from compiler.errors import BackendError, UsageError
+from compiler.graph import Graph
+from compiler.print_graph import print_graph
+from compiler.summarize import summarize
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+HELP = """Compile a spec: check it, build the module on the GPU if there is one, run one forward on
+a photograph, write the artefacts to build/NAME/ and print the stage table. Files are written
+whole or not at all."""
+
+TARGETS = ("torch", "source", "onnx", "export")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_spec(parser)
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR",
+        type=Path,
+        help="folder for the files (default: build/NAME)",
+    )
+    parser.add_argument(
+        "--target",
+        default="torch,source",
+        metavar="LIST",
+        help=f"what to make, of {','.join(TARGETS)} (default: torch,source)",
+    )
+    parser.add_argument(
+        "--optimize", action="store_true", help="run the optimiser's passes first (inference only)"
+    )
+    parser.add_argument(
+        "--device", default="auto", help="auto (a GPU if there is one), cpu or cuda"
+    )
+    parser.add_argument(
+        "--weights", metavar="FILE", type=Path, help="safetensors (or a torch checkpoint) to load"
+    )
+    parser.add_argument(
+        "--save-weights", action="store_true", help="write the module's weights as safetensors"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the initial weights (default: 0)"
+    )
+    parser.add_argument("--image", metavar="FILE", type=Path, help="a photograph for the forward")
+    parser.add_argument(
+        "--taps", default="", metavar="LIST", help="layers or blocks that become outputs too"
+    )
+    parser.add_argument(
+        "--emit", choices=("graph", "shapes", "optimized"), help="print this stage and stop"
+    )
+    parser.add_argument(
+        "--print-after-each", action="store_true", help="print the graph after every pass"
+    )
+    add_format(parser, "text", "json")
+
+
+@dataclass(slots=True)
+class Built:
+    """What a build has made so far."""
+
+    graph: Graph
+    module: nn.Module
+    state: dict[str, Tensor]
+    folder: Path
+    taps: tuple[str, ...]
+    say: Callable[[str], None]
+    files: list[Path] = field(default_factory=list)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build a spec; 0."""
+    targets = _targets(args.target)
+    graph = graph_from(args)
+    if args.emit in ("graph", "shapes"):
+        write(sys.stdout, print_graph(graph, shapes=args.emit == "shapes"))
+        return 0
+    _check_open_sizes(graph)
+    optimized = _optimize(graph, args) if args.optimize or args.emit == "optimized" else graph
+    if args.emit == "optimized":
+        write(sys.stdout, print_graph(optimized))
+        return 0
+    say = _speaker(args.format == "text")
+    folder = args.output or Path("build") / graph.name
+    _check_folder(folder)
+    built = _build(graph, optimized, args, folder, say)
+    device = _device(args.device)
+    forward = _forward(built, device, args.image)
+    for target in targets:
+        MAKERS[target](built)
+    _write_texts(built, graph)
+    if args.save_weights:
+        _save_weights(built)
+    _report(graph, built, device, forward, args.format)
+    return 0
+
+
+def _speaker(is_text: bool) -> Callable[[str], None]:
+    def say(text: str) -> None:
+        if is_text:
+            write(sys.stdout, text + "\n")
+
+    return say
+
+
+def _targets(text: str) -> list[str]:
+    names = [t.strip() for t in text.split(",") if t.strip()]
+    for name in names:
+        if name not in TARGETS:
+            raise UsageError(f"unknown target: {name} (must be one of {', '.join(TARGETS)})")
+    return names
+
+
+def _check_open_sizes(graph: Graph) -> None:
+    for name in graph.inputs:
+        shape = graph.nodes[name].shape
+        if not shape.is_known:
+            raise UsageError(
+                f"the input `{name}` is {shape.paper}, a size is left open; say --input {name}=3x299x299"
+            )
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file, not a folder")
+
+
+def _optimize(graph: Graph, args: argparse.Namespace) -> Graph:
+    from compiler.optimize import optimize_graph
+
+    def show(name: str, after: Graph) -> None:
+        if args.print_after_each:
+            write(sys.stdout, f"after {name}:\n{print_graph(after)}\n")
+
+    return optimize_graph(graph, after_each=show)
+
+
+def _build(
+    graph: Graph,
+    optimized: Graph,
+    args: argparse.Namespace,
+    folder: Path,
+    say: Callable[[str], None],
+) -> Built:
+    """Build the module, load weights, and convert them where the graph was optimised."""
+    say(f"{graph.title}: checked, {len(graph.nodes)} operations")
+    say("loading torch ...")
+    from backends.torch_module import build_module
+
+    taps = tuple(t.strip() for t in args.taps.split(",") if t.strip())
+    module = build_module(graph, seed=args.seed, taps=taps)
+    if args.weights is not None:
+        from backends.weights_io import load_weights
+
+        load_weights(module, args.weights)
+        say(f"weights: {args.weights}")
+    state = dict(module.state_dict())
+    if optimized is not graph:
+        from backends.parameters import convert_state
+
+        state = convert_state(optimized, state)
+        module = build_module(optimized, taps=taps)
+        module.load_state_dict(state, strict=False)
+        say(f"optimised: {len(graph.nodes)} operations became {len(optimized.nodes)}")
+    return Built(optimized, module, state, folder, taps, say)
+
+
+def _device(name: str) -> str:
+    import torch
+
+    has_gpu = torch.cuda.is_available()
+    if name == "auto":
+        return "cuda" if has_gpu else "cpu"
+    if name.split(":")[0] not in ("cpu", "cuda"):
+        raise UsageError(f"unknown device: {name} (must be one of auto, cpu, cuda)")
+    if name.startswith("cuda") and not has_gpu:
+        raise UsageError("--device cuda: this torch sees no GPU; say --device auto or cpu")
+    return name
+
+
+def _forward(built: Built, device: str, image: Path | None) -> dict[str, Any]:
+    """Run the module once in eval mode and return what came of it."""
+    import torch
+
+    inputs = tuple(_sample(built.graph, name, image).to(device) for name in built.graph.inputs)
+    module = built.module.to(device).eval()
+    with torch.inference_mode():
+        start = time.perf_counter()
+        out = module(*inputs)
+        milliseconds = (time.perf_counter() - start) * 1000
+    logits = _first_tensor(out).float().cpu()
+    if not bool(torch.isfinite(logits).all()):
+        raise BackendError("the forward gives values that are not finite; look at the weights")
+    best = [int(i) for i in logits.flatten(1)[0].topk(min(5, logits[0].numel())).indices]
+    module.cpu()
+    return {
+        "device": _device_name(device),
+        "input": [list(t.shape) for t in inputs],
+        "output": list(logits.shape),
+        "milliseconds": round(milliseconds, 1),
+        "largest": best,
+        "image": str(image) if image else "the photograph that netdraft ships with",
+    }
+
+
+def _sample(graph: Graph, name: str, image: Path | None) -> Tensor:
+    import torch
+
+    shape = graph.nodes[name].shape.numbers
+    if len(shape) == 3 and shape[0] == 3:
+        from backends.photo import load_photo
+
+        return load_photo(image, shape[1], shape[2])
+    if image is not None:
+        raise UsageError(
+            f"--image: the input `{name}` is {graph.nodes[name].shape}, not an RGB image"
+        )
+    return torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
+
+
+def _first_tensor(out: Any) -> Tensor:
+    import torch
+
+    while not isinstance(out, torch.Tensor):
+        out = out[0]
+    return out
+
+
+def _device_name(device: str) -> str:
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu"
+
+
+def _make_torch(built: Built) -> None:
+    """The live module is what was run; its text form is the graph, written by `_write_texts`."""
+
+
+def _make_source(built: Built) -> None:
+    from backends.torch_source import emit_source
+
+    _add(
+        built,
+        write_file(
+            built.folder / f"{built.graph.name}.py", emit_source(built.graph, taps=built.taps)
+        ),
+    )
+
+
+def _make_onnx(built: Built) -> None:
+    built.say("building ONNX ...")
+    from backends.onnx_files import save_onnx
+    from backends.onnx_model import build_onnx
+
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in built.state.items()}
+    model = build_onnx(built.graph, arrays, taps=built.taps)
+    built.folder.mkdir(parents=True, exist_ok=True)
+    for path in save_onnx(model, built.folder / f"{built.graph.name}.onnx"):
+        _add(built, path)
+
+
+def _make_export(built: Built) -> None:
+    built.say("exporting with torch.export ...")
+    from backends.export_program import export_program, save_program
+
+    program = export_program(built.graph, built.module)
+    path = built.folder / f"{built.graph.name}.pt2"
+    _add(built, write_with(path, lambda temporary: save_program(program, temporary)))
+
+
+MAKERS: dict[str, Callable[[Built], None]] = {
+    "torch": _make_torch,
+    "source": _make_source,
+    "onnx": _make_onnx,
+    "export": _make_export,
+}
+
+
+def _add(built: Built, path: Path) -> None:
+    built.files.append(path)
+
+
+def _write_texts(built: Built, graph: Graph) -> None:
+    summary = json.dumps(summary_json(summarize(graph)), indent=2, ensure_ascii=False) + "\n"
+    _add(built, write_file(built.folder / f"{graph.name}.graph.txt", print_graph(built.graph)))
+    _add(built, write_file(built.folder / f"{graph.name}.summary.json", summary))
+
+
+def _save_weights(built: Built) -> None:
+    from backends.weights_io import save_weights
+
+    _add(built, save_weights(built.state, built.folder / f"{built.graph.name}.safetensors"))
+
+
+def _report(graph: Graph, built: Built, device: str, forward: dict[str, Any], format: str) -> None:
+    files = [{"path": str(p), "bytes": p.stat().st_size} for p in built.files]
+    summary = summarize(graph)
+    if format == "json":
+        report = {"summary": summary_json(summary), "forward": forward, "files": files}
+        write(sys.stdout, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        return
+    sizes = ", ".join("x".join(map(str, i)) for i in forward["input"])
+    write(sys.stdout, "\n" + summary_text(summary) + "\n\n")
+    write(
+        sys.stdout,
+        f"forward on {forward['device']}: {sizes} -> {'x'.join(map(str, forward['output']))} "
+        f"in {forward['milliseconds']:.0f} ms\nimage: {forward['image']}\n",
+    )
+    write(sys.stdout, "files:\n" + "".join(f"  {f['path']}  {_size(f['bytes'])}\n" for f in files))
+
+
+def _size(count: int) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count = count / 1000  # type: ignore[assignment]
+    return f"{count:.1f} GB"
