@@ -53,11 +53,8 @@ def edited(
     assert old in text
     folder = tmp_path / "specs"
     (folder / "blocks").mkdir(parents=True)
-    for name in (
-        "errata.yaml",
-        "inception_v4.yaml",
-        *(f"blocks/{p.name}" for p in Path("specs/blocks").glob("*.yaml")),
-    ):
+    blocks = [f"blocks/{path.name}" for path in Path("specs/blocks").glob("*.yaml")]
+    for name in ("errata.yaml", "inception_v4.yaml", *blocks):
         (folder / name).write_text(
             Path("specs", name).read_text(encoding="utf-8"), encoding="utf-8"
         )

@@ -376,3 +376,33 @@ def test_average_pools_leave_the_padding_out_but_torchvisions_do_not() -> None:
     assert counted(V4) == {False}
     assert counted(V4_SLIM) == {False}
     assert counted(V3) == {True}
+
+
+def gmac_of(spec: str, *settings: str) -> str:
+    graph = graph_of(spec, *settings)
+    return f"{sum(map(graph.count_macs, graph.nodes.values())) / 1e9:.3f}"
+
+
+@pytest.mark.parametrize("spec", [V2, V2_SLIM])
+def test_the_claim_about_cost_holds_the_computed_figures(spec: str) -> None:
+    (claim,) = [c for c in graph_of(spec).claims if c.erratum == "E27"]
+    for figure in (gmac_of(V4), gmac_of(V2), gmac_of(V2_SLIM), "76%", "107%"):
+        assert figure in claim.text
+
+
+def test_the_cost_of_inception_resnet_v1_is_near_that_of_inception_v3() -> None:
+    (claim,) = graph_of(V1).claims
+    assert gmac_of(V1) in claim.text
+    assert gmac_of(V3, "aux=false") in claim.text
+
+
+@pytest.mark.parametrize("spec", [V4, V4_SLIM, V2_SLIM, FACENET, V3, GOOGLENET])
+def test_published_counts_are_the_computed_ones(spec: str) -> None:
+    graph = graph_of(spec)
+    published = [c.value for c in graph.claims if c.of == "parameters"]
+    assert published == [count_params(graph)]
+
+
+@pytest.mark.parametrize(("spec", "gmac"), [(V3, "5.713"), (GOOGLENET, "1.498")])
+def test_the_zoo_costs_what_torchvision_publishes(spec: str, gmac: str) -> None:
+    assert gmac_of(spec, "aux=false") == gmac
