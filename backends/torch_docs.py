@@ -25,7 +25,7 @@ _PLAIN = str.maketrans(
 
 BUILTINS = frozenset(
     "F Any NamedTuple OrderedDict Tensor chain dict float group int isinstance len list math max "
-    "min nn range self str sum super torch tuple bool".split()
+    "min nn range self str sum super taps torch tuple bool".split()
 )
 """Names that an emitted file uses itself."""
 AMBIGUOUS = frozenset("lIO")
@@ -55,7 +55,8 @@ def class_name(name: str) -> str:
 def variable(name: str, taken: frozenset[str] | set[str] = frozenset()) -> str:
     """Return a name as a Python variable that hides nothing and is not taken."""
     out = re.sub(r"\W", "_", name)
-    if keyword.iskeyword(out) or keyword.issoftkeyword(out) or out in BUILTINS or out[:1].isdigit():
+    out = f"x{out}" if out[:1].isdigit() else out
+    if keyword.iskeyword(out) or keyword.issoftkeyword(out) or out in BUILTINS:
         out += "_"
     while out in taken:
         out += "_"

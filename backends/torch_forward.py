@@ -117,6 +117,8 @@ class Variables:
     results: tuple[str, ...]
     names: dict[str, str]
     """Node -> variable; starts with the arguments."""
+    alone: str | None = None
+    """The result that is returned by itself, which must be declared where mypy cannot type it."""
     last_use: dict[str, int] = field(default_factory=dict)
     holder: dict[str, str] = field(default_factory=dict)
     """Variable -> the node that it holds now."""
@@ -141,16 +143,25 @@ class Variables:
             own = variable(target.replace(".", "_"))
         elif self._is_only_result(line):
             own = self._unused(own if own != flow else RESULT)
-        elif not line.is_branch and self._is_free(flow, at):
-            own = flow
+        elif not (line.is_branch or line.training_only or self._is_kept(line, at, target)):
+            own = flow if self._is_free(flow, at) else own
         while own in AMBIGUOUS or not self._is_free(own, at):
             own += "_"
         self.names[target] = own
         self.holder[own] = target
 
+    def _is_kept(self, line: Line, at: int, target: str) -> bool:
+        """True when the flow goes on before the last reader of this value has come."""
+        following = (
+            i
+            for i, other in enumerate(self.lines[at + 1 :], at + 1)
+            if other.trunk == line.trunk and not (other.is_branch or other.training_only)
+        )
+        return next(following, len(self.lines)) < self.last_use.get(target, 0)
+
     def _is_only_result(self, line: Line) -> bool:
         """True for what is returned alone and comes from a module, which mypy cannot type."""
-        return self.results == line.targets and not line.is_typed
+        return line.targets == (self.alone,) and not line.is_typed
 
     def _unused(self, name: str) -> str:
         return RESULT if name in self.holder else name
@@ -160,10 +171,10 @@ class Variables:
         return node is None or self.last_use.get(node, -1) <= at
 
 
-def render(line: Line, names: dict[str, str], results: tuple[str, ...], depth: int) -> list[str]:
+def render(line: Line, names: dict[str, str], alone: str | None, depth: int) -> list[str]:
     """Return the text of a line; what is returned alone is declared a tensor."""
     targets = ", ".join(names[t] for t in line.targets)
-    declared = ": Tensor" if results == line.targets and not line.is_typed else ""
+    declared = ": Tensor" if line.targets == (alone,) and not line.is_typed else ""
     return laid_out(f"{targets}{declared} = ", line.code, "", depth, names.__getitem__)
 
 

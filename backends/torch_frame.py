@@ -54,6 +54,8 @@ class Writer(Protocol):
     graph: Graph
     exported: frozenset[str]
     """Nodes that leave the network."""
+    scopes: Mapping[str, Scope]
+    """Path -> scope."""
 
     def instance(self, scope: Scope, outer: Frame) -> Instance:
         """Write the class of a scope, or find it written."""
@@ -164,12 +166,12 @@ class Frame:
                 result,
                 str(node.shape),
                 trunk,
-                "_".join(path) if len(path) < 3 else f"{trunk}_{path[-1]}",
+                own_name(path, trunk),
                 folds=isinstance(node.op, (Scale, Add, Multiply, Slice, Activation))
                 and code is None
                 and not node.share,
                 hosts=isinstance(node.op, (Scale, Add, Multiply, Activation)),
-                is_typed=code is None and not node.share,
+                is_typed=isinstance(result, Call) and code is None and not node.share,
             )
         )
         return code
@@ -183,7 +185,7 @@ class Frame:
                 Call(reach, tuple(("", Value(self.body.resolved(i))) for i in scope.inputs)),
                 shapes,
                 trunk,
-                path[-1] if trunk == TRUNK else f"{trunk}_{path[-1]}",
+                own_name(path, trunk),
                 is_branch=scope.region.kind == "branch",
             )
         )
@@ -194,9 +196,10 @@ class Frame:
         if not nodes or not all(n.share for n in nodes):
             return None
         rest = len(nodes[0].name) - len(scope.name)
-        owner = str(nodes[0].share)[:-rest]
-        same = all(n.share == owner + n.name[len(scope.name) :] for n in nodes)
-        return self._shared_path(owner) if same and owner in self.writer.graph.regions else None
+        owner = self.writer.scopes.get(str(nodes[0].share)[:-rest])
+        if owner is None or not owner.is_callable or not _are_alike(owner, scope):
+            return None
+        return self._shared_path(owner.name)
 
     def _shared_path(self, owner: str) -> str:
         if owner in self.paths:
@@ -388,6 +391,23 @@ class NodeSite:
 
     def helper(self, name: str) -> str:
         return self.frame.writer.helper(name)
+
+
+def _are_alike(owner: Scope, user: Scope) -> bool:
+    """True when a call of `owner` computes what `user` stands for."""
+    cut, rest = len(owner.name), len(user.name)
+    shares = all(
+        n.share == owner.name + n.name[rest:] for n in user.nodes() if n.op.has_parameters
+    )
+    same_ends = [n[cut:] for n in owner.exports] == [n[rest:] for n in user.exports]
+    return shares and same_ends and len(owner.inputs) == len(user.inputs)
+
+
+def own_name(path: tuple[str, ...], trunk: str) -> str:
+    """Return the variable for a layer beside the flow: `short_wide`, `d_0`, `mixed_3a_pool`."""
+    if trunk == TRUNK:
+        return "_".join(path[-2:]) if path[-1].isdigit() else path[-1]
+    return f"{trunk}_{path[-1]}"
 
 
 def accessor(path: tuple[str, ...]) -> str:

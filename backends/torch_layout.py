@@ -19,9 +19,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list display."""
+    """A list display, or with other brackets a tuple or a dict."""
 
     items: tuple[Code, ...]
+    opening: str = "["
+    closing: str = "]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def flat(code: Code, names: Names) -> str:
     if isinstance(code, Value):
         return names(code.node)
     if isinstance(code, Listing):
-        return f"[{', '.join(flat(i, names) for i in code.items)}]"
+        return f"{code.opening}{', '.join(flat(i, names) for i in code.items)}{code.closing}"
     if isinstance(code, Joined):
         return "".join(flat(p, names) for p in code.parts)
     if isinstance(code, Copies):
@@ -115,7 +117,7 @@ def laid_out(prefix: str, code: Code, suffix: str, depth: int, names: Names) -> 
         loop = f"{margin}{INDENT}{_loop(code)}"
         return [f"{margin}{prefix}{code.opening}", *inner, loop, f"{margin}{code.closing}{suffix}"]
     if isinstance(code, Listing):
-        opening, closing = "[", "]"
+        opening, closing = code.opening, code.closing
         elements: list[tuple[str, Code]] = [("", i) for i in code.items]
     else:
         opening, closing = f"{code.function}(", ")"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from backends.torch_docs import variable
 from backends.torch_forward import RESULT, Body, Variables, render
 from backends.torch_frame import Frame, Writer, literal, parameter_name, symbols_of
-from backends.torch_layout import INDENT, call, laid_out
+from backends.torch_layout import INDENT, Code, Listing, call, laid_out
 from backends.torch_scopes import Scope
 from backends.torch_symbols import argument
 from backends.torch_text import Row, annotation, as_rows, constructor, returns_directly, with_comment
@@ -190,7 +190,9 @@ class NetworkClass:
         body.results = results
         self._mark_training()
         lines = body.folded()
-        names = Variables(lines, results, dict(body.inputs)).choose()
+        is_alone = len(network.lasting) == 1 and not (network.taps or network.features)
+        alone = results[0] if is_alone else None
+        names = Variables(lines, results, dict(body.inputs), alone).choose()
         args = ("self", *(f"{v}: Tensor" for v in body.inputs.values()))
         head = call("forward", *args)
         rows: list[Row] = [
@@ -205,7 +207,7 @@ class NetworkClass:
             if line is lines[-1] and self._is_plain and returns_directly(line, results):
                 text = laid_out("return ", line.code, "", 2, names.__getitem__)
                 return rows + as_rows(text, line)
-            rows += as_rows(render(line, names, results, 3 if guarded else 2), line)
+            rows += as_rows(render(line, names, alone, 3 if guarded else 2), line)
         return rows + self._return(names, guarded)
 
     def _mark_training(self) -> None:
@@ -218,23 +220,28 @@ class NetworkClass:
             line.training_only = not any(t in always for t in line.targets)
 
     def _return(self, names: dict[str, str], guarded: bool) -> list[Row]:
+        """Return the last statements: what leaves in evaluation, and what in training."""
         network, resolved = self.network, self.frame.body.resolved
         tapped = {t: names[resolved(n)] for t, n in network.taps.items()}
         if network.features:
-            return [(f"{INDENT * 2}return [{', '.join(tapped.values())}]", "")]
+            return _statement("return ", Listing(tuple(tapped.values())), 2)
         lasting = [names[resolved(o.node)] for o in network.lasting]
         passing = [names[resolved(o.node)] for o in network.passing]
-        pairs = ", ".join(f'"{t}": {v}' for t, v in tapped.items())
-        tail = f", {{{pairs}}}" if pairs else ""
-        whole = lasting[0] if len(lasting) == 1 else f"{self._tuple_name}({', '.join(lasting)})"
-        if not passing:
-            return [(f"{INDENT * 2}return {whole}{tail}", "")]
+        rows: list[Row] = []
+        if tapped:
+            pairs = tuple(f'"{t}": {v}' for t, v in tapped.items())
+            rows = _statement("taps = ", Listing(pairs, "{", "}"), 2)
+        whole: Code = lasting[0]
         if len(lasting) > 1:
-            whole = f"({', '.join(lasting)})"
-        rows = [] if guarded else [(f"{INDENT * 2}if self.training:", "")]
-        both = f"{self._tuple_name}({', '.join([*lasting, *passing])})"
-        rows.append((f"{INDENT * 3}return {both}{tail}", ""))
-        return [*rows, (f"{INDENT * 2}return {whole}{tail}", "")]
+            whole = Listing(tuple(lasting), "(", ")") if passing else call(self._tuple_name, *lasting)
+        if passing:
+            if rows or not guarded:
+                rows.append((f"{INDENT * 2}if self.training:", ""))
+            rows += self._returned(call(self._tuple_name, *lasting, *passing), 3)
+        return rows + self._returned(whole, 2)
+
+    def _returned(self, value: Code, depth: int) -> list[Row]:
+        return _statement("return ", value, depth, ", taps" if self.network.taps else "")
 
     def _returns(self) -> str:
         network = self.network
@@ -308,6 +315,10 @@ class NetworkClass:
                 printed.append(f"{INDENT}for name, tensor in tapped.items():")
                 printed.append(f'{INDENT * 2}print(f"{{name}}: {{tuple(tensor.shape)}}")')
         return [*out, *printed]
+
+
+def _statement(head: str, code: Code, depth: int, tail: str = "") -> list[Row]:
+    return [(line, "") for line in laid_out(head, code, tail, depth, str)]
 
 
 def _sample(node: Node) -> list[int]:

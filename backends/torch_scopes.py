@@ -57,6 +57,13 @@ class Scope:
         """True for one tensor in and one tensor out."""
         return self.is_callable and len(self.inputs) == 1 and len(self.exports) == 1
 
+    def all_scopes(self) -> Iterator[Scope]:
+        """Yield this scope and those inside it."""
+        yield self
+        for item in self.items:
+            if isinstance(item, Scope):
+                yield from item.all_scopes()
+
     def nodes(self) -> Iterator[Node]:
         """Yield the nodes inside, in execution order."""
         for item in self.items:

@@ -66,11 +66,13 @@ class _Writer:
         self.helpers: set[str] = set()
         self.taken = set(HELPERS) | RESERVED
         self.units = Units(self.free_name)
+        self.scopes: dict[str, Scope] = {}
 
     def write(self) -> str:
         """Return the file."""
         graph = self.graph
         scope = build_scopes(graph, self.network.leaving)
+        self.scopes = {s.name: s for s in scope.all_scopes()}
         name = self.free_name(class_name(graph.name))
         frame = network_frame(self, graph, scope)
         frame.build()

@@ -148,12 +148,13 @@ def _forward(frame: Frame, results: tuple[str, ...]) -> list[Row]:
     body = frame.body
     body.results = results
     lines = body.folded()
-    names = Variables(lines, results, dict(body.inputs)).choose()
+    alone = results[0] if len(results) == 1 else None
+    names = Variables(lines, results, dict(body.inputs), alone).choose()
     rows: list[Row] = []
     for line in lines:
         if line is lines[-1] and returns_directly(line, results):
             return rows + as_rows(laid_out("return ", line.code, "", 2, names.__getitem__), line)
-        rows += as_rows(render(line, names, results, 2), line)
+        rows += as_rows(render(line, names, alone, 2), line)
     return [*rows, (f"{INDENT * 2}return {', '.join(names[r] for r in results)}", "")]
 
 
