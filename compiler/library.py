@@ -5,7 +5,9 @@ from __future__ import annotations
 from compiler.errors import Report
 from compiler.graph import Info
 from compiler.load import Spec
-from compiler.lower import Argument, Lowering
+from compiler.lower import new_lowering
+from compiler.lower_blocks import lower_body, parameter_default
+from compiler.lowering import Argument
 from compiler.ops import Input
 
 
@@ -19,7 +21,7 @@ def check_library(spec: Spec, report: Report) -> int:
         block = spec.blocks.get(name)
         if block is None:
             continue
-        lowering = Lowering(spec, report, {})
+        lowering = new_lowering(spec, report, {})
         builder = lowering.builder
         info = Info(span=block.span())
         builder.open("", "network", tuple(block.inputs), info)
@@ -29,9 +31,9 @@ def check_library(spec: Spec, report: Report) -> int:
         for key, param in block.params.items():
             has_default = param.default is not None
             arguments[key] = Argument(
-                lowering.default(key, param, arguments) if has_default else None
+                parameter_default(lowering, key, param, arguments) if has_default else None
             )
-        end = lowering.body(block, f"{name}.", {i: i for i in block.inputs}, arguments)
+        end = lower_body(lowering, block, f"{name}.", {i: i for i in block.inputs}, arguments)
         builder.close(end)
         lowering.errata(block, block.errata)
     return len(spec.own_blocks)

@@ -16,9 +16,24 @@ from compiler.suggest import did_you_mean, listing
 from compiler.variant import overlay
 
 MAX_BYTES = 64 * 2**20
-TOP_KEYS = (
-    ["network", "title", "doc", "cite", "errata", "import", "blocks", "params", "input", "defaults", "layers", "outputs", "drawing", "claims", "extends", "changes"]
-)
+TOP_KEYS = [
+    "network",
+    "title",
+    "doc",
+    "cite",
+    "errata",
+    "import",
+    "blocks",
+    "params",
+    "input",
+    "defaults",
+    "layers",
+    "outputs",
+    "drawing",
+    "claims",
+    "extends",
+    "changes",
+]
 
 
 @dataclass(slots=True)

@@ -12,9 +12,12 @@ from compiler.expr import Value
 from compiler.fields import describe
 from compiler.graph import Claim, Definition, Graph, Info, Output, Parameter
 from compiler.load import Spec
-from compiler.lower import Argument, Lowering, cite, drawing
+from compiler.lower import new_lowering
+from compiler.lower_blocks import parameter_default
+from compiler.lowering import Argument, Lowering, cite, drawing
 from compiler.ops import Input
 from compiler.read import validate
+from compiler.references import tensor
 from compiler.scope import Frame, Scope
 from compiler.shapes import Dim, Shape, SymbolicDim
 from compiler.smallest import smallest_input
@@ -65,7 +68,7 @@ def _lower(
     shapes: Mapping[str, Shape],
     is_as_declared: bool,
 ) -> Graph:
-    lowering = Lowering(spec, report, _defaults(network, report))
+    lowering = new_lowering(spec, report, _defaults(network, report))
     builder = lowering.builder
     info = Info(network.span(), title=network.title, cite=cite(network.cite), doc=network.doc)
     info = replace(info, errata=lowering.errata(network, network.errata))
@@ -157,7 +160,7 @@ def _parameters(
                 f"{network.network} has no parameter `{name}`{did_you_mean(name, network.params)};"
                 f" it has {known}"
             )
-    lowering = Lowering(spec, report, {})
+    lowering = new_lowering(spec, report, {})
     out: dict[str, Argument] = {}
     for name, param in network.params.items():
         if name in settings:
@@ -176,7 +179,7 @@ def _parameters(
             )
             out[name] = Argument(None)
         else:
-            out[name] = Argument(lowering.default(name, param, out))
+            out[name] = Argument(parameter_default(lowering, name, param, out))
     return out
 
 
@@ -273,7 +276,7 @@ def _outputs(
         layer = network.layers[-1] if network.layers else None
         if layer is None:
             continue
-        lookup = lowering._values(layer, scope, end)
+        lookup = lowering.values(layer, scope, end)
         if item.when is not None and not Values(
             item, "`outputs`", lookup.lookup, lowering.report
         ).flag("when"):
@@ -281,7 +284,7 @@ def _outputs(
         steps = ("from",) if item.inputs else ("name",)
         proxy = layer.model_copy()
         proxy.locate(item._node)
-        node = lowering.tensor(item.inputs or item.name, proxy, scope, end, steps)
+        node = tensor(lowering, item.inputs or item.name, proxy, scope, end, steps)
         if any(o.name == item.name or o.node == node for o in out):
             lowering.report.add(
                 Diagnostic(

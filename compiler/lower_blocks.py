@@ -1,0 +1,238 @@
+"""Instances of blocks: arguments, inputs, body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pydantic_core import PydanticCustomError
+
+from compiler.errors import CompileError, Diagnostic, Remark, Span
+from compiler.expr import Expr, Value
+from compiler.fields import read_formula
+from compiler.lowering import Argument, Lowering
+from compiler.references import flat
+from compiler.scope import Frame, Scope
+from compiler.source import Mapping as YamlMapping
+from compiler.spec import BlockLayer, BlockSpec, Located, ParamSpec
+from compiler.suggest import did_you_mean, listing
+from compiler.values import Values, coerce
+
+
+def lower_block(
+    lowering: Lowering,
+    layer: BlockLayer,
+    path: str,
+    scope: Scope,
+    inputs: dict[str, str] | list[str],
+    values: Values,
+) -> str:
+    """Lower an instance of a block."""
+    tensors = flat(inputs)
+    block = lowering.spec.blocks.get(layer.block)
+    if block is None:
+        _unknown_block(lowering, layer)
+        return tensors[0]
+    if block.name in lowering.open_blocks:
+        cycle = [*lowering.open_blocks[lowering.open_blocks.index(block.name) :], block.name]
+        raise CompileError(
+            [
+                *lowering.report.diagnostics,
+                Diagnostic(
+                    "block-cycle",
+                    f"blocks contain each other: {' -> '.join(cycle)}",
+                    layer.span("block"),
+                    help="a block cannot contain itself; use `repeat`",
+                ),
+            ]
+        )
+    arguments = _arguments(lowering, layer, block, values)
+    bound = _bind_inputs(lowering, layer, block, inputs)
+    info = lowering.info(layer)
+    if info.title is None:
+        info = replace(info, title=block.title or block.name)
+    lowering.builder.open(
+        path,
+        "block",
+        tuple(tensors),
+        info,
+        definition=block.name,
+        arguments={k: a.value for k, a in arguments.items()},
+        argument_exprs={k: a.expr for k, a in arguments.items() if a.expr},
+    )
+    return lowering.builder.close(lower_body(lowering, block, path + ".", bound, arguments))
+
+
+def lower_body(
+    lowering: Lowering,
+    block: BlockSpec,
+    prefix: str,
+    inputs: dict[str, str],
+    arguments: dict[str, Argument],
+) -> str:
+    """Lower a block's layers under a prefix."""
+    lowering.open_blocks.append(block.name)
+    lowering.instances.add(block.name)
+    frame = Frame(block.name, {k: a.value for k, a in arguments.items()}, inputs)
+    frame.used = lowering.used_params.setdefault(block.name, set())
+    first = next(iter(inputs.values()))
+    frame.sizes_hold = lowering.builder.shapes[first].paper == block.input_size
+    end = lowering.chain(block.body, Scope(prefix, frame), first)[-1]
+    lowering.open_blocks.pop()
+    return end
+
+
+def _unknown_block(lowering: Lowering, layer: BlockLayer) -> None:
+    names = list(lowering.spec.blocks)
+    if layer.block in lowering.spec.faulty_blocks:
+        return
+    lowering.report.add(
+        Diagnostic(
+            "unknown-block",
+            f"there is no block `{layer.block}`{did_you_mean(layer.block, names)}",
+            layer.span("block"),
+            help=f"defined or imported are {listing(names)}"
+            if names
+            else "no block is defined or imported",
+        )
+    )
+
+
+def _bind_inputs(
+    lowering: Lowering, layer: BlockLayer, block: BlockSpec, inputs: dict[str, str] | list[str]
+) -> dict[str, str]:
+    wanted = block.inputs
+    if isinstance(inputs, dict):
+        unknown = [k for k in inputs if k not in wanted]
+        missing = [k for k in wanted if k not in inputs]
+        if unknown or missing:
+            what = f"has no input `{unknown[0]}`" if unknown else f"needs its input `{missing[0]}`"
+            lowering.report_layer(
+                layer,
+                "operand-count",
+                f"block `{block.name}` {what}",
+                f"its inputs are {listing(wanted)}",
+                "from",
+            )
+        fallback = next(iter(inputs.values()))
+        return {name: inputs.get(name, fallback) for name in wanted}
+    if len(inputs) != len(wanted):
+        lowering.report_layer(
+            layer,
+            "operand-count",
+            f"block `{block.name}` reads {len(wanted)} layer{'s' * (len(wanted) != 1)}, it is given {len(inputs)}",
+            f"name them: `from: {{{', '.join(f'{w}: ...' for w in wanted)}}}`",
+            "from",
+        )
+    return {name: inputs[min(i, len(inputs) - 1)] for i, name in enumerate(wanted)}
+
+
+def _arguments(
+    lowering: Lowering, layer: BlockLayer, block: BlockSpec, values: Values
+) -> dict[str, Argument]:
+    """Return a value for each parameter of a block."""
+    for name in layer.arguments:
+        if name not in block.params:
+            lowering.report.add(
+                Diagnostic(
+                    "unknown-parameter",
+                    f"block `{block.name}` has no parameter `{name}`{did_you_mean(name, block.params)}",
+                    _argument_key(layer, name),
+                    help=f"its parameters are {listing(block.params)}",
+                )
+            )
+    out: dict[str, Argument] = {}
+    for name, param in block.params.items():
+        if name in layer.arguments:
+            out[name] = _argument(lowering, layer, name, param, values)
+        elif param.default is not None:
+            out[name] = Argument(parameter_default(lowering, name, param, out))
+        else:
+            lowering.report.add(
+                Diagnostic(
+                    "missing-parameter",
+                    f"block `{block.name}` needs `{name}`"
+                    + (f" ({param.doc})" if param.doc else ""),
+                    layer.span(),
+                    remarks=(Remark(param.span(), "it is declared here, without a default"),),
+                    help=f"add `with: {{{name}: ...}}`",
+                )
+            )
+            out[name] = Argument(None)
+    return out
+
+
+def _argument(
+    lowering: Lowering, layer: BlockLayer, name: str, param: ParamSpec, values: Values
+) -> Argument:
+    written = layer.arguments[name]
+    expr = _formula(lowering, written, param.type, layer, name)
+    value = values.evaluate(expr, "with") if isinstance(expr, Expr) else written
+    if value is None and isinstance(expr, Expr):
+        return Argument(None, expr)
+    coerced, complaint = coerce(param.type, value)
+    if complaint:
+        shown = written if not isinstance(written, list) else "a list"
+        lowering.report.add(
+            Diagnostic(
+                "bad-value",
+                f"`{name}` = {shown} {complaint}; it is of type {param.type}",
+                layer.span("with", name),
+                remarks=(Remark(param.span(), "it is declared here"),),
+            )
+        )
+    return Argument(coerced, expr if isinstance(expr, Expr) else None)
+
+
+def _formula(lowering: Lowering, written: Any, type: str, layer: Located, name: str) -> Any:
+    """Return a written argument as an expression where its type allows one."""
+    if not isinstance(written, str) or type in ("text",):
+        return written
+    if type in ("padding", "activation", "kernel") and coerce(type, written)[1] == "":
+        return written
+    try:
+        return read_formula(written)
+    except PydanticCustomError as error:
+        lowering.report.add(
+            Diagnostic("bad-expression", f"`{name}`: {error.message()}", layer.span("with", name))
+        )
+        return None
+
+
+def parameter_default(
+    lowering: Lowering, name: str, param: ParamSpec, known: Mapping[str, Argument]
+) -> Value:
+    """Return the default of a parameter; it may be a formula over the ones before it."""
+    written = param.default
+    if isinstance(written, str) and coerce(param.type, written)[1]:
+        formula = _formula(lowering, written, param.type, param, name)
+        if isinstance(formula, Expr):
+            reader = Values(
+                param, f"parameter `{name}`", lambda n: _known(n, known), lowering.report
+            )
+            written = reader.evaluate(formula, "default")
+            if written is None:
+                return None
+    value, complaint = coerce(param.type, written)
+    if complaint and isinstance(param.default, str):
+        lowering.report.add(
+            Diagnostic(
+                "bad-value",
+                f"the default of `{name}`, {written}, {complaint}; it is of type {param.type}",
+                param.span("default"),
+            )
+        )
+    return value
+
+
+def _known(name: str, known: Mapping[str, Argument]) -> Value:
+    if name not in known:
+        raise KeyError(name, "a default can use the parameters before it")
+    return known[name].value
+
+
+def _argument_key(layer: BlockLayer, name: str) -> Span:
+    node = layer._node
+    inner = node.get("with") if isinstance(node, YamlMapping) else None
+    return inner.entries[name].key_span if isinstance(inner, YamlMapping) else layer.span()

@@ -1,0 +1,161 @@
+"""What is shared while a network is lowered: names, values, regions, findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from compiler.builder import Builder
+from compiler.errors import Diagnostic, Remark, Report, Span
+from compiler.expansion import Expansion
+from compiler.expr import Expr, Value
+from compiler.graph import Cite, Drawing, Erratum, Info
+from compiler.load import Spec
+from compiler.lower_ops import default_norm
+from compiler.naming import automatic_name, node_name
+from compiler.scope import Lookup, Named, Scope
+from compiler.source import Mapping as YamlMapping
+from compiler.spec import BrokenLayer, CiteSpec, DrawingSpec, Layer, Located
+from compiler.suggest import did_you_mean
+from compiler.values import Values
+
+Chain = Callable[["Lowering", list[Layer], Scope, str], list[str]]
+
+
+@dataclass(slots=True)
+class Argument:
+    """A value for a parameter, and the expression it was written as."""
+
+    value: Value
+    expr: Expr | None = None
+
+
+class Lowering:
+    """The state of lowering one network: the graph under construction, and what goes with it."""
+
+    def __init__(
+        self, spec: Spec, report: Report, defaults: Mapping[str, Layer], chain: Chain
+    ) -> None:
+        self.spec = spec
+        self.report = report
+        self.defaults = defaults
+        self.norm = default_norm(defaults, report)
+        self.builder = Builder(report)
+        self.open_blocks: list[str] = []
+        self.used_params: dict[str, set[str]] = {}
+        self.instances: set[str] = set()
+        self.sizes = Expansion(spec.blocks)
+        self._chain = chain
+
+    def chain(self, layers: list[Layer], scope: Scope, incoming: str) -> list[str]:
+        """Lower a list of layers and return what leaves it: one tensor, or a split's ends."""
+        return self._chain(self, layers, scope, incoming)
+
+    def declare(self, layer: Layer, scope: Scope) -> str:
+        """Give a layer its local name; a name that stands twice is reported."""
+        node = layer._node
+        assert node is not None
+        name: str | None
+        if isinstance(layer, BrokenLayer):
+            name = layer.name or scope.automatic(node_name(node) or "broken")
+        else:
+            principal = node.get(layer.op) if isinstance(node, YamlMapping) else None
+            name = layer.name or automatic_name(layer.op, principal)
+        if name is None:
+            named = layer.common.repeat is not None
+            name = scope.automatic(layer.op)
+            scope.names[name] = Named(scope.prefix + name, layer.span(), is_automatic=not named)
+            return name
+        if layer.name is None and layer.op not in ("block", "broken"):
+            name = scope.automatic(name)
+        span = layer.span("name") if layer.name else layer.span()
+        name = self.free(name, span, scope, layer.name is None)
+        scope.names[name] = Named(scope.prefix + name, span, layer.name is None)
+        return name
+
+    def free(self, name: str, span: Span, scope: Scope, is_automatic: bool) -> str:
+        """Return the name, or another one after reporting that it is taken."""
+        before = scope.names.get(name)
+        if before is None:
+            return name
+        generated = is_automatic or before.is_automatic
+        why = (
+            " (one of them is the name that a layer gets when it is given none)"
+            if generated
+            else ""
+        )
+        self.report.add(
+            Diagnostic(
+                "duplicate-name",
+                f"two layers are called `{name}`{why}",
+                span,
+                remarks=(Remark(before.span, "it is called so here too"),),
+                help="give one of them another `name`",
+            )
+        )
+        return scope.automatic(name)
+
+    def inner(self, scope: Scope, path: str, transparent: bool) -> Scope:
+        """Return the scope for what stands inside a layer: the same one if it adds no name."""
+        return scope if transparent else scope.child(path + ".")
+
+    def values(self, layer: Layer, scope: Scope, before: str) -> Values:
+        lookup = Lookup(scope, self.builder.shapes, before)
+        return Values(layer, f"`{layer.op}`", lookup, self.report, self.defaults.get(layer.op))
+
+    def report_layer(self, layer: Layer, code: str, message: str, help: str, key: str = "") -> None:
+        span = layer.span(key) if key else layer.span()
+        self.report.add(Diagnostic(code, message, span, help=help))
+
+    def info(self, layer: Layer) -> Info:
+        """Return what a layer says besides its computation."""
+        return Info(
+            span=layer.span(),
+            title=layer.common.title,
+            label=layer.common.label,
+            cite=cite(layer.common.cite),
+            errata=self.errata(layer, layer.common.errata),
+            drawn=layer.common.drawn,
+            size=layer.common.size,
+            doc=layer.common.doc,
+        )
+
+    def errata(self, where: Located, ids: list[str]) -> tuple[Erratum, ...]:
+        """Return the recorded errata with these ids; an unknown id is reported."""
+        out = []
+        for name in ids:
+            record = self.spec.errata.get(name)
+            if record is None:
+                self.report.add(
+                    Diagnostic(
+                        "unknown-erratum",
+                        f"no erratum `{name}` is recorded{did_you_mean(name, self.spec.errata)}",
+                        where.span("errata"),
+                        help="import the file that records it, such as errata.yaml",
+                    )
+                )
+                continue
+            out.append(
+                Erratum(
+                    name,
+                    record.where,
+                    record.printed,
+                    record.built,
+                    record.why,
+                    tuple(record.sources),
+                    record.severity,
+                    where.span(),
+                    None if record.explains is None else tuple(record.explains),
+                )
+            )
+        return tuple(out)
+
+
+def cite(spec: CiteSpec | None) -> Cite | None:
+    """Return a citation."""
+    return Cite(spec.figure, spec.table, spec.section, spec.code) if spec else None
+
+
+def drawing(spec: DrawingSpec | None) -> Drawing:
+    """Return drawing hints."""
+    return Drawing(spec.input, spec.sizes) if spec else Drawing()

@@ -1,0 +1,55 @@
+"""Layers that use the parameters of another layer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from compiler.graph import Node
+from compiler.lowering import Lowering
+from compiler.scope import Scope
+from compiler.spec import Layer
+from compiler.suggest import did_you_mean
+
+
+def share_parameters(
+    lowering: Lowering, layer: Layer, path: str, scope: Scope, before: int
+) -> None:
+    """Let the nodes of a layer, those after the first `before`, use another layer's parameters."""
+    owner = _owner(lowering, layer, path, scope)
+    nodes = lowering.builder.nodes
+    for name in list(nodes)[before:] if owner else []:
+        node = nodes[name]
+        twin_name = f"{owner}{name[len(path) :]}"
+        twin = nodes.get(twin_name)
+        if not node.op.has_parameters:
+            continue
+        if twin is None or not _alike(lowering, node, twin):
+            lowering.report_layer(
+                layer,
+                "share-mismatch",
+                f"`{name}` cannot use the parameters of `{twin_name}`: they are not alike",
+                "sharing layers need the same op, attributes and input channels",
+                "share",
+            )
+            return
+        nodes[name] = replace(node, share=twin.share or twin.name)
+
+
+def _owner(lowering: Lowering, layer: Layer, path: str, scope: Scope) -> str | None:
+    """Return the path of the layer that owns the parameters, or None after reporting."""
+    reference = str(layer.common.share)
+    head, dot, rest = reference.partition(".")
+    named = scope.find(head)
+    owner = f"{named.path}{dot}{rest}" if named else None
+    if owner is not None and owner != path:
+        return owner
+    known = [n for n in scope.visible() if n != "in"]
+    message = f"there is no layer `{reference}` to share with{did_you_mean(reference, known)}"
+    lowering.report_layer(layer, "unknown-layer", message, "", "share")
+    return None
+
+
+def _alike(lowering: Lowering, node: Node, twin: Node) -> bool:
+    shapes = lowering.builder.shapes
+    channels = [[shapes[i][:1] for i in n.inputs] for n in (node, twin)]
+    return twin.op == node.op and channels[0] == channels[1]
