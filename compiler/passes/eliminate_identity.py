@@ -27,10 +27,10 @@ def eliminate_identity(graph: Graph) -> Graph:
 
     Before:
         %a = Scale(%x) {factor=1} : (N, 8, 5, 5)
-        %b = Activation(%a) {function=relu} : (N, 8, 5, 5)
+        %b = ReLU(%a) : (N, 8, 5, 5)
 
     After:
-        %b = Activation(%x) {function=relu} : (N, 8, 5, 5)
+        %b = ReLU(%x) : (N, 8, 5, 5)
     """
     rewrite = Rewrite(graph)
     for node in graph.nodes.values():

@@ -24,11 +24,11 @@ def fold_batch_norm(graph: Graph) -> Graph:
     Before:
         %c.conv = Conv2d(%x) {out_channels=8, kernel_size=3x3, bias=false} : (N, 8, 5, 5)
         %c.norm = BatchNorm(%c.conv) {eps=0.001} : (N, 8, 5, 5)
-        %c.act = Activation(%c.norm) {function=relu} : (N, 8, 5, 5)
+        %c.act = ReLU(%c.norm) : (N, 8, 5, 5)
 
     After:
         %c.conv = Conv2d(%x) {out_channels=8, kernel_size=3x3, bias=true} : (N, 8, 5, 5)
-        %c.act = Activation(%c.conv) {function=relu} : (N, 8, 5, 5)
+        %c.act = ReLU(%c.conv) : (N, 8, 5, 5)
     """
     rewrite = Rewrite(graph)
     shared = shared_nodes(graph)

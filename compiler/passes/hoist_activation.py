@@ -19,12 +19,12 @@ def hoist_activation(graph: Graph) -> Graph:
 
     Before:
         %one.conv = Slice(%merged) {start=0, stop=96} : (N, 96, 35, 35)
-        %one.act = Activation(%one.conv) {function=relu} : (N, 96, 35, 35)
+        %one.act = ReLU(%one.conv) : (N, 96, 35, 35)
         %two.conv = Slice(%merged) {start=96, stop=160} : (N, 64, 35, 35)
-        %two.act = Activation(%two.conv) {function=relu} : (N, 64, 35, 35)
+        %two.act = ReLU(%two.conv) : (N, 64, 35, 35)
 
     After:
-        %merged_relu = Activation(%merged) {function=relu} : (N, 160, 35, 35)
+        %merged_relu = ReLU(%merged) : (N, 160, 35, 35)
         %one.act = Slice(%merged_relu) {start=0, stop=96} : (N, 96, 35, 35)
         %two.act = Slice(%merged_relu) {start=96, stop=160} : (N, 64, 35, 35)
     """
