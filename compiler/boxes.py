@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from compiler.errors import Span
@@ -45,8 +45,7 @@ def boxes_of(graph: Graph, region: str = "", by_name: bool = False) -> Boxes:
         by_name: show the block's parameters by name, as its definition's figure does.
     """
     whole = graph.regions[region]
-    names = _parameter_names(graph, whole) if by_name else ()
-    drafting = _Drafting(graph, whole, drawing_of(graph, whole), names)
+    drafting = _Drafting(graph, whole, drawing_of(graph, whole), by_name)
     drafting.draw_inputs()
     drafting.draw(whole, is_trunk=True)
     return Boxes(tuple(drafting.boxes.values()), tuple(drafting.arrows()), tuple(drafting.hidden))
@@ -57,12 +56,6 @@ def drawing_of(graph: Graph, region: Region) -> Drawing:
     if region.definition is None:
         return graph.drawing
     return graph.definitions[region.definition].drawing
-
-
-def _parameter_names(graph: Graph, region: Region) -> Collection[str]:
-    if region.definition is None:
-        return ()
-    return {p.name for p in graph.definitions[region.definition].params}
 
 
 def size_beside(drawing: Drawing, shape: Shape, is_trunk: bool, is_input: bool) -> str | None:
@@ -84,7 +77,7 @@ class _Drafting:
     graph: Graph
     whole: Region
     drawing: Drawing
-    params: Collection[str]
+    by_name: bool
     boxes: dict[str, Box] = field(default_factory=dict)
     box_of: dict[str, str] = field(default_factory=dict)
     """Node -> the box that it is in."""
@@ -130,7 +123,7 @@ class _Drafting:
         info = self.graph.info_of(name)
         shape = self.graph.tensor(name).shape
         size = size_beside(self.drawing, shape, is_trunk, is_input=name in self.graph.inputs)
-        label = label_of(self.graph, name, self.params)
+        label = label_of(self.graph, name, self.by_name)
         self.boxes[name] = Box(name, label, size, info.span)
 
     def _nodes(self, name: str) -> Iterator[str]:

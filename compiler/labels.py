@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import singledispatch
 
-from compiler.expr import show_value
 from compiler.graph import Graph, Node, Region
 from compiler.ops import (
-    ACTIVATIONS,
     Activation,
     AdaptiveAvgPool2d,
     Add,
@@ -32,33 +32,267 @@ from compiler.ops import (
     Upsample,
 )
 from compiler.ops.base import padding_text
-from compiler.shapes import Pair, show
+from compiler.shapes import Pads, Pair, Shape
 
-NONE: Collection[str] = ()
+FUNCTIONS = {
+    "relu": "Relu",
+    "relu6": "ReLU6",
+    "leaky_relu": "Leaky ReLU",
+    "elu": "ELU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
+    "softplus": "Softplus",
+    "hard_sigmoid": "Hard sigmoid",
+    "hard_swish": "Hard swish",
+}
+"""Activation in a spec -> its word; `Relu` is the paper's spelling."""
 
 
-def label_of(graph: Graph, name: str, params: Collection[str] = NONE) -> str:
+@dataclass(frozen=True, slots=True)
+class Convention:
+    """What follows a convolution in most of a network: it goes without saying in a label."""
+
+    norm: bool = True
+    activation: str | None = "relu"
+
+
+def convention(graph: Graph) -> Convention:
+    """Return what follows most convolutions of a network; without any, the paper's habit."""
+    layers = [r.members for r in graph.regions.values() if r.kind == "layer"]
+    inside = {name for members in layers for name in members}
+    layers += [(name,) for name in graph.nodes if name not in inside]
+    counts = Counter(
+        _company([graph.nodes[m] for m in members])
+        for members in layers
+        if any(isinstance(graph.nodes[m].op, Conv2d) for m in members)
+    )
+    return max(counts, key=lambda c: counts[c]) if counts else Convention()
+
+
+def _company(nodes: Sequence[Node]) -> Convention:
+    function = next((n.op.function for n in nodes if isinstance(n.op, Activation)), None)
+    return Convention(any(isinstance(n.op, BatchNorm) for n in nodes), function)
+
+
+Shown = Callable[[str, object], str]
+"""(attribute, its value) -> the text of it: the value, or the parameter that it was written as."""
+
+
+def layer_label(
+    nodes: Sequence[Node], usual: Convention, by_name: bool, ignore_label: bool = False
+) -> str:
+    """Return the words for one layer: its first operation, and what is unusual around it.
+
+    Args:
+        nodes: the operations of the layer in execution order.
+        usual: what follows a convolution without being said.
+        by_name: show a parameter's name where an attribute was written as one (`k`, not `192`).
+        ignore_label: the words of the operation even where the spec gives others.
+    """
+    head = next((n for n in nodes if isinstance(n.op, Conv2d | Linear)), nodes[0])
+    if head.info.label is not None and not ignore_label:
+        return head.info.label
+
+    def shown(attribute: str, value: object) -> str:
+        expr = head.exprs.get(attribute) if by_name else None
+        if expr is not None and all("." not in n and n != "index" for n in expr.names):
+            return "".join(expr.text.split())
+        return _value(value)
+
+    company = _company(nodes)
+    words, details = words_of(head.op, shown)
+    if isinstance(head.op, Conv2d):
+        details += _around(head.op, company, usual)
+    elif company.activation and head.op is not nodes[-1].op:
+        details.append(FUNCTIONS[company.activation])
+    return f"{words} ({' '.join(details)})" if details else words
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"{value[0]}x{value[1]}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _around(op: Conv2d, company: Convention, usual: Convention) -> list[str]:
+    """Return what sets a convolution apart: `Linear` is the paper's word for no activation."""
+    out = []
+    if company.activation != usual.activation:
+        if company.activation is None:
+            out.append("Linear" if not company.norm else "no activation")
+        else:
+            out.append(FUNCTIONS[company.activation])
+    elif company.norm != usual.norm:
+        out.append("batch norm" if company.norm else "no norm")
+    if op.bias == company.norm:
+        out.append("bias" if op.bias else "no bias")
+    return out
+
+
+@singledispatch
+def words_of(op: Op, shown: Shown) -> tuple[str, list[str]]:
+    """Return the words of an operation and the details for the brackets behind them."""
+    raise NotImplementedError(f"no words for the operation {op.kind}")
+
+
+def _pair(pair: Pair) -> str:
+    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
+
+
+def _stride(stride: Pair) -> list[str]:
+    return [] if stride == (1, 1) else [f"stride {_pair(stride)}"]
+
+
+def _padding(padding: Pads | str) -> list[str]:
+    text = padding_text(padding)
+    return {"same": [], "V": ["V"]}.get(text, [f"pad {text}"])
+
+
+@words_of.register
+def _(op: Conv2d, shown: Shown) -> tuple[str, list[str]]:
+    details = [shown("out_channels", op.out_channels) if op.out_channels else "?"]
+    details += _stride(op.stride)
+    if op.dilation != (1, 1):
+        details.append(f"dilation {_pair(op.dilation)}")
+    if op.groups != 1:
+        details.append(f"groups {shown('groups', op.groups)}")
+    details += _padding(op.padding)
+    return f"{shown('kernel_size', op.kernel_size)} Conv", details
+
+
+@words_of.register
+def _(op: MaxPool2d, shown: Shown) -> tuple[str, list[str]]:
+    return f"{shown('kernel_size', op.kernel_size)} MaxPool", _pooling(op)
+
+
+@words_of.register
+def _(op: AvgPool2d, shown: Shown) -> tuple[str, list[str]]:
+    counted = ["padding counted"] if op.count_include_pad and op.padding != ((0, 0), (0, 0)) else []
+    return f"{shown('kernel_size', op.kernel_size)} AvgPool", _pooling(op) + counted
+
+
+def _pooling(op: MaxPool2d | AvgPool2d) -> list[str]:
+    return _stride(op.stride) + _padding(op.padding) + (["ceil"] if op.ceil else [])
+
+
+@words_of.register
+def _(op: GlobalPool2d, shown: Shown) -> tuple[str, list[str]]:
+    words = "Average Pooling" if op.function == "avg" else "Max Pooling"
+    return words, ["1x1"] if op.keep_grid else []
+
+
+@words_of.register
+def _(op: AdaptiveAvgPool2d, shown: Shown) -> tuple[str, list[str]]:
+    return "Average Pooling", [f"to {_value(op.output_size)}"]
+
+
+@words_of.register
+def _(op: Upsample, shown: Shown) -> tuple[str, list[str]]:
+    return "Upsample", [f"{shown('factor', op.factor)}x"]
+
+
+@words_of.register
+def _(op: BatchNorm, shown: Shown) -> tuple[str, list[str]]:
+    return "Batch norm", [] if op.affine else ["no scale"]
+
+
+@words_of.register
+def _(op: Activation, shown: Shown) -> tuple[str, list[str]]:
+    return f"{FUNCTIONS[op.function]} activation", []
+
+
+@words_of.register
+def _(op: Scale, shown: Shown) -> tuple[str, list[str]]:
+    return "Activation Scaling", [shown("factor", op.factor)]
+
+
+@words_of.register
+def _(op: Dropout, shown: Shown) -> tuple[str, list[str]]:
+    return "Dropout", [f"keep {_value(round(1 - op.drop, 12))}"]
+
+
+@words_of.register
+def _(op: Softmax, shown: Shown) -> tuple[str, list[str]]:
+    return "Softmax", []
+
+
+@words_of.register
+def _(op: Identity, shown: Shown) -> tuple[str, list[str]]:
+    return "Identity", []
+
+
+@words_of.register
+def _(op: Normalize, shown: Shown) -> tuple[str, list[str]]:
+    return "L2 normalization", []
+
+
+@words_of.register
+def _(op: Linear, shown: Shown) -> tuple[str, list[str]]:
+    width = shown("out_features", op.out_features) if op.out_features else "?"
+    return "Fully connected", [width] + ([] if op.bias else ["no bias"])
+
+
+@words_of.register
+def _(op: Flatten, shown: Shown) -> tuple[str, list[str]]:
+    return "Flatten", []
+
+
+@words_of.register
+def _(op: Concat, shown: Shown) -> tuple[str, list[str]]:
+    return "Filter concat", []
+
+
+@words_of.register
+def _(op: Add, shown: Shown) -> tuple[str, list[str]]:
+    return "+", []
+
+
+@words_of.register
+def _(op: Multiply, shown: Shown) -> tuple[str, list[str]]:
+    return "\u00d7", []
+
+
+@words_of.register
+def _(op: Slice, shown: Shown) -> tuple[str, list[str]]:
+    return "Channels", [f"{op.start} to {op.stop - 1}"]
+
+
+@words_of.register
+def _(op: Input, shown: Shown) -> tuple[str, list[str]]:
+    return "Input", [Shape(op.dims).paper]
+
+
+PAPER = Convention()
+"""What `Conv` means in the paper: batch norm and ReLU follow, the figures draw neither."""
+
+
+def label_of(graph: Graph, name: str, by_name: bool = False, usual: Convention = PAPER) -> str:
     """Return the words in a box: `3x3 Conv (96 stride 2 V)`, `4 x Inception-A`.
 
     Args:
         graph: where it stands.
         name: a node, or a region of any kind.
-        params: parameters to show by name, not by value: those of the block whose definition
-            is drawn (Figure 7: `1x1 Conv (k)`).
+        by_name: show a parameter's name where an attribute was written as one (`k`, not `192`).
+        usual: what follows a convolution without being said.
     """
     label = graph.info_of(name).label
-    return automatic_label(graph, name, params) if label is None else label
+    return automatic_label(graph, name, by_name, usual) if label is None else label
 
 
-def automatic_label(graph: Graph, name: str, params: Collection[str] = NONE) -> str:
+def automatic_label(
+    graph: Graph, name: str, by_name: bool = False, usual: Convention = PAPER
+) -> str:
     """Return the words that the computation itself has, whatever the spec's `label` says."""
     if name in graph.nodes:
-        return op_label(graph.nodes[name], params, is_linear=True)
+        return layer_label([graph.nodes[name]], usual, by_name, ignore_label=True)
     region = graph.regions[name]
     if region.kind == "repeat":
-        return _repeat_label(graph, region, params)
+        return _repeat_label(graph, region, by_name)
     if region.kind == "layer":
-        return _layer_label(graph, region, params)
+        nodes = [graph.nodes[m] for m in region.members]
+        return layer_label(nodes, usual, by_name, ignore_label=True)
     return _title(graph, region)
 
 
@@ -70,119 +304,13 @@ def _title(graph: Graph, region: Region) -> str:
     return graph.definitions[region.definition].title if region.definition else region.local_name
 
 
-def _repeat_label(graph: Graph, region: Region, params: Collection[str]) -> str:
+def _repeat_label(graph: Graph, region: Region, by_name: bool) -> str:
     """Return `4 x Inception-A`; a repeat of one is no repeat, one of none is empty."""
     if not region.members:
-        return "0 x " + region.local_name
-    inner = region.info.title or label_of(graph, region.members[0], params)
+        return f"0 x {region.local_name}"
+    inner = region.info.title or label_of(graph, region.members[0], by_name)
     count = len(region.members)
     return inner if count == 1 else f"{count} x {inner}"
-
-
-def _layer_label(graph: Graph, region: Region, params: Collection[str]) -> str:
-    """Return the words for a layer of several operations; its own is the first."""
-    nodes = [graph.nodes[m] for m in region.members]
-    functions = [n.op.function for n in nodes if isinstance(n.op, Activation)]
-    return op_label(
-        nodes[0], params, is_linear=not functions, function=functions[0] if functions else "relu"
-    )
-
-
-def op_label(
-    node: Node, params: Collection[str] = NONE, is_linear: bool = False, function: str = "relu"
-) -> str:
-    """Return the words for one operation.
-
-    Args:
-        node: the operation.
-        params: parameters to show by name.
-        is_linear: no activation follows it in its layer (section 3.2's "Linear").
-        function: the activation that follows; any but ReLU is named.
-    """
-    op = node.op
-    if isinstance(op, Conv2d):
-        filters = _written(node, "out_channels", show(op.out_channels or None), params)
-        last = "Linear" if is_linear else ACTIVATIONS[function] if function != "relu" else ""
-        words = " ".join(w for w in (filters, *_window(op), last) if w)
-        return f"{_pair(op.kernel_size)} Conv ({words})"
-    if isinstance(op, Linear):
-        width = _written(node, "out_features", show(op.out_features or None), params)
-        return f"Fully connected ({width})"
-    if isinstance(op, Scale):
-        return f"Activation Scaling ({_written(node, 'factor', f'{op.factor:g}', params)})"
-    if isinstance(op, Input):
-        return f"Input ({node.shape.paper})"
-    return LABELS[type(op)](op)
-
-
-def _window(op: Conv2d | MaxPool2d | AvgPool2d) -> Iterator[str]:
-    """Yield what differs from stride 1 and SAME: `stride 2`, `V`."""
-    if op.stride != (1, 1):
-        yield f"stride {_square(op.stride)}"
-    if isinstance(op, Conv2d):
-        if op.dilation != (1, 1):
-            yield f"dilation {_square(op.dilation)}"
-        if op.groups != 1:
-            yield "depthwise" if op.groups == op.out_channels else f"groups {op.groups}"
-    padding = padding_text(op.padding)
-    if padding != "same":
-        yield padding if padding == "V" else f"pad {padding}"
-    if not isinstance(op, Conv2d) and op.ceil:
-        yield "ceil"
-
-
-def _pool(word: str) -> Callable[[Any], str]:
-    def label(op: MaxPool2d | AvgPool2d) -> str:
-        words = " ".join(_window(op))
-        return f"{_pair(op.kernel_size)} {word}" + (f" ({words})" if words else "")
-
-    return label
-
-
-def _pair(pair: Pair) -> str:
-    return f"{pair[0]}x{pair[1]}"
-
-
-def _square(pair: Pair) -> str:
-    return str(pair[0]) if pair[0] == pair[1] else _pair(pair)
-
-
-def _written(node: Node, attribute: str, value: str, params: Collection[str]) -> str:
-    """Return the expression where it reads nothing but the parameters to be shown by name."""
-    expr = node.exprs.get(attribute)
-    return (
-        expr.text if expr is not None and expr.names and set(expr.names) <= set(params) else value
-    )
-
-
-def _activation(op: Activation) -> str:
-    return "Relu activation" if op.function == "relu" else f"{ACTIVATIONS[op.function]} activation"
-
-
-LABELS: dict[type[Op], Callable[[Any], str]] = {
-    MaxPool2d: _pool("MaxPool"),
-    AvgPool2d: _pool("AvgPool"),
-    GlobalPool2d: lambda op: "Average Pooling" if op.function == "avg" else "Max Pooling",
-    AdaptiveAvgPool2d: lambda op: f"Average Pooling (to {_pair(op.output_size)})",
-    Upsample: lambda op: f"Upsampling (x {op.factor})",
-    BatchNorm: lambda op: "Batch norm",
-    Activation: _activation,
-    Dropout: lambda op: f"Dropout (keep {round(1 - op.drop, 12):g})",
-    Softmax: lambda op: "Softmax",
-    Identity: lambda op: "Identity",
-    Normalize: lambda op: "L2 normalisation",
-    Flatten: lambda op: "Flatten",
-    Concat: lambda op: "Filter concat",
-    Add: lambda op: "+",
-    Multiply: lambda op: "x",
-    Slice: lambda op: f"Channels {op.start} to {op.stop - 1}",
-}
-"""Op -> its words; what needs more than the op itself is in `op_label`."""
-
-
-def argument_words(region: Region) -> str:
-    """Return the arguments of a block's instance: `k = 192, l = 224`."""
-    return ", ".join(f"{name} = {show_value(value)}" for name, value in region.arguments.items())
 
 
 def is_drawn(graph: Graph, name: str) -> bool:
@@ -194,9 +322,6 @@ def is_drawn(graph: Graph, name: str) -> bool:
     if not graph.info_of(name).drawn:
         return False
     node = graph.nodes.get(name)
-    return node is None or not isinstance(node.op, Scale) or not _is_residual_scale(graph, name)
-
-
-def _is_residual_scale(graph: Graph, name: str) -> bool:
-    region = graph.regions.get(graph.parents[name])
-    return region is not None and region.kind == "residual"
+    if node is None or not isinstance(node.op, Scale):
+        return True
+    return graph.regions[graph.parents[name]].kind != "residual"

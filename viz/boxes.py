@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from compiler.graph import Definition, Drawing, Graph, Info, Region
+from compiler.labels import convention, layer_label
 from compiler.ops import Input, Op, Scale
 from viz.annotate import Annotator
 from viz.diagram import Box, BoxKind, Group, Item, Parallel, Series
 from viz.faults import Faults
 from viz.fold import names_in, runs
-from viz.labels import KINDS, convention, label_of
+from viz.labels import KINDS
 
 ENTRANCE_KINDS: dict[str, BoxKind] = {
     "filter": "concat",
@@ -140,7 +141,7 @@ class Boxes:
         members = names_in(self.graph, name)
         nodes = [self.graph.nodes[m] for m in members]
         info = self.graph.info_of(name)
-        label = info.label or label_of(nodes, self._usual, place.by_name)
+        label = info.label or layer_label(nodes, self._usual, place.by_name)
         if isinstance(nodes[0].op, Input):
             label = self._input_words(name, info, place)
         if copies:
