@@ -68,7 +68,7 @@ def _lower(
     shapes: Mapping[str, Shape],
     is_as_declared: bool,
 ) -> Graph:
-    lowering = new_lowering(spec, report, _defaults(network, report))
+    lowering = new_lowering(spec, report, layer_defaults(network, report))
     builder = lowering.builder
     info = Info(network.span(), title=network.title, cite=cite(network.cite), doc=network.doc)
     info = replace(info, errata=lowering.errata(network, network.errata))
@@ -122,7 +122,7 @@ def definition(block: BlockSpec, lowering: Lowering) -> Definition:
     return Definition(block.name, title, tuple(block.inputs), params, info, drawing(block.drawing))
 
 
-def _defaults(network: NetworkSpec, report: Report) -> dict[str, Layer]:
+def layer_defaults(network: NetworkSpec, report: Report) -> dict[str, Layer]:
     """Return op -> a layer that says what layers of that op need not say themselves."""
     out: dict[str, Layer] = {}
     node = network._node
