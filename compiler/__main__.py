@@ -18,6 +18,8 @@ EPILOG = "exit codes: 0 fine, 1 the spec is at fault, 2 wrong usage"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    # pydantic looks for plugins in every installed package, which takes longer than a check.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         return _run(arguments)
     except BrokenPipeError:
@@ -32,12 +34,13 @@ def _run(arguments: list[str]) -> int:
     if args.command is None:
         parser_for([]).print_help(sys.stderr)
         return 2
-    from compiler.diagnose import print_diagnostics
     from compiler.errors import BackendError, CompileError, UsageError
 
     try:
         return int(args.run(args))
     except CompileError as error:
+        from compiler.diagnose import print_diagnostics
+
         print_diagnostics(error.diagnostics, error.texts)
         return 1
     except BackendError as error:

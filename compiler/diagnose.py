@@ -6,22 +6,15 @@ import json
 import os
 import sys
 import textwrap
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from typing import IO, Any
+from typing import Any
 
 from compiler.errors import Diagnostic, Remark, Span
+from compiler.terminal import display_width, wants_color, write
 
 WIDTH = 80
 RED, YELLOW, BLUE, BOLD, PLAIN = "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;34m", "\x1b[1m", "\x1b[0m"
 Paint = Callable[[str, str], str]
-
-
-def wants_color(stream: IO[str]) -> bool:
-    """True for a terminal, unless NO_COLOR is set or the terminal is dumb."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return False
-    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
 
 
 def as_text(
@@ -135,14 +128,6 @@ def _fit(source: str, span: Span, margin: int) -> tuple[str, int, int]:
     return printable, before, max(1, min(width, room - before))
 
 
-def display_width(text: str) -> int:
-    """Return the columns that a text takes: East Asian wide characters take two."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
-    )
-
-
 def as_dict(found: Diagnostic) -> dict[str, Any]:
     """Return a diagnostic as JSON-ready data."""
     return {
@@ -238,10 +223,3 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic], texts: Mapping[str, str
     text = as_text(diagnostics, texts, wants_color(sys.stderr))
     if text:
         write(sys.stderr, text + "\n")
-
-
-def write(stream: IO[str], text: str) -> None:
-    """Write text to a stream whatever its encoding."""
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(text.encode(encoding, "replace").decode(encoding))
-    stream.flush()

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Literal
 from compiler.errors import NOWHERE, Span
 from compiler.expr import Expr, Value
 from compiler.ops import Op
-from compiler.recipe import Recipe
 from compiler.shapes import Shape
 
 if TYPE_CHECKING:
     from networkx import MultiDiGraph
+
+    from compiler.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)

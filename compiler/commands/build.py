@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from compiler.commands.options import add_format, add_spec, graph_from, write_file, write_with
 from compiler.commands.summary import as_json as summary_json
 from compiler.commands.summary import as_text as summary_text
-from compiler.diagnose import write
 from compiler.errors import BackendError, UsageError
 from compiler.graph import Graph
 from compiler.print_graph import print_graph
 from compiler.summarize import summarize
+from compiler.terminal import write
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

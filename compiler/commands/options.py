@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from compiler.build import draft_graph
-from compiler.diagnose import print_diagnostics
 from compiler.errors import CompileError, Report, UsageError, in_file_order
 from compiler.graph import Graph
 from compiler.load import Spec
@@ -85,7 +83,10 @@ def graph_from(args: argparse.Namespace) -> Graph:
     graph, report, spec = draft_from(args)
     if report.errors:
         raise CompileError(in_file_order(report.diagnostics, spec.texts), spec.texts)
-    print_diagnostics(report.diagnostics, spec.texts)
+    if report.diagnostics:
+        from compiler.diagnose import print_diagnostics  # on use, for start-up time
+
+        print_diagnostics(report.diagnostics, spec.texts)
     return graph
 
 
@@ -105,6 +106,8 @@ def write_with(path: Path, write: Callable[[Path], object]) -> Path:
     Raises:
         UsageError: the place cannot be written.
     """
+    import tempfile  # on use: most commands write nothing
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(

@@ -8,9 +8,9 @@ import sys
 from typing import Any
 
 from compiler.commands.options import add_format, add_spec, graph_from
-from compiler.diagnose import display_width, write
 from compiler.shapes import Dim, Shape
 from compiler.summarize import Stage, Summary, summarize
+from compiler.terminal import display_width, write
 
 HELP = """Print the stage table of a network: output size, parameters, multiply-accumulates (MAC;
 convolutions and linear layers, one sample; 1 MAC = 2 FLOP), activation memory in float32 with
