@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from viz.diagram import Box, Diagram, Group, Item, Parallel, Series, walk
-from viz.flows import BELOW, Flow, Flows, empty_column, is_chain
+from viz.flows import Flow, Flows, empty_column, is_chain
+from viz.font import font
 from viz.layered import layered
 from viz.measure import SIZE_GAP, BoxSize
-from viz.font import font
 from viz.placed import Point
 from viz.style import Theme
 from viz.text import visible
@@ -98,7 +98,7 @@ class Cells:
         content = self.series(item.content)
         fan_in = self._fan(item.content.items[:1])
         fan_out = self._fan(item.content.items[-1:])
-        caption = font().width(visible(item.label), theme.font_pt)
+        caption = caption_width(item.label, theme)
         lift = FRAME_PAD + fan_in
         height = lift + content.height + max(FRAME_PAD, fan_out) + theme.leading
         left, right = content.left + FRAME_PAD, content.right + FRAME_PAD
@@ -154,4 +154,6 @@ class Cells:
         return points
 
 
-__all__ = ["BELOW", "Cell", "Cells", "GroupCell", "ParallelCell", "SeriesCell"]
+def caption_width(words: str, theme: Theme) -> float:
+    """Return the width of the words over a frame."""
+    return font().width(visible(words), theme.font_pt)

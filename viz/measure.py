@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
 
@@ -106,8 +106,3 @@ def _shared(natural: Mapping[str, BoxSize]) -> dict[str, BoxSize]:
 
 def _is_short(size: BoxSize) -> bool:
     return len(size.lines) + len(size.notes) <= SHARED_LINES + len(size.notes)
-
-
-def caption_width(words: Sequence[str], size: float) -> float:
-    """Return the width of the widest of several lines."""
-    return max((font().width(visible(w), size) for w in words), default=0.0)

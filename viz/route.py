@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from viz.diagram import Arrow, Diagram, Group
 from viz.flows import ABOVE, BELOW, Flows, Step
+from viz.cells import FRAME_PAD, caption_width
 from viz.measure import BoxSize
 from viz.placed import Point
 from viz.ports import spread_heads
@@ -57,15 +58,14 @@ class Router:
         return [(x + dx, y + dy) for dx, dy in cell.ways.get(flow, [])]
 
     def _way_out(self, path: tuple[Step, ...], step: Step, last: Point) -> Point:
-        """Return where an arrow leaves the item that holds the series of `step`."""
-        holder = path[path.index(step) - 1].item
-        x, y = self.spots.top(holder)
-        return (x, y) if isinstance(holder, Group) else (last[0], y)
+        """Return where an arrow leaves the item that holds the series of `step`: straight up."""
+        return last[0], self.spots.top(path[path.index(step) - 1].item)[1]
 
-    def _way_in(self, path: tuple[Step, ...], step: Step, last: Point) -> Point:
+    def _way_in(self, path: tuple[Step, ...], step: Step, first: Point) -> Point:
+        """Return where an arrow enters it: a frame in the middle, a column right below."""
         holder = path[path.index(step) - 1].item
         x, y = self.spots.bottom(holder)
-        return (x, y) if isinstance(holder, Group) else (last[0], y)
+        return (x, y) if isinstance(holder, Group) else (first[0], y)
 
     def _obstacles(self) -> list[tuple[float, float, float, float]]:
         """Return what no arrow may touch, as (left, bottom, right, top): boxes and their sizes."""
@@ -75,6 +75,11 @@ class Router:
             size = self.sizes[box.id]
             half = size.width / 2
             out.append((x - half, y, x + half + size.beside, y + size.height))
+        for group in self.diagram.groups():
+            cell = self.spots.cells.of(group)
+            x, top = self.spots.top(group)
+            right = x - cell.left + FRAME_PAD + caption_width(group.label, self.theme)
+            out.append((x - cell.left, top - self.theme.leading, right, top))
         return out
 
 

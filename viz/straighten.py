@@ -16,8 +16,9 @@ def straighten(routes: list[list[Point]], obstacles: list[Rect]) -> list[list[Po
     """Return the routes with every bend gone that is not needed.
 
     A bend goes if the straight line between its neighbours keeps clear of all boxes and
-    crosses no arrow that the bent one did not cross. One arrow made straight may make room
-    for the next, so this is repeated until nothing changes.
+    crosses no arrow that the bent one did not cross; a bend at the end of a vertical piece
+    that cannot go comes as early as it can. One arrow made straight may make room for the
+    next, so this is repeated until nothing changes.
     """
     index = _Index(obstacles)
     out = [list(route) for route in routes]
@@ -30,18 +31,23 @@ def straighten(routes: list[list[Point]], obstacles: list[Rect]) -> list[list[Po
 
 
 def _straighten_one(number: int, route: list[Point], index: _Index, lines: _Lines) -> bool:
-    place, before = 1, len(route)
+    before = list(route)
+    place = 1
     while place < len(route) - 1:
         start, bend, end = route[place - 1 : place + 2]
-        if _is_straight(start, bend, end) or (
-            index.is_clear(start, end)
-            and lines.crossings(number, start, end)
-            <= lines.crossings(number, start, bend) + lines.crossings(number, bend, end)
-        ):
+        allowed = lines.crossings(number, start, bend) + lines.crossings(number, bend, end)
+
+        def is_good(a: Point, b: Point, most: int = allowed) -> bool:
+            return index.is_clear(a, b) and lines.crossings(number, a, b) <= most
+
+        if _is_straight(start, bend, end) or is_good(start, end):
             del route[place]
-        else:
-            place += 1
-    return len(route) != before
+            continue
+        if start[0] == bend[0]:
+            heights = (y for y in index.tops(start[1], bend[1]) if is_good((bend[0], y), end))
+            route[place] = (bend[0], next(heights, bend[1]))
+        place += 1
+    return route != before
 
 
 def _is_straight(a: Point, b: Point, c: Point) -> bool:
@@ -73,6 +79,11 @@ class _Index:
         self.rects = sorted(obstacles, key=lambda r: r[1])
         self.bottoms = [r[1] for r in self.rects]
         self.tallest = max((r[3] - r[1] for r in self.rects), default=0.0)
+
+    def tops(self, low: float, high: float) -> list[float]:
+        """Return the heights just above boxes between two heights, from the lowest up."""
+        tops = sorted({r[3] + CLEARANCE + 0.5 for r in self.rects if low < r[3] < high})
+        return [y for y in tops if y < high]
 
     def is_clear(self, a: Point, b: Point) -> bool:
         low, high = min(a[1], b[1]), max(a[1], b[1])
