@@ -89,6 +89,8 @@ class Frame:
     """Node or scope -> how forward reaches its module."""
     input_channels: dict[str, Symbol] = field(default_factory=dict)
     """Arguments that say how many channels come in."""
+    has_formulas: bool = False
+    """Some number is computed from the channels that come in."""
 
     def learn_inputs(self, outer: Frame) -> None:
         """Make the channels of every input an argument."""
@@ -297,6 +299,8 @@ class Frame:
 
     def write(self, symbol: Symbol) -> str:
         """Return the text of a symbol and note the arguments that it reads."""
+        if symbol.args and symbol.names & self.input_channels.keys():
+            self.has_formulas = True
         for spec_name, own in self.symbols.items():
             if own.kind == "name" and own.name in symbol.names:
                 self.used[_argument_key(spec_name, own)] = own.value

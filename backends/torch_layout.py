@@ -113,9 +113,9 @@ def laid_out(prefix: str, code: Code, suffix: str, depth: int, names: Names) -> 
     if isinstance(code, Joined):
         return [line] if prefix.endswith("(") else _parenthesised(prefix, code, suffix, depth, names)
     if isinstance(code, Copies):
-        inner = laid_out("", code.code, "", depth + 1, names)
+        copy = laid_out("", code.code, "", depth + 1, names)
         loop = f"{margin}{INDENT}{_loop(code)}"
-        return [f"{margin}{prefix}{code.opening}", *inner, loop, f"{margin}{code.closing}{suffix}"]
+        return [f"{margin}{prefix}{code.opening}", *copy, loop, f"{margin}{code.closing}{suffix}"]
     if isinstance(code, Listing):
         opening, closing = code.opening, code.closing
         elements: list[tuple[str, Code]] = [("", i) for i in code.items]

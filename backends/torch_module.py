@@ -40,12 +40,13 @@ def build_module(
         device: where the module goes; `None` leaves it on the CPU.
         taps: names of layers or blocks that `forward` returns too, as `(output, {name: tensor})`.
     """
-    return _built(graph, emit_source(graph, taps=taps), seed, device)
+    return build_from_source(graph, emit_source(graph, taps=taps), seed, device)
 
 
-def _built(
+def build_from_source(
     graph: Graph, source: str, seed: int, device: torch.device | str | None
 ) -> nn.Module:
+    """Return a network with fresh weights from emitted source of `graph`."""
     model = network_class(load_source(source))()
     initialize(model, seed)
     object.__setattr__(model, _GRAPH, graph)
@@ -96,7 +97,7 @@ def load_source(source: str) -> ModuleType:
     exec(compile(source, path, "exec"), module.__dict__)
     for value in list(vars(module).values()):
         if isinstance(value, type) and issubclass(value, nn.Module) and value.__module__ == name:
-            value.__reduce_ex__ = _reduce  # type: ignore[method-assign]
+            setattr(value, "__reduce_ex__", _reduce)  # noqa: B010, mypy would want a type per class
     return module
 
 

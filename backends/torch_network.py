@@ -10,7 +10,7 @@ from backends.torch_forward import RESULT, Body, Variables, render
 from backends.torch_frame import Frame, Writer, literal, parameter_name, symbols_of
 from backends.torch_layout import INDENT, Code, Listing, call, laid_out
 from backends.torch_scopes import Scope
-from backends.torch_symbols import argument
+from backends.torch_symbols import argument, number
 from backends.torch_text import Row, annotation, as_rows, constructor, returns_directly, with_comment
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Output
@@ -326,8 +326,11 @@ def _sample(node: Node) -> list[int]:
     return [d if isinstance(d, int) else 299 for d in node.shape]
 
 
-def network_frame(writer: Writer, graph: Graph, scope: Scope) -> Frame:
-    """Return the empty frame of the network's class, with the inputs as arguments of forward."""
+def network_frame(writer: Writer, graph: Graph, scope: Scope, is_open: bool) -> Frame:
+    """Return the empty frame of the network's class, with the inputs as arguments of forward.
+
+    With `is_open` the channels of the inputs are arguments of the constructor.
+    """
     symbols, plain = symbols_of(graph.arguments)
     taken: set[str] = set()
     inputs: dict[str, str] = {}
@@ -339,6 +342,7 @@ def network_frame(writer: Writer, graph: Graph, scope: Scope) -> Frame:
         channels = graph.nodes[name].shape.channels
         assert isinstance(channels, int), f"input {name} has {channels} channels"
         text = "in_channels" if len(graph.inputs) == 1 else f"{inputs[name]}_channels"
-        frame.channels[name] = frame.input_channels[text] = argument(text, channels)
+        symbol = argument(text, channels) if is_open else number(channels)
+        frame.channels[name] = frame.input_channels[text] = symbol
         frame.symbols[f"{name}.channels"] = frame.channels[name]
     return frame

@@ -57,10 +57,13 @@ MODULES = (Conv2d, Linear, BatchNorm, Dropout, MaxPool2d, AvgPool2d)
 class Site(Protocol):
     """Where an operation stands: how its numbers are written there."""
 
-    is_map: bool
-    """True when the operand is (N, C, H, W), False for (N, C)."""
-    is_inplace: bool
-    """True when the operand may be overwritten."""
+    @property
+    def is_map(self) -> bool:
+        """True when the operand is (N, C, H, W), False for (N, C)."""
+
+    @property
+    def is_inplace(self) -> bool:
+        """True when the operand may be overwritten."""
 
     def channels(self) -> Symbol:
         """Return the channels of the operand."""
@@ -313,10 +316,7 @@ def _operand(code: Code) -> Code:
 
 @function.register
 def _(op: Activation, operands: Sequence[Code], site: Site) -> Code:
-    # A sum is nobody else's; a slice would be a view of what others still read.
-    fresh = isinstance(operands[0], Joined) and not operands[0].tight and op.function == "relu"
-    named: dict[str, Code] = {"inplace": "True"} if fresh else {}
-    return call(FUNCTIONS[op.function], operands[0], **named)
+    return call(FUNCTIONS[op.function], operands[0])
 
 
 @function.register

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from backends.ascii_figure import figure_lines
 from backends.torch_docs import class_name, docstring
@@ -37,7 +37,9 @@ def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = Fals
         BackendError: a tap names nothing, or the graph shares parameters in a way that
             straight calls cannot express.
     """
-    return _Writer(graph, taps, features).write()
+    writer = _Writer(graph, taps, features, is_open=True)
+    text = writer.write()
+    return text if writer.is_plain else _Writer(graph, taps, features, is_open=False).write()
 
 
 def tapped_nodes(graph: Graph, taps: Sequence[str]) -> dict[str, str]:
@@ -56,9 +58,17 @@ def tapped_nodes(graph: Graph, taps: Sequence[str]) -> dict[str, str]:
 
 
 class _Writer:
-    """Writes classes on demand, each text once."""
+    """Writes classes on demand, each text once.
 
-    def __init__(self, graph: Graph, taps: Sequence[str], features: bool) -> None:
+    With `is_open` the network's constructor takes the channels of its inputs. It turns out not
+    to be `is_plain` when layers deep inside are computed from them (as in a DenseNet): then the
+    numbers themselves read better.
+    """
+
+    def __init__(
+        self, graph: Graph, taps: Sequence[str], features: bool, is_open: bool
+    ) -> None:
+        self.is_open = is_open
         self.network = prepare(graph, tapped_nodes(graph, taps), features)
         self.graph = self.network.graph
         self.exported = frozenset(self.network.leaving)
@@ -66,7 +76,8 @@ class _Writer:
         self.helpers: set[str] = set()
         self.taken = set(HELPERS) | RESERVED
         self.units = Units(self.free_name)
-        self.scopes: dict[str, Scope] = {}
+        self.scopes: Mapping[str, Scope] = {}
+        self.is_plain = True
 
     def write(self) -> str:
         """Return the file."""
@@ -74,8 +85,9 @@ class _Writer:
         scope = build_scopes(graph, self.network.leaving)
         self.scopes = {s.name: s for s in scope.all_scopes()}
         name = self.free_name(class_name(graph.name))
-        frame = network_frame(self, graph, scope)
+        frame = network_frame(self, graph, scope, self.is_open)
         frame.build()
+        self.is_plain = not frame.has_formulas
         doc = docstring(graph.title or graph.name, graph.info, "", [], 1)
         network = NetworkClass(self.network, name, doc, frame)
         units = self.units.found.values()
@@ -110,7 +122,8 @@ class _Writer:
         figure = figure_lines(self.graph, scope.region, 92)
         doc = docstring(title or str(scope.region.definition), info, info.doc, figure, 1)
         text = class_lines(self.graph, frame, scope, doc)
-        base = class_name(definition.name if definition else scope.name)
+        # Copies of an anonymous scope, `body.0` and `body.1`, are one class where they agree.
+        base = class_name(definition.name if definition else scope.name.rstrip(".0123456789"))
         name = self._register(base, text)
         exports = {n: frame.channels[n] for n in scope.exports}
         return Instance(name, text.arguments, text.defaults, tuple(frame.input_channels), exports)

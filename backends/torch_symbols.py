@@ -65,22 +65,29 @@ def operation(kind: str, args: tuple[Symbol, ...]) -> Symbol:
     value = _compute(kind, [a.value for a in args])
     if all(a.is_number for a in args):
         return number(value)
+    if kind == "+" and any(a.kind == "+" for a in args):
+        return total(args)
     return Symbol(kind, value, "", args)
 
 
 def total(parts: Iterable[Symbol]) -> Symbol:
     """Return a sum with its plain numbers added up at the end: `in_channels + n + 96`."""
-    constant, terms = 0, []
-    for part in parts:
+    constant = 0
+    terms: list[Symbol] = []
+    stack = [*parts][::-1]
+    while stack:
+        part = stack.pop()
         if part.is_number:
             constant += part.value
+        elif part.kind == "+":
+            stack.extend(part.args[::-1])
         else:
             terms.append(part)
     if constant or not terms:
         terms.append(number(constant))
     out = terms[0]
     for term in terms[1:]:
-        out = operation("+", (out, term))
+        out = Symbol("+", out.value + term.value, "", (out, term))
     return out
 
 
