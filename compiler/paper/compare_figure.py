@@ -111,7 +111,7 @@ class _Comparing:
         for i, printed in enumerate(self.figure.boxes):
             if i not in self.pairs:
                 text = f"prints a box `{printed.label}`, which `{self._name}` does not have"
-                self._deviate("box", text, self._span)
+                self._deviate("box", text, self._span, built=printed.label)
                 continue
             box = self.drawn.boxes[self.pairs[i]]
             if plain_label(box.label) == plain_label(printed.label):
@@ -126,7 +126,7 @@ class _Comparing:
         for j, box in enumerate(self.drawn.boxes):
             if j not in matched:
                 text = f"has no box for `{self._local(box.id)}`, `{box.label}`"
-                self._deviate("box", text, box.span, box.id)
+                self._deviate("box", text, box.span, box.id, box.label)
 
     def _find_hidden(self) -> None:
         """Find what is computed without a box, but for what does nothing."""
@@ -134,8 +134,9 @@ class _Comparing:
             node = self.graph.nodes.get(name)
             if node is not None and isinstance(node.op, Scale) and node.op.factor == 1:
                 continue
-            text = f"has no box for `{self._local(name)}`, `{automatic_label(self.graph, name)}`"
-            self._deviate("hidden", text, self.graph.info_of(name).span, name)
+            built = automatic_label(self.graph, name)
+            text = f"has no box for `{self._local(name)}`, `{built}`"
+            self._deviate("hidden", text, self.graph.info_of(name).span, name, built)
 
     def _find_left_open(self) -> None:
         """Find labels of the print that say something else, or less, than what is built."""
@@ -212,7 +213,7 @@ class _Comparing:
             if built != size and "?" not in built:
                 label = self.figure.boxes[i].label
                 text = f"prints {size} beside `{label}`, `{self._local(box.id)}` gives {built}"
-                self._deviate("size", text, box.span, box.id)
+                self._deviate("size", text, box.span, box.id, built)
         return Count(same, len(sizes)), ""
 
     def _size(self, box: Box) -> str:

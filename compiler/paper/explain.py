@@ -23,8 +23,8 @@ def explain(
         figure: the figure's number; the erratum's place must name it.
         kind: one of `KINDS`; the erratum must explain that kind.
         names: where to look: the layer, then what is around it.
-        built: the label that is built. An erratum that says in so many words which labels
-            are to be built explains no other one.
+        built: the label or size that is built, or the label that is missing. An erratum whose
+            `built` names some in backquotes explains no others.
     """
     for errata in tiers(graph, names):
         found = {e.id: e for e in errata if _fits(e, figure, kind, built)}
@@ -38,8 +38,8 @@ def _fits(erratum: Erratum, figure: int, kind: str, built: str) -> bool:
         return False
     if figure not in figures_named(erratum.where):
         return False
-    labels = [plain_label(text) for text in re.findall(r"`([^`]+)`", erratum.built)]
-    return kind != "label" or not labels or plain_label(built) in labels
+    named = [plain_label(text) for text in re.findall(r"`([^`]+)`", erratum.built)]
+    return not built or not named or plain_label(built) in named
 
 
 def tiers(graph: Graph, names: tuple[str, ...]) -> Iterator[tuple[Erratum, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -406,3 +407,39 @@ def test_published_counts_are_the_computed_ones(spec: str) -> None:
 @pytest.mark.parametrize(("spec", "gmac"), [(V3, "5.713"), (GOOGLENET, "1.498")])
 def test_the_zoo_costs_what_torchvision_publishes(spec: str, gmac: str) -> None:
     assert gmac_of(spec, "aux=false") == gmac
+
+
+def test_a_residual_block_of_320_does_not_fit_the_papers_stem(tmp_path: Path) -> None:
+    spec = tmp_path / "wrong.yaml"
+    spec.write_text(
+        "network: wrong\n"
+        "import: [blocks/stem_v4.yaml]\n"
+        "input: {image: [3, 299, 299]}\n"
+        "layers:\n"
+        "  - {block: stem_v4, name: stem}\n"
+        "  - residual: {body: [{conv: 1x1, filters: 320}]}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(CompileError) as caught:
+        load_graph(spec)
+    (error,) = caught.value.diagnostics
+    assert error.code == "shape-mismatch"
+    assert "35x35x320" in error.message
+    assert "35x35x384" in error.message
+
+
+def test_a_head_stated_for_2048_features_is_refused(tmp_path: Path) -> None:
+    spec = tmp_path / "wrong.yaml"
+    spec.write_text(
+        "extends: released/inception_resnet_v2_slim.yaml\n"
+        "network: wrong\n"
+        "changes:\n"
+        '  - {set: pool, size: "2048"}\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(CompileError) as caught:
+        load_graph(spec)
+    (error,) = caught.value.diagnostics
+    assert error.code == "wrong-size"
+    assert error.message == "`pool` gives 1536, the size that is stated is 2048"
+    assert (Path(error.span.file).name, error.span.line) == ("wrong.yaml", 4)
