@@ -89,7 +89,7 @@ def _compared(op: Op, shape: Shape) -> str:
 
 
 def _odd_one(sizes: list[str], info: Info, op: Op) -> int:
-    """Return the operand to blame: unlike the printed size, else unlike the majority, else the last."""
+    """Return the operand to blame: unlike the print, else unlike most, else the last."""
     keys = [s.rpartition("x")[0] if isinstance(op, Concat) else s for s in sizes]
     if info.size:
         wanted = info.size.rpartition("x")[0] if isinstance(op, Concat) else info.size

@@ -92,11 +92,8 @@ def _snippet(
     caret = f"{pad} {bar} {' ' * before}{underline}"
     room = WIDTH - (margin + 3 + before + width + 1)
     if place.text and len(place.text) > room:
-        return [
-            *out,
-            caret,
-            f"{pad} {bar} {' ' * min(before, max(0, WIDTH - margin - 3 - len(place.text)))}{paint(style, place.text)}",
-        ]
+        indent = " " * min(before, max(0, WIDTH - margin - 3 - len(place.text)))
+        return [*out, caret, f"{pad} {bar} {indent}{paint(style, place.text)}"]
     return [*out, f"{caret} {paint(style, place.text)}".rstrip() if place.text else caret]
 
 

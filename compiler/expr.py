@@ -1,4 +1,4 @@
-"""The expression language: exact numbers, parameters, sizes; parsed and evaluated here, never by Python."""
+"""The expression language: exact numbers, parameters, sizes; nothing is left to Python's eval."""
 
 from __future__ import annotations
 

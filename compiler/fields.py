@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from keyword import kwlist, softkwlist
 from typing import Annotated, Any, Literal
 
 from pydantic import PlainValidator
@@ -28,7 +29,7 @@ def bad(kind: str, message: str, **context: Any) -> PydanticCustomError:
 
 
 def describe(value: Any) -> str:
-    """Return what a value is, for an error: `the text \\`3,3\\``, `true`, `a list`."""
+    """Return what a value is, for an error: the text 3,3; true; a list of 2."""
     if value is None:
         return "empty"
     if isinstance(value, bool):
@@ -129,25 +130,22 @@ def _exactly_two(value: list[Any]) -> tuple[Any, Any]:
 
 
 RESERVED = frozenset(
-    "add_module apply bfloat16 buffers call_super_init children compile cpu cuda "
-    "dump_patches eval extra_repr forward get_buffer get_extra_state get_parameter "
-    "get_submodule ipu load_state_dict modules mtia named_buffers named_children "
-    "named_modules named_parameters parameters register_backward_hook register_buffer "
-    "register_forward_hook register_forward_pre_hook register_full_backward_hook "
-    "register_full_backward_pre_hook register_load_state_dict_post_hook "
-    "register_load_state_dict_pre_hook register_module register_parameter "
-    "register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state "
-    "set_submodule share_memory state_dict to to_empty train training type xpu zero_grad "
-    "T_destination "
-    # a network's own attributes, containers' methods, and the words that expressions give meaning
-    "clear items keys pop update values append extend insert probabilities predict "
-    "in prev index true false self torch nn".split()
+    """
+    add_module apply bfloat16 buffers call_super_init children compile cpu cuda dump_patches
+    eval extra_repr forward get_buffer get_extra_state get_parameter get_submodule ipu
+    load_state_dict modules mtia named_buffers named_children named_modules named_parameters
+    parameters register_backward_hook register_buffer register_forward_hook
+    register_forward_pre_hook register_full_backward_hook register_full_backward_pre_hook
+    register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module
+    register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_
+    set_extra_state set_submodule share_memory state_dict to to_empty train training type xpu
+    zero_grad T_destination clear items keys pop update values append extend insert
+    probabilities predict in prev index true false self torch nn
+    """.split()  # noqa: SIM905, a list of 90 quoted words is harder to read
 )
 """Names that mean something else on the module that is built, or in an expression."""
 
-KEYWORDS = frozenset(
-    ["False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield", "match", "case"]
-)
+KEYWORDS = frozenset(kwlist) | frozenset(softkwlist)
 
 
 def read_name(value: Any) -> str:
@@ -157,7 +155,8 @@ def read_name(value: Any) -> str:
     if not _NAME.fullmatch(value):
         raise bad(
             "bad-name",
-            f"`{describe_text(value)}` is not a name: a letter or `_` first, then letters, digits or `_`",
+            f"`{describe_text(value)}` is not a name: "
+            "a letter or `_` first, then letters, digits or `_`",
             help=_suggest_name(value),
         )
     if value in KEYWORDS or value in RESERVED or value.startswith("__"):
@@ -186,9 +185,11 @@ def read_param_name(value: Any) -> str:
 
 
 _WORDS_OF_VALUES = frozenset(
-    ["same", "valid", "V", "SAME", "VALID", "in", "prev", "index", "true", "false", "none"]
-    + list(ACTIVATIONS)
-    + ["int", "floor", "ceil", "round", "min", "max"]
+    [
+        *("same", "valid", "V", "SAME", "VALID", "in", "prev", "index", "true", "false", "none"),
+        *("int", "floor", "ceil", "round", "min", "max"),
+        *ACTIVATIONS,
+    ]
 )
 
 

@@ -256,7 +256,7 @@ class Graph:
         return tuple(self.nodes[name].shape for name in node.inputs)
 
     def count_params(self, node: Node) -> int:
-        """Return the learnable elements that `node` owns; shared parameters count at their owner."""
+        """Return the learnable elements that `node` owns; shared ones count at their owner."""
         return 0 if node.share else node.op.count_params(*self.input_shapes(node))
 
     def count_macs(self, node: Node) -> int:

@@ -157,7 +157,7 @@ class _Loader:
                     f"block `{name}` is defined twice",
                     entry.key_span,
                     remarks=(Remark(before[0], "it is defined here first"),),
-                    help="rename one; only a variant (`extends`) may define a block of its base anew",
+                    help="rename one; only a variant (`extends`) may define a block anew",
                 )
             )
             return

@@ -121,7 +121,8 @@ def _bind_inputs(
         lowering.report_layer(
             layer,
             "operand-count",
-            f"block `{block.name}` reads {len(wanted)} layer{'s' * (len(wanted) != 1)}, it is given {len(inputs)}",
+            f"block `{block.name}` reads {len(wanted)} layer{'s' * (len(wanted) != 1)}, "
+            f"it is given {len(inputs)}",
             f"name them: `from: {{{', '.join(f'{w}: ...' for w in wanted)}}}`",
             "from",
         )
@@ -137,7 +138,8 @@ def _arguments(
             lowering.report.add(
                 Diagnostic(
                     "unknown-parameter",
-                    f"block `{block.name}` has no parameter `{name}`{did_you_mean(name, block.params)}",
+                    f"block `{block.name}` has no parameter `{name}`"
+                    + did_you_mean(name, block.params),
                     _argument_key(layer, name),
                     help=f"its parameters are {listing(block.params)}",
                 )

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from pydantic_core import PydanticCustomError
-
-from compiler.errors import Diagnostic, Span
 from compiler.expr import Expr
 from compiler.fields import read_name
 from compiler.graph import Info
 from compiler.lower_ops import JOINS
 from compiler.lowering import Lowering
 from compiler.ops import Activation, Op, Scale
+from compiler.read import check_name
 from compiler.scope import Lookup, Named, Scope
 from compiler.spec import BranchesLayer, Layer, LayersLayer, Located, ResidualLayer, SplitLayer
 from compiler.values import ACTIVATION_WORDS, Values
@@ -23,6 +20,7 @@ from compiler.values import ACTIVATION_WORDS, Values
 def lower_sequence(
     lowering: Lowering, layer: LayersLayer, path: str, scope: Scope, incoming: str
 ) -> str:
+    """Lower layers one after the other."""
     transparent = is_transparent(layer)
     lowering.builder.open(path, "chain", (incoming,), lowering.info(layer), transparent=transparent)
     inner = lowering.inner(scope, path, transparent)
@@ -64,7 +62,7 @@ def _branch(
     lowering: Lowering, name: str, layers: list[Layer], layer: Layer, scope: Scope, incoming: str
 ) -> list[str]:
     span = layer.span(layer.op, name)
-    _check_name(lowering, name, layer.span(layer.op, name))
+    check_name(name, read_name, span, "the name of a branch", lowering.report)
     name = lowering.free(name, span, scope, is_automatic=False)
     path = scope.prefix + name
     scope.names[name] = Named(path, span, is_automatic=False)
@@ -73,16 +71,6 @@ def _branch(
     lowering.builder.close(ends[-1])
     scope.names[name].tensor = ends[-1]
     return ends
-
-
-def _check_name(lowering: Lowering, name: str, span: Span) -> None:
-    try:
-        read_name(name)
-    except PydanticCustomError as error:
-        context: dict[str, Any] = error.context or {}
-        lowering.report.add(
-            Diagnostic("bad-name", error.message(), span, help=str(context.get("help", "")))
-        )
 
 
 def lower_residual(
@@ -171,4 +159,5 @@ def _named_node(
 
 
 def is_transparent(layer: Layer) -> bool:
+    """True for a scope that adds nothing to the names inside."""
     return layer.name is None and layer.common.repeat is None

@@ -100,10 +100,12 @@ class Lowering:
         return scope if transparent else scope.child(path + ".")
 
     def values(self, layer: Layer, scope: Scope, before: str) -> Values:
+        """Return the reader of a layer's formulas; `before` is what `prev` means."""
         lookup = Lookup(scope, self.builder.shapes, before)
         return Values(layer, f"`{layer.op}`", lookup, self.report, self.defaults.get(layer.op))
 
     def report_layer(self, layer: Layer, code: str, message: str, help: str, key: str = "") -> None:
+        """Report a fault at a key of a layer, or at the layer itself."""
         span = layer.span(key) if key else layer.span()
         self.report.add(Diagnostic(code, message, span, help=help))
 

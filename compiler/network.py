@@ -239,7 +239,8 @@ def _declared(
         report.add(
             Diagnostic(
                 "bad-value",
-                f"input `{name}` has {len(dims)} sizes; it takes channels, height and width, or channels",
+                f"input `{name}` has {len(dims)} sizes; "
+                "it takes channels, height and width, or channels",
                 network.span("input", name),
                 help=_INPUT_HELP,
             )
@@ -255,7 +256,8 @@ def _declared(
             report.add(
                 Diagnostic(
                     "bad-value",
-                    f"size {place + 1} of input `{name}` is {describe(value)}, not a whole number from 1 to 1,000,000",
+                    f"size {place + 1} of input `{name}` is {describe(value)}, "
+                    "not a whole number from 1 to 1,000,000",
                     network.span("input", name, place),
                     help=_INPUT_HELP,
                 )

@@ -1,4 +1,4 @@
-"""The table of ops in specs/README.md, made from the models: `python -m compiler.op_table [--check]`."""
+"""The table of ops in specs/README.md: `python -m compiler.op_table [--check]`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,12 @@ def _row(op: str, model: type[Layer], docs: dict[str, str]) -> str:
         default = "" if info.is_required() else f" ({_show(info.default)})"
         doc = f": {docs[name]}" if name in docs else ""
         keys.append(f"`{model.spelled.get(name, name)}`{default}{doc}")
-    return f"| `{op}` | {argument} | {'; '.join(keys)} | {model.doc_line} |"
+    return f"| `{op}` | {argument} | {'; '.join(keys)} | {_what(model)} |"
+
+
+def _what(model: type[Layer]) -> str:
+    """Return what an op does: its model's docstring, without the full stop."""
+    return (model.__doc__ or "").rstrip(".")
 
 
 _ARGUMENTS = {
@@ -72,12 +77,12 @@ def _field_docs() -> dict[str, dict[str, str]]:
             continue
         fields = out.setdefault(item.name, {})
         for before, after in zip(item.body, item.body[1:], strict=False):
-            is_doc = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-            if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name) and is_doc:
-                assert isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-                fields[before.target.id] = " ".join(str(after.value.value).split()).replace(
-                    "|", "\\|"
-                )
+            match before, after:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(doc))),
+                ):
+                    fields[name] = " ".join(doc.split()).replace("|", "\\|")
     return out
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 from compiler.errors import Diagnostic, Report, Span
-from compiler.fields import describe
+from compiler.fields import describe, describe_text, read_name, read_param_name
 from compiler.ops import ACTIVATIONS
 from compiler.source import Mapping, Node, Scalar, Sequence, plain, span_at
 from compiler.spec import (
@@ -186,10 +187,11 @@ def read_chain(node: Node | None, what: str, report: Report) -> list[Layer]:
     """Return the layers of a list; one with faults (which are reported) stands in as broken."""
     if not isinstance(node, Sequence):
         if node is not None:
+            found = describe(plain(node)) if isinstance(node, Scalar) else "a mapping"
             report.add(
                 Diagnostic(
                     "bad-value",
-                    f"{what} is {describe(plain(node)) if isinstance(node, Scalar) else 'a mapping'}, not a list of layers",
+                    f"{what} is {found}, not a list of layers",
                     node.span,
                     help="write each layer as an item: `- {conv: 3x3, filters: 64}`",
                 )
@@ -288,7 +290,7 @@ def _unknown_op(word: str, span: Span, others: Iterable[str] = ()) -> Diagnostic
         )
     return Diagnostic(
         "unknown-op",
-        f"there is no op `{word if len(word) <= 60 else word[:57] + '...'}`{did_you_mean(word, LAYERS)}",
+        f"there is no op `{describe_text(word)}`{did_you_mean(word, LAYERS)}",
         span,
         help=f"the ops are {listing(LAYERS)}; a block is used as `{{block: NAME}}`",
     )
@@ -357,6 +359,7 @@ def read_residual(node: Node, report: Report) -> Any:
 def read_block(name: str, node: Node, report: Report) -> BlockSpec | None:
     """Return a block definition."""
     what = f"block `{name}`"
+    check_name(name, read_name, node.span, "the name of a block", report)
     if not isinstance(node, Mapping):
         report.add(Diagnostic("bad-value", f"{what} is not a mapping", node.span))
         return None
@@ -404,6 +407,7 @@ def read_params(node: Node | None, report: Report) -> dict[str, Any]:
             report.add(Diagnostic("bad-value", "`params` is not a mapping", node.span))
         return out
     for name, entry in node.entries.items():
+        check_name(name, read_param_name, entry.key_span, "the name of a parameter", report)
         values = plain(entry.node)
         if not isinstance(values, dict):
             values = {"type": guess_type(values), "default": values}
@@ -412,6 +416,17 @@ def read_params(node: Node | None, report: Report) -> dict[str, Any]:
             out[name] = param
             _check_default(name, param, report)
     return out
+
+
+def check_name(
+    name: str, read: Callable[[Any], str], span: Span, what: str, report: Report
+) -> None:
+    """Report a name that `read` refuses."""
+    try:
+        read(name)
+    except PydanticCustomError as error:
+        help = str((error.context or {}).get("help", ""))
+        report.add(Diagnostic("bad-name", f"{what}: {error.message()}", span, help=help))
 
 
 def _check_default(name: str, param: ParamSpec, report: Report) -> None:
@@ -449,6 +464,9 @@ def read_network(node: Mapping, report: Report) -> NetworkSpec | None:
     if isinstance(values.get("errata"), dict):
         del values["errata"]
     values["params"] = read_params(node.get("params"), report)
+    inputs = node.get("input")
+    for name, entry in inputs.entries.items() if isinstance(inputs, Mapping) else ():
+        check_name(name, read_name, entry.key_span, "the name of an input", report)
     if "layers" in node.entries:
         values["layers"] = read_chain(node.get("layers"), "`layers`", report)
     values["claims"] = _read_list(node.get("claims"), ClaimSpec, "a claim", report)

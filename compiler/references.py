@@ -94,4 +94,5 @@ def _inside(lowering: Lowering, named: Named, rest: str) -> str | None:
 
 
 def flat(inputs: dict[str, str] | list[str]) -> list[str]:
+    """Return operands as a list."""
     return list(inputs.values()) if isinstance(inputs, dict) else inputs

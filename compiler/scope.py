@@ -91,6 +91,7 @@ class Lookup:
     """The node that enters the layer at hand."""
 
     def __call__(self, name: str) -> Value:
+        """Return the value of a name; raise `KeyError` where it is not in scope."""
         frame = self.scope.frame
         if name in frame.params:
             frame.used.add(name)

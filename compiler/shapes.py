@@ -61,6 +61,7 @@ class Shape(tuple[Dim, ...]):
 
     @property
     def channels(self) -> Dim:
+        """The first size."""
         return self[0]
 
     @property

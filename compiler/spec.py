@@ -98,7 +98,6 @@ class Layer(Located):
     """
 
     op: ClassVar[str] = ""
-    doc_line: ClassVar[str] = ""
     bare: ClassVar[bool] = False
     """True: the word alone is a layer."""
     common: ClassVar[Common] = NOTHING
@@ -115,8 +114,9 @@ class Layer(Located):
 
 
 class ConvLayer(Layer):
+    """2-D convolution."""
+
     op = "conv"
-    doc_line = "2-D convolution"
     conv: Kernel
     """kernel, height x width"""
     filters: Number
@@ -136,8 +136,9 @@ class ConvLayer(Layer):
 
 
 class MaxPoolLayer(Layer):
+    """Maximum over a window; padding counts as minus infinity."""
+
     op = "max_pool"
-    doc_line = "maximum over a window; padding counts as minus infinity"
     max_pool: Kernel
     """kernel, height x width"""
     stride: Kernel = 1
@@ -147,8 +148,9 @@ class MaxPoolLayer(Layer):
 
 
 class AvgPoolLayer(Layer):
+    """Mean over a window."""
+
     op = "avg_pool"
-    doc_line = "mean over a window"
     avg_pool: Kernel
     """kernel, height x width"""
     stride: Kernel = 1
@@ -160,8 +162,9 @@ class AvgPoolLayer(Layer):
 
 
 class GlobalAvgPoolLayer(Layer):
+    """Mean over the whole map, whatever its size."""
+
     op = "global_avg_pool"
-    doc_line = "mean over the whole map, whatever its size"
     bare = True
     global_avg_pool: Bare
     keep_grid: Flag = False
@@ -169,8 +172,9 @@ class GlobalAvgPoolLayer(Layer):
 
 
 class GlobalMaxPoolLayer(Layer):
+    """Maximum over the whole map."""
+
     op = "global_max_pool"
-    doc_line = "maximum over the whole map"
     bare = True
     global_max_pool: Bare
     keep_grid: Flag = False
@@ -178,22 +182,25 @@ class GlobalMaxPoolLayer(Layer):
 
 
 class AdaptiveAvgPoolLayer(Layer):
+    """Mean over the cells of a fixed grid."""
+
     op = "adaptive_avg_pool"
-    doc_line = "mean over the cells of a fixed grid"
     adaptive_avg_pool: Kernel
     """output grid, height x width"""
 
 
 class UpsampleLayer(Layer):
+    """Nearest-neighbour upsampling."""
+
     op = "upsample"
-    doc_line = "nearest-neighbour upsampling"
     upsample: Number
     """whole factor"""
 
 
 class BatchNormLayer(Layer):
+    """Batch normalisation."""
+
     op = "batch_norm"
-    doc_line = "batch normalisation"
     bare = True
     batch_norm: Bare
     eps: Number | None = None
@@ -206,8 +213,9 @@ class BatchNormLayer(Layer):
 
 
 class LinearLayer(Layer):
+    """Fully connected layer."""
+
     op = "linear"
-    doc_line = "fully connected layer"
     linear: Number
     """number of outputs"""
     bias: Flag = True
@@ -215,39 +223,45 @@ class LinearLayer(Layer):
 
 
 class DropoutLayer(Layer):
+    """Zero a share of the elements while training."""
+
     op = "dropout"
-    doc_line = "zero a share of the elements while training"
     dropout: Any
     """`{keep: 0.8}` or `{drop: 0.2}`"""
 
 
 class ScaleLayer(Layer):
+    """Multiply by a constant."""
+
     op = "scale"
-    doc_line = "multiply by a constant"
     scale: Number
 
 
 class ConcatLayer(Layer):
+    """Stack the channels of named layers, in this order."""
+
     op = "concat"
-    doc_line = "stack the channels of named layers, in this order"
     concat: list[str]
 
 
 class AddLayer(Layer):
+    """Add named layers of one shape."""
+
     op = "add"
-    doc_line = "add named layers of one shape"
     add: list[str]
 
 
 class MultiplyLayer(Layer):
+    """Multiply named layers; a 1x1 map is spread over the grid."""
+
     op = "multiply"
-    doc_line = "multiply named layers; a 1x1 map is spread over the grid"
     multiply: list[str]
 
 
 class BlockLayer(Layer):
+    """An instance of a block."""
+
     op = "block"
-    doc_line = "an instance of a block"
     spelled = {"arguments": "with"}
     block: Text
     """the block's name"""
@@ -256,21 +270,24 @@ class BlockLayer(Layer):
 
 
 class LayersLayer(Layer):
+    """A sequence, for a name or a repeat."""
+
     op = "layers"
-    doc_line = "a sequence, for a name or a repeat"
     layers: Any
 
 
 class BranchesLayer(Layer):
+    """Parallel chains on one input and their join."""
+
     op = "branches"
-    doc_line = "parallel chains on one input and their join"
     branches: dict[str, Any]
     join: Literal["concat", "add", "multiply"]
 
 
 class SplitLayer(Layer):
+    """Last in a branch: its ends enter the enclosing join."""
+
     op = "split"
-    doc_line = "last in a branch: its ends enter the enclosing join"
     split: dict[str, Any]
 
 
@@ -284,8 +301,9 @@ class ResidualBody(Located):
 
 
 class ResidualLayer(Layer):
+    """Shortcut + scale * body, then the activation."""
+
     op = "residual"
-    doc_line = "shortcut + scale * body, then the activation"
     residual: ResidualBody
 
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean \\`x\\`?)`, or nothing where no known word is near."""
+    """Return a question in brackets, or nothing where no known word is near."""
     match = nearest(word, known)
     return f" (did you mean `{match}`?)" if match else ""
 

@@ -186,7 +186,7 @@ class Values:
         return value
 
     def word(self, field: str, params: Any, known: tuple[str, ...]) -> str:
-        """Return one of a closed set of words, or a parameter's value that is one; `none` if wrong."""
+        """Return a word of a closed set, or the parameter's value that is one; `none` if wrong."""
         written = str(self.raw(field))
         value = params.get(written, written) if written not in known else written
         if value != written:
@@ -195,7 +195,8 @@ class Values:
             self.report.add(
                 Diagnostic(
                     "bad-value",
-                    f"{self.whose(field)}: there is no {field} `{value}`{did_you_mean(str(value), known)}",
+                    f"{self.whose(field)}: there is no {field} `{value}`"
+                    + did_you_mean(str(value), known),
                     self.layer.span(field),
                     help=f"one of {listing(known)}",
                 )

@@ -84,7 +84,7 @@ def _apply(items: list[Node], change: Node, report: Report) -> None:
 
 
 def _edit(items: list[Node], at: int, action: str, change: Mapping, report: Report) -> None:
-    rest = {k: e for k, e in list(change.entries.items())[1:]}
+    rest = dict(list(change.entries.items())[1:])
     wanted = {"replace": "by", "after": "insert", "before": "insert"}.get(action)
     extra = [k for k in rest if k != wanted] if action != "set" else []
     if extra:

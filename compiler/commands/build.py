@@ -135,7 +135,8 @@ def _check_open_sizes(graph: Graph) -> None:
         shape = graph.nodes[name].shape
         if not shape.is_known:
             raise UsageError(
-                f"the input `{name}` is {shape.paper}, a size is left open; say --input {name}=3x299x299"
+                f"the input `{name}` is {shape.paper}, a size is left open; "
+                f"say --input {name}=3x299x299"
             )
 
 
@@ -312,10 +313,11 @@ def _save_weights(built: Built) -> None:
 
 
 def _report(graph: Graph, built: Built, device: str, forward: dict[str, Any], format: str) -> None:
-    files = [{"path": str(p), "bytes": p.stat().st_size} for p in built.files]
+    files = [(str(p), p.stat().st_size) for p in built.files]
     summary = summarize(graph)
     if format == "json":
-        report = {"summary": summary_json(summary), "forward": forward, "files": files}
+        listed = [{"path": path, "bytes": size} for path, size in files]
+        report = {"summary": summary_json(summary), "forward": forward, "files": listed}
         write(sys.stdout, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
         return
     sizes = ", ".join("x".join(map(str, i)) for i in forward["input"])
@@ -325,12 +327,13 @@ def _report(graph: Graph, built: Built, device: str, forward: dict[str, Any], fo
         f"forward on {forward['device']}: {sizes} -> {'x'.join(map(str, forward['output']))} "
         f"in {forward['milliseconds']:.0f} ms\nimage: {forward['image']}\n",
     )
-    write(sys.stdout, "files:\n" + "".join(f"  {f['path']}  {_size(f['bytes'])}\n" for f in files))
+    lines = [f"  {path}  {_size(size)}\n" for path, size in files]
+    write(sys.stdout, "files:\n" + "".join(lines))
 
 
-def _size(count: int) -> str:
+def _size(count: float) -> str:
     for unit in ("B", "kB", "MB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
-        count = count / 1000  # type: ignore[assignment]
+        count /= 1000
     return f"{count:.1f} GB"

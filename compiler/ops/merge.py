@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,10 +19,15 @@ class Concat(Op):
 
     def infer_shape(self, *inputs: Shape) -> Shape:
         _check_operands(inputs, self.kind)
-        if len({len(s) for s in inputs}) > 1 or not all(map(agree, zip(*(s.grid for s in inputs)))):
+        if len({len(s) for s in inputs}) > 1 or not all(
+            map(agree, _transposed(s.grid for s in inputs))
+        ):
             raise ShapeError("concat needs the same height and width from every operand")
         return Shape(
-            (_total([s.channels for s in inputs]), *map(agreed, zip(*(s.grid for s in inputs))))
+            (
+                _total([s.channels for s in inputs]),
+                *map(agreed, _transposed(s.grid for s in inputs)),
+            )
         )
 
 
@@ -53,7 +59,10 @@ class Multiply(Op):
 
 @dataclass(frozen=True)
 class Slice(Op):
-    """Take channels `start` to `stop` (exclusive). Shape: `(N, C, H, W) -> (N, stop-start, H, W)`."""
+    """Take channels `start` to `stop` (exclusive).
+
+    Shape: `(N, C, H, W) -> (N, stop-start, H, W)`.
+    """
 
     kind: ClassVar[str] = "Slice"
 
@@ -72,11 +81,16 @@ def _check_operands(inputs: tuple[Shape, ...], kind: str) -> None:
         raise ShapeError(f"{kind.lower()} needs at least one operand", "operand-count")
 
 
+def _transposed(shapes: Iterable[tuple[Dim, ...]]) -> Iterator[tuple[Dim, ...]]:
+    """Yield the operands' first sizes, their second ones, ...; the ranks are equal."""
+    return zip(*shapes, strict=True)
+
+
 def _equal_shapes(inputs: tuple[Shape, ...], kind: str) -> Shape:
     _check_operands(inputs, kind)
-    if len({len(s) for s in inputs}) > 1 or not all(map(agree, zip(*inputs))):
+    if len({len(s) for s in inputs}) > 1 or not all(map(agree, _transposed(inputs))):
         raise ShapeError(f"{kind.lower()} needs operands of one shape")
-    return Shape(map(agreed, zip(*inputs)))
+    return Shape(map(agreed, _transposed(inputs)))
 
 
 def agree(dims: tuple[Dim, ...]) -> bool:
