@@ -12,7 +12,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "compiler")]
 
 def write_errors() -> None:
     """Write the message of every wrong spec beside it."""
-    from test_errors import CASES, complaints
+    from test_errors import CASES, complaints  # type: ignore[import-not-found]
 
     for case in CASES:
         os.chdir(case.parent)

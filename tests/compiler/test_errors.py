@@ -14,7 +14,7 @@ from compiler.errors import CompileError, in_file_order
 ROOT = Path(__file__).resolve().parents[2]
 CASES = sorted((ROOT / "tests" / "cases" / "errors").glob("*.yaml"))
 ELSEWHERE = {"not-utf8", "import-cycle", "unlike-paper"}
-"""Codes whose cases need more than one file; tests/compiler/test_load.py and tests/paper have them."""
+"""Codes whose cases need more than one file: in test_load.py and tests/paper."""
 
 
 def complaints(path: Path) -> str:

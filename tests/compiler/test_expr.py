@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 
 import pytest
@@ -86,10 +87,8 @@ def test_what_depends_on_an_unknown_is_unknown() -> None:
 
 @given(st.text(max_size=60))
 def test_any_text_is_refused_or_has_a_value(text: str) -> None:
-    try:
+    with suppress(ExprError, Unknown):
         value(text)
-    except (ExprError, Unknown, KeyError) as error:
-        assert not isinstance(error, KeyError)
 
 
 @given(st.integers(-999, 999), st.integers(-999, 999), st.integers(1, 99))

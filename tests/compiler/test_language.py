@@ -30,11 +30,23 @@ def out(graph: Graph) -> tuple[object, ...]:
 def test_inserting_a_layer_renames_nothing_else(tmp_path: Path) -> None:
     before = network(
         tmp_path,
-        "layers:\n- {conv: 3x3, filters: 8}\n- {conv: 5x5, filters: 8}\n- {conv: 1x1, filters: 4, name: end}\n",
+        (
+            "layers:\n"
+            "- {conv: 3x3, filters: 8}\n"
+            "- {conv: 5x5, filters: 8}\n"
+            "- {conv: 1x1, filters: 4, name: end}\n"
+        ),
     )
     after = network(
         tmp_path,
-        "layers:\n- {conv: 3x3, filters: 8}\n- {conv: 1x7, filters: 8}\n- relu\n- {conv: 5x5, filters: 8}\n- {conv: 1x1, filters: 4, name: end}\n",
+        (
+            "layers:\n"
+            "- {conv: 3x3, filters: 8}\n"
+            "- {conv: 1x7, filters: 8}\n"
+            "- relu\n"
+            "- {conv: 5x5, filters: 8}\n"
+            "- {conv: 1x1, filters: 4, name: end}\n"
+        ),
     )
     assert set(before.nodes) == {"x", "conv_3x3", "conv_5x5", "end"}
     assert set(after.nodes) - set(before.nodes) == {"conv_1x7", "relu"}
@@ -48,7 +60,10 @@ def test_a_changed_width_keeps_the_name(tmp_path: Path) -> None:
 
 
 def test_repeats_number_their_copies_and_do_not_share(tmp_path: Path) -> None:
-    body = "blocks: {b: {layers: [{conv: 3x3, filters: 128}]}}\nlayers: [{block: b, name: res, repeat: 2}]\n"
+    body = (
+        "blocks: {b: {layers: [{conv: 3x3, filters: 128}]}}\n"
+        "layers: [{block: b, name: res, repeat: 2}]\n"
+    )
     graph = network(tmp_path, body)
     assert [n for n in graph.nodes if "conv" in n] == ["res.0.conv_3x3", "res.1.conv_3x3"]
     assert params(graph) == 128 * 64 * 9 + 128 + 128 * 128 * 9 + 128
@@ -58,7 +73,8 @@ def test_repeats_number_their_copies_and_do_not_share(tmp_path: Path) -> None:
 def test_a_repeat_of_none_passes_the_input_on(tmp_path: Path, count: int) -> None:
     graph = network(
         tmp_path,
-        f"params: {{n: {count}}}\nlayers: [{{conv: 1x1, filters: 4, repeat: n, name: c}}, {{relu: true, name: r}}]\n",
+        f"params: {{n: {count}}}\n"
+        "layers: [{conv: 1x1, filters: 4, repeat: n, name: c}, {relu: true, name: r}]\n",
     )
     assert out(graph) == ((4 if count else 64), 8, 8)
 
@@ -73,7 +89,12 @@ def test_index_counts_the_copies(tmp_path: Path) -> None:
 def test_the_same_operand_twice(tmp_path: Path) -> None:
     graph = network(
         tmp_path,
-        "layers:\n- {relu: true, name: a}\n- {add: [a, a], name: s}\n- {concat: [a, s, a], name: c}\n",
+        (
+            "layers:\n"
+            "- {relu: true, name: a}\n"
+            "- {add: [a, a], name: s}\n"
+            "- {concat: [a, s, a], name: c}\n"
+        ),
     )
     assert graph.nodes["s"].inputs == ("a", "a")
     assert graph.nodes["c"].inputs == ("a", "s", "a")
@@ -84,7 +105,12 @@ def test_the_same_operand_twice(tmp_path: Path) -> None:
 def test_a_layer_may_read_one_that_is_written_later(tmp_path: Path) -> None:
     graph = network(
         tmp_path,
-        "layers:\n- {relu: true, name: a, from: b}\n- {conv: 1x1, filters: 4, name: b, from: x}\n- {add: [a, b]}\n",
+        (
+            "layers:\n"
+            "- {relu: true, name: a, from: b}\n"
+            "- {conv: 1x1, filters: 4, name: b, from: x}\n"
+            "- {add: [a, b]}\n"
+        ),
     )
     assert list(graph.nodes) == ["x", "b", "a", "add"]
 
@@ -92,7 +118,11 @@ def test_a_layer_may_read_one_that_is_written_later(tmp_path: Path) -> None:
 def test_shared_parameters_count_once(tmp_path: Path) -> None:
     graph = network(
         tmp_path,
-        "layers:\n- {conv: 3x3, filters: 1, name: a}\n- {conv: 3x3, filters: 1, name: b, share: a}\n",
+        (
+            "layers:\n"
+            "- {conv: 3x3, filters: 1, name: a}\n"
+            "- {conv: 3x3, filters: 1, name: b, share: a}\n"
+        ),
         "{x: [1, 4, 4]}",
     )
     assert params(graph) == 10
@@ -100,7 +130,11 @@ def test_shared_parameters_count_once(tmp_path: Path) -> None:
 
 
 def test_shared_blocks_share_every_layer(tmp_path: Path) -> None:
-    body = "defaults: {conv: {norm: batch_norm}}\nblocks: {b: {layers: [{conv: 1x1, filters: 64}]}}\nlayers: [{block: b, name: p}, {block: b, name: q, share: p}]\n"
+    body = (
+        "defaults: {conv: {norm: batch_norm}}\n"
+        "blocks: {b: {layers: [{conv: 1x1, filters: 64}]}}\n"
+        "layers: [{block: b, name: p}, {block: b, name: q, share: p}]\n"
+    )
     graph = network(tmp_path, body)
     assert graph.nodes["q.conv_1x1.conv"].share == "p.conv_1x1.conv"
     assert params(graph) == 64 * 64 + 128
@@ -121,7 +155,10 @@ def test_a_false_condition_leaves_a_layer_out(tmp_path: Path) -> None:
 def test_a_residual_adds_the_scaled_body_to_its_input(tmp_path: Path) -> None:
     graph = network(
         tmp_path,
-        "layers: [{residual: {body: [{conv: 1x1, filters: 64}], scale: 0.1, activation: relu}}]\n",
+        (
+            "layers: [{residual: {body: [{conv: 1x1, filters: 64}], scale: 0.1, "
+            "activation: relu}}]\n"
+        ),
     )
     assert print_graph(graph, shapes=False).splitlines()[2:-2] == [
         "  residual: residual {",
@@ -138,21 +175,36 @@ def test_a_residual_adds_the_scaled_body_to_its_input(tmp_path: Path) -> None:
 
 
 def test_a_split_ends_in_the_enclosing_concat(tmp_path: Path) -> None:
-    body = "layers:\n- branches:\n    a: [relu]\n    b:\n      - relu\n      - split: {t: [{conv: 3x1, filters: 2}], w: [{conv: 1x3, filters: 2}]}\n  join: concat\n"
+    body = (
+        "layers:\n"
+        "- branches:\n"
+        "    a: [relu]\n"
+        "    b:\n"
+        "      - relu\n"
+        "      - split: {t: [{conv: 3x1, filters: 2}], w: [{conv: 1x3, "
+        "filters: 2}]}\n"
+        "  join: concat\n"
+    )
     graph = network(tmp_path, body)
     assert graph.nodes["concat"].inputs == ("a.relu", "b.t.conv_3x1", "b.w.conv_1x3")
 
 
 def test_branches_keep_the_written_order(tmp_path: Path) -> None:
-    body = "layers: [{branches: {z: [{conv: 1x1, filters: 1}], a: [{conv: 1x1, filters: 2}], m: []}, join: concat}]\n"
+    body = (
+        "layers: [{branches: {z: [{conv: 1x1, filters: 1}], a: [{conv: 1x1, "
+        "filters: 2}], m: []}, join: concat}]\n"
+    )
     graph = network(tmp_path, body)
     assert graph.nodes["concat"].inputs == ("z.conv_1x1", "a.conv_1x1", "x")
 
 
 def test_defaults_apply_where_a_layer_does_not_say(tmp_path: Path) -> None:
     body = (
-        "defaults: {conv: {norm: batch_norm, activation: relu, padding: V}, batch_norm: {eps: 1e-3, decay: 0.9997}}\n"
-        "layers: [{conv: 3x3, filters: 4, name: a}, {conv: 3x3, filters: 4, norm: none, padding: same, name: b}, {conv: 1x1, filters: 4, linear: true, name: c}]\n"
+        "defaults: {conv: {norm: batch_norm, activation: relu, padding: V}, "
+        "batch_norm: {eps: 1e-3, decay: 0.9997}}\n"
+        "layers: [{conv: 3x3, filters: 4, name: a}, {conv: 3x3, filters: 4, "
+        "norm: none, padding: same, name: b}, {conv: 1x1, filters: 4, linear: "
+        "true, name: c}]\n"
     )
     graph = network(tmp_path, body)
     assert [n for n in graph.nodes if n != "x"] == [
@@ -164,7 +216,9 @@ def test_defaults_apply_where_a_layer_does_not_say(tmp_path: Path) -> None:
         "c",
     ]
     norm, conv, linear = (graph.nodes[n].op for n in ("a.norm", "b.conv", "c"))
-    assert isinstance(norm, BatchNorm) and isinstance(conv, Conv2d) and isinstance(linear, Conv2d)
+    assert isinstance(norm, BatchNorm)
+    assert isinstance(conv, Conv2d)
+    assert isinstance(linear, Conv2d)
     assert (norm.eps, norm.momentum) == (0.001, 0.0003)
     assert (conv.padding, conv.bias, linear.bias) == ("same", True, True)
     assert graph.nodes["a.conv"].shape == (4, 6, 6)
@@ -179,7 +233,11 @@ def test_keep_and_drop_are_two_words_for_one_thing(tmp_path: Path) -> None:
 
 
 def test_a_parameter_can_be_a_padding_a_kernel_or_an_activation(tmp_path: Path) -> None:
-    body = "params: {pad: V, k: 3x1, act: silu}\nlayers: [{conv: k, filters: 4, padding: pad, activation: act, name: c}]\n"
+    body = (
+        "params: {pad: V, k: 3x1, act: silu}\n"
+        "layers: [{conv: k, filters: 4, padding: pad, activation: act, name: "
+        "c}]\n"
+    )
     graph = network(tmp_path, body)
     assert out(graph) == (4, 6, 8)
     assert graph.nodes["c.act"].op.function == "silu"  # type: ignore[attr-defined]
@@ -210,7 +268,12 @@ def test_six_input_channels(tmp_path: Path) -> None:
 
 
 def test_several_inputs_and_outputs(tmp_path: Path) -> None:
-    body = "outputs: [a, {name: aux, from: b.c, training_only: true}]\nlayers:\n- {add: [x, y], name: a}\n- {layers: [{conv: 1x1, filters: 2, name: c}], name: b}\n"
+    body = (
+        "outputs: [a, {name: aux, from: b.c, training_only: true}]\n"
+        "layers:\n"
+        "- {add: [x, y], name: a}\n"
+        "- {layers: [{conv: 1x1, filters: 2, name: c}], name: b}\n"
+    )
     graph = network(tmp_path, body, "{x: [3, 8, 8], y: [3, 8, 8]}")
     assert [(o.name, o.node, o.training_only) for o in graph.outputs] == [
         ("a", "a", False),
@@ -219,7 +282,10 @@ def test_several_inputs_and_outputs(tmp_path: Path) -> None:
 
 
 def test_a_block_with_two_inputs(tmp_path: Path) -> None:
-    body = "blocks: {gate: {inputs: [q, k], layers: [{multiply: [q, k]}]}}\nlayers: [{block: gate, from: {k: y, q: x}}]\n"
+    body = (
+        "blocks: {gate: {inputs: [q, k], layers: [{multiply: [q, k]}]}}\n"
+        "layers: [{block: gate, from: {k: y, q: x}}]\n"
+    )
     graph = network(tmp_path, body, "{x: [3, 8, 8], y: [3, 1, 1]}")
     assert graph.nodes["gate.multiply"].inputs == ("x", "y")
     assert out(graph) == (3, 8, 8)
@@ -241,7 +307,11 @@ def test_blocks_ninety_deep(tmp_path: Path) -> None:
 
 def test_width_rounding_does_not_distribute_over_a_concat(tmp_path: Path) -> None:
     body = (
-        "params: {w: 1.3}\nlayers:\n- branches:\n    a: [{conv: 1x1, filters: int(512*w)}]\n    b: [{conv: 1x1, filters: int(512*w)}]\n"
+        "params: {w: 1.3}\n"
+        "layers:\n"
+        "- branches:\n"
+        "    a: [{conv: 1x1, filters: int(512*w)}]\n"
+        "    b: [{conv: 1x1, filters: int(512*w)}]\n"
         "  join: concat\n- {residual: {body: [{conv: 1x1, filters: int(1024*w)}]}}\n"
     )
     (tmp_path / "net.yaml").write_text(

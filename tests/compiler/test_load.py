@@ -52,8 +52,9 @@ def write(folder: Path, **files: str) -> Path:
 )
 def test_yaml_1_2_scalars(text: str, value: object) -> None:
     found = values(f"key: {text}\n")
+    assert isinstance(found, dict)
     assert found == {"key": value}
-    assert type(found["key"]) is type(value)  # type: ignore[index]
+    assert type(found["key"]) is type(value)
 
 
 def test_words_that_yaml_1_1_reads_as_booleans_are_keys() -> None:
