@@ -88,6 +88,8 @@ def _check(path: str, args: argparse.Namespace) -> Checked:
         if spec.network is None:
             count = check_library(spec, report)
             out.line = f"{path}: {count} block{'s' * (count != 1)}"
+            if args.against:
+                out.line += ", to be compared where a network uses them"
         else:
             graph = lower_network(spec, report, settings_from(args), args.inputs)
             if not report.errors:

@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from compiler.build import draft_graph, load_graph
@@ -145,7 +146,8 @@ def _uses() -> dict[str, list[str]]:
         graph, _, _ = draft_graph(name)
         for info in _infos(graph):
             for erratum in info.errata:
-                found.setdefault(erratum.id, {})[_shown(info.span.file)] = None
+                if _says(info.span.file, erratum.id):
+                    found.setdefault(erratum.id, {})[_shown(info.span.file)] = None
     return {name: list(files) for name, files in found.items()}
 
 
@@ -154,6 +156,12 @@ def _infos(graph: Graph) -> Iterator[Info]:
     yield from (d.info for d in graph.definitions.values())
     yield from (r.info for r in graph.regions.values())
     yield from (n.info for n in graph.nodes.values())
+
+
+@cache
+def _says(file: str, erratum: str) -> bool:
+    """True if the file names the erratum: a variant may name it for a layer of its base."""
+    return re.search(rf"\b{erratum}\b", Path(file).read_text("utf-8")) is not None
 
 
 def _shown(file: str) -> str:
