@@ -11,6 +11,7 @@ from compiler.commands.options import add_spec, draft_from, write_file
 from compiler.diagnose import print_diagnostics
 from compiler.errors import UsageError
 from viz.annotate import ANNOTATIONS
+from viz.dot_program import MAGIC, DotError, find_dot, run_dot
 from viz.faults import find_faults
 from viz.fit import LEAST_TYPE_PT, parse_length
 from viz.render import EXTENSIONS, WRITERS, Options, choose, render
@@ -42,6 +43,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", metavar="FORMAT", help=f"{', '.join(FORMATS)} (default: by the file's extension, svg)"
     )
+    parser.add_argument(
+        "--engine",
+        choices=("netdraft", "dot"),
+        default="netdraft",
+        help="who lays out: netdraft itself (the default), or Graphviz's program `dot`",
+    )
     parser.add_argument("--depth", default="0", metavar="N", help="levels of blocks to open, or `all`")
     parser.add_argument(
         "--show", default="", metavar="WHAT,...", help=f"numbers in the boxes: {', '.join(ANNOTATIONS)}"
@@ -64,16 +71,42 @@ def run(args: argparse.Namespace) -> int:
     if format in BINARY and args.output is None and sys.stdout.isatty():
         raise UsageError(f"a {format} is no text for a terminal: say where to write it with -o FILE")
     options = options_from(args)
+    if args.engine == "dot":
+        _check_dot(format)
     graph, report, spec = draft_from(args)
     print_diagnostics(report.diagnostics, spec.texts)
     faults = find_faults(graph, report.diagnostics)
-    data = render(graph, format, replace(options, faults=faults))
+    options = replace(options, faults=faults)
+    if args.engine == "dot":
+        data = _by_dot(render(graph, "dot", options), format, args.output)
+    else:
+        data = render(graph, format, options)
     if args.output is None:
         sys.stdout.buffer.write(data)
     else:
         path = write_file(Path(args.output), data)
         print(f"wrote {path}", file=sys.stderr)
     return int(bool(report.errors))
+
+
+def _check_dot(format: str) -> None:
+    """Refuse before anything is read what Graphviz cannot be asked for."""
+    choose(dict.fromkeys((*MAGIC, "dot")), format, "format for --engine dot")
+    if format != "dot":
+        find_dot()
+
+
+def _by_dot(text: bytes, format: str, output: str | None) -> bytes:
+    """Return the picture that Graphviz makes; where it fails, its input is kept beside it."""
+    if format == "dot":
+        return text
+    try:
+        return run_dot(text.decode("utf-8"), format)
+    except DotError as error:
+        if output is None:
+            raise
+        kept = write_file(Path(output).with_suffix(".dot"), text)
+        raise DotError(f"{error}\nthe DOT text is in {kept}") from None
 
 
 def options_from(args: argparse.Namespace) -> Options:
