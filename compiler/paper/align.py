@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -26,8 +27,8 @@ class Picture:
     @cached_property
     def joins(self) -> tuple[int, ...]:
         """Boxes that several arrows enter, lowest first."""
-        heads = [head for _, head in self.arrows]
-        return tuple(i for i in range(len(self.labels)) if heads.count(i) > 1)
+        entering = Counter(head for _, head in self.arrows)
+        return tuple(sorted(box for box, count in entering.items() if count > 1))
 
     @cached_property
     def starts(self) -> tuple[int, ...]:
@@ -35,10 +36,20 @@ class Picture:
         heads = {head for _, head in self.arrows}
         return tuple(i for i in range(len(self.labels)) if i not in heads)
 
+    @cached_property
+    def _forks(self) -> dict[int, tuple[int, ...]]:
+        joins, out = set(self.joins), defaultdict(list)
+        for tail, head in self.arrows:
+            if head not in joins:
+                out[tail].append(head)
+        return {tail: tuple(sorted(heads, key=self._left)) for tail, heads in out.items()}
+
+    def _left(self, box: int) -> tuple[float, int]:
+        return self.across[box], box
+
     def branches(self, box: int) -> tuple[int, ...]:
         """Return what a box's arrows lead to, left to right, leaving out joins."""
-        heads = [head for tail, head in self.arrows if tail == box and head not in self.joins]
-        return tuple(sorted(heads, key=lambda head: (self.across[head], head)))
+        return self._forks.get(box, ())
 
     def chain(self, box: int) -> list[int]:
         """Return the boxes from `box` up to the next fork or join."""

@@ -15,6 +15,9 @@ from compiler.paper.explain import explain, tiers
 from compiler.paper.figures import Figure, figures_named, plain_label
 from compiler.paper.findings import Count, Deviation, Finding
 
+MOST_TIMES = 5
+"""How many times the boxes of its figure a network may have and still be compared with it."""
+
 
 def compare_figure(graph: Graph, region: Region, figure: Figure) -> Finding:
     """Compare the boxes, arrows, sizes and the order of branches of a network or block.
@@ -22,15 +25,32 @@ def compare_figure(graph: Graph, region: Region, figure: Figure) -> Finding:
     What a label leaves open or has no box at all (the text between the lines) is a deviation
     too, so that everything that the print does not say is either recorded or reported.
     """
-    return _Comparing(graph, region, figure).finding()
+    drawn = _without_training(graph, boxes_of(graph, region.name, by_name=True))
+    if len(drawn.boxes) > MOST_TIMES * len(figure.boxes):
+        return _another_network(graph, region, figure, len(drawn.boxes))
+    return _Comparing(graph, region, figure, drawn).finding()
+
+
+def _another_network(graph: Graph, region: Region, figure: Figure, count: int) -> Finding:
+    """Return one deviation instead of one for each of very many boxes."""
+    place, name = f"Figure {figure.number}", region.name or graph.name
+    text = f"prints {len(figure.boxes)} boxes, `{name}` has {count}: it is another network"
+    deviation = Deviation(place, text, _span(graph, region))
+    total = Count(0, len(figure.boxes))
+    return Finding(place, region.name, name, boxes=total, deviations=(deviation,))
+
+
+def _span(graph: Graph, region: Region) -> Span:
+    definition = region.definition
+    return graph.definitions[definition].info.span if definition else region.info.span
 
 
 class _Comparing:
-    def __init__(self, graph: Graph, region: Region, figure: Figure) -> None:
+    def __init__(self, graph: Graph, region: Region, figure: Figure, drawn: Boxes) -> None:
         self.graph = graph
         self.region = region
         self.figure = figure
-        self.drawn = _without_training(graph, boxes_of(graph, region.name, by_name=True))
+        self.drawn = drawn
         self.place = {box.id: i for i, box in enumerate(self.drawn.boxes)}
         self.arrows = {(self.place[tail], self.place[head]) for tail, head in self.drawn.edges}
         matched = align(self._printed(), self._built())
@@ -89,11 +109,6 @@ class _Comparing:
     def _name(self) -> str:
         return self.region.name or self.graph.name
 
-    @property
-    def _span(self) -> Span:
-        definition = self.region.definition
-        return self.graph.definitions[definition].info.span if definition else self.region.info.span
-
     def _is_known(self, name: str) -> bool:
         """True for what stands in the graph; a block's input box does not."""
         return name in self.graph.nodes or name in self.graph.regions
@@ -111,7 +126,7 @@ class _Comparing:
         for i, printed in enumerate(self.figure.boxes):
             if i not in self.pairs:
                 text = f"prints a box `{printed.label}`, which `{self._name}` does not have"
-                self._deviate("box", text, self._span, built=printed.label)
+                self._deviate("box", text, _span(self.graph, self.region), built=printed.label)
                 continue
             box = self.drawn.boxes[self.pairs[i]]
             if plain_label(box.label) == plain_label(printed.label):
@@ -187,7 +202,7 @@ class _Comparing:
             self._deviate(
                 "order",
                 f"prints branches in the order {printed}, `{self._name}` has {built}",
-                self._span,
+                _span(self.graph, self.region),
             )
 
     # -- sizes -------------------------------------------------------------------------------

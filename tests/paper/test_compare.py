@@ -84,7 +84,8 @@ def test_inception_v4_deviates_by_its_errata_alone() -> None:
     assert str(comparison.findings[-1].values) == "4 of 4"
     assert explained(comparison, "Figure 3") == {
         "prints `3x3 Conv (192 V)`, `mixed_5a.conv.conv_3x3` is `3x3 Conv (192 stride 2 V)`": "E1",
-        "prints `MaxPool (stride=2 V)`, `mixed_5a.pool.max_pool_3x3` is `3x3 MaxPool (stride 2 V)`": "E2",
+        "prints `MaxPool (stride=2 V)`, "
+        "`mixed_5a.pool.max_pool_3x3` is `3x3 MaxPool (stride 2 V)`": "E2",
     }
     assert explained(comparison, "Figure 9") == {
         "prints `Avarage Pooling`, `pool` is `Average Pooling`": "E9",
@@ -352,3 +353,27 @@ def test_no_changed_number_of_a_block_goes_unnoticed(file: str, tmp_path: Path) 
     assert tried > 5
     # the one that takes an erratum back: Figure 5 as printed
     assert unnoticed in ([], ["- {conv: 1x7, filters: 256, errata: [E5]}"])
+
+
+def test_another_network_is_one_error(tmp_path: Path) -> None:
+    spec = tmp_path / "long.yaml"
+    spec.write_text(
+        "network: long\n"
+        "cite: {figure: 9}\n"
+        "input: {image: [3, 8, 8]}\n"
+        "layers:\n" + "  - {conv: 3x3, filters: 3}\n" * 60,
+        encoding="utf-8",
+    )
+    (error,) = comparison_of(spec).diagnostics
+    assert error.message == "Figure 9 prints 10 boxes, `long` has 61: it is another network"
+
+
+def test_a_convolution_without_batch_norm_is_not_the_papers(tmp_path: Path) -> None:
+    spec = edited(
+        tmp_path,
+        "specs/inception_v4.yaml",
+        "conv: {norm: batch_norm, activation: relu}",
+        "conv: {activation: relu}",
+    )
+    messages = [d.message for d in comparison_of(spec).diagnostics]
+    assert "Figure 4 prints `1x1 Conv (96)`, `pool.conv_1x1` is `1x1 Conv (96 no norm)`" in messages

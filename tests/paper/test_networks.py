@@ -443,3 +443,22 @@ def test_a_head_stated_for_2048_features_is_refused(tmp_path: Path) -> None:
     assert error.code == "wrong-size"
     assert error.message == "`pool` gives 1536, the size that is stated is 2048"
     assert (Path(error.span.file).name, error.span.line) == ("wrong.yaml", 4)
+
+
+def test_a_fixed_8x8_pool_is_refused_on_a_5x5_map(tmp_path: Path) -> None:
+    spec = tmp_path / "fixed.yaml"
+    spec.write_text(
+        "extends: inception_v4.yaml\n"
+        "network: fixed\n"
+        "changes:\n"
+        "  - {replace: pool, by: [{avg_pool: 8x8, padding: V, name: pool}, flatten]}\n",
+        encoding="utf-8",
+    )
+    assert tuple(load_graph(spec).tensor("flatten").shape) == (1536,)
+    with pytest.raises(CompileError) as caught:
+        load_graph(spec, {}, ["3x224x224"])
+    error = caught.value.diagnostics[0]
+    assert error.code == "empty-output"
+    assert "8x8" in error.message
+    assert "5x5" in error.message
+    assert (Path(error.span.file).name, error.span.line) == ("fixed.yaml", 4)
