@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compiler.expr import show_value
-from compiler.graph import Claim, Graph, Node, Region
+from compiler.graph import Claim, Graph, Node
+from compiler.labels import label_of
 from compiler.ops import Conv2d, GlobalPool2d, Input, Linear
 from compiler.ops.base import Op
 from compiler.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample
@@ -115,29 +116,12 @@ def _stage(
     node = graph.tensor(name)
     field = fields[node.name]
     seen = (round(field[0][0]), round(field[1][0])) if field else None
-    return Stage(name, stage_title(graph, name), _op(graph, name), depth, node.shape, *cost, seen)
+    return Stage(name, label_of(graph, name), _op(graph, name), depth, node.shape, *cost, seen)
 
 
 def _op(graph: Graph, name: str) -> str:
     region = graph.regions.get(name)
     return graph.nodes[name].op.kind if region is None else region.definition or region.kind
-
-
-def stage_title(graph: Graph, name: str) -> str:
-    """Return the words for a stage: `4 x Inception-A`, `Reduction-A`, or its name."""
-    region = graph.regions.get(name)
-    if region is None:
-        return (
-            graph.nodes[name].info.title or graph.nodes[name].info.label or name.rpartition(".")[2]
-        )
-    if region.kind == "repeat" and region.members:
-        return f"{len(region.members)} x {_title(graph, region.members[0], region)}"
-    return _title(graph, name, region)
-
-
-def _title(graph: Graph, name: str, region: Region) -> str:
-    info = graph.info_of(name)
-    return info.title or info.label or region.local_name
 
 
 def _receptive_fields(graph: Graph) -> dict[str, tuple[Field, Field] | None]:

@@ -142,13 +142,13 @@ def _claims(summary: Summary) -> list[str]:
     lines = ["", "published:"]
     for claim in summary.claims:
         if claim.of == "text" or claim.value is None:
-            said = f'"{claim.text}"'
+            said = claim.text
         else:
             computed = summary.parameters if claim.of == "parameters" else summary.macs
             share = computed / claim.value
             state = "equal" if computed == claim.value else f"computed is {share:.1%} of it"
             said = f"{claim.value:,} {'MAC' if claim.of == 'macs' else claim.of} ({state})"
-            said += f': "{claim.text}"' if claim.text else ""
+            said += f": {claim.text}" if claim.text else ""
         note = f" [erratum {claim.erratum}]" if claim.erratum else ""
         lines += textwrap.wrap(
             f"{said}, {claim.source}{note}", 80, initial_indent="  - ", subsequent_indent="    "
