@@ -489,6 +489,32 @@ void run_step(Step& step) {
   }
 }
 
+// Where threads meet between steps. A short spin, then sleep: on a busy machine the thread that
+// all wait for may need this very core (OpenMP's own barrier spins for milliseconds).
+class Barrier {
+ public:
+  void wait(int threads) {
+    const uint32_t round = round_.load(std::memory_order_acquire);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads) {
+      arrived_.store(0, std::memory_order_relaxed);
+      round_.store(round + 1, std::memory_order_release);
+      round_.notify_all();
+      return;
+    }
+    for (int spin = 0; spin < 3000; ++spin) {
+      if (round_.load(std::memory_order_acquire) != round) return;
+#if defined(__x86_64__)
+      __builtin_ia32_pause();
+#endif
+    }
+    round_.wait(round, std::memory_order_acquire);
+  }
+
+ private:
+  std::atomic<int> arrived_{0};
+  std::atomic<uint32_t> round_{0};
+};
+
 }  // namespace
 
 extern "C" {
@@ -503,10 +529,11 @@ int32_t netdraft_has_bfloat16() { return 0; }
 
 void netdraft_run(Step* steps, int64_t count, int32_t threads) {
   for (int64_t at = 0; at < count; ++at) steps[at].next.store(0, std::memory_order_relaxed);
+  Barrier barrier;
 #pragma omp parallel num_threads(threads)
   for (int64_t at = 0; at < count; ++at) {
     run_step(steps[at]);
-#pragma omp barrier
+    barrier.wait(omp_get_num_threads());
   }
 }
 
