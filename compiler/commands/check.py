@@ -111,7 +111,7 @@ def _check(path: str, args: argparse.Namespace) -> Checked:
 def _compare(graph: Graph, spec: Spec, report: Report) -> Comparison:
     from compiler.paper.compare import compare  # on use: `check` alone starts without it
 
-    comparison = compare(graph, {name: e.where for name, e in spec.errata.items()})
+    comparison = compare(graph, spec.errata)
     for diagnostic in comparison.diagnostics:
         report.add(diagnostic)
     return comparison

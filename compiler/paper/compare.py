@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 
 from compiler.graph import Graph, Region
 from compiler.paper.compare_figure import compare_figure
+from compiler.paper.explain import Record
 from compiler.paper.figures import paper
 from compiler.paper.findings import Comparison, Count, Deviation, Finding
 
-NO_RECORDS: Mapping[str, str] = {}
+NO_RECORDS: Mapping[str, Record] = {}
 
 
-def compare(graph: Graph, records: Mapping[str, str] = NO_RECORDS) -> Comparison:
+def compare(graph: Graph, records: Mapping[str, Record] = NO_RECORDS) -> Comparison:
     """Compare a network and its blocks with the figures and tables that they cite.
 
     Sizes are the computed ones, not those that the spec states. A block is compared once for
@@ -20,12 +21,12 @@ def compare(graph: Graph, records: Mapping[str, str] = NO_RECORDS) -> Comparison
 
     Args:
         graph: a network; it may have errors, unknown sizes are then left out.
-        records: recorded errata by id with where they are, for the advice in diagnostics.
+        records: all errata that the spec's files hold, by id, for the advice in diagnostics.
     """
-    return Comparison((*_figures(graph), *_tables(graph)), records)
+    return Comparison((*_figures(graph, records), *_tables(graph)))
 
 
-def _figures(graph: Graph) -> Iterator[Finding]:
+def _figures(graph: Graph, records: Mapping[str, Record]) -> Iterator[Finding]:
     seen: set[object] = set()
     for region in graph.regions.values():
         number = _cited_figure(graph, region)
@@ -35,7 +36,7 @@ def _figures(graph: Graph) -> Iterator[Finding]:
         seen.add(use)
         figure = paper().figures.get(number)
         yield (
-            compare_figure(graph, region, figure)
+            compare_figure(graph, region, figure, records)
             if figure
             else _no_such_figure(graph, region, number)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from compiler.boxes import Box, Boxes, boxes_of
 from compiler.errors import Span
@@ -11,7 +11,7 @@ from compiler.graph import Erratum, Graph, Region
 from compiler.labels import automatic_label, label_of
 from compiler.ops import Scale
 from compiler.paper.align import Picture, align
-from compiler.paper.explain import explain, tiers
+from compiler.paper.explain import Record, explain, fits, tiers
 from compiler.paper.figures import Figure, figures_named, plain_label
 from compiler.paper.findings import Count, Deviation, Finding
 
@@ -19,7 +19,9 @@ MOST_TIMES = 5
 """How many times the boxes of its figure a network may have and still be compared with it."""
 
 
-def compare_figure(graph: Graph, region: Region, figure: Figure) -> Finding:
+def compare_figure(
+    graph: Graph, region: Region, figure: Figure, records: Mapping[str, Record]
+) -> Finding:
     """Compare the boxes, arrows, sizes and the order of branches of a network or block.
 
     What a label leaves open or has no box at all (the text between the lines) is a deviation
@@ -28,7 +30,7 @@ def compare_figure(graph: Graph, region: Region, figure: Figure) -> Finding:
     drawn = _without_training(graph, boxes_of(graph, region.name, by_name=True))
     if len(drawn.boxes) > MOST_TIMES * len(figure.boxes):
         return _another_network(graph, region, figure, len(drawn.boxes))
-    return _Comparing(graph, region, figure, drawn).finding()
+    return _Comparing(graph, region, figure, drawn, records).finding()
 
 
 def _another_network(graph: Graph, region: Region, figure: Figure, count: int) -> Finding:
@@ -46,11 +48,19 @@ def _span(graph: Graph, region: Region) -> Span:
 
 
 class _Comparing:
-    def __init__(self, graph: Graph, region: Region, figure: Figure, drawn: Boxes) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        region: Region,
+        figure: Figure,
+        drawn: Boxes,
+        records: Mapping[str, Record],
+    ) -> None:
         self.graph = graph
         self.region = region
         self.figure = figure
         self.drawn = drawn
+        self.records = records
         self.place = {box.id: i for i, box in enumerate(self.drawn.boxes)}
         self.arrows = {(self.place[tail], self.place[head]) for tail, head in self.drawn.edges}
         matched = align(self._printed(), self._built())
@@ -116,8 +126,12 @@ class _Comparing:
     def _deviate(self, kind: str, text: str, span: Span, name: str = "", built: str = "") -> None:
         """Record a deviation of a layer, or of the whole where no layer is named."""
         names = (name, self.region.name) if name and self._is_known(name) else (self.region.name,)
-        errata = explain(self.graph, self.figure.number, kind, names, built)
-        self.deviations.append(Deviation(f"Figure {self.figure.number}", text, span, errata))
+        number = self.figure.number
+        errata = explain(self.graph, number, kind, names, built)
+        fitting = tuple(k for k, r in self.records.items() if fits(r, number, kind, built))
+        self.deviations.append(
+            Deviation(f"Figure {number}", text, span, errata, () if errata else fitting)
+        )
 
     # -- boxes -------------------------------------------------------------------------------
 

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from compiler.graph import Erratum, Graph
 from compiler.paper.figures import figures_named, plain_label
+
+
+class Record(Protocol):
+    """What of an erratum decides whether it accounts for a deviation."""
+
+    @property
+    def where(self) -> str:
+        """Return where it is printed."""
+
+    @property
+    def built(self) -> str:
+        """Return what is built instead."""
+
+    @property
+    def explains(self) -> Sequence[str] | None:
+        """Return the kinds of deviation that it explains; None: any."""
+
 
 KINDS = ("label", "box", "hidden", "arrow", "order", "size")
 """What can be otherwise: a box's words, a box too many or too few, a layer without a box, an
@@ -27,13 +45,14 @@ def explain(
             `built` names some in backquotes explains no others.
     """
     for errata in tiers(graph, names):
-        found = {e.id: e for e in errata if _fits(e, figure, kind, built)}
+        found = {e.id: e for e in errata if fits(e, figure, kind, built)}
         if found:
             return tuple(found.values())
     return ()
 
 
-def _fits(erratum: Erratum, figure: int, kind: str, built: str) -> bool:
+def fits(erratum: Record, figure: int, kind: str, built: str) -> bool:
+    """True if an erratum, named in the right place, would account for a deviation."""
     if erratum.explains is not None and kind not in erratum.explains:
         return False
     if figure not in figures_named(erratum.where):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from compiler.errors import Diagnostic, Span
 from compiler.graph import Erratum
-from compiler.paper.figures import figures_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +19,8 @@ class Deviation:
     span: Span
     errata: tuple[Erratum, ...] = ()
     """The records that explain it; without one it is an error."""
+    fitting: tuple[str, ...] = ()
+    """Errata that would explain it if they were named in the right place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +73,6 @@ class Comparison:
     """All figures and tables that a graph cites."""
 
     findings: tuple[Finding, ...]
-    records: Mapping[str, str] = field(default_factory=dict)
-    """Recorded erratum -> where it is printed, for advice."""
 
     @property
     def deviations(self) -> tuple[Deviation, ...]:
@@ -101,21 +98,10 @@ class Comparison:
                 f"{d.place} {d.text}",
                 d.span,
                 label=f"not as in {d.place}",
-                help=self._advice(d.place),
+                help=_advice(d),
             )
             for d in self.unexplained
         )
-
-    def _advice(self, place: str) -> str:
-        number = re.fullmatch(r"Figure (\d+)", place)
-        near = [
-            k
-            for k, where in self.records.items()
-            if number and int(number[1]) in figures_named(where)
-        ]
-        known = f" (of {place} there are {', '.join(near)})" if near else ""
-        way_out = "name the erratum that explains it with `errata: [...]`"
-        return f"build what is printed, or {way_out}{known}"
 
     def totals(self) -> dict[str, Count]:
         """Return what was compared in all figures and tables together."""
@@ -124,3 +110,10 @@ class Comparison:
             for word, count in finding.counts.items():
                 out[word] = out.get(word, Count()) + count
         return out
+
+
+def _advice(deviation: Deviation) -> str:
+    if deviation.fitting:
+        names = ", ".join(deviation.fitting)
+        return f"build what is printed, or say that it is on purpose: `errata: [{names}]`"
+    return "build what is printed, or record an erratum and name it here with `errata: [...]`"
