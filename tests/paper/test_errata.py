@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from compiler.errors import Report
-from compiler.load import load_spec
+from compiler.loader import load_spec
 from compiler.paper.errata_page import PAGE, main
 
 RECORDS = load_spec("errata", Report()).errata
