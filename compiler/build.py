@@ -8,7 +8,7 @@ from pathlib import Path
 from compiler.collector import paused
 from compiler.errors import CompileError, Report, in_file_order
 from compiler.graph import Graph
-from compiler.load import Spec, load_spec
+from compiler.loader import Spec, load_spec
 from compiler.network import lower_network
 from compiler.verify import verify
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from compiler.errors import Report
 from compiler.graph import Info
-from compiler.load import Spec
+from compiler.loader import Spec
 from compiler.lower import new_lowering
 from compiler.lower_blocks import lower_body, parameter_default
 from compiler.lowering import Argument

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from compiler.builder import MAX_NODES
 from compiler.errors import Diagnostic, Report
-from compiler.load import Spec
+from compiler.loader import Spec
 from compiler.lower_blocks import lower_block
 from compiler.lower_joins import is_transparent, lower_branches, lower_residual, lower_sequence
 from compiler.lower_ops import JOINS, LOWER, Task

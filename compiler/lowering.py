@@ -10,7 +10,7 @@ from compiler.errors import Diagnostic, Remark, Report, Span
 from compiler.expansion import Expansion
 from compiler.expr import Expr, Value
 from compiler.graph import Cite, Drawing, Erratum, Info
-from compiler.load import Spec
+from compiler.loader import Spec
 from compiler.lower_ops import default_norm
 from compiler.naming import automatic_name, node_name
 from compiler.scope import Lookup, Named, Scope

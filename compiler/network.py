@@ -11,7 +11,7 @@ from compiler.errors import Diagnostic, Report, UsageError
 from compiler.expr import Value
 from compiler.fields import describe
 from compiler.graph import Claim, Definition, Graph, Info, Output, Parameter
-from compiler.load import Spec
+from compiler.loader import Spec
 from compiler.lower import new_lowering
 from compiler.lower_blocks import parameter_default
 from compiler.lowering import Argument, Lowering, cite, drawing

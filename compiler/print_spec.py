@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from compiler.load import Spec
+from compiler.loader import Spec
 from compiler.source import Mapping, plain
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from compiler.graph import Graph
+from viz.annotate import Annotator
 from viz.boxes import Boxes, View
-from viz.diagram import Arrow, Box, Diagram, Series, walk
+from viz.diagram import Arrow, Box, Diagram, Series, map_boxes, walk
 from viz.faults import NO_FAULTS, Faults
+from viz.dissolve import dissolve_crossed
 from viz.merge import merge_hidden
 
 
@@ -20,12 +23,21 @@ def arrange(graph: Graph, view: View | None = None, faults: Faults = NO_FAULTS) 
     view = view or View()
     boxes = Boxes(graph, view, faults)
     content = merge_hidden(graph, boxes.draw(), boxes.hidden)
+    annotator = Annotator(graph, view.show)
+    subjects = boxes.subjects
+
+    def annotated(box: Box) -> Box:
+        known = subjects.get(box.id)
+        return replace(box, notes=annotator.notes(box.members, known)) if known else box
+
+    content = map_boxes(content, annotated) if view.show else content
+    arrows = tuple(_arrows(graph, content, boxes, faults))
     return Diagram(
         name=view.scope or graph.name,
         title=boxes.title(view.scope),
-        content=content,
-        arrows=tuple(_arrows(graph, content, boxes, faults)),
-        notes=faults.notes,
+        content=dissolve_crossed(content, arrows),
+        arrows=arrows,
+        notes=faults.notes(graph, view.scope),
     )
 
 
@@ -39,11 +51,12 @@ def _arrows(graph: Graph, content: Series, made: Boxes, faults: Faults) -> Itera
     owner = {name: box.id for box in boxes for name in box.members} | made.entrances
     order = {box.id: i for i, box in enumerate(boxes)}
     seen: set[tuple[str, str]] = set()
+    unfit = {reader for _, reader in faults.edges}
     for source, reader, box in _uses(graph, boxes, made.exits):
         pair = (owner[source], box.id)
         if pair not in seen and order[pair[0]] < order[pair[1]]:
             seen.add(pair)
-            label = graph.nodes[source].shape.paper if reader in faults.nodes else None
+            label = graph.nodes[source].shape.paper if reader in unfit else None
             yield Arrow(*pair, label, (source, reader) in faults.edges)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from compiler.graph import Definition, Drawing, Graph, Info, Region
 from compiler.labels import convention, layer_label
 from compiler.ops import Input, Op, Scale
-from viz.annotate import Annotator
+from viz.annotate import Subject
 from viz.diagram import Box, BoxKind, Group, Item, Parallel, Series
 from viz.faults import Faults
 from viz.fold import names_in, runs
@@ -54,7 +54,8 @@ class Boxes:
 
     After `draw`, `hidden` holds the ids of boxes that belong into the box of their reader,
     `entrances` maps tensors from outside to the boxes that stand for them, and `exits` boxes
-    that stand for outputs to the tensors that leave there.
+    that stand for outputs to the tensors that leave there; `subjects` says what the numbers
+    in a box are about.
     """
 
     def __init__(self, graph: Graph, view: View, faults: Faults) -> None:
@@ -64,9 +65,9 @@ class Boxes:
         self.hidden: set[str] = set()
         self.entrances: dict[str, str] = {}
         self.exits: dict[str, str] = {}
+        self.subjects: dict[str, Subject] = {}
         self._usual = convention(graph)
         self._twins: dict[str, list[str]] = {}
-        self._annotator = Annotator(graph, view.show)
 
     def draw(self) -> Series:
         """Return everything in the view, from the bottom up."""
@@ -75,7 +76,10 @@ class Boxes:
         drawing = definition.drawing if definition else self.graph.drawing
         place = _Place(self.view.depth, drawing, self.view.by_name)
         items = [] if scope.kind == "network" else [*self._entrances(scope, place)]
-        items += self._items(scope.members, place)
+        if scope.kind == "repeat":
+            items += self._repeat(scope, place)
+        else:
+            items += self._items(scope.members, place)
         if scope.kind == "network":
             items += self._exits()
         return Series(tuple(items))
@@ -106,7 +110,8 @@ class Boxes:
             self.entrances[tensor] = box_id = f"{scope.name}:{i}"
             kind = ENTRANCE_KINDS.get(words.partition(" ")[0].lower(), "input")
             size = None if place.drawing.sizes == "none" else shape.paper
-            yield Box(box_id, words, kind, size, self._annotator.notes((tensor,), tensor))
+            self.subjects[box_id] = Subject(tensor, tensor)
+            yield Box(box_id, words, kind, size)
 
     def _exits(self) -> Iterator[Box]:
         """Yield a box for each output where there are several, or one that is read further."""
@@ -149,12 +154,14 @@ class Boxes:
         if not info.drawn:
             self.hidden.add(name)
         main = next((n for n in nodes if n.op.has_parameters), nodes[0])
+        last = (name, *copies)[-1]
+        output = self.graph.tensor(last).name
+        self.subjects[name] = Subject(output, last)
         return Box(
             id=name,
             label=label,
             kind=KINDS[type(main.op)],
-            size=self._size(self._last((name, *copies)), info, place, isinstance(main.op, Input)),
-            notes=self._annotator.notes(self._all(members), members[-1]),
+            size=self._size(output, info, place, isinstance(main.op, Input)),
             members=self._all(members),
             times=1 + len(copies),
             failed=not self.faults.nodes.isdisjoint(members),
@@ -174,13 +181,15 @@ class Boxes:
         times = len(copies)
         title = self.title(region.name)
         label = f"{times} x {title}" if times > 1 else title
-        size = self._size(self._last(copies), region.info, place, False)
+        output = self.graph.tensor(copies[-1]).name
+        size = self._size(output, region.info, place, False)
         if place.depth > 0:
             inner = _Place(place.depth - 1, replace(drawing, input=None), False)
             content = Series(tuple(self._items(region.members, inner)))
             kind = block_kind(region.definition or "", title)
             return Group(region.name, label, kind, content, region.name, times, size)
         members = names_in(self.graph, region.name)
+        self.subjects[region.name] = Subject(output, copies[-1])
         if not region.info.drawn:
             self.hidden.add(region.name)
         return Box(
@@ -188,7 +197,6 @@ class Boxes:
             label=label,
             kind=block_kind(region.definition or "", title),
             size=size,
-            notes=self._annotator.notes(self._all(members), self._last(copies)),
             members=self._all(members),
             region=region.name,
             times=times,
@@ -216,7 +224,8 @@ class Boxes:
         words = region.info.label or region.info.title
         label = f"{len(copies)} x {words}" if words else f"{len(copies)} x"
         content = Series(tuple(self._member(copies[0], place)))
-        size = self._size(self._last(copies), region.info, place, False)
+        output = self.graph.tensor(copies[-1]).name
+        size = self._size(output, region.info, place, False)
         return Group(copies[0], label, "block", content, region.name, len(copies), size)
 
     def _pair(self, copies: tuple[str, ...]) -> None:
@@ -263,10 +272,6 @@ class Boxes:
     def _op(self, name: str) -> Op | None:
         node = self.graph.nodes.get(name)
         return node.op if node else None
-
-    def _last(self, copies: tuple[str, ...]) -> str:
-        """Return the node whose tensor leaves the last of several copies."""
-        return self.graph.tensor(copies[-1]).name
 
     def _size(self, output: str, info: Info, place: _Place, is_input: bool) -> str | None:
         """Return what is printed beside a box: the computed size, else the one in the spec."""

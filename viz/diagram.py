@@ -12,8 +12,8 @@ left to right among the columns of a `Parallel`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 BoxKind = Literal[
@@ -142,3 +142,17 @@ def walk(series: Series) -> Iterator[Item]:
         elif isinstance(item, Parallel):
             for column in reversed(item.columns):
                 stack.extend(reversed(column.items))
+
+
+def map_boxes(series: Series, change: Callable[[Box], Box | None]) -> Series:
+    """Return the series with every box changed; a box that becomes None is taken out."""
+    items: list[Item] = []
+    for item in series.items:
+        if isinstance(item, Group):
+            items.append(replace(item, content=map_boxes(item.content, change)))
+        elif isinstance(item, Parallel):
+            columns = tuple(map_boxes(column, change) for column in item.columns)
+            items.append(replace(item, columns=columns))
+        elif (changed := change(item)) is not None:
+            items.append(changed)
+    return Series(tuple(items))

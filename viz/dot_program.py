@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 
+from graphviz.backend import dot_command
+
 from compiler.errors import UsageError
 
 MAGIC: Mapping[str, tuple[bytes, ...]] = {
@@ -46,10 +48,14 @@ def run_dot(text: str, format: str, time_limit_s: float = TIME_LIMIT_S) -> bytes
     Raises:
         DotError: with the program's own words.
     """
-    program = find_dot()
+    find_dot()
     try:
         done = subprocess.run(
-            [program, f"-T{format}"], input=text.encode("utf-8"), capture_output=True, timeout=time_limit_s, check=False
+            dot_command.command("dot", format),
+            input=text.encode("utf-8"),
+            capture_output=True,
+            timeout=time_limit_s,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise DotError(

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compiler.errors import Diagnostic
+from compiler.errors import Diagnostic, Span
 from compiler.graph import Graph, Node
+from compiler.ops import Concat
 from compiler.shapes import ShapeError
 
 
@@ -18,7 +19,19 @@ class Faults:
     nodes: frozenset[str] = frozenset()
     edges: frozenset[tuple[str, str]] = frozenset()
     """(tensor, operation that it does not fit)."""
-    notes: tuple[str, ...] = ()
+    messages: tuple[tuple[Span, str], ...] = ()
+    """What is wrong, with the place in the spec."""
+
+    def notes(self, graph: Graph, scope: str) -> tuple[str, ...]:
+        """Return the messages about what is drawn; for a network, all of them."""
+        if not scope:
+            return tuple(message for _, message in self.messages)
+        lines = {_line(node.info.span) for node in graph.nodes_in(scope)}
+        return tuple(message for span, message in self.messages if _line(span) in lines)
+
+
+def _line(span: Span) -> tuple[str, int]:
+    return span.file, span.line
 
 
 NO_FAULTS = Faults()
@@ -29,18 +42,18 @@ def find_faults(graph: Graph, diagnostics: Sequence[Diagnostic] = ()) -> Faults:
 
     Args:
         graph: a draft, whose unknown sizes are None.
-        diagnostics: the findings of the run that made it; errors become the notes.
+        diagnostics: the findings of the run that made it; errors become messages.
     """
     errors = [d for d in diagnostics if d.severity == "error"]
     nodes: set[str] = set()
     edges: set[tuple[str, str]] = set()
-    places = {(d.span.file, d.span.line) for d in errors}
+    places = {_line(d.span) for d in errors}
     for node in graph.nodes.values():
         bad = _unfit(graph, node)
         edges.update((source, node.name) for source in bad)
-        if bad or (node.info.span.file, node.info.span.line) in places:
+        if bad or _line(node.info.span) in places:
             nodes.add(node.name)
-    return Faults(frozenset(nodes), frozenset(edges), tuple(d.message for d in errors))
+    return Faults(frozenset(nodes), frozenset(edges), tuple((d.span, d.message) for d in errors))
 
 
 def _unfit(graph: Graph, node: Node) -> list[str]:
@@ -54,7 +67,7 @@ def _unfit(graph: Graph, node: Node) -> list[str]:
         pass
     else:
         return []
-    grids = [shape.grid if type(node.op).__name__ == "Concat" else tuple(shape) for shape in shapes]
+    grids = [shape.grid if isinstance(node.op, Concat) else tuple(shape) for shape in shapes]
     common, votes = Counter(grids).most_common(1)[0]
     outvoted = [n for n, grid in zip(node.inputs, grids, strict=True) if grid != common]
     return outvoted if votes > 1 and outvoted else list(node.inputs)

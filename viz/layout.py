@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from viz.cells import FRAME_PAD, Cells, GroupCell, ParallelCell, SeriesCell
-from viz.diagram import Box, Diagram, Group, Item, Parallel, Series
+from viz.diagram import Arrow, Box, Diagram, Group, Item, Parallel, Series
 from viz.flows import find_flows
 from viz.font import font
 from viz.measure import SIZE_GAP, BoxSize, measure_boxes
 from viz.placed import Area, Layout, PlacedArrow, PlacedBox, PlacedFrame, Point, Text
 from viz.route import Router
 from viz.style import THEMES, Theme
-from viz.text import visible
+from viz.text import lines_of, visible
+
+FLOW_GAP = 4.0
+"""Points between an arrow and the words beside it."""
+NOTE_WIDTH = 260.0
+"""Lines under a picture may be this wide, in points, even where the picture is not."""
 
 
 def lay_out(diagram: Diagram, theme: Theme = THEMES["paper"]) -> Layout:
@@ -20,12 +25,12 @@ def lay_out(diagram: Diagram, theme: Theme = THEMES["paper"]) -> Layout:
     sizes = measure_boxes(diagram, theme)
     flows = find_flows(diagram)
     cells = Cells(diagram, flows, sizes, theme)
-    spots = _Spots(cells, diagram.content)
+    spots = Spots(cells, diagram.content)
     routes = Router(diagram, flows, spots, sizes, theme).routes()
     return _Drawing(diagram, theme, sizes, spots, routes).layout()
 
 
-class _Spots:
+class Spots:
     """Absolute places, y upwards: the spine and lower edge of every item, the origin of series."""
 
     def __init__(self, cells: Cells, content: Series) -> None:
@@ -57,9 +62,6 @@ class _Spots:
         """Return the middle of an item's upper edge, on its spine."""
         x, y = self.items[id(item)]
         return x, y + self.cells.of(item).height
-
-
-Spots = _Spots
 
 
 class _Drawing:
@@ -152,24 +154,24 @@ class _Drawing:
             texts.append(self._text(visible(group.size), x, baseline, self.theme.font_pt, "start", "size"))
         return PlacedFrame(group, area, tuple(texts))
 
-    def _arrow(self, arrow: object, route: list[Point]) -> PlacedArrow:
-        from viz.diagram import Arrow
-
-        assert isinstance(arrow, Arrow)
+    def _arrow(self, arrow: Arrow, route: list[Point]) -> PlacedArrow:
         points = tuple(map(self._point, route))
-        texts = ()
-        if arrow.label:
-            (x0, y0), (x1, y1) = points[-2], points[-1]
-            x, y = (x0 + x1) / 2 + 3, (y0 + y1) / 2 + 0.35 * self.theme.note_pt
-            texts = (self._text(visible(arrow.label), x, y, self.theme.note_pt, "start", "flow"),)
+        texts = (self._flow(arrow.label, points),) if arrow.label else ()
         return PlacedArrow(arrow, points, texts)
 
+    def _flow(self, label: str, points: tuple[Point, ...]) -> Text:
+        """Return the words beside an arrow's last piece, on the side that it leans away from."""
+        (x0, y0), (x1, y1) = points[-2], points[-1]
+        left = x1 > x0 + 1
+        x = (x0 + x1) / 2 + (-FLOW_GAP if left else FLOW_GAP)
+        y = (y0 + y1) / 2 + 0.35 * self.theme.note_pt
+        anchor = "end" if left else "start"
+        return self._text(visible(label), x, y, self.theme.note_pt, anchor, "flow")
+
     def _notes(self, top: float) -> Iterator[Text]:
-        for i, note in enumerate(self.diagram.notes):
+        size = self.theme.font_pt
+        limit = max(self.left + self.right - 2 * self.theme.margin, NOTE_WIDTH)
+        lines = [line for note in self.diagram.notes for line in lines_of(note, size, limit, False)]
+        for i, line in enumerate(lines):
             baseline = top + (i + 0.8) * self.theme.leading
-            yield self._text(
-                visible(note), self.theme.margin, baseline, self.theme.font_pt, "start", "error"
-            )
-
-
-__all__ = ["Layout", "Spots", "lay_out"]
+            yield self._text(line, self.theme.margin, baseline, size, "start", "error")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from compiler.graph import Graph
-from viz.diagram import Box, Group, Item, Parallel, Series, walk
+from viz.diagram import Box, Series, map_boxes, walk
 
 
 def merge_hidden(graph: Graph, content: Series, hidden: set[str]) -> Series:
@@ -28,26 +28,15 @@ def merge_hidden(graph: Graph, content: Series, hidden: set[str]) -> Series:
     for box_id in boxes:
         if box_id in host:
             guests.setdefault(host[box_id], []).extend(boxes[box_id].members)
-    return _rebuilt(content, host, guests)
+
+    def merged(box: Box) -> Box | None:
+        if box.id in host:
+            return None
+        return replace(box, members=(*guests.get(box.id, ()), *box.members))
+
+    return map_boxes(content, merged)
 
 
 def _readers(graph: Graph, box: Box, owner: Mapping[str, str]) -> set[str]:
     readers = {owner.get(c, "") for name in box.members for c in graph.consumers[name]}
     return readers - {box.id}
-
-
-def _rebuilt(
-    content: Series, host: Mapping[str, str], guests: Mapping[str, list[str]]
-) -> Series:
-    items: list[Item] = []
-    for item in content.items:
-        if isinstance(item, Group):
-            items.append(replace(item, content=_rebuilt(item.content, host, guests)))
-        elif isinstance(item, Parallel):
-            columns = tuple(_rebuilt(c, host, guests) for c in item.columns)
-            items.append(replace(item, columns=columns))
-        elif item.id in guests:
-            items.append(replace(item, members=(*guests[item.id], *item.members)))
-        elif item.id not in host:
-            items.append(item)
-    return Series(tuple(items))

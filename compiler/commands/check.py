@@ -12,7 +12,7 @@ from compiler.commands.options import add_format, add_variation, settings_from
 from compiler.errors import CompileError, Diagnostic, Report, in_file_order
 from compiler.graph import Graph
 from compiler.library import check_library
-from compiler.load import Spec, load_spec
+from compiler.loader import Spec, load_spec
 from compiler.network import lower_network
 from compiler.terminal import write
 from compiler.verify import verify

@@ -10,7 +10,7 @@ from pathlib import Path
 from compiler.build import draft_graph
 from compiler.errors import CompileError, Report, UsageError, in_file_order
 from compiler.graph import Graph
-from compiler.load import Spec
+from compiler.loader import Spec
 
 SETTING_HELP = "a value for a parameter of the network (repeatable)"
 INPUT_HELP = "another input size, as 3x75x75 or image=3x75x75; letters leave a size open"

@@ -12,7 +12,7 @@ from pathlib import Path
 from compiler.build import draft_graph, load_graph
 from compiler.errors import Report
 from compiler.graph import Graph, Info
-from compiler.load import load_spec
+from compiler.loader import load_spec
 from compiler.paper.compare import compare
 from compiler.paper.report import verdict
 from compiler.shipped import shipped_specs

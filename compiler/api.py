@@ -1,0 +1,146 @@
+"""The functions for use from Python: `from compiler import load, build_module, render, ...`.
+
+Each takes a spec (a file, or a shipped name such as `inception_v4`) or a graph that was loaded
+before. Torch, ONNX and the drawing code are imported by the function that needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compiler.build import NO_SETTINGS, draft_graph, load_graph
+from compiler.errors import BackendError, CompileError, Diagnostic, UsageError, in_file_order
+from compiler.graph import Graph
+from compiler.summarize import Summary, summarize
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Spec = str | Path | Graph
+"""A file, a shipped name, or a loaded graph."""
+
+__all__ = [
+    "BackendError",
+    "CompileError",
+    "Diagnostic",
+    "Graph",
+    "Spec",
+    "Summary",
+    "UsageError",
+    "build_module",
+    "check",
+    "emit_source",
+    "graph_of",
+    "load",
+    "render",
+    "summary",
+]
+
+
+def load(
+    spec: Spec, settings: Mapping[str, str] = NO_SETTINGS, inputs: Sequence[str] = ()
+) -> Graph:
+    """Return the checked graph of a network.
+
+    Args:
+        spec: a file, a shipped name, or a graph (returned as it is).
+        settings: values for the network's parameters, as text: `{"classes": "10"}`.
+        inputs: other input sizes, channels first: `["3x75x75"]` or `["image=3x75x75"]`.
+
+    Raises:
+        CompileError: the spec is at fault; `diagnostics` holds every error of the run.
+        UsageError: there is no such spec, parameter or input.
+    """
+    return spec if isinstance(spec, Graph) else load_graph(spec, settings, inputs)
+
+
+def check(spec: str | Path) -> tuple[Diagnostic, ...]:
+    """Return every error and warning of a network's spec, in file order.
+
+    Nothing is raised for them.
+
+    Raises:
+        UsageError: there is no such spec, or it is a library of blocks.
+    """
+    try:
+        _, report, loaded = draft_graph(spec)
+    except CompileError as error:
+        return error.diagnostics
+    return in_file_order(report.diagnostics, loaded.texts)
+
+
+def summary(spec: Spec, depth: int = 1) -> Summary:
+    """Return sizes, parameters, MACs, memory and receptive field, stage by stage.
+
+    Args:
+        spec: a file, a shipped name, or a graph.
+        depth: how far regions are opened.
+    """
+    return summarize(load(spec), depth)
+
+
+def build_module(
+    spec: Spec,
+    *,
+    weights: str | Path | None = None,
+    device: str | None = None,
+    seed: int = 0,
+    taps: Sequence[str] = (),
+) -> nn.Module:
+    """Return a network as a `torch.nn.Module`: (N, C, H, W) in, logits (N, classes) out.
+
+    Args:
+        spec: a file, a shipped name, or a graph.
+        weights: safetensors or a torch checkpoint with the module's own names.
+        device: where it goes; None is the CPU.
+        seed: of the initial weights.
+        taps: names of layers or blocks whose tensors are returned too.
+
+    Raises:
+        BackendError: the weights do not fit; every tensor that does not is named.
+    """
+    from backends import torch_module
+
+    module = torch_module.build_module(load(spec), seed=seed, taps=taps)
+    if weights is not None:
+        from backends.weights_io import load_weights
+
+        load_weights(module, Path(weights))
+    return module if device is None else module.to(device)
+
+
+def graph_of(module: nn.Module) -> Graph:
+    """Return the graph that a module was built from.
+
+    Raises:
+        ValueError: netdraft did not build it.
+    """
+    from backends import torch_module
+
+    return torch_module.graph_of(module)
+
+
+def emit_source(spec: Spec, *, taps: Sequence[str] = ()) -> str:
+    """Return a network as the text of one Python file that imports only torch."""
+    from backends import torch_source
+
+    return torch_source.emit_source(load(spec), taps=taps)
+
+
+def render(
+    spec: Spec, format: str = "svg", *, block: str | None = None, figure: int | None = None
+) -> bytes:
+    """Return a figure of a network, or of one block, as the contents of a file.
+
+    Args:
+        spec: a file, a shipped name, or a graph.
+        format: svg, pdf, png, dot, tikz or json.
+        block: a block's name, or the path of an instance of one.
+        figure: the block that is cited as this figure of the paper.
+    """
+    from viz import render as drawing
+
+    options = drawing.Options(block=block, figure=figure)
+    return drawing.render(load(spec), format, options)

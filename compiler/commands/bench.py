@@ -1,0 +1,103 @@
+"""`bench`: time a network beside its peers in one run, and against the machine's limits."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from compiler.commands.options import add_format, add_spec, graph_from, write_file
+from compiler.errors import UsageError
+
+HELP = """Time a network beside its peers in one run: netdraft's targets, the published
+implementation (timm, facenet-pytorch; else the spec's own module) in eager mode, channels last and
+compiled, ONNX Runtime and OpenVINO where they are installed. Everything is interleaved; the table
+shows medians, ratios to the fastest peer, errors against float64, and the machine's limits."""
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_spec(parser)
+    parser.add_argument("--batch", default="1", metavar="N,...", help="batch sizes (default: 1)")
+    parser.add_argument(
+        "--dtype", default="float32,bfloat16", metavar="NAME,...", help="dtypes (default: float32,bfloat16)"
+    )
+    parser.add_argument(
+        "--targets", default="", metavar="NAME,...", help="netdraft's targets (default: all that can run)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=9, metavar="N", help="times that each is run (default: 9)"
+    )
+    parser.add_argument(
+        "--training", type=int, default=0, metavar="N", help="time a training step too, with batch N"
+    )
+    parser.add_argument(
+        "--compile-training", action="store_true", help="with --training: torch.compile too"
+    )
+    parser.add_argument("--memory", action="store_true", help="measure peak memory, in new processes")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 (default: cpu)")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="write bench.json, bench.svg")
+    add_format(parser, "text", "json")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print; 0."""
+    from backends.bench_report import as_svg, as_text
+    from backends.bench_run import Plan, run_plan
+
+    plan = Plan(
+        _numbers("--batch", args.batch),
+        _names("--dtype", args.dtype, DTYPES),
+        tuple(filter(None, args.targets.split(","))),
+        max(1, args.rounds),
+        args.device,
+        args.training,
+        args.compile_training,
+    )
+    graph = graph_from(args)
+    result = run_plan(graph, plan, lambda text: print(text, file=sys.stderr))
+    if args.memory:
+        result["memory"] = _memory(args, result)
+    if args.output:
+        write_file(args.output / "bench.json", json.dumps(result, indent=1) + "\n")
+        write_file(args.output / "bench.svg", as_svg(result))
+    print(json.dumps(result, indent=1) if args.format == "json" else as_text(result), end="")
+    return 0
+
+
+def _memory(args: argparse.Namespace, result: dict[str, Any]) -> list[dict[str, Any]]:
+    from backends.bench_memory import measure_memory
+
+    rows = []
+    for table in result["tables"]:
+        if table["task"] != "inference":
+            continue
+        for row in table["rows"]:
+            place = row["side"], row["subject"], table["dtype"], table["batch"]
+            memory = measure_memory(args.spec, *place, args.settings)
+            numbers = {"peak": memory.peak, "activations": memory.activations}
+            names = ("side", "subject", "dtype", "batch")
+            rows.append({**dict(zip(names, place, strict=True)), **numbers})
+    return rows
+
+
+def _numbers(option: str, text: str) -> tuple[int, ...]:
+    try:
+        numbers = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"{option} {text}: write whole numbers with commas, as 1,8") from None
+    if min(numbers) < 1:
+        raise UsageError(f"{option} {text}: a batch is at least 1")
+    return numbers
+
+
+def _names(option: str, text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(f"{option} {unknown[0]}: known are {', '.join(known)}")
+    return names

@@ -1,0 +1,60 @@
+"""The functions for use from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import compiler
+from compiler import CompileError, build_module, check, emit_source, graph_of, load, render, summary
+
+TINY = (
+    "network: tiny\ninput: {image: [3, 8, 8]}\n"
+    "blocks: {b: {title: B, layers: [{conv: 3x3, filters: 4}]}}\n"
+    "layers: [{block: b, name: stem}, global_avg_pool, {linear: 2, name: logits}, softmax]\n"
+)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY, encoding="utf-8")
+    return path
+
+
+def test_a_spec_by_file_name_or_graph(tiny: Path) -> None:
+    graph = load(tiny)
+    assert load(graph) is graph
+    assert summary(graph).parameters == summary(tiny).parameters == 4 * 27 + 4 + 2 * 4 + 2
+    assert summary("inception_v4").parameters == 42679816
+
+
+def test_a_module_carries_the_spec_that_it_was_built_from(tiny: Path) -> None:
+    import torch
+
+    module = build_module(tiny)
+    assert graph_of(module).digest == load(tiny).digest
+    assert module(torch.zeros(2, 3, 8, 8)).shape == (2, 2)
+    assert "class B(nn.Module)" in emit_source(graph_of(module))
+
+
+def test_a_figure_is_the_contents_of_a_file(tiny: Path) -> None:
+    assert render(tiny).startswith(b"<svg") or b"<svg" in render(tiny)[:200]
+    assert render(tiny, "png", block="b").startswith(b"\x89PNG")
+
+
+def test_check_returns_what_load_raises(tiny: Path) -> None:
+    tiny.write_text(TINY.replace("linear", "linar"), encoding="utf-8")
+    found = check(tiny)
+    assert [d.code for d in found] == ["unknown-op"]
+    with pytest.raises(CompileError) as caught:
+        load(tiny)
+    assert caught.value.diagnostics == found
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    for name in compiler.__all__:
+        assert getattr(compiler, name).__doc__, name
+    with pytest.raises(AttributeError, match="no attribute `nothing`"):
+        compiler.nothing  # noqa: B018

@@ -1,0 +1,151 @@
+// One layer of a spec -> its operations: the counterpart of compiler/lower_ops.py.
+
+const ATTRIBUTES = {
+  conv(fields, inputs, lowering) {
+    const channels = lowering.nodes.get(inputs[0]).shape[0];
+    const groups = fields.raw("groups") === "depthwise" ? known(channels) : fields.integer("groups");
+    return {
+      kind: "Conv2d",
+      filters: fields.integer("filters") ?? 0,
+      kernel: fields.pair("conv") ?? [1, 1],
+      stride: fields.pair("stride") ?? [1, 1],
+      padding: fields.padding() ?? "same",
+      dilation: fields.pair("dilation") ?? [1, 1],
+      groups: groups || 1,
+    };
+  },
+  max_pool: (fields) => windowPool("max_pool", fields),
+  avg_pool: (fields) => ({ ...windowPool("avg_pool", fields), countIncludePad: fields.flag("count_include_pad") }),
+  global_avg_pool: (fields) => ({ kind: "GlobalPool2d", function: "avg", keepGrid: fields.flag("keep_grid") }),
+  global_max_pool: (fields) => ({ kind: "GlobalPool2d", function: "max", keepGrid: fields.flag("keep_grid") }),
+  adaptive_avg_pool: (fields) => ({ kind: "AdaptiveAvgPool2d", size: fields.pair("adaptive_avg_pool") ?? [1, 1] }),
+  upsample: (fields) => ({ kind: "Upsample", factor: fields.integer("upsample") ?? 1 }),
+  batch_norm: (fields) => ({ kind: "BatchNorm", affine: fields.flag("affine") }),
+  linear: (fields) => ({ kind: "Linear", features: fields.integer("linear") ?? 0, bias: fields.flag("bias") }),
+  dropout: (fields) => ({ kind: "Dropout", drop: dropRate(fields) }),
+  scale: (fields) => ({ kind: "Scale", factor: fields.number("scale") ?? 1 }),
+};
+
+function windowPool(op, fields) {
+  return {
+    kind: WINDOW_KINDS[op],
+    kernel: fields.pair(op) ?? [1, 1],
+    stride: fields.pair("stride") ?? [1, 1],
+    padding: fields.padding() ?? "same",
+    ceil: fields.flag("ceil"),
+  };
+}
+
+function dropRate(fields) {
+  const word = fields.layer.fields.keep === undefined ? "drop" : "keep";
+  const rate = fields.evaluate(fields.raw(word), "dropout");
+  if (rate === null) return 0;
+  const value = isNumber(rate) ? asFloat(rate) : -1;
+  if (value < 0 || value > 1) {
+    const message = `\`${word}\` of \`dropout\` is ${showValue(rate)}, not between 0 and 1`;
+    fields.report.add({ code: "bad-value", message, at: placeOf(fields.layer, "dropout") });
+    return 0;
+  }
+  return word === "drop" ? value : Math.round((1 - value) * 1e12) / 1e12;
+}
+
+/** Lower a layer that is no structure: one node, or a region with its norm and activation. */
+Lowering.prototype.operation = function operation(layer, path, scope, inputs, fields) {
+  const { params } = scope.frame;
+  if (layer.op === "conv") {
+    const linear = fields.flag("linear");
+    const norm = linear ? "none" : fields.word("norm", params, ["none", "batch_norm"]);
+    const activation = linear ? "none" : fields.word("activation", params, ACTIVATION_WORDS);
+    const op = ATTRIBUTES.conv(fields, inputs, this);
+    op.bias = layer.fields.bias === undefined ? norm === "none" : fields.flag("bias");
+    return this.unit(layer, path, "conv", op, norm, activation, inputs, fields);
+  }
+  if (layer.op === "linear") {
+    const op = ATTRIBUTES.linear(fields);
+    return this.unit(layer, path, "linear", op, "none", fields.word("activation", params, ACTIVATION_WORDS), inputs, fields);
+  }
+  const make = ATTRIBUTES[layer.op];
+  const word = layer.op in WORD_KINDS ? { kind: WORD_KINDS[layer.op] } : { kind: "Activation", activation: layer.op };
+  return this.add(path, make ? make(fields, inputs, this) : word, inputs, layer.info, fields.written);
+};
+
+Lowering.prototype.unit = function unit(layer, path, suffix, op, norm, activation, inputs, fields) {
+  const parts = [[suffix, op]];
+  if (norm === "batch_norm") parts.push(["norm", { kind: "BatchNorm", affine: this.program.norm.affine }]);
+  if (activation !== "none") parts.push(["act", { kind: "Activation", activation }]);
+  if (parts.length === 1) return this.add(path, op, inputs, layer.info, fields.written);
+  this.begin(path, "layer", inputs, layer.info, { layer });
+  const info = { at: layer.at, errata: layer.info.errata, cite: layer.info.cite };
+  let tensor = inputs;
+  let { written } = fields;
+  for (const [name, part] of parts) {
+    tensor = [this.add(`${path}.${name}`, part, tensor, info, written)];
+    written = {};
+  }
+  return this.end(tensor[0]);
+};
+
+/**
+ * Return the graph of a program: {nodes, regions, inputs, outputs, findings}.
+ * `settings` holds what the page changed: {params, inputs, fields}, the last two maps.
+ */
+function buildGraph(program, settings) {
+  const graph = lowerNetwork(program, settings, settings.inputs);
+  if (graph.findings.some((f) => f.code === "empty-output")) sayTheSmallest(program, settings, graph);
+  return graph;
+}
+
+function sayTheSmallest(program, settings, graph) {
+  const open = new Map();
+  for (const name of graph.inputs) {
+    const { shape } = graph.nodes.get(name);
+    open.set(name, shape.length === 3 ? [shape[0], symbolic("H"), symbolic("W")] : shape);
+  }
+  const least = smallestInput(lowerNetwork(program, settings, open));
+  if (!least || !least.length) return;
+  for (const finding of graph.findings) {
+    if (finding.code === "empty-output") finding.help = `the smallest input of this network is ${least.join(" and ")}`;
+  }
+}
+
+function lowerNetwork(program, settings, shapes) {
+  const lowering = new Lowering(program, settings.fields);
+  const params = networkParameters(program, settings, lowering);
+  const inputs = {};
+  lowering.begin("", "network", [], program.info);
+  for (const { name, dims, at } of program.inputs) {
+    const shape = shapes.get(name) ?? dims.map((d) => (typeof d === "string" && typeof params[d] === "number" ? params[d] : d));
+    lowering.add(name, { kind: "Input", dims: shape.map((d) => (typeof d === "string" ? symbolic(d) : d)) }, [], { at });
+    inputs[name] = name;
+  }
+  const [first] = Object.keys(inputs);
+  const sizesHold = program.isAsDeclared && !settings.params.size && !settings.inputs.size;
+  const scope = new Scope("", { params, inputs, sizesHold });
+  const end = lowering.chain(program.layers, scope, first).at(-1);
+  const outputs = outputsOf(program, lowering, scope, end);
+  lowering.end(outputs[0].node);
+  const graph = { nodes: lowering.nodes, regions: lowering.regions, inputs: Object.keys(inputs), outputs, params };
+  graph.findings = lowering.report.inFileOrder();
+  return graph;
+}
+
+function networkParameters(program, settings, lowering) {
+  const params = {};
+  for (const param of program.params) {
+    params[param.name] = settings.params.has(param.name) ? settings.params.get(param.name) : lowering.defaultOf(param, params);
+  }
+  return params;
+}
+
+function outputsOf(program, lowering, scope, end) {
+  if (!program.outputs) return [{ name: end.slice(end.lastIndexOf(".") + 1), node: end, trainingOnly: false }];
+  const found = [];
+  for (const item of program.outputs) {
+    const fields = lowering.fields(item, scope, end);
+    if (item.fields.when !== undefined && !fields.flag("when")) continue;
+    const node = lowering.tensor(item.from, scope, end);
+    if (found.some((o) => o.node === node || o.name === item.name)) continue;
+    found.push({ name: item.name, node, trainingOnly: item.trainingOnly });
+  }
+  return found.length ? found : [{ name: "output", node: end, trainingOnly: false }];
+}

@@ -1,0 +1,380 @@
+// Program -> graph: blocks are expanded, shapes and counts computed. The counterpart of
+// compiler/lower.py and compiler/builder.py; every node and region has the compiler's name.
+
+const MAX_NODES = 50_000;
+const ACTIVATION_WORDS = ["none", ...Object.keys(ACTIVATIONS)];
+const JOIN_KINDS = { concat: "Concat", add: "Add", multiply: "Multiply" };
+const WINDOW_KINDS = { max_pool: "MaxPool2d", avg_pool: "AvgPool2d" };
+const WORD_KINDS = { softmax: "Softmax", flatten: "Flatten", normalize: "Normalize", identity: "Identity" };
+const SIZES = ["channels", "height", "width"];
+
+class TooLarge extends Error {}
+
+/** A list of layers under one path prefix; `frame` is the block's instance that it stands in. */
+class Scope {
+  constructor(prefix, frame, parent = null, index = parent ? parent.index : null) {
+    Object.assign(this, { prefix, frame, parent, index, names: new Map(), ordinals: new Map() });
+  }
+
+  child(prefix, index = this.index) {
+    return new Scope(prefix, this.frame, this, index);
+  }
+
+  automatic(base) {
+    for (;;) {
+      const count = (this.ordinals.get(base) ?? 0) + 1;
+      this.ordinals.set(base, count);
+      const name = count === 1 ? base : `${base}_${count}`;
+      if (!this.names.has(name)) return name;
+    }
+  }
+
+  find(name) {
+    for (let scope = this; scope; scope = scope.parent) {
+      if (scope.names.has(name)) return scope.names.get(name);
+    }
+    return null;
+  }
+}
+
+class Lowering {
+  constructor(program, overrides) {
+    Object.assign(this, { program, overrides, report: new Report() });
+    this.nodes = new Map();
+    this.regions = new Map();
+    this.open = [];
+    this.smallGrids = new Set();
+  }
+
+  // -- the graph under construction ----------------------------------------------------------
+
+  add(name, op, inputs, info, written = {}) {
+    const operands = inputs.map((i) => this.nodes.get(i));
+    const shapes = operands.map((o) => o.shape);
+    const node = { name, op, inputs, info, written, shape: null, share: null, parent: this.open.at(-1)?.name ?? null };
+    try {
+      node.shape = inferShape(op, shapes);
+    } catch (error) {
+      if (!(error instanceof ShapeError)) throw error;
+      const finding = blame(error, node, operands, this.nodes, this.program.errata);
+      if (!this.isEcho(error, shapes)) this.report.add(finding);
+      Object.assign(node, { shape: recover(op, shapes), failed: true, unfit: finding.operands });
+    }
+    if (this.nodes.size >= MAX_NODES) throw new TooLarge(`more than ${MAX_NODES.toLocaleString("en-US")} operations`);
+    this.nodes.set(name, node);
+    this.open.at(-1)?.members.push(name);
+    return name;
+  }
+
+  /** True for what follows from an error that is already reported. */
+  isEcho(error, shapes) {
+    if (shapes.some((s) => s.every((d) => d === null))) return true;
+    if (error.code !== "empty-output") return false;
+    const grid = shapes[0].slice(1).map(showDim).join("x");
+    const isKnownToBeSmall = this.smallGrids.has(grid);
+    this.smallGrids.add(grid);
+    return isKnownToBeSmall;
+  }
+
+  begin(name, kind, inputs, info, more = {}) {
+    const region = { name, kind, inputs, info, members: [], parent: this.open.at(-1)?.name ?? null, output: null, ...more };
+    this.open.at(-1)?.members.push(name);
+    this.regions.set(name, region);
+    this.open.push(region);
+  }
+
+  end(output) {
+    this.open.pop().output = output;
+    return output;
+  }
+
+  // -- lists of layers -----------------------------------------------------------------------
+
+  /** Lower a list of layers and return what leaves it: one tensor, or a split's ends. */
+  chain(layers, scope, incoming) {
+    const names = layers.map((layer) => this.declare(layer, scope));
+    const outputs = [];
+    for (const i of loweringOrder(layers, names)) {
+      const before = i === 0 ? incoming : (outputs[i - 1] ?? [incoming]).at(-1);
+      outputs[i] = this.layer(layers[i], names[i], scope, before);
+      scope.names.get(names[i]).tensor = outputs[i].at(-1);
+    }
+    return layers.length ? outputs[layers.length - 1] : [incoming];
+  }
+
+  declare(layer, scope) {
+    const base = layer.name ?? layer.auto;
+    let name = layer.name ?? (base !== null && layer.op === "block" ? base : scope.automatic(base ?? layer.op));
+    if (scope.names.has(name)) name = scope.automatic(name);
+    scope.names.set(name, { path: scope.prefix + name, tensor: null });
+    return name;
+  }
+
+  fields(layer, scope, before) {
+    return new Fields(layer, (name) => this.lookUp(name, scope, before), this.report, this.overrides);
+  }
+
+  layer(layer, name, scope, before) {
+    const fields = this.fields(layer, scope, before);
+    if (layer.fields.when !== undefined && !fields.flag("when")) return [before];
+    const inputs = this.operands(layer, scope, before);
+    const path = scope.prefix + name;
+    if (layer.op === "split") return this.branches(layer, path, scope, inputs[0])[1];
+    if (layer.fields.repeat === undefined) return [this.one(layer, path, scope, inputs, fields)];
+    return [this.repeat(layer, path, scope, inputs, fields)];
+  }
+
+  repeat(layer, path, scope, inputs, fields) {
+    const count = fields.integer("repeat", 0) ?? 1;
+    this.begin(path, "repeat", inputs, layer.info, { layer });
+    let tensor = inputs[0];
+    for (let index = 0; index < count; index += 1) {
+      const inner = scope.child(scope.prefix, index);
+      inner.names = scope.names;
+      inner.ordinals = scope.ordinals;
+      const values = this.fields(layer, inner, tensor);
+      tensor = this.one(layer, `${path}.${index}`, inner, [tensor, ...inputs.slice(1)], values);
+    }
+    return this.end(tensor);
+  }
+
+  one(layer, path, scope, inputs, fields) {
+    const before = new Set(layer.share ? this.nodes.keys() : []);
+    const tensor = this.plain(layer, path, scope, inputs, fields);
+    if (layer.share) this.shareParameters(layer, path, scope, before);
+    this.checkSize(layer, tensor, scope);
+    return tensor;
+  }
+
+  plain(layer, path, scope, inputs, fields) {
+    switch (layer.op) {
+      case "block": return this.block(layer, path, inputs, fields);
+      case "branches": return this.branches(layer, path, scope, inputs[0])[0];
+      case "residual": return this.residual(layer, path, scope, inputs[0], fields);
+      case "layers": return this.sequence(layer, path, scope, inputs[0]);
+      case "broken": return this.unknown(path, inputs.slice(0, 1), layer.info);
+      case "concat": case "add": case "multiply":
+        return this.add(path, { kind: JOIN_KINDS[layer.op] }, inputs, layer.info);
+      default: return this.operation(layer, path, scope, inputs, fields);
+    }
+  }
+
+  unknown(path, inputs, info) {
+    this.add(path, { kind: "Identity" }, inputs, info);
+    this.nodes.get(path).shape = [null, null, null];
+    return path;
+  }
+
+  // -- operands ------------------------------------------------------------------------------
+
+  operands(layer, scope, before) {
+    const refs = layer.from ?? null;
+    if (refs === null || !refs.length) return [before];
+    const found = refs.map((ref) => this.tensor(ref, scope, before));
+    return layer.op in JOIN_KINDS || layer.op === "block" ? found : found.slice(0, 1);
+  }
+
+  tensor(ref, scope, before) {
+    const [head, ...rest] = ref.split(".");
+    if (!rest.length && head === "in") return Object.values(scope.frame.inputs)[0];
+    if (!rest.length && head === "prev") return before;
+    const named = scope.find(head);
+    if (named) return (rest.length ? this.inside([named.path, ...rest].join(".")) : named.tensor) ?? before;
+    return (!rest.length && scope.frame.inputs[head]) || before;
+  }
+
+  inside(path) {
+    return this.regions.get(path)?.output ?? (this.nodes.has(path) ? path : null);
+  }
+
+  lookUp(name, scope, before) {
+    const { params } = scope.frame;
+    if (Object.hasOwn(params, name)) return params[name];
+    if (name === "index") return scope.index ?? undefined;
+    const cut = name.lastIndexOf(".");
+    const place = SIZES.indexOf(name.slice(cut + 1));
+    const node = cut > 0 && place >= 0 ? this.named(name.slice(0, cut), scope, before) : null;
+    const dim = node ? this.nodes.get(node).shape[place] : undefined;
+    return isSymbolic(dim) ? undefined : dim;
+  }
+
+  named(head, scope, before) {
+    if (head === "prev") return before;
+    if (head === "in") return Object.values(scope.frame.inputs)[0];
+    return scope.frame.inputs[head] ?? scope.find(head)?.tensor ?? null;
+  }
+
+  // -- structure -----------------------------------------------------------------------------
+
+  sequence(layer, path, scope, incoming) {
+    this.begin(path, "chain", [incoming], layer.info, { transparent: isTransparent(layer) });
+    const inner = isTransparent(layer) ? scope : scope.child(`${path}.`);
+    return this.end(this.chain(layer.layers, inner, incoming).at(-1));
+  }
+
+  branches(layer, path, scope, incoming) {
+    const transparent = layer.op === "split" ? layer.name === null : isTransparent(layer);
+    this.begin(path, "branches", [incoming], layer.info, { transparent });
+    const inner = transparent ? scope : scope.child(`${path}.`);
+    const ends = layer.branches.flatMap(([name, layers]) => this.branch(name, layers, layer, inner, incoming));
+    if (layer.op === "split") return [this.end(ends.at(-1) ?? incoming), ends.length ? ends : [incoming]];
+    const info = { ...layer.info, at: placeOf(layer, "join"), title: null };
+    const join = this.place(inner, layer.join, { kind: JOIN_KINDS[layer.join] }, ends.length ? ends : [incoming], info);
+    return [this.end(join), [join]];
+  }
+
+  branch(name, layers, layer, scope, incoming) {
+    const path = scope.prefix + name;
+    scope.names.set(name, { path, tensor: null });
+    this.begin(path, "branch", [incoming], { at: layer.at });
+    const ends = this.chain(layers, scope.child(`${path}.`), incoming);
+    this.end(ends.at(-1));
+    scope.names.get(name).tensor = ends.at(-1);
+    return ends;
+  }
+
+  /** Shortcut + scale * body, then the activation (Figures 10 and 20). */
+  residual(layer, path, scope, incoming, fields) {
+    const transparent = isTransparent(layer);
+    this.begin(path, "residual", [incoming], layer.info, { transparent });
+    const inner = transparent ? scope : scope.child(`${path}.`);
+    let body = this.part("body", layer.body, inner, incoming, layer, true);
+    const shortcut = this.part("shortcut", layer.shortcut, inner, incoming, layer, false);
+    const info = { at: layer.at };
+    if (layer.fields.scale !== undefined) {
+      const factor = fields.number("scale") ?? 1;
+      body = this.place(inner, "scale", { kind: "Scale", factor }, [body], { ...info, layer }, fields.written);
+    }
+    const join = { ...layer.info, at: placeOf(layer, "residual"), title: null, label: null, drawn: true, errata: [] };
+    const activation = fields.word("activation", scope.frame.params, ACTIVATION_WORDS);
+    const out = this.place(inner, "add", { kind: "Add" }, [shortcut, body], join);
+    if (activation === "none") return this.end(out);
+    return this.end(this.place(inner, "act", { kind: "Activation", activation }, [out], info));
+  }
+
+  part(name, layers, scope, incoming, layer, transparent) {
+    const local = scope.automatic(name);
+    const path = scope.prefix + local;
+    const named = { path, tensor: null };
+    scope.names.set(local, named);
+    this.begin(path, "branch", [incoming], { at: layer.at }, { transparent });
+    named.tensor = this.end(this.chain(layers, transparent ? scope : scope.child(`${path}.`), incoming).at(-1));
+    return named.tensor;
+  }
+
+  place(scope, base, op, inputs, info, written = {}) {
+    const name = scope.automatic(base);
+    const named = { path: scope.prefix + name, tensor: null };
+    scope.names.set(name, named);
+    named.tensor = this.add(named.path, op, inputs, info, written);
+    return named.tensor;
+  }
+
+  // -- blocks --------------------------------------------------------------------------------
+
+  block(layer, path, inputs, fields) {
+    const block = this.program.blocks[layer.block];
+    if (!block) return inputs[0];
+    const params = this.parameters(block.params, layer, fields);
+    const bound = {};
+    block.inputs.forEach((name, i) => {
+      bound[name] = inputs[layer.fromNames ? layer.fromNames.indexOf(name) : Math.min(i, inputs.length - 1)] ?? inputs[0];
+    });
+    const info = { ...layer.info, title: layer.info.title ?? block.title };
+    this.begin(path, "block", inputs, info, { definition: layer.block, layer, params, written: fields.written });
+    const [first] = Object.values(bound);
+    const frame = { params, inputs: bound, sizesHold: paper(this.nodes.get(first).shape) === block.inputSize };
+    return this.end(this.chain(block.layers, new Scope(`${path}.`, frame), first).at(-1));
+  }
+
+  /** A value for each parameter of a block's instance; `layer` and `fields` are its own. */
+  parameters(declared, layer, fields) {
+    const out = {};
+    for (const param of declared) {
+      const key = `with.${param.name}`;
+      const given = fields.raw(key);
+      out[param.name] = given === null ? this.defaultOf(param, out) : this.argument(param, key, given, layer, fields);
+    }
+    return out;
+  }
+
+  argument(param, key, given, layer, fields) {
+    const value = isExpr(given) ? fields.evaluate(given, "with") : given;
+    if (isExpr(given)) fields.written[param.name] = given.x;
+    if (value === null) return null;
+    const [coerced, complaint] = coerce(param.type, value);
+    if (complaint) {
+      const shown = isExpr(given) ? given.x : showValue(given);
+      const message = `\`${param.name}\` = ${shown} ${complaint}; it is of type ${param.type}`;
+      this.report.add({ code: "bad-value", message, at: placeOf(layer, key) });
+    }
+    return coerced;
+  }
+
+  /** The default of a parameter; it may be a formula over the ones before it. */
+  defaultOf(param, known) {
+    if (!isExpr(param.default)) return param.default;
+    const layer = { id: `param.${param.name}`, what: `parameter \`${param.name}\``, fields: { default: param.default }, at: param.at };
+    const fields = new Fields(layer, (name) => known[name], this.report, this.overrides);
+    const value = fields.evaluate(param.default, "default");
+    return value === null ? null : coerce(param.type, value)[0];
+  }
+
+  // -- sizes and sharing ---------------------------------------------------------------------
+
+  /** Compare a printed size with the computed one, or fall back on it after an error. */
+  checkSize(layer, tensor, scope) {
+    if (!layer.info.size || !scope.frame.sizesHold) return;
+    const node = this.nodes.get(tensor);
+    if (node.shape.includes(null)) {
+      const numbers = layer.info.size.split("x").map(Number);
+      node.shape = [numbers.at(-1), ...numbers.slice(0, -1)];
+    } else if (isKnown(node.shape) && paper(node.shape) !== layer.info.size) {
+      const message = `\`${tensor}\` gives ${paper(node.shape)}, the size that is stated is ${layer.info.size}`;
+      const help = "correct the layers, or the stated size";
+      this.report.add({ code: "wrong-size", message, at: placeOf(layer, "size"), help });
+    }
+  }
+
+  shareParameters(layer, path, scope, before) {
+    const [head, ...rest] = layer.share.split(".");
+    const owner = scope.find(head) && [scope.find(head).path, ...rest].join(".");
+    if (!owner || owner === path) return;
+    for (const [name, node] of this.nodes) {
+      if (before.has(name) || !hasParameters(node.op)) continue;
+      const twin = this.nodes.get(owner + name.slice(path.length));
+      const alike = twin && JSON.stringify(this.signature(node)) === JSON.stringify(this.signature(twin));
+      if (!alike) {
+        const message = `\`${name}\` cannot use the parameters of \`${owner + name.slice(path.length)}\`: they are not alike`;
+        const help = "sharing layers need the same op, attributes and input channels";
+        this.report.add({ code: "share-mismatch", message, at: placeOf(layer, "share"), help });
+        return;
+      }
+      node.share = twin.share ?? twin.name;
+    }
+  }
+
+  signature(node) {
+    return [node.op, node.inputs.map((i) => this.nodes.get(i).shape[0])];
+  }
+}
+
+const isTransparent = (layer) => layer.name === null && layer.fields.repeat === undefined;
+
+/** The order in which a list's layers can be lowered: each after those that it reads. */
+function loweringOrder(layers, names) {
+  const place = new Map(names.map((name, i) => [name, i]));
+  const reads = layers.map((layer, i) => {
+    const refs = layer.from ?? null;
+    const found = (refs ?? []).map((r) => place.get(r.split(".")[0])).filter((j) => j !== undefined);
+    return (refs === null || refs.includes("prev")) && i ? [...found, i - 1] : found;
+  });
+  const order = [];
+  const waiting = new Set(layers.keys());
+  while (waiting.size) {
+    const next = [...waiting].find((i) => reads[i].every((j) => !waiting.has(j))) ?? [...waiting][0];
+    waiting.delete(next);
+    order.push(next);
+  }
+  return order;
+}

@@ -1,0 +1,174 @@
+// What every operation says of itself: output shape, parameters, multiply-accumulates, room.
+// The rules are those of compiler/ops; an operation is {kind, ...attributes}.
+
+function onlyInput(shapes, what) {
+  if (shapes.length !== 1) throw new ShapeError(`${what} takes one input, it has ${shapes.length}`, "operand-count");
+  return shapes[0];
+}
+
+function onlyMap(shapes, what) {
+  const shape = onlyInput(shapes, what);
+  if (shape.length === 3) return shape;
+  throw new ShapeError(
+    `${what} needs a map of channels x height x width, it receives the vector ${tuple(shape)}`,
+    "not-a-map",
+    "move it before the global pooling or the flatten",
+  );
+}
+
+function onlyVector(shapes, what, needs, help) {
+  const shape = onlyInput(shapes, what);
+  if (shape.length === 1) return shape;
+  throw new ShapeError(`${needs} needs a vector, it receives the map ${tuple(shape)}`, "not-a-vector", help);
+}
+
+function checkRoom(shape, kernel, least, out, what) {
+  shape.slice(1).forEach((size, axis) => {
+    const tooSmall = typeof size === "number" && size < least[axis];
+    if (tooSmall || (typeof out[axis] === "number" && out[axis] < 1)) {
+      const grid = shape.slice(1).map(showDim).join("x");
+      throw new ShapeError(`${what} of ${kernel[0]}x${kernel[1]} has no room on a ${grid} grid`, "empty-output");
+    }
+  });
+}
+
+function checkGroups(op, shape) {
+  for (const [count, side] of [[shape[0], "input"], [op.filters, "output"]]) {
+    if (typeof count === "number" && count % op.groups) {
+      throw new ShapeError(
+        `${count} ${side} channels cannot be split into ${op.groups} groups (${count} % ${op.groups} = ${count % op.groups})`,
+        "groups-mismatch",
+        `choose groups that divide ${count}`,
+      );
+    }
+  }
+}
+
+function checkPoolPadding(op) {
+  if (op.padding === "same") return;
+  op.padding.forEach((pair, axis) => {
+    const half = Math.floor(op.kernel[axis] / 2);
+    if (Math.max(...pair) > half) {
+      throw new ShapeError(
+        `padding ${Math.max(...pair)} is more than half of the pooling kernel ${op.kernel[axis]}`,
+        "pool-padding",
+        `pad by ${half} at most, or pad before the pooling`,
+      );
+    }
+  });
+}
+
+function inferConv(op, shapes) {
+  const shape = onlyMap(shapes, "a convolution");
+  checkGroups(op, shape);
+  const out = windowGrid(shape, op);
+  checkRoom(shape, op.kernel, leastWindow(op), out, "a kernel");
+  return [op.filters || null, ...out];
+}
+
+function inferPool(op, shapes) {
+  const shape = onlyMap(shapes, "pooling");
+  checkPoolPadding(op);
+  const out = windowGrid(shape, op);
+  checkRoom(shape, op.kernel, leastWindow(op), out, "a pooling window");
+  return [shape[0], ...out];
+}
+
+function inferFlatten(op, shapes) {
+  const shape = onlyInput(shapes, "flatten");
+  if (shape.length === 1) return shape;
+  if (shape.some(isSymbolic)) {
+    throw new ShapeError(
+      `flatten needs a grid in numbers, it receives ${tuple(shape)}`,
+      "symbolic-size",
+      "give the input a fixed size, or use `global_avg_pool`",
+    );
+  }
+  return [isKnown(shape) ? product(shape) : null];
+}
+
+const distinct = (dims) => dims.filter((d, i) => d !== null && !dims.slice(0, i).some((e) => sameDim(d, e)));
+const agree = (dims) => distinct(dims).length <= 1;
+const agreed = (dims) => dims.find((d) => d !== null) ?? null;
+const axes = (shapes) => shapes[0].map((_, axis) => shapes.map((s) => s[axis]));
+
+function equalShapes(shapes, kind) {
+  if (new Set(shapes.map((s) => s.length)).size > 1 || !axes(shapes).every(agree)) {
+    throw new ShapeError(`${kind} needs operands of one shape`);
+  }
+  return axes(shapes).map(agreed);
+}
+
+function inferConcat(op, shapes) {
+  const grids = shapes.map((s) => s.slice(1));
+  if (new Set(grids.map((g) => g.length)).size > 1 || !axes(grids).every(agree)) {
+    throw new ShapeError("concat needs the same height and width from every operand");
+  }
+  const channels = shapes.map((s) => s[0]);
+  const total = channels.every((c) => typeof c === "number") ? sum(channels) : null;
+  return [total, ...axes(grids).map(agreed)];
+}
+
+function inferMultiply(op, shapes) {
+  const grid = shapes[0].slice(1);
+  const gates = shapes.map((s) => (s.length === 3 && s[1] === 1 && s[2] === 1 ? [s[0], ...grid] : s));
+  return equalShapes(gates, "multiply");
+}
+
+const keep = (op, shapes) => onlyInput(shapes, op.kind);
+
+const INFER = {
+  Input: (op) => op.dims,
+  Conv2d: inferConv,
+  MaxPool2d: inferPool,
+  AvgPool2d: inferPool,
+  GlobalPool2d: (op, shapes) => {
+    const shape = onlyMap(shapes, "global pooling");
+    return op.keepGrid ? [shape[0], 1, 1] : [shape[0]];
+  },
+  AdaptiveAvgPool2d: (op, shapes) => [onlyMap(shapes, "adaptive pooling")[0], ...op.size],
+  Upsample: (op, shapes) => {
+    const [channels, ...grid] = onlyMap(shapes, "upsampling");
+    return [channels, ...grid.map((d) => times(d, op.factor))];
+  },
+  Linear: (op, shapes) => {
+    onlyVector(shapes, "a linear layer", "a linear layer", "put `global_avg_pool` or `flatten` before it");
+    return [op.features || null];
+  },
+  Normalize: (op, shapes) => onlyVector(shapes, "normalize", "normalize", ""),
+  BatchNorm: (op, shapes) => onlyInput(shapes, "batch normalisation"),
+  Flatten: inferFlatten,
+  Concat: inferConcat,
+  Add: (op, shapes) => equalShapes(shapes, "add"),
+  Multiply: inferMultiply,
+  Activation: keep,
+  Scale: keep,
+  Dropout: keep,
+  Softmax: keep,
+  Identity: keep,
+};
+
+const inferShape = (op, shapes) => INFER[op.kind](op, shapes);
+
+function leastGrid(op) {
+  return ["Conv2d", "MaxPool2d", "AvgPool2d"].includes(op.kind) ? leastWindow(op) : [1, 1];
+}
+
+/** Learnable elements; running statistics are not counted. */
+function countParameters(op, shapes) {
+  const channels = shapes.length ? known(shapes[0][0]) : 0;
+  if (op.kind === "Conv2d") return op.filters * (weightsPerFilter(op, channels) + Number(op.bias));
+  if (op.kind === "Linear") return op.features * (channels + Number(op.bias));
+  if (op.kind === "BatchNorm") return op.affine ? 2 * channels : 0;
+  return 0;
+}
+
+/** Multiply-accumulates for one sample: convolutions and linear layers only. */
+function countMacs(op, shapes, output) {
+  if (op.kind === "Linear") return op.features * known(shapes[0][0]);
+  if (op.kind !== "Conv2d") return 0;
+  return op.filters * weightsPerFilter(op, known(shapes[0][0])) * known(output[1]) * known(output[2]);
+}
+
+const weightsPerFilter = (op, channels) => Math.floor(channels / op.groups) * product(op.kernel);
+const hasParameters = (op) => ["Conv2d", "Linear", "BatchNorm"].includes(op.kind);

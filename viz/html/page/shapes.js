@@ -1,0 +1,99 @@
+// Shapes without the batch dimension and window arithmetic, as compiler/shapes.py has it.
+// A size is a number, null where an error made it unknown, or a formula in an input size:
+// {symbol, offset, divisor, factor, shift} = factor * ((symbol + offset) // divisor) + shift.
+
+class ShapeError extends Error {
+  constructor(message, code = "shape-mismatch", help = "") {
+    super(message);
+    this.code = code;
+    this.help = help;
+  }
+}
+
+const symbolic = (symbol) => ({ symbol, offset: 0, divisor: 1, factor: 1, shift: 0 });
+const isSymbolic = (dim) => typeof dim === "object" && dim !== null;
+const isKnown = (shape) => shape.every((d) => typeof d === "number");
+const known = (dim) => (typeof dim === "number" ? dim : 0);
+const product = (numbers) => numbers.reduce((a, b) => a * b, 1);
+const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+
+function showDim(dim) {
+  if (!isSymbolic(dim)) return dim === null ? "?" : String(dim);
+  let whole = Math.floor(dim.offset / dim.divisor);
+  const rest = dim.offset - whole * dim.divisor;
+  const inner = rest === 0 ? dim.symbol : `(${dim.symbol}+${rest})`;
+  let text = dim.divisor === 1 ? inner : `${inner}//${dim.divisor}`;
+  if (dim.factor !== 1) {
+    text = whole ? `${dim.factor}*(${text}${signed(whole)})` : `${dim.factor}*(${text})`;
+    whole = 0;
+  }
+  const total = whole + dim.shift;
+  return total ? text + signed(total) : text;
+}
+
+const signed = (number) => (number < 0 ? String(number) : `+${number}`);
+const sameDim = (a, b) => a === b || (isSymbolic(a) && isSymbolic(b) && showDim(a) === showDim(b));
+
+/** The shape as the paper prints it, height x width x channels: 35x35x384. */
+const paper = (shape) => [...shape.slice(1), shape[0]].map(showDim).join("x");
+/** The shape as an error shows it, with the batch: (N, 384, 35, 35). */
+const tuple = (shape) => `(${["N", ...shape.map(showDim)].join(", ")})`;
+
+/** The smallest symbol for which a size is at least `minimum`. */
+function leastSymbol(dim, minimum) {
+  return Math.ceil((minimum - dim.shift) / dim.factor) * dim.divisor - dim.offset;
+}
+
+/** (size + add) // divisor, exact for formulas, null where it cannot be. */
+function floorDivide(size, add, divisor) {
+  if (size === null) return null;
+  if (!isSymbolic(size)) return Math.floor((size + add) / divisor);
+  if (size.factor === 1) {
+    return { ...size, offset: size.offset + size.divisor * (add + size.shift), divisor: size.divisor * divisor, shift: 0 };
+  }
+  if (size.factor % divisor) return null;
+  return { ...size, factor: size.factor / divisor, shift: Math.floor((size.shift + add) / divisor) };
+}
+
+function times(size, factor) {
+  if (!isSymbolic(size)) return size === null ? null : size * factor;
+  return { ...size, factor: size.factor * factor, shift: size.shift * factor };
+}
+
+/** TensorFlow's SAME padding (before, after) of one axis; the odd pixel comes last. */
+function samePads(size, kernel, stride, dilation) {
+  const out = Math.ceil(size / stride);
+  const total = Math.max(0, (out - 1) * stride + dilation * (kernel - 1) + 1 - size);
+  return [Math.floor(total / 2), total - Math.floor(total / 2)];
+}
+
+/** The output size of a window on one axis: (n + before + after - reach) // stride + 1. */
+function windowSize(size, kernel, stride, pads, dilation, ceil) {
+  const reach = dilation * (kernel - 1) + 1;
+  let grow = pads[0] + pads[1] - reach + stride;
+  // A last window that would start in the padding is dropped.
+  if (ceil) grow = Math.min(grow + stride - 1, pads[0] - 1 + stride);
+  return floorDivide(size, grow, stride);
+}
+
+function windowGrid(shape, { kernel, stride, padding, dilation = [1, 1], ceil = false }) {
+  return shape.slice(1).map((size, axis) =>
+    padding === "same"
+      ? floorDivide(size, stride[axis] - 1, stride[axis])
+      : windowSize(size, kernel[axis], stride[axis], padding[axis], dilation[axis], ceil),
+  );
+}
+
+/** The smallest grid on which a window fits. */
+function leastWindow({ kernel, padding, dilation = [1, 1] }) {
+  if (padding === "same") return [1, 1];
+  return kernel.map((k, axis) => Math.max(1, dilation[axis] * (k - 1) + 1 - sum(padding[axis])));
+}
+
+/** Padding as short text: same, V, 1, 0x3 or all four numbers. */
+function paddingText(pads) {
+  if (typeof pads === "string") return pads;
+  const [[top, bottom], [left, right]] = pads;
+  if (top === bottom && left === right) return top === left ? (top === 0 ? "V" : String(top)) : `${top}x${left}`;
+  return `${top},${bottom},${left},${right}`;
+}

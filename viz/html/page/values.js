@@ -1,0 +1,145 @@
+// Reads the fields of a layer: numbers, pairs, padding and words, with the complaints that they
+// earn. The counterpart of compiler/values.py.
+
+const MAX_COUNT = 10_000_000;
+const isExpr = (value) => typeof value === "object" && value !== null && "t" in value;
+
+class Fields {
+  /** `lookup` gives the value of a name; `overrides` maps "layer.field" to a value set in the page. */
+  constructor(layer, lookup, report, overrides) {
+    this.layer = layer;
+    this.lookup = lookup;
+    this.report = report;
+    this.overrides = overrides;
+    this.written = {};
+  }
+
+  raw(field) {
+    const set = this.overrides.get(`${this.layer.id}.${field}`);
+    return set === undefined ? this.layer.fields[field] ?? null : set;
+  }
+
+  whose(field) {
+    const what = this.layer.what ?? `\`${this.layer.op}\``;
+    return what === `\`${field}\`` ? what : `\`${field}\` of ${what}`;
+  }
+
+  /** The value of a formula; null where it is wrong (reported) or unknown. */
+  evaluate(formula, field) {
+    if (!isExpr(formula)) return formula;
+    this.written[field] = formula.x;
+    try {
+      return evaluate(formula.t, this.lookup);
+    } catch (error) {
+      if (error instanceof Unknown) return null;
+      if (!(error instanceof ExprError)) throw error;
+      const code = error.message.includes("unknown name") ? "unknown-parameter" : "bad-expression";
+      this.report.add({ code, message: `${this.whose(field)}: ${error.message}`, at: placeOf(this.layer, field) });
+      return null;
+    }
+  }
+
+  refuse(field, formula, value, why) {
+    const written = isExpr(formula) ? `${formula.x} = ` : "";
+    const help = isFraction(value) ? "round it as you mean it: `floor(...)`, `ceil(...)` or `round(...)`" : "";
+    const message = `${this.whose(field)} = ${written}${showValue(value)} ${why}`;
+    this.report.add({ code: "bad-value", message, at: placeOf(this.layer, field), help });
+    return null;
+  }
+
+  integer(field, least = 1, formula = this.raw(field)) {
+    const value = this.evaluate(formula, field);
+    if (value === null) return null;
+    if (!isNumber(value)) return this.refuse(field, formula, value, "is not a number");
+    if (isFraction(value)) return this.refuse(field, formula, value, "is not a whole number");
+    if (value < least) return this.refuse(field, formula, value, `is less than ${least}`);
+    if (value > MAX_COUNT) return this.refuse(field, formula, value, `is more than ${MAX_COUNT.toLocaleString("en-US")}`);
+    return value;
+  }
+
+  number(field) {
+    const formula = this.raw(field);
+    const value = this.evaluate(formula, field);
+    if (value === null || isNumber(value)) return value === null ? null : asFloat(value);
+    return this.refuse(field, formula, value, "is not a number");
+  }
+
+  pair(field, least = 1, raw = this.raw(field)) {
+    if (isExpr(raw)) {
+      const value = this.evaluate(raw, field);
+      if (Array.isArray(value) || value === null) return value;
+      raw = isFraction(value) || typeof value === "string" ? raw : value;
+    }
+    if (Array.isArray(raw)) {
+      const [height, width] = raw.map((r) => this.integer(field, least, r));
+      return height === null || width === null ? null : [height, width];
+    }
+    const one = this.integer(field, least, raw);
+    return one === null ? null : [one, one];
+  }
+
+  padding() {
+    let raw = this.raw("padding");
+    if (isExpr(raw)) raw = this.evaluate(raw, "padding");
+    if (raw === null || raw === "same") return raw;
+    if (raw === "valid" || raw === "V") return [[0, 0], [0, 0]];
+    if (Array.isArray(raw) && Array.isArray(raw[0])) {
+      const [rows, columns] = raw.map((r) => this.pair("padding", 0, r));
+      return rows === null || columns === null ? null : [rows, columns];
+    }
+    const pair = this.pair("padding", 0, raw);
+    return pair && [[pair[0], pair[0]], [pair[1], pair[1]]];
+  }
+
+  /** True or false; an unknown condition counts as true. */
+  flag(field) {
+    const formula = this.raw(field);
+    const value = this.evaluate(formula, field);
+    if (typeof value === "boolean") return value;
+    if (value !== null) this.refuse(field, formula, value, "is neither true nor false");
+    return true;
+  }
+
+  word(field, params, words) {
+    const written = String(this.raw(field));
+    const value = words.includes(written) ? written : params[written] ?? written;
+    if (words.includes(value)) return value;
+    const message = `${this.whose(field)}: there is no ${field} \`${value}\``;
+    this.report.add({ code: "bad-value", message, at: placeOf(this.layer, field) });
+    return "none";
+  }
+}
+
+/** [file, line, column] of a field, or of its layer. */
+function placeOf(layer, field) {
+  const place = layer.places?.[field];
+  return place ? [layer.at[0], ...place] : layer.at;
+}
+
+const KERNEL = /^([1-9]\d*)x([1-9]\d*)$/;
+
+/** Return a parameter's value as its type has it, and a complaint (empty if none). */
+function coerce(type, value) {
+  const whole = typeof value === "number";
+  switch (type) {
+    case "channels":
+    case "int":
+      if (!whole) return [null, "is not a whole number"];
+      if (type === "channels" && value < 1) return [null, "is less than 1"];
+      return [value, Math.abs(value) <= MAX_COUNT ? "" : `is out of bounds (${MAX_COUNT.toLocaleString("en-US")})`];
+    case "number":
+      return isNumber(value) ? [value, ""] : [null, "is not a number"];
+    case "bool":
+      return typeof value === "boolean" ? [value, ""] : [null, "is neither true nor false"];
+    case "kernel": {
+      if (whole && value >= 1) return [[value, value], ""];
+      const match = typeof value === "string" && KERNEL.exec(value);
+      if (match) return [[Number(match[1]), Number(match[2])], ""];
+      return Array.isArray(value) && value.length === 2 ? [value, ""] : [null, "is not a kernel such as 3x3"];
+    }
+    case "padding":
+      return ["same", "valid", "V"].includes(value) || whole ? [value, ""] : [null, "is not a padding"];
+    default:
+      return typeof value === "string" ? [value, ""] : [null, "is not a text"];
+  }
+}
