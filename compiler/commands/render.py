@@ -14,6 +14,7 @@ from viz.annotate import ANNOTATIONS
 from viz.dot_program import MAGIC, DotError, find_dot, run_dot
 from viz.faults import find_faults
 from viz.fit import LEAST_TYPE_PT, parse_length
+from viz.html import render_html
 from viz.render import EXTENSIONS, WRITERS, Options, choose, render
 from viz.style import THEMES
 
@@ -39,9 +40,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--figure", type=int, metavar="N", help="what is cited as figure N, its parameters by name"
     )
-    parser.add_argument("-o", "--output", metavar="FILE", help="the file to write (default: standard output)")
     parser.add_argument(
-        "--format", metavar="FORMAT", help=f"{', '.join(FORMATS)} (default: by the file's extension, svg)"
+        "-o", "--output", metavar="FILE", help="the file to write (default: standard output)"
+    )
+    parser.add_argument(
+        "--format",
+        metavar="FORMAT",
+        help=f"{', '.join(FORMATS)} (default: by the file's extension, svg)",
     )
     parser.add_argument(
         "--engine",
@@ -49,12 +54,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="netdraft",
         help="who lays out: netdraft itself (the default), or Graphviz's program `dot`",
     )
-    parser.add_argument("--depth", default="0", metavar="N", help="levels of blocks to open, or `all`")
     parser.add_argument(
-        "--show", default="", metavar="WHAT,...", help=f"numbers in the boxes: {', '.join(ANNOTATIONS)}"
+        "--depth", default="0", metavar="N", help="levels of blocks to open, or `all`"
     )
-    parser.add_argument("--theme", default="paper", metavar="NAME", help=f"{', '.join(THEMES)} (default: paper)")
-    parser.add_argument("--width", metavar="LENGTH", help="the width of the page it must fit, as 3.3in or 84mm")
+    parser.add_argument(
+        "--show",
+        default="",
+        metavar="WHAT,...",
+        help=f"numbers in the boxes: {', '.join(ANNOTATIONS)}",
+    )
+    parser.add_argument(
+        "--theme", default="paper", metavar="NAME", help=f"{', '.join(THEMES)} (default: paper)"
+    )
+    parser.add_argument(
+        "--width", metavar="LENGTH", help="the width of the page it must fit, as 3.3in or 84mm"
+    )
     parser.add_argument(
         "--min-type",
         type=float,
@@ -69,15 +83,21 @@ def run(args: argparse.Namespace) -> int:
     """Draw, and return 1 if the spec has errors."""
     format = chosen_format(args.output, args.format)
     if format in BINARY and args.output is None and sys.stdout.isatty():
-        raise UsageError(f"a {format} is no text for a terminal: say where to write it with -o FILE")
+        raise UsageError(
+            f"a {format} is no text for a terminal: say where to write it with -o FILE"
+        )
     options = options_from(args)
+    if format == "html" and (args.block or args.figure is not None):
+        raise UsageError("an html page shows the whole network: leave out --block and --figure")
     if args.engine == "dot":
         _check_dot(format)
     graph, report, spec = draft_from(args)
     print_diagnostics(report.diagnostics, spec.texts)
     faults = find_faults(graph, report.diagnostics)
     options = replace(options, faults=faults)
-    if args.engine == "dot":
+    if format == "html":
+        data = render_html(graph, spec, report.diagnostics, options.depth).encode("utf-8")
+    elif args.engine == "dot":
         data = _by_dot(render(graph, "dot", options), format, args.output)
     else:
         data = render(graph, format, options)
@@ -149,7 +169,9 @@ def chosen_format(output: str | None, format: str | None) -> str:
     said = EXTENSIONS.get(extension)
     if format is None and said is None:
         known = ", ".join(EXTENSIONS)
-        raise UsageError(f"{output}: its extension names no format ({known}); say which with --format")
+        raise UsageError(
+            f"{output}: its extension names no format ({known}); say which with --format"
+        )
     if format is not None and said not in (None, format):
         raise UsageError(f"{output} is named as {said} but --format says {format}")
     return format or said or "svg"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from itertools import repeat
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import PydanticCustomError
 
 from compiler.errors import CompileError, Report, Span
 from compiler.expr import Expr, ExprError, Term, Value, evaluate
@@ -39,7 +42,11 @@ from compiler.spec import (
 from compiler.values import coerce
 
 Json = dict[str, Any]
-STRUCTURE = ("branches", "split", "layers", "residual", "concat", "add", "multiply", "block", "join")
+STRUCTURE = frozenset(
+    ("branches", "split", "layers", "residual", "concat", "add", "multiply", "block", "join")
+    + ("arguments", "dropout", "word")
+)
+"""Fields of layers that are written in another way than as a value."""
 
 
 def write_program(graph: Graph, spec: Spec) -> Json:
@@ -81,9 +88,6 @@ class _Writer:
             "outputs": self._outputs(),
             "blocks": {b.name: self._block(b) for b in self._used_blocks()},
             "errata": self._errata(),
-            "claims": [
-                {"of": c.of, "value": c.value, "text": c.text, "source": c.source} for c in graph.claims
-            ],
         }
 
     # -- the network ---------------------------------------------------------------------------
@@ -112,12 +116,11 @@ class _Writer:
         """True when no size and no parameter was set from outside: the printed sizes hold."""
         shapes = (self.graph.nodes[n].shape for n in self.graph.inputs)
         declared = self.network.input.values()
-        same = all(_is_declared(s, d, self.graph.arguments) for s, d in zip(shapes, declared, strict=False))
-        return same and all(
-            coerce(p.type, p.default)[0] == self.graph.arguments[n]
-            for n, p in self.network.params.items()
-            if coerce(p.type, p.default)[1] == ""
-        )
+        arguments = self.graph.arguments
+        if not all(map(_is_declared, shapes, declared, repeat(arguments))):
+            return False
+        defaults = {n: coerce(p.type, p.default) for n, p in self.network.params.items()}
+        return all(value == arguments[n] for n, (value, complaint) in defaults.items() if not complaint)
 
     def _norm_is_affine(self) -> bool:
         """Return whether the norm that follows convolutions has a scale and a shift."""
@@ -155,7 +158,7 @@ class _Writer:
 
     def _errata(self) -> dict[str, Json]:
         return {
-            name: {"where": e.where, "printed": e.printed, "built": e.built, "why": e.why, "severity": e.severity}
+            name: {k: getattr(e, k) for k in ("where", "printed", "built", "why", "severity")}
             for name, e in self.spec.errata.items()
         }
 
@@ -243,14 +246,13 @@ class _Writer:
         node = layer._node
         if not isinstance(node, YamlMapping):
             return None
-        if steps == ("residual",) and isinstance(layer, ResidualLayer) and "residual" in node.entries:
-            span = layer.key_span("residual")
-        elif isinstance(layer, ResidualLayer) and steps[0] in ("scale", "activation"):
+        if isinstance(layer, ResidualLayer) and steps[0] in ("scale", "activation"):
             span = layer.residual.span(*steps)
-        elif steps[0] in node.entries:
-            span = layer.span(*steps)
-        else:
+        elif steps[0] not in node.entries:
             return None
+        else:
+            is_residual = isinstance(layer, ResidualLayer) and steps == ("residual",)
+            span = layer.key_span("residual") if is_residual else layer.span(*steps)
         return [span.line, span.column]
 
     def _words(self, where: Any) -> Json:
@@ -269,7 +271,7 @@ def _written(layer: Layer, default: Layer | None) -> Iterable[tuple[str, Any]]:
         if layer.residual.scale is not None:
             yield "scale", layer.residual.scale
     for field in type(layer).model_fields:
-        if field in STRUCTURE or field in COMMON or field in ("arguments", "dropout", "word"):
+        if field in STRUCTURE or field in COMMON:
             continue
         value = getattr(layer, field)
         if default is not None and not layer.says(field) and default.says(field):
@@ -284,9 +286,7 @@ def _formula(written: Any) -> Any:
         return written
     try:
         return read_formula(written)
-    except Exception as error:  # noqa: BLE001
-        if type(error).__name__ != "PydanticCustomError":
-            raise
+    except PydanticCustomError:
         return written
 
 
@@ -387,7 +387,8 @@ def _cite(cite: CiteSpec | None) -> Json | None:
 
 
 def _drawing(drawing: DrawingSpec | None) -> Json:
-    return {"input": drawing.input, "sizes": drawing.sizes} if drawing else {"input": None, "sizes": "none"}
+    drawing = drawing or DrawingSpec()
+    return {"input": drawing.input, "sizes": drawing.sizes}
 
 
 def _display(file: str, root: Path) -> str:

@@ -1,0 +1,136 @@
+"""Puts the page together: template, style, script, program, and the policy for just these."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from string import Template
+
+from compiler.errors import Diagnostic
+from compiler.graph import Graph
+from compiler.loader import Spec
+from compiler.version import VERSION
+from viz.html.program import Json, write_program
+from viz.style import THEMES, Theme
+from viz.text import visible
+
+FOLDER = Path(__file__).with_name("page")
+SCRIPTS = (
+    "expressions",
+    "shapes",
+    "operations",
+    "values",
+    "report",
+    "labels",
+    "lower",
+    "layers",
+    "arrange",
+    "layout",
+    "straighten",
+    "draw",
+    "view",
+    "panel",
+    "controls",
+    "app",
+    "show",
+    "main",
+)
+"""The page's scripts in the order in which they are run; they share one scope."""
+COMPUTED = frozenset(
+    ("shape-mismatch", "empty-output", "wrong-size", "groups-mismatch", "pool-padding")
+    + ("not-a-map", "not-a-vector", "symbolic-size", "share-mismatch")
+)
+"""Codes of findings that the page makes itself, for whatever sizes are set."""
+
+
+def render_html(
+    graph: Graph, spec: Spec, findings: Iterable[Diagnostic] = (), depth: int = 0
+) -> str:
+    """Return the page for a network; the same bytes for the same spec.
+
+    Args:
+        graph: the network, or the draft of a broken one.
+        spec: what it was built from.
+        findings: what the compiler found; what depends on sizes the page finds again.
+        depth: how many levels of blocks are open at first.
+    """
+    program = write_program(graph, spec)
+    program["depth"] = depth
+    files = {file: i for i, file in enumerate(spec.texts)}
+    program["findings"] = [
+        _finding(found, files)
+        for found in findings
+        if found.severity == "error" and found.code not in COMPUTED
+    ]
+    style, script = _style(), _script()
+    return Template(_text("page.html")).substitute(
+        policy=_policy(style, script),
+        version=escape(VERSION),
+        title=escape(visible(graph.title)),
+        subtitle=escape(visible(" · ".join(_subtitle(graph, program)))),
+        style=style,
+        script=script,
+        program=_data(program),
+    )
+
+
+def _finding(found: Diagnostic, files: Mapping[str, int]) -> Json:
+    at = [files.get(found.span.file, 0), found.span.line, found.span.column]
+    return {"code": found.code, "message": found.message, "help": found.help, "at": at}
+
+
+def _subtitle(graph: Graph, program: Json) -> Iterator[str]:
+    if graph.info.cite is not None:
+        yield str(graph.info.cite)
+    if graph.info.doc:
+        yield graph.info.doc
+    yield program["files"][0]
+
+
+def _text(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def _script() -> str:
+    """Return all scripts as one, in a scope of its own."""
+    parts = "\n".join(_text(f"{name}.js") for name in SCRIPTS)
+    return f'"use strict";\n(() => {{\n{parts}}})();\n'
+
+
+def _style() -> str:
+    """Return the style sheet with the colours of the themes `paper` and `dark`."""
+    fills = THEMES["paper"].fills
+    kinds = "".join(f".kind-{kind} > .shape {{ fill: var(--{kind}); }}\n" for kind in fills)
+    dark = "@media screen and (prefers-color-scheme: dark)"
+    dark = f"{dark} {{\n{_colours(THEMES['dark'])}}}\n"
+    return _text("page.css") + _colours(THEMES["paper"]) + dark + kinds
+
+
+def _colours(theme: Theme) -> str:
+    names = ("outline", "circle", "ink", "line", "frame", "frame_fill", "failed", "failed_fill")
+    colours = {name.replace("_", "-"): getattr(theme, name) for name in names} | dict(theme.fills)
+    lines = "".join(f"  --{name}: {value};\n" for name, value in colours.items())
+    return f":root {{\n{lines}}}\n"
+
+
+def _policy(style: str, script: str) -> str:
+    """Return a policy under which nothing is loaded, and only this script and style count."""
+    return (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+        "base-uri 'none'; form-action 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + b64encode(sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+def _data(program: Json) -> str:
+    """Return JSON that cannot end the element that it stands in."""
+    text = json.dumps(program, ensure_ascii=True, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,0 +1,243 @@
+// The page itself: keeps what is set, opened and selected, and draws it all anew on a change.
+
+/** Turn {q: [numerator, denominator]} into a fraction, everywhere in the program. */
+function decode(value) {
+  if (Array.isArray(value)) return value.map(decode);
+  if (typeof value !== "object" || value === null) return value;
+  if ("q" in value) return fraction(BigInt(value.q[0]), BigInt(value.q[1]));
+  return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, decode(v)]));
+}
+
+class App {
+  constructor(program) {
+    Object.assign(this, { program, settings: emptySettings(), opened: new Set(), selected: null });
+    this.program.blocks = Object.assign(Object.create(null), program.blocks);
+    this.root = byId("boxes");
+    this.view = new View(byId("figure"));
+    this.compute();
+    this.first = this.graph;
+    this.openTo(program.depth);
+    this.index = this.searchIndex();
+    this.buildControls();
+    this.listen();
+    this.draw();
+    this.select(this.items()[0]?.id);
+    this.view.start();
+  }
+
+  // -- the numbers ---------------------------------------------------------------------------
+
+  compute() {
+    try {
+      this.graph = buildGraph(this.program, this.settings);
+      this.trouble = null;
+    } catch (error) {
+      if (!(error instanceof TooLarge)) throw error;
+      this.trouble = error.message;
+      return;
+    }
+    const { nodes } = this.graph;
+    for (const node of nodes.values()) {
+      const shapes = node.inputs.map((i) => nodes.get(i).shape);
+      node.parameters = node.share ? 0 : countParameters(node.op, shapes);
+      node.macs = countMacs(node.op, shapes, node.shape);
+    }
+    this.totals = this.sumOf([...nodes.keys()]);
+  }
+
+  sumOf(names) {
+    const nodes = names.map((n) => this.graph.nodes.get(n));
+    return { parameters: sum(nodes.map((n) => n.parameters)), macs: sum(nodes.map((n) => n.macs)) };
+  }
+
+  errors() {
+    const found = this.graph.findings.filter((f) => f.code !== "wrong-size");
+    const known = new Set(found.map((f) => f.message));
+    const all = [...found, ...this.program.findings.filter((f) => !known.has(f.message))];
+    return all.sort((a, b) => a.at[0] - b.at[0] || a.at[1] - b.at[1] || a.at[2] - b.at[2]);
+  }
+
+  /** What the compiler would say of this graph, and its numbers: for the tests. */
+  snapshot() {
+    const nodes = [...this.graph.nodes.values()];
+    return {
+      parameters: this.totals.parameters,
+      macs: this.totals.macs,
+      shapes: Object.fromEntries(nodes.map((n) => [n.name, n.shape.map(showDim).join("x")])),
+      findings: this.graph.findings.map((f) => [f.code, f.message, f.help]),
+    };
+  }
+
+  // -- settings ------------------------------------------------------------------------------
+
+  change(target, value) {
+    if (target.kind === "input") this.changeInput(target, value);
+    else {
+      const [map, key] = target.kind === "param" ? [this.settings.params, target.name] : [this.settings.fields, `${target.layer.id}.${target.field}`];
+      if (value === undefined) map.delete(key);
+      else map.set(key, value);
+    }
+    this.recompute();
+  }
+
+  changeInput({ name, axis }, value) {
+    const start = this.first.nodes.get(name).shape.map((d) => (isSymbolic(d) ? showDim(d) : d));
+    const dims = [...(this.settings.inputs.get(name) ?? start)];
+    for (const place of axis === "both" ? [1, 2] : [axis]) dims[place] = value === undefined ? start[place] : value;
+    if (dims.every((d, i) => d === start[i])) this.settings.inputs.delete(name);
+    else this.settings.inputs.set(name, dims);
+  }
+
+  isChanged(target) {
+    if (target.kind === "param") return this.settings.params.has(target.name);
+    if (target.kind === "field") return this.settings.fields.has(`${target.layer.id}.${target.field}`);
+    const dims = this.settings.inputs.get(target.name);
+    const start = this.first.nodes.get(target.name).shape;
+    const places = target.axis === "both" ? [1, 2] : [target.axis];
+    return Boolean(dims) && places.some((p) => dims[p] !== (isSymbolic(start[p]) ? showDim(start[p]) : start[p]));
+  }
+
+  /** The value that holds for a target now; null where the graph has no such thing. */
+  valueOf(target, graph = this.graph) {
+    if (target.kind === "param") return graph.params[target.name] ?? null;
+    if (target.kind === "input") {
+      const dim = graph.nodes.get(target.name).shape[target.axis === "both" ? 1 : target.axis];
+      return typeof dim === "number" ? dim : null;
+    }
+    const { layer, field, node } = target;
+    const set = this.settings.fields.get(`${layer.id}.${field}`);
+    if (set !== undefined && graph === this.graph) return set;
+    const regions = [...graph.regions.values()].filter((r) => r.layer === layer);
+    if (field === "repeat") return regions.find((r) => r.kind === "repeat")?.members.length ?? null;
+    if (field.startsWith("with.")) return regions.find((r) => r.kind === "block")?.params[field.slice(5)] ?? null;
+    return attributeOf(graph.nodes.get(node)?.op, field);
+  }
+
+  recompute() {
+    this.compute();
+    if (!this.trouble) this.draw();
+    this.say(this.summaryText());
+  }
+
+  summaryText() {
+    if (this.trouble) return this.trouble;
+    const errors = this.errors();
+    if (errors.length) return `${plural(errors.length, "error")}: ${visible(errors[0].message)}`;
+    return `${grouped(this.totals.parameters)} parameters, ${scaled(this.totals.macs)} multiply-accumulates`;
+  }
+
+  // -- drawing -------------------------------------------------------------------------------
+
+  draw() {
+    this.figure = new Arranging(this.program, this.graph, this.opened).figure();
+    this.view.size = layOut(this.figure);
+    const focused = this.root.contains(document.activeElement) ? document.activeElement.dataset.id : null;
+    drawFigure(this.root, this.figure, (item) => this.describe(item));
+    const items = this.items();
+    if (!items.some((i) => i.id === this.selected)) this.selected = items[0]?.id ?? null;
+    this.markSelected();
+    if (focused !== null) this.elementOf(this.selected)?.focus({ preventScroll: true });
+    this.showTotals();
+    this.showProblems();
+    this.showDetails(this.selected);
+    this.showTable();
+    this.showChanges();
+    for (const [target, control] of this.controls) this.updateControl(target, control);
+  }
+
+  items() {
+    return [...walk(this.figure.items)].filter((i) => i.type !== "parallel");
+  }
+
+  itemOf(id) {
+    return this.items().find((i) => i.id === id) ?? null;
+  }
+
+  elementOf(id) {
+    return [...this.root.querySelectorAll(".item")].find((e) => e.dataset.id === id) ?? null;
+  }
+
+  /** The words for an item that a screen reader says. */
+  describe(item) {
+    const { shape } = this.graph.nodes.get(item.output);
+    const { parameters, macs } = this.sumOf(item.members);
+    const parts = [visible(item.label), `output ${paper(shape)}`];
+    if (parameters) parts.push(`${grouped(parameters)} parameters`);
+    if (macs) parts.push(`${scaled(macs)} multiply-accumulates`);
+    if (item.failed) parts.push("does not fit");
+    return parts.join(", ");
+  }
+
+  markSelected() {
+    for (const element of this.root.querySelectorAll(".item")) {
+      const isSelected = element.dataset.id === this.selected;
+      element.setAttribute("tabindex", isSelected ? "0" : "-1");
+      element.classList.toggle("selected", isSelected);
+    }
+  }
+
+  select(id, focus = false) {
+    if (id === undefined) return;
+    this.selected = id;
+    this.markSelected();
+    this.showDetails(id);
+    if (!focus) return;
+    this.elementOf(id)?.focus({ preventScroll: true });
+    if (this.itemOf(id)) this.view.reveal(this.roomOf(id, 30));
+  }
+
+  /** The area of an item with the size beside it; of a frame only the uppermost `most`. */
+  roomOf(id, most = Infinity) {
+    const item = this.itemOf(id);
+    const beside = item.type === "group" ? item.cell.beside : item.beside;
+    const height = item.type === "group" ? Math.min(most, item.area.height) : item.area.height;
+    return { ...item.area, width: item.area.width + beside, height };
+  }
+
+  /** Open or close a block in place: its lower edge stays where it is on the screen. */
+  toggle(id) {
+    const before = this.itemOf(id);
+    if (!before || !(before.openable || (before.type === "group" && !before.isFixed))) return;
+    if (this.opened.has(id)) this.opened.delete(id);
+    else this.opened.add(id);
+    this.selected = id;
+    const anchor = (area) => [area.x + area.width / 2, area.y + area.height];
+    const [x0, y0] = anchor(before.area);
+    this.draw();
+    const { area, type } = this.itemOf(id);
+    const [x1, y1] = anchor(area);
+    this.view.x += x1 - x0;
+    this.view.y += y1 - y0;
+    this.view.apply();
+    this.view.reveal(this.roomOf(id));
+    this.say(`${visible(before.label)} ${type === "group" ? "opened" : "closed"}`);
+  }
+
+  /** Open the blocks of as many levels. */
+  openTo(depth) {
+    this.opened = new Set();
+    for (const region of this.graph.regions.values()) {
+      const level = region.parent === null ? 0 : this.graph.regions.get(region.parent).level + Number(region.kind === "block");
+      region.level = level;
+      if (region.kind === "block" && level <= depth) this.opened.add(region.name);
+    }
+  }
+
+  setAll(isOpen) {
+    this.openTo(isOpen ? Infinity : 0);
+    this.draw();
+    this.view.start();
+    this.say(isOpen ? "All blocks opened" : "All blocks closed");
+  }
+
+  say(text) {
+    clearTimeout(this.saying);
+    this.saying = setTimeout(() => { byId("status").textContent = text; }, 150);
+  }
+}
+
+function attributeOf(op, field) {
+  if (!op) return null;
+  const values = { filters: op.filters, linear: op.features, scale: op.factor, upsample: op.factor, stride: op.stride };
+  return values[field] ?? (IS_PAIR.includes(field) ? op.kernel : null) ?? null;
+}
