@@ -61,8 +61,8 @@ class Annotator:
 def _scaling(nodes: Sequence[Node]) -> str:
     """Return what a residual's scaling multiplies by: it has no box of its own to say it."""
     scales = [n.op.factor for n in nodes if isinstance(n.op, Scale)]
-    joins = len(nodes) == 2 and any(isinstance(n.op, Add) for n in nodes)
-    return f"residual x {scales[0]:g}" if joins and scales else ""
+    joins = scales and all(isinstance(n.op, Add | Scale) for n in nodes)
+    return f"residual x {scales[0]:g}" if joins else ""
 
 
 def _count(number: int, unit: str) -> str:

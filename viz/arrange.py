@@ -9,8 +9,8 @@ from compiler.graph import Graph
 from viz.annotate import Annotator
 from viz.boxes import Boxes, View
 from viz.diagram import Arrow, Box, Diagram, Series, map_boxes, walk
-from viz.faults import NO_FAULTS, Faults
 from viz.dissolve import dissolve_crossed
+from viz.faults import NO_FAULTS, Faults
 from viz.merge import merge_hidden
 
 
@@ -60,9 +60,7 @@ def _arrows(graph: Graph, content: Series, made: Boxes, faults: Faults) -> Itera
             yield Arrow(*pair, label, (source, reader) in faults.edges)
 
 
-def _uses(
-    graph: Graph, boxes: list[Box], exits: dict[str, str]
-) -> Iterator[tuple[str, str, Box]]:
+def _uses(graph: Graph, boxes: list[Box], exits: dict[str, str]) -> Iterator[tuple[str, str, Box]]:
     """Yield (tensor, operation that reads it, the reader's box) in drawing order."""
     for box in boxes:
         if box.id in exits:

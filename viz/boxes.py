@@ -75,7 +75,9 @@ class Boxes:
         definition = self._definition(scope)
         drawing = definition.drawing if definition else self.graph.drawing
         place = _Place(self.view.depth, drawing, self.view.by_name)
-        items = [] if scope.kind == "network" else [*self._entrances(scope, place)]
+        items: list[Item] = []
+        if scope.kind != "network":
+            items += self._entrances(scope, place)
         if scope.kind == "repeat":
             items += self._repeat(scope, place)
         else:
@@ -206,7 +208,9 @@ class Boxes:
     def _repeat(self, region: Region, place: _Place) -> list[Item]:
         """Return a repeat: runs of equal copies as one box or frame each."""
         out: list[Item] = []
-        fold = runs(self.graph, region.members) if self.view.fold else [(m,) for m in region.members]
+        fold = (
+            runs(self.graph, region.members) if self.view.fold else [(m,) for m in region.members]
+        )
         for copies in fold:
             self._pair(copies)
             first = self.graph.regions.get(copies[0])

@@ -61,7 +61,9 @@ class GroupCell(Cell):
 class Cells:
     """Measures a whole diagram, innermost things first."""
 
-    def __init__(self, diagram: Diagram, flows: Flows, sizes: dict[str, BoxSize], theme: Theme) -> None:
+    def __init__(
+        self, diagram: Diagram, flows: Flows, sizes: dict[str, BoxSize], theme: Theme
+    ) -> None:
         self.flows = flows
         self.sizes = sizes
         self.theme = theme

@@ -32,9 +32,9 @@ def find_dot() -> str:
     program = shutil.which("dot")
     if program is None:
         raise DotError(
-            "--engine dot needs Graphviz's program `dot`, which is not on the PATH: install graphviz "
-            "(Debian, Ubuntu: apt-get install graphviz; macOS: brew install graphviz), or leave "
-            "--engine out: the built-in layout needs no program"
+            "--engine dot needs the program `dot`, which is not on the PATH: install graphviz "
+            "(apt-get install graphviz, brew install graphviz), or leave --engine out: the "
+            "built-in layout needs no program"
         )
     return program
 

@@ -41,8 +41,8 @@ def fit(layout: Layout, width: float, least_type: float = LEAST_TYPE_PT) -> tupl
     if scale < 1 and smallest * scale < least_type:
         needed = layout.width * least_type / smallest / 72
         raise UsageError(
-            f"at {width / 72:.2f}in the smallest type would be {smallest * scale:.1f} pt, less than "
-            f"{least_type:g} pt: this picture needs at least {_up(needed)}in; draw less of it "
+            f"at {width / 72:.2f}in the smallest type would be {smallest * scale:.1f} pt, less "
+            f"than {least_type:g} pt: this picture needs at least {_up(needed)}in; draw less of it "
             "(--block, --depth), or allow smaller type (--min-type)"
         )
     return (shifted(layout, (width - layout.width) / 2), 1.0) if scale == 1 else (layout, scale)
@@ -54,8 +54,10 @@ def _up(inches: float) -> str:
 
 def texts(layout: Layout) -> list[Text]:
     """Return every line of text in a picture."""
-    parts = (*layout.frames, *layout.boxes, *layout.arrows)
-    return [*(text for part in parts for text in part.texts), *layout.texts]
+    out = [text for frame in layout.frames for text in frame.texts]
+    out += [text for box in layout.boxes for text in box.texts]
+    out += [text for arrow in layout.arrows for text in arrow.texts]
+    return [*out, *layout.texts]
 
 
 def shifted(layout: Layout, dx: float) -> Layout:

@@ -21,7 +21,7 @@ class Font:
     def __init__(self, data: bytes) -> None:
         self.data = data
         tables = _tables(data)
-        (self.units,) = struct.unpack_from(">H", data, tables["head"] + 18)
+        self.units: int = struct.unpack_from(">H", data, tables["head"] + 18)[0]
         hhea = tables["hhea"]
         self.ascent, self.descent = struct.unpack_from(">hh", data, hhea + 4)
         (count,) = struct.unpack_from(">H", data, hhea + 34)

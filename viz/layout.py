@@ -133,7 +133,13 @@ class _Drawing:
             top += note_leading
 
     def _text(
-        self, text: str, x: float, y: float, size: float, anchor: str = "middle", role: str = "label"
+        self,
+        text: str,
+        x: float,
+        y: float,
+        size: float,
+        anchor: str = "middle",
+        role: str = "label",
     ) -> Text:
         return Text(text, x, y, size, font().width(text, size), anchor, role)  # type: ignore[arg-type]
 
@@ -148,10 +154,16 @@ class _Drawing:
         area = self._area(group, cell.left, cell.right - cell.beside)
         baseline = area.y + 1.15 * self.theme.font_pt
         words = visible(group.label)
-        texts = [self._text(words, area.x + FRAME_PAD / 2, baseline, self.theme.font_pt, "start", "caption")]
+        texts = [
+            self._text(
+                words, area.x + FRAME_PAD / 2, baseline, self.theme.font_pt, "start", "caption"
+            )
+        ]
         if group.size:
             x = area.right + SIZE_GAP
-            texts.append(self._text(visible(group.size), x, baseline, self.theme.font_pt, "start", "size"))
+            texts.append(
+                self._text(visible(group.size), x, baseline, self.theme.font_pt, "start", "size")
+            )
         return PlacedFrame(group, area, tuple(texts))
 
     def _arrow(self, arrow: Arrow, route: list[Point]) -> PlacedArrow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Iterable
+import itertools
 
 SWEEPS = 6
 LARGEST = 200_000
@@ -49,15 +50,13 @@ def _sort(row: list[int], neighbours: list[int], joined: dict[int, list[int]]) -
 
 
 def _crossings(rows: list[list[int]], above: dict[int, list[int]]) -> int:
-    return sum(_between(a, b, above) for a, b in zip(rows, rows[1:], strict=False))
+    return sum(_between(a, b, above) for a, b in itertools.pairwise(rows))
 
 
 def _between(lower: list[int], upper: list[int], above: dict[int, list[int]]) -> int:
     """Return how often pieces between two rows cross: inversions of their upper ends."""
     place = {node: i for i, node in enumerate(upper)}
-    return _inversions(
-        p for node in lower for p in sorted(place[n] for n in above.get(node, ()))
-    )
+    return _inversions(p for node in lower for p in sorted(place[n] for n in above.get(node, ())))
 
 
 def _inversions(values: Iterable[int]) -> int:

@@ -75,8 +75,9 @@ class _File:
         size = len(self.bodies) + 1
         out += f"xref\n0 {size}\n0000000000 65535 f \n".encode("ascii")
         out += b"".join(f"{start:010d} 00000 n \n".encode("ascii") for start in starts)
-        trailer = f"trailer\n<</Size {size}/Root {root} 0 R/Info {info} 0 R>>\nstartxref\n{table}\n%%EOF\n"
-        return bytes(out) + trailer.encode("ascii")
+        entries = f"/Size {size}/Root {root} 0 R/Info {info} 0 R"
+        out += f"trailer\n<<{entries}>>\nstartxref\n{table}\n%%EOF\n".encode("ascii")
+        return bytes(out)
 
 
 def _add_font(file: _File, parts: FontParts) -> int:

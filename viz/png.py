@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from math import sqrt
 from typing import Any
 
 from compiler.errors import UsageError
@@ -37,8 +38,8 @@ def write_png(layout: Layout, theme: Theme, scale: float = 1.0) -> bytes:
 
 def bounded_zoom(width: float, height: float) -> float:
     """Return pixels per point for a picture of so many points."""
-    zoom = PIXELS_PER_INCH / 72.0
-    zoom = min(zoom, LONGEST_SIDE / max(width, height), (MOST_PIXELS / (width * height)) ** 0.5)
+    by_area = sqrt(MOST_PIXELS / (width * height))
+    zoom = min(PIXELS_PER_INCH / 72.0, LONGEST_SIDE / max(width, height), by_area)
     if zoom < 1:
         raise UsageError(
             f"a picture of {width:.0f} x {height:.0f} points is too large for a readable PNG; "

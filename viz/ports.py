@@ -43,7 +43,9 @@ def _spread(routes: list[list[Point]], numbers: list[int], reach: float) -> None
         return (px - x) / max(y - py, 1e-6)
 
     for side in (-1, 1):
-        leaning = sorted((n for n in numbers if side * lean(n) > 1e-6), key=lambda n: side * lean(n))
+        leaning = sorted(
+            (n for n in numbers if side * lean(n) > 1e-6), key=lambda n: side * lean(n)
+        )
         for place, number in enumerate(leaning, start=1):
             x, y = routes[number][-1]
             routes[number][-1] = (x + side * reach * place / len(leaning), y)

@@ -117,6 +117,7 @@ def choose(table: Mapping[str, T], name: str, what: str) -> T:
     """
     if name not in table:
         raise UsageError(
-            f"unknown {what} `{name}`{did_you_mean(name, table)} (must be one of {', '.join(table)})"
+            f"unknown {what} `{name}`{did_you_mean(name, table)}; "
+            f"it must be one of {', '.join(table)}"
         )
     return table[name]

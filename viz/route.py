@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from viz.cells import FRAME_PAD, caption_width
 from viz.diagram import Arrow, Diagram, Group
 from viz.flows import ABOVE, BELOW, Flows, Step
-from viz.cells import FRAME_PAD, caption_width
 from viz.measure import BoxSize
 from viz.placed import Point
 from viz.ports import spread_heads

@@ -38,14 +38,16 @@ def view_of_figure(graph: Graph, figure: int, view: View) -> View:
     for name, definition in graph.definitions.items():
         if _figure(definition) == figure and _instance(graph, name) is not None:
             return _definition(graph, name, view)
-    raise UsageError(f"nothing in `{graph.name}` is cited as figure {figure}; it has {_figures(graph)}")
+    raise UsageError(
+        f"nothing in `{graph.name}` is cited as figure {figure}; it has {_figures(graph)}"
+    )
 
 
 def figures_of(graph: Graph) -> dict[int, str]:
     """Return the figures that a network can draw: number -> block name, "" for the network."""
     out = {
         number: name
-        for name, definition in reversed(graph.definitions.items())
+        for name, definition in reversed(list(graph.definitions.items()))
         if (number := _figure(definition)) is not None and _instance(graph, name) is not None
     }
     if graph.info.cite and graph.info.cite.figure is not None:
@@ -64,7 +66,9 @@ def _figure(definition: Definition) -> int | None:
 def _definition(graph: Graph, name: str, view: View) -> View:
     instance = _instance(graph, name)
     if instance is None:
-        raise UsageError(f"`{graph.name}` does not use its block `{name}`, so it has no size to draw")
+        raise UsageError(
+            f"`{graph.name}` does not use its block `{name}`, so it has no size to draw"
+        )
     return replace(view, scope=instance, by_name=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import inf
 from typing import TYPE_CHECKING
+import itertools
 
 if TYPE_CHECKING:
     from viz.layered import Grid
@@ -90,7 +91,7 @@ Distances = dict[int, dict[int, float]]
 def _distances(grid: Grid, block: list[int], gap: float) -> Distances:
     out: Distances = {block[node]: {} for row in grid.rows for node in row}
     for row in grid.rows:
-        for left, right in zip(row, row[1:], strict=False):
+        for left, right in itertools.pairwise(row):
             a, b = block[left], block[right]
             need = grid.extents[left][1] + gap + grid.extents[right][0]
             out[a][b] = max(out[a].get(b, 0.0), need)
@@ -138,7 +139,12 @@ def _joined(grid: Grid, block: list[int], count: int) -> dict[int, list[int]]:
 
 
 def _relax(
-    grid: Grid, count: int, block: list[int], apart: Distances, order: list[int], xs: dict[int, float]
+    grid: Grid,
+    count: int,
+    block: list[int],
+    apart: Distances,
+    order: list[int],
+    xs: dict[int, float],
 ) -> None:
     joined = _joined(grid, block, count)
     lefts: Distances = {node: {} for node in apart}

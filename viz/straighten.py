@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 
 from viz.placed import Point
+import itertools
 
 Rect = tuple[float, float, float, float]
 """(left, bottom, right, top)."""
@@ -61,15 +62,12 @@ def _side(a: Point, b: Point, c: Point) -> float:
 
 def cross(a: Point, b: Point, c: Point, d: Point) -> bool:
     """True when the inner parts of two segments meet in one point."""
-    if max(a[0], b[0]) <= min(c[0], d[0]) or max(c[0], d[0]) <= min(a[0], b[0]):
-        if a[0] != b[0] and c[0] != d[0]:
-            return False
     eps = 1e-6
     first, second = _side(a, b, c), _side(a, b, d)
     third, fourth = _side(c, d, a), _side(c, d, b)
-    return (
-        (first > eps and second < -eps) or (first < -eps and second > eps)
-    ) and ((third > eps and fourth < -eps) or (third < -eps and fourth > eps))
+    return ((first > eps and second < -eps) or (first < -eps and second > eps)) and (
+        (third > eps and fourth < -eps) or (third < -eps and fourth > eps)
+    )
 
 
 class _Index:
@@ -142,5 +140,5 @@ class _Lines:
         for _, top, number in self.spans[first:last]:
             if number != own and top >= low:
                 route = self.routes[number]
-                count += sum(cross(a, b, c, d) for c, d in zip(route, route[1:], strict=False))
+                count += sum(cross(a, b, c, d) for c, d in itertools.pairwise(route))
         return count

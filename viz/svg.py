@@ -32,7 +32,8 @@ def _document(layout: Layout, theme: Theme, scale: float) -> Iterator[str]:
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{number(layout.width * scale)}pt" '
         f'height="{number(layout.height * scale)}pt" viewBox="0 0 {width} {height}" '
-        f'role="img" font-family="{families}" font-size="{number(theme.font_pt)}" fill="{theme.ink}">'
+        f'role="img" font-family="{families}" font-size="{number(theme.font_pt)}" '
+        f'fill="{theme.ink}">'
     )
     yield f"<title>{escape(visible(layout.diagram.title))}</title>"
     if theme.background:
@@ -53,7 +54,7 @@ def _frame(frame: PlacedFrame, theme: Theme) -> Iterator[str]:
     yield f"<g id={_id(frame.group.id, 'frame')}>"
     yield (
         f'<rect x="{number(area.x)}" y="{number(area.y)}" width="{number(area.width)}" '
-        f'height="{number(area.height)}" rx="4" fill="{theme.frame_fill}" '
+        f'height="{number(area.height)}" fill="{theme.frame_fill}" '
         f'stroke="{theme.frame}" stroke-width="{number(theme.line_width)}" stroke-dasharray="3 2"/>'
     )
     yield from (_text(text, theme) for text in frame.texts)
@@ -67,9 +68,10 @@ def _box(placed: PlacedBox, theme: Theme) -> Iterator[str]:
     style = f'fill="{fill}" stroke="{edge}" stroke-width="{number(theme.line_width)}"'
     yield f"<g id={_id(box.id, 'box')}>"
     if placed.round:
+        rx, ry = area.width / 2, area.height / 2
         yield (
-            f'<ellipse cx="{number(area.x + area.width / 2)}" cy="{number(area.y + area.height / 2)}" '
-            f'rx="{number(area.width / 2)}" ry="{number(area.height / 2)}" {style}/>'
+            f'<ellipse cx="{number(area.x + rx)}" cy="{number(area.y + ry)}" '
+            f'rx="{number(rx)}" ry="{number(ry)}" {style}/>'
         )
     else:
         yield (
@@ -88,9 +90,11 @@ def _text(text: Text, theme: Theme) -> str:
     anchor = "" if text.anchor == "start" else f' text-anchor="{text.anchor}"'
     size = "" if text.size == theme.font_pt else f' font-size="{number(text.size)}"'
     fill = f' fill="{theme.failed}"' if text.role in ("flow", "error") else ""
+    # In a viewer without the font, wider letters are squeezed instead of leaving the box.
+    length = f' textLength="{number(text.width)}" lengthAdjust="spacingAndGlyphs"'
     return (
-        f'<text x="{number(text.x)}" y="{number(text.y)}"{anchor}{size}{fill} '
-        f'xml:space="preserve">{escape(text.text)}</text>'
+        f'<text x="{number(text.x)}" y="{number(text.y)}"{anchor}{size}{fill}'
+        f'{length if text.width else ""} xml:space="preserve">{escape(text.text)}</text>'
     )
 
 

@@ -11,10 +11,10 @@ HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def visible(text: str) -> str:
-    """Return one line of text in which every character can be seen.
+    r"""Return one line of text in which every character can be seen.
 
-    >>> visible("a\\u202eb")
-    'a\\\\u202eb'
+    >>> visible("a\u202eb")
+    'a\\u202eb'
     """
     return "".join(map(_shown, text))
 

@@ -39,10 +39,10 @@ def write_tikz(layout: Layout, theme: Theme, scale: float = 1.0) -> str:
 
 
 def tex(text: str) -> str:
-    """Return text for LaTeX; a character outside Latin-1 is written as its code point.
+    r"""Return text for LaTeX; a character outside Latin-1 is written as its code point.
 
-    >>> tex("50% & x_1")
-    '50\\\\% \\\\& x\\\\_1'
+    >>> print(tex("50% & x_1"))
+    50\% \& x\_1
     """
     return "".join(SPECIAL.get(char) or _letter(char) for char in text)
 
@@ -56,15 +56,16 @@ def _document(layout: Layout, theme: Theme, scale: float) -> Iterator[str]:
     yield r"\usepackage[T1]{fontenc}"
     yield r"\usepackage{textcomp}"
     yield r"\begin{document}"
+    width = number(theme.line_width * scale)
     yield (
-        rf"\begin{{tikzpicture}}[x={scale:.4f}bp,y=-{scale:.4f}bp,line width={number(theme.line_width * scale)}bp,"
+        rf"\begin{{tikzpicture}}[x={scale:.4f}bp,y=-{scale:.4f}bp,line width={width}bp,"
         r"every node/.style={inner sep=0pt,outer sep=0pt}]"
     )
     yield r"\fontfamily{phv}\selectfont"
     background = theme.background or "#ffffff"
     yield from _colours(theme, background)
     fill = "fill=ndbackground" if theme.background else "draw=none"
-    yield rf"\path[{fill}] (0,0) rectangle ({number(layout.width)},{number(layout.height)});"
+    yield rf"\path[{fill}] (0,0) rectangle {_at(layout.width, layout.height)};"
     for frame in layout.frames:
         yield from _frame(frame, scale)
     for arrow in layout.arrows:
@@ -96,8 +97,8 @@ def _colours(theme: Theme, background: str) -> Iterator[str]:
 def _frame(frame: PlacedFrame, scale: float) -> Iterator[str]:
     area = frame.area
     yield (
-        rf"\path[draw=ndframe,fill=ndframefill,dashed] ({number(area.x)},{number(area.y)}) "
-        rf"rectangle ({number(area.right)},{number(area.bottom)});"
+        rf"\path[draw=ndframe,fill=ndframefill,dashed] {_at(area.x, area.y)} "
+        rf"rectangle {_at(area.right, area.bottom)};"
     )
     yield from (_text(text, scale) for text in frame.texts)
 
@@ -107,10 +108,10 @@ def _box(placed: PlacedBox, scale: float) -> Iterator[str]:
     fill = "ndfailedfill" if failed else f"nd{placed.box.kind.replace('_', '')}"
     edge = "ndfailed" if failed else ("ndcircle" if placed.round else "ndoutline")
     if placed.round:
-        centre = f"({number(area.x + area.width / 2)},{number(area.y + area.height / 2)})"
-        shape = f"{centre} ellipse [x radius={number(area.width / 2)},y radius={number(area.height / 2)}]"
+        radii = f"x radius={number(area.width / 2)},y radius={number(area.height / 2)}"
+        shape = f"{_at(area.x + area.width / 2, area.y + area.height / 2)} ellipse [{radii}]"
     else:
-        shape = f"({number(area.x)},{number(area.y)}) rectangle ({number(area.right)},{number(area.bottom)})"
+        shape = f"{_at(area.x, area.y)} rectangle {_at(area.right, area.bottom)}"
     yield rf"\path[draw={edge},fill={fill}] {shape};"
     yield from (_text(text, scale) for text in placed.texts)
 
@@ -120,10 +121,13 @@ def _text(text: Text, scale: float) -> str:
     colour = "ndfailed" if text.role in ("flow", "error") else "ndink"
     size = number(text.size * scale)
     leading = number(1.2 * text.size * scale)
-    return (
-        rf"\node[anchor={anchor},text={colour},font=\fontfamily{{phv}}\fontsize{{{size}bp}}{{{leading}bp}}\selectfont] "
-        rf"at ({number(text.x)},{number(text.y)}) {{{tex(text.text)}}};"
-    )
+    font = rf"\fontfamily{{phv}}\fontsize{{{size}bp}}{{{leading}bp}}\selectfont"
+    options = f"anchor={anchor},text={colour},font={font}"
+    return rf"\node[{options}] at {_at(text.x, text.y)} {{{tex(text.text)}}};"
+
+
+def _at(x: float, y: float) -> str:
+    return f"({number(x)},{number(y)})"
 
 
 def _arrow(placed: PlacedArrow, theme: Theme, scale: float) -> Iterator[str]:
@@ -131,8 +135,8 @@ def _arrow(placed: PlacedArrow, theme: Theme, scale: float) -> Iterator[str]:
     colour = "ndfailed" if failed else "ndline"
     width = number(theme.line_width * scale * (2 if failed else 1))
     line, head = arrow_shape(placed.points)
-    path = " -- ".join(f"({number(x)},{number(y)})" for x, y in line)
+    path = " -- ".join(_at(x, y) for x, y in line)
     yield rf"\draw[{colour},line width={width}bp] {path};"
-    corners = " -- ".join(f"({number(x)},{number(y)})" for x, y in head)
+    corners = " -- ".join(_at(x, y) for x, y in head)
     yield rf"\fill[{colour}] {corners} -- cycle;"
     yield from (_text(text, scale) for text in placed.texts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from viz.diagram import Arrow, Box, Diagram, Group, Item, Series
-from viz.font import FAMILY, FALLBACKS
+from viz.font import FALLBACKS, FAMILY
 from viz.measure import LONGEST_LINE
 from viz.placed import Layout
 from viz.style import Theme
@@ -50,12 +50,16 @@ class _Writer:
 
     def lines(self) -> Iterator[str]:
         theme = self.theme
-        face = f'fontname="{FAMILY},{FALLBACKS[1]},{FALLBACKS[-1]}", fontsize={number(theme.font_pt)}'
+        family = ",".join((FAMILY, *FALLBACKS))
+        face = f'fontname="{family}", fontsize={number(theme.font_pt)}'
         yield "digraph {"
-        yield f"  graph [rankdir=BT, ordering=in, bgcolor={_colour(theme.background)}, {face}, fontcolor=\"{theme.ink}\"]"
+        yield (
+            f"  graph [rankdir=BT, ordering=in, bgcolor={_colour(theme.background)}, "
+            f'{face}, fontcolor="{theme.ink}"]'
+        )
         yield (
             f'  node [shape=box, style=filled, color="{theme.outline}", fontcolor="{theme.ink}", '
-            f"{face}, height=0.3, margin=\"0.1,0.05\"]"
+            f'{face}, height=0.3, margin="0.1,0.05"]'
         )
         yield f'  edge [color="{theme.line}", fontcolor="{theme.failed}", {face}, arrowsize=0.6]'
         yield from self._series(self.diagram.content, "  ")
@@ -74,7 +78,8 @@ class _Writer:
         elif isinstance(item, Group):
             yield f"{indent}subgraph cluster_{self.clusters[id(item)]} {{"
             size = f"\n{item.size}" if item.size else ""
-            yield f"{indent}  label={self._quoted(item.label + size)}; color=\"{self.theme.frame}\"; style=dashed"
+            label = self._quoted(item.label + size)
+            yield f'{indent}  label={label}; color="{self.theme.frame}"; style=dashed'
             yield from self._series(item.content, indent + "  ")
             yield f"{indent}}}"
         else:
