@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right, insort
 from collections.abc import Iterable
-import itertools
 
 SWEEPS = 6
 LARGEST = 200_000

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from math import inf
 from typing import TYPE_CHECKING
-import itertools
 
 if TYPE_CHECKING:
     from viz.layered import Grid

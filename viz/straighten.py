@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left, bisect_right
 
 from viz.placed import Point
-import itertools
 
 Rect = tuple[float, float, float, float]
 """(left, bottom, right, top)."""

@@ -41,8 +41,17 @@ SCRIPTS = (
 )
 """The page's scripts in the order in which they are run; they share one scope."""
 COMPUTED = frozenset(
-    ("shape-mismatch", "empty-output", "wrong-size", "groups-mismatch", "pool-padding")
-    + ("not-a-map", "not-a-vector", "symbolic-size", "share-mismatch")
+    (
+        "shape-mismatch",
+        "empty-output",
+        "wrong-size",
+        "groups-mismatch",
+        "pool-padding",
+        "not-a-map",
+        "not-a-vector",
+        "symbolic-size",
+        "share-mismatch",
+    )
 )
 """Codes of findings that the page makes itself, for whatever sizes are set."""
 

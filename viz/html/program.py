@@ -42,10 +42,9 @@ from compiler.spec import (
 from compiler.values import coerce
 
 Json = dict[str, Any]
-STRUCTURE = frozenset(
-    ("branches", "split", "layers", "residual", "concat", "add", "multiply", "block", "join")
-    + ("arguments", "dropout", "word")
-)
+JOINS = frozenset(("concat", "add", "multiply"))
+NESTED = frozenset(("branches", "split", "layers", "residual", "block", "join", "arguments"))
+STRUCTURE = JOINS | NESTED | {"dropout", "word"}
 """Fields of layers that are written in another way than as a value."""
 
 
@@ -119,8 +118,8 @@ class _Writer:
         arguments = self.graph.arguments
         if not all(map(_is_declared, shapes, declared, repeat(arguments))):
             return False
-        defaults = {n: coerce(p.type, p.default) for n, p in self.network.params.items()}
-        return all(value == arguments[n] for n, (value, complaint) in defaults.items() if not complaint)
+        params = self.network.params.items()
+        return not any(_differs(param, arguments[name]) for name, param in params)
 
     def _norm_is_affine(self) -> bool:
         """Return whether the norm that follows convolutions has a scale and a shift."""
@@ -278,6 +277,12 @@ def _written(layer: Layer, default: Layer | None) -> Iterable[tuple[str, Any]]:
             value = getattr(default, field)
         if value is not None:
             yield field, value
+
+
+def _differs(param: ParamSpec, value: Value) -> bool:
+    """True where a value is not the default; a formula's value is not known here."""
+    default, complaint = coerce(param.type, param.default)
+    return not complaint and default != value
 
 
 def _formula(written: Any) -> Any:

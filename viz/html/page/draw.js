@@ -32,7 +32,7 @@ function drawArrow({ points, failed, shape }) {
   const reach = Math.min(HEAD_LENGTH, 0.8 * length);
   const [bx, by] = [x1 - reach * ux, y1 - reach * uy];
   const half = HEAD_WIDTH / 2;
-  const line = [...points.slice(0, -1), [bx, by]].map((p) => p.map(round2).join(" ")).join(" L");
+  const line = [...points.slice(0, -1), [bx, by]].map(([x, y]) => `${round2(x)} ${round2(y)}`).join(" L");
   const corners = [[x1, y1], [bx - half * uy, by + half * ux], [bx + half * uy, by - half * ux]];
   const parts = [
     svg("path", { d: `M${line}` }),
@@ -81,11 +81,12 @@ function boxOf(item) {
 
 function captionOf(item) {
   const { x, y, width, height } = item.area;
+  const start = item.captionAt === null ? x : item.spine + item.captionAt;
   const hit = svg("rect", { class: "hit", x, y, width, height: LEADING + 8 });
   const ring = svg("rect", { class: "ring", x: x - 3, y: y - 3, width: width + 6, height: height + 6, rx: 7 });
-  const label = svg("text", { x: x + (item.isFixed ? 9 : 25), y: y + 1.35 * FONT, class: "caption-label" }, item.lines[0]);
+  const label = svg("text", { x: start + (item.isFixed ? 9 : 25), y: y + 1.35 * FONT, class: "caption-label" }, item.lines[0]);
   const parts = [hit, label, ring];
-  if (!item.isFixed) parts.push(signOf(x + 14, y + 0.98 * FONT, false));
+  if (!item.isFixed) parts.push(signOf(start + 14, y + 0.98 * FONT, false));
   if (item.size) parts.push(sizeText(item, y + 1.35 * FONT));
   return parts;
 }

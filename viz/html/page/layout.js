@@ -168,8 +168,12 @@ function groupCell(item, flows) {
   const height = lift + content.height + Math.max(FRAME_PAD, fanOf(item.items.at(-1))) + LEADING + 6;
   const caption = textWidth(item.lines[0]) + 30;
   const beside = item.size ? SIZE_GAP + textWidth(item.size) : 0;
-  const left = Math.max(content.left + FRAME_PAD, caption + FRAME_PAD);
-  return { left, right: content.right + FRAME_PAD + beside, height, content, lift, beside };
+  // The caption stands on the side of the way out that has more room.
+  const isAtRight = content.right > content.left;
+  item.captionAt = isAtRight ? 6 : null;
+  const left = Math.max(content.left, isAtRight ? 0 : caption) + FRAME_PAD;
+  const right = Math.max(content.right, isAtRight ? caption + 6 : 0) + FRAME_PAD;
+  return { left, right: right + beside, height, content, lift, beside };
 }
 
 /** Items one above the other; what passes items goes along an empty column or a lane at the right. */
@@ -237,12 +241,13 @@ function layOut(figure) {
   const left = Math.max(whole.left, ...xs.map((x) => -x)) + MARGIN;
   const width = left + Math.max(whole.right, ...xs) + MARGIN;
   const height = whole.height + 2 * MARGIN;
-  const flip = ([x, y]) => [x + left, height - MARGIN - y];
+  const flip = ([x, y, isGate]) => [x + left, height - MARGIN - y, isGate];
   for (const [item, spot] of spots) {
     if (item.type === "parallel" || Array.isArray(item)) continue;
     const [x, bottom] = flip([spot.x, spot.y]);
     const side = item.type === "box" ? item.width / 2 : item.cell.left;
     const wide = item.type === "box" ? item.width : item.cell.left + item.cell.right - item.cell.beside;
+    item.spine = x;
     item.area = { x: x - side, y: bottom - item.cell.height, width: wide, height: item.cell.height };
   }
   figure.arrows.forEach((arrow, i) => { arrow.points = routes[i].map(flip); });
@@ -263,7 +268,7 @@ function placeSeries(items, cell, x, y, spots) {
   });
 }
 
-/** A way that touches no box: out of what holds the tail, across, and in again. */
+/** A way that touches no box: out of what holds the tail, across, and in again; frames have gates. */
 function routeOf(arrow, flows, spots) {
   const tail = flows.paths.get(arrow.tail);
   const head = flows.paths.get(arrow.head);
@@ -276,7 +281,7 @@ function routeOf(arrow, flows, spots) {
   const points = [[spots.get(arrow.tail).x, top(arrow.tail)]];
   for (let level = tail.length - 1; level > depth; level -= 1) {
     points.push(...ways(tail[level], tail[level].index, ABOVE));
-    points.push([points.at(-1)[0], top(tail[level - 1].item)]);
+    points.push([points.at(-1)[0], top(tail[level - 1].item), tail[level - 1].item.type === "group"]);
   }
   points.push(...ways(tail[depth], tail[depth].index, head[depth].index));
   const end = [[spots.get(arrow.head).x, spots.get(arrow.head).y]];
@@ -284,7 +289,7 @@ function routeOf(arrow, flows, spots) {
     end.push(...ways(head[level], BELOW, head[level].index).reverse());
     const holder = head[level - 1].item;
     const { x, y } = spots.get(holder);
-    end.push(holder.type === "group" ? [x, y] : [end.at(-1)[0], y]);
+    end.push(holder.type === "group" ? [x, y, true] : [end.at(-1)[0], y]);
   }
   return [...points, ...end.reverse()].filter((p, i, all) => !i || p[0] !== all[i - 1][0] || p[1] !== all[i - 1][1]);
 }

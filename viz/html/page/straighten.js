@@ -17,7 +17,8 @@ function straightenArrows(figure) {
     for (let i = 1; i < points.length - 1; i += 1) {
       const [a, b, c] = points.slice(i - 1, i + 2);
       const straight = Math.abs((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])) < 1e-6;
-      if (!straight && !isClear(a, c, boxes)) continue;
+      const isGate = b[2] && !straight;
+      if (isGate || (!straight && !isClear(a, c, boxes))) continue;
       points = points.filter((_, k) => k !== i);
       i = 0;
     }

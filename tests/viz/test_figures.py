@@ -1,0 +1,173 @@
+"""Figures 1 to 20 beside the paper: boxes, words, sizes, arrows, and the order of branches."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from itertools import groupby
+
+import networkx as nx
+import pytest
+
+from compiler.build import draft_graph
+from compiler.graph import Graph
+from compiler.paper.figures import paper
+from tests.viz.geometry import clipped, crossings, downwards, overlaps, touched
+from viz.faults import find_faults
+from viz.layout import lay_out
+from viz.placed import Layout
+from viz.render import Options, picture, render
+from viz.scope import figures_of
+from viz.style import THEMES
+
+PRINTED = {
+    1: "teaching/residual",
+    2: "teaching/bottleneck",
+    **dict.fromkeys(range(3, 10), "printed/inception_v4"),
+    **dict.fromkeys(range(10, 16), "printed/inception_resnet_v1"),
+    **dict.fromkeys(range(16, 20), "printed/inception_resnet_v2"),
+    20: "teaching/residual_scaling",
+}
+"""Figure -> the spec that draws it to the letter. Figure 15's sizes are those of v1."""
+
+BUILT = (
+    [("inception_v4", number) for number in range(3, 10)]
+    + [("inception_resnet_v1", number) for number in (10, 7, 11, 12, 13, 14, 15)]
+    + [("inception_resnet_v2", number) for number in (3, 16, 7, 17, 18, 19, 15)]
+)
+
+
+@cache
+def drafted(spec: str) -> tuple[Graph, Options]:
+    graph, report, _ = draft_graph(spec)
+    return graph, Options(faults=find_faults(graph, report.diagnostics))
+
+
+@cache
+def drawn(spec: str, number: int) -> Layout:
+    graph, options = drafted(spec)
+    return lay_out(picture(graph, Options(figure=number, faults=options.faults)))
+
+
+def ordered(
+    boxes: list[tuple[str, str | None, float]], arrows: list[tuple[int, int]]
+) -> nx.MultiDiGraph:
+    """Return a graph whose edges know how far from the left they leave and arrive."""
+    graph = nx.DiGraph()
+    for i, (label, size, _) in enumerate(boxes):
+        graph.add_node(i, words=(label, size))
+    for tail, head in arrows:
+        graph.add_edge(tail, head)
+    for tail, head in arrows:
+        leaving = sorted(graph.successors(tail), key=lambda n: round(boxes[n][2]))
+        arriving = sorted(graph.predecessors(head), key=lambda n: round(boxes[n][2]))
+        graph.edges[tail, head]["place"] = (leaving.index(head), arriving.index(tail))
+    return graph
+
+
+@pytest.mark.parametrize("number", sorted(PRINTED))
+def test_json_is_the_printed_figure(number: int) -> None:
+    graph, options = drafted(PRINTED[number])
+    ours = json.loads(render(graph, "json", Options(figure=number, faults=options.faults)))
+    figure = paper().figures[number]
+    xs = [b.area.x + b.area.width / 2 for b in drawn(PRINTED[number], number).boxes]
+
+    mine = ordered(
+        [(n["label"], n["size"], x) for n, x in zip(ours["nodes"], xs, strict=True)],
+        [(tail, head) for tail, head in ours["edges"]],
+    )
+    theirs = ordered([(b.label, b.size, b.x) for b in figure.boxes], list(figure.arrows))
+
+    assert nx.is_isomorphic(
+        mine,
+        theirs,
+        node_match=lambda a, b: a["words"] == b["words"],
+        edge_match=lambda a, b: a["place"] == b["place"],
+    )
+
+
+ALL = [(spec, number) for number, spec in PRINTED.items()] + BUILT
+
+
+@pytest.mark.parametrize(("spec", "number"), ALL)
+def test_nothing_overlaps_is_clipped_or_crosses(spec: str, number: int) -> None:
+    layout = drawn(spec, number)
+
+    assert overlaps(layout) == []
+    assert clipped(layout) == []
+    assert crossings(layout) == []
+    assert touched(layout) == []
+    assert downwards(layout) == []
+
+
+@pytest.mark.parametrize(("spec", "number"), ALL)
+def test_boxes_of_a_row_stand_on_one_line(spec: str, number: int) -> None:
+    """Two boxes of one height whose spans overlap vertically are exactly level."""
+    boxes = sorted(drawn(spec, number).boxes, key=lambda b: b.area.y)
+    for a in boxes:
+        for b in boxes:
+            level = abs(a.area.y - b.area.y) < min(a.area.height, b.area.height) / 2
+            assert not (level and not a.round and not b.round) or abs(a.area.y - b.area.y) < 1e-6
+
+
+@pytest.mark.parametrize("theme", list(THEMES))
+def test_every_theme_keeps_figure_6_clean(theme: str) -> None:
+    graph, _ = drafted("inception_v4")
+    layout = lay_out(picture(graph, Options(figure=6)), THEMES[theme])
+
+    assert (overlaps(layout), clipped(layout), crossings(layout)) == ([], [], [])
+
+
+def test_nodes_come_bottom_to_top_and_left_to_right() -> None:
+    layout = drawn("inception_v4", 4)
+    rows = [[b.box.label for b in row] for _, row in groupby(layout.boxes, lambda b: b.area.bottom)]
+
+    assert rows == [
+        ["Filter concat"],
+        ["Avg Pooling", "1x1 Conv (96)", "1x1 Conv (64)", "1x1 Conv (64)"],
+        ["1x1 Conv (96)", "3x3 Conv (96)", "3x3 Conv (96)"],
+        ["3x3 Conv (96)"],
+        ["Filter concat"],
+    ]
+
+
+def test_stride_is_on_every_strided_box_of_the_built_stem() -> None:
+    """Case D09: the printed stem lacks a stride, and readers asked (tensorflow/models#7041)."""
+    labels = [b.box.label for b in drawn("inception_v4", 3).boxes]
+
+    assert labels.count("3x3 MaxPool (stride 2 V)") == 2
+    assert "3x3 Conv (192 stride 2 V)" in labels
+    assert sum("stride 2" in label for label in labels) == 5
+
+
+def test_figure_7_names_its_parameters_and_an_instance_shows_their_values() -> None:
+    graph, _ = drafted("inception_v4")
+
+    def labels(options: Options) -> set[str]:
+        return {box.label for box in picture(graph, options).boxes()}
+
+    assert {"1x1 Conv (k)", "3x3 Conv (l)", "3x3 Conv (m stride 2 V)"} <= labels(Options(figure=7))
+    values = labels(Options(block="reduction_a"))
+    assert {"1x1 Conv (192)", "3x3 Conv (224)", "3x3 Conv (256 stride 2 V)"} <= values
+
+
+def test_colours_are_the_papers() -> None:
+    graph, _ = drafted("inception_v4")
+    svg = render(graph, "svg", Options()).decode()
+
+    for colour in ("#fff2cc", "#ead1dc", "#e6b8af", "#d9ead3", "#d9d9d9", "#cfe2f3"):
+        assert f'fill="{colour}" stroke="#6d9eeb"' in svg
+
+
+def test_figures_of_a_network() -> None:
+    graph, _ = drafted("inception_v4")
+
+    assert figures_of(graph) == {
+        3: "stem_v4",
+        4: "inception_a",
+        5: "inception_b",
+        6: "inception_c",
+        7: "reduction_a",
+        8: "reduction_b",
+        9: "",
+    }
