@@ -1,0 +1,168 @@
+"""Weights <-> files: safetensors, and torch checkpoints read without running code."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from compiler.commands.options import write_with
+from compiler.errors import BackendError, UsageError
+from compiler.weights.fit import compare, sentences
+
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+"""Keys under which training scripts put the weights beside other things."""
+PARALLEL = "module."
+"""What DataParallel puts before every name."""
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Copy the weights of a file into a module, all of them or none.
+
+    The names must be the module's own. Values are converted to the module's dtypes; batch
+    counters that the file lacks keep their values.
+
+    Args:
+        module: changed in place.
+        path: safetensors, or a torch checkpoint.
+
+    Raises:
+        UsageError: there is no such file.
+        BackendError: the file is no checkpoint, or tensors are missing, extra or of another
+            shape or type; each is named, and the module is as it was.
+    """
+    state = read_weights(path)
+    own = module.state_dict()
+    faults = sentences(compare(sizes_of(own), sizes_of(state)))
+    faults += _wrong_types(own, state)
+    if faults:
+        raise BackendError(
+            f"{path} does not fit the network, nothing was loaded:\n  " + "\n  ".join(faults)
+        )
+    with torch.no_grad():
+        for name, value in state.items():
+            own[name].copy_(value)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a file by name, on the CPU. No code in the file is run.
+
+    A dictionary that holds the weights under `state_dict`, `model_state_dict` or `model` is
+    unwrapped, and the `module.` that DataParallel adds is removed.
+
+    Raises:
+        UsageError: there is no such file.
+        BackendError: it is neither safetensors nor a checkpoint of tensors alone.
+    """
+    if not path.is_file():
+        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        raise UsageError(f"{path} {what}")
+    is_safe = path.suffix == ".safetensors" or _looks_safe(path)
+    return _read_safetensors(path) if is_safe else _read_checkpoint(path)
+
+
+def save_weights(
+    state: Mapping[str, Tensor], path: Path, notes: Mapping[str, str] | None = None
+) -> Path:
+    """Write tensors as safetensors: to a temporary file, then under their name.
+
+    Args:
+        state: tensors by name.
+        path: the file.
+        notes: text for the file's metadata.
+
+    Raises:
+        UsageError: the place cannot be written.
+    """
+    # Copies: safetensors refuses tensors that share memory, as a shared layer's do.
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+    metadata = {"format": "pt", **(notes or {})}
+    return write_with(path, lambda temporary: _save(tensors, temporary, metadata))
+
+
+def sizes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of tensors by name."""
+    return {name: tuple(value.shape) for name, value in state.items()}
+
+
+def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    try:
+        save_file(tensors, path, metadata)
+    except SafetensorError as error:  # a full disk, among others
+        raise UsageError(f"the weights cannot be written: {error}") from None
+
+
+def _looks_safe(path: Path) -> bool:
+    """Tell whether a file begins as safetensors does: the header's length, then the header."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    length = int.from_bytes(start[:8], "little")
+    return start[8:] == b"{" and length <= path.stat().st_size - 8
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return _stripped(load_file(path))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BackendError(f"{path} is no safetensors file: {error}") from None
+
+
+def _read_checkpoint(path: Path) -> dict[str, Tensor]:
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise BackendError(_refused(path, str(error))) from None
+    except Exception as error:  # torch raises whatever a damaged archive makes it raise
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise BackendError(f"{path} is no torch checkpoint: {reason}") from None
+    return _stripped(_tensors(path, loaded))
+
+
+def _refused(path: Path, error: str) -> str:
+    """Say why torch refused a pickle, with the name of the code that it would have run."""
+    for before in ("Unsupported global: GLOBAL ", "Unsupported class "):
+        if before in error:
+            code = error.partition(before)[2].split()[0]
+            return (
+                f"{path} holds code besides tensors (`{code}`), which is not run; save the "
+                "state_dict of the model instead, best as safetensors"
+            )
+    reason = error.rpartition("WeightsUnpickler error: ")[2].partition("\n")[0]
+    return f"{path} is no checkpoint of tensors alone: {reason.strip()}"
+
+
+def _tensors(path: Path, loaded: object) -> dict[str, Tensor]:
+    for key in WRAPPERS:
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+            loaded = loaded[key]
+            break
+    if not isinstance(loaded, Mapping):
+        raise BackendError(f"{path} holds a {type(loaded).__name__}, not tensors by name")
+    for name, value in loaded.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise BackendError(
+                f"{path} holds more than tensors: `{name}` is a {type(value).__name__}; "
+                "save the state_dict alone"
+            )
+    return dict(loaded)
+
+
+def _stripped(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    if state and all(name.startswith(PARALLEL) for name in state):
+        return {name.removeprefix(PARALLEL): value for name, value in state.items()}
+    return state
+
+
+def _wrong_types(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    """Return a sentence for each tensor of whole numbers where the network has others."""
+    return [
+        f"`{name}` is {str(value.dtype).removeprefix('torch.')} where the network has "
+        f"{str(own[name].dtype).removeprefix('torch.')}"
+        for name, value in state.items()
+        if name in own and value.is_floating_point() != own[name].is_floating_point()
+    ]

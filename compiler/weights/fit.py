@@ -1,0 +1,107 @@
+"""Does a set of tensors fit a network? Names and shapes only, so no torch is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Literal
+
+Size = tuple[int, ...]
+Sizes = Mapping[str, Size]
+"""Name of a tensor -> its shape."""
+
+Fault = Literal["missing", "extra", "transposed", "classes", "shape"]
+COUNTER = "num_batches_tracked"
+"""The batches that a batch norm has seen: bookkeeping that old checkpoints lack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """One tensor that does not fit; `wanted` is the network's shape, `found` the file's."""
+
+    name: str
+    fault: Fault
+    wanted: Size | None = None
+    found: Size | None = None
+    source: str = ""
+    """The tensor's name in the file, where it is another one."""
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, with the shapes."""
+        name = f"`{self.name}`" + (f" (in the file `{self.source}`)" if self.source else "")
+        if self.wanted is None:
+            return f"{name} is {show(self.found)} and has no place in the network"
+        if self.found is None:
+            return f"{name} is missing; the network needs {show(self.wanted)}"
+        text = f"{name} is {show(self.found)} where the network has {show(self.wanted)}"
+        if self.fault == "transposed":
+            return f"{text}: {transposition(self.wanted, self.found)}"
+        return text
+
+
+def show(size: Size | None) -> str:
+    """Return a shape as text: `32x3x3x3`, `scalar`."""
+    if size is None:
+        return "nothing"
+    return "x".join(map(str, size)) or "scalar"
+
+
+def compare(wanted: Sizes, found: Sizes) -> tuple[Misfit, ...]:
+    """Return every tensor that does not fit, the network's first, in order.
+
+    Missing batch counters are no misfits: they change no output.
+    """
+    out = []
+    for name, size in wanted.items():
+        if name not in found:
+            if not is_counter(name):
+                out.append(Misfit(name, "missing", wanted=size))
+        elif found[name] != size:
+            out.append(misfit(name, size, found[name]))
+    out += [Misfit(n, "extra", found=size) for n, size in found.items() if n not in wanted]
+    return tuple(out)
+
+
+def misfit(name: str, wanted: Size, found: Size, source: str = "") -> Misfit:
+    """Return what is wrong with a tensor of another shape: transposed, or simply another size."""
+    fault: Fault = "transposed" if transposition(wanted, found) else "shape"
+    return Misfit(name, fault, wanted, found, source)
+
+
+def transposition(wanted: Size, found: Size) -> str:
+    """Return how `found` is a transposed `wanted`, or nothing where it is not."""
+    if len(wanted) != len(found) or wanted == found or len(wanted) < 2:
+        return ""
+    if len(wanted) == 2:
+        return "transposed (inputs x outputs)" if found == wanted[::-1] else ""
+    if len(wanted) != 4:
+        return ""
+    out, channels, height, width = wanted
+    known = {
+        (out, channels, width, height): "the kernel is transposed (width x height)",
+        (channels, out, height, width): "transposed (inputs first)",
+        (height, width, channels, out): "transposed (TensorFlow's height x width x in x out)",
+        (out, height, width, channels): "transposed (channels last)",
+    }
+    if found in known:
+        return known[found]
+    return "transposed" if found in set(permutations(wanted)) else ""
+
+
+def is_counter(name: str) -> bool:
+    """Tell whether a tensor only counts batches."""
+    return name.rpartition(".")[2] == COUNTER
+
+
+def sentences(misfits: Iterable[Misfit], most: int = 20) -> list[str]:
+    """Return the misfits as lines, at most `most` of each kind, and how many more there are."""
+    shown: dict[Fault, int] = {}
+    out = []
+    for found in misfits:
+        shown[found.fault] = shown.get(found.fault, 0) + 1
+        if shown[found.fault] <= most:
+            out.append(found.sentence)
+    rest = {fault: count - most for fault, count in shown.items() if count > most}
+    return out + [f"and {count} more: {fault}" for fault, count in rest.items()]
