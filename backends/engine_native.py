@@ -54,6 +54,7 @@ class NativeRunner:
         chosen = [tuner.choose(loop) for loop in self.plan.layout.loops]
         self.choices: Choices = tuner.texts
         self._steps, self.labels = self._bind(chosen)
+        self.plan.state = {}  # packed by now
         self.inputs = [tensor_of(self.plan.array(name)) for name in graph.inputs]
         self.outputs = [tensor_of(self.plan.array(o.node)) for o in graph.outputs]
 
