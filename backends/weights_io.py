@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
+import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from compiler.weights.fit import compare, sentences
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys under which training scripts put the weights beside other things."""
+CODE = re.compile(r"(?:GLOBAL|class|function|Unsupported global:) `?([A-Za-z_][\w.]*\.[\w.]+)")
+"""Where torch's message names the code that a pickle calls."""
 PARALLEL = "module."
 """What DataParallel puts before every name."""
 
@@ -114,26 +117,25 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_checkpoint(path: Path) -> dict[str, Tensor]:
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise BackendError(_refused(path, str(error))) from None
+        with warnings.catch_warnings():  # torch announces what it refuses a moment later
+            warnings.simplefilter("ignore")
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever a damaged archive makes it raise
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise BackendError(f"{path} is no torch checkpoint: {reason}") from None
+        raise BackendError(_refused(path, str(error) or type(error).__name__)) from None
     return _stripped(_tensors(path, loaded))
 
 
 def _refused(path: Path, error: str) -> str:
-    """Say why torch refused a pickle, with the name of the code that it would have run."""
-    for before in ("Unsupported global: GLOBAL ", "Unsupported class "):
-        if before in error:
-            code = error.partition(before)[2].split()[0]
-            return (
-                f"{path} holds code besides tensors (`{code}`), which is not run; save the "
-                "state_dict of the model instead, best as safetensors"
-            )
-    reason = error.rpartition("WeightsUnpickler error: ")[2].partition("\n")[0]
-    return f"{path} is no checkpoint of tensors alone: {reason.strip()}"
+    """Say why torch refused a file; its own words advise to run the code after all."""
+    code = CODE.search(error)
+    if code or "TorchScript" in error:
+        what = f"`{code[1]}`" if code else "TorchScript"
+        return (
+            f"{path} holds code besides tensors ({what}), which is not run; save the "
+            "state_dict of the model instead, best as safetensors"
+        )
+    reason = error.rpartition("WeightsUnpickler error: ")[2].strip().partition("\n")[0]
+    return f"{path} is no torch checkpoint: {reason.partition('. ')[0]}"
 
 
 def _tensors(path: Path, loaded: object) -> dict[str, Tensor]:

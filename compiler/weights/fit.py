@@ -12,6 +12,13 @@ Sizes = Mapping[str, Size]
 """Name of a tensor -> its shape."""
 
 Fault = Literal["missing", "extra", "transposed", "classes", "shape"]
+WORDS: Mapping[Fault, str] = {
+    "missing": "missing",
+    "extra": "without a place",
+    "transposed": "transposed",
+    "classes": "with other classes",
+    "shape": "of another shape",
+}
 COUNTER = "num_batches_tracked"
 """The batches that a batch norm has seen: bookkeeping that old checkpoints lack."""
 
@@ -36,9 +43,15 @@ class Misfit:
         if self.found is None:
             return f"{name} is missing; the network needs {show(self.wanted)}"
         text = f"{name} is {show(self.found)} where the network has {show(self.wanted)}"
-        if self.fault == "transposed":
-            return f"{text}: {transposition(self.wanted, self.found)}"
-        return text
+        why = {"transposed": transposition(self.wanted, self.found), "classes": self._classes}
+        return f"{text}: {why[self.fault]}" if self.fault in why else text
+
+    @property
+    def _classes(self) -> str:
+        count, wanted = (self.found or (0,))[0], (self.wanted or (0,))[0]
+        if count == wanted + 1:
+            return f"{count} classes, the first of them TensorFlow's background class"
+        return f"{count} classes"
 
 
 def show(size: Size | None) -> str:
@@ -104,4 +117,4 @@ def sentences(misfits: Iterable[Misfit], most: int = 20) -> list[str]:
         if shown[found.fault] <= most:
             out.append(found.sentence)
     rest = {fault: count - most for fault, count in shown.items() if count > most}
-    return out + [f"and {count} more: {fault}" for fault, count in rest.items()]
+    return out + [f"and {count} more tensors: {WORDS[fault]}" for fault, count in rest.items()]

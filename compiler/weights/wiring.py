@@ -1,0 +1,45 @@
+"""Tensors can fit where the wiring does not: another order of a concat has the same shapes."""
+
+from __future__ import annotations
+
+from compiler.graph import Graph, Node
+from compiler.ops import BatchNorm, Dropout, Input, Linear
+
+
+def wiring_differences(graph: Graph, published: Graph) -> tuple[str, ...]:
+    """Return where a network computes something else than the one that the weights are of.
+
+    Only operations of the same name are compared. Dropout, input sizes, momentum and the number
+    of classes do not count: they change nothing that the weights mean.
+    """
+    return tuple(
+        text
+        for node in graph.nodes.values()
+        if node.name in published.nodes
+        for text in _differences(node, published.nodes[node.name])
+    )
+
+
+def _differences(node: Node, other: Node) -> tuple[str, ...]:
+    out = []
+    if node.inputs != other.inputs:
+        out.append(f"`{node.name}` reads {_list(node)} where the weights are for {_list(other)}")
+    if node.op.kind != other.op.kind:
+        out.append(f"`{node.name}` is {node.op.kind} where the weights are for {other.op.kind}")
+    elif not isinstance(node.op, (Dropout, Input, Linear)):
+        out += _attributes(node, other)
+    return tuple(out)
+
+
+def _attributes(node: Node, other: Node) -> list[str]:
+    free = {"momentum"} if isinstance(node.op, BatchNorm) else set()
+    theirs = other.op.attributes()
+    return [
+        f"`{node.name}` has {name} {value} where the weights are for {theirs[name]}"
+        for name, value in node.op.attributes().items()
+        if name not in free and value != theirs[name]
+    ]
+
+
+def _list(node: Node) -> str:
+    return "(" + ", ".join(node.inputs) + ")"
