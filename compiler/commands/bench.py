@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from compiler.commands.options import add_format, add_spec, graph_from, write_file
+from compiler.commands.options import add_format, add_spec, graph_from
 from compiler.errors import UsageError
+from compiler.files import write_file
 
 HELP = """Time a network beside its peers in one run: netdraft's targets, the published
 implementation (timm, facenet-pytorch; else the spec's own module) in eager mode, channels last and

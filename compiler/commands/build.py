@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compiler.commands.options import add_format, add_spec, graph_from, write_file, write_with
+from compiler.commands.options import add_format, add_spec, graph_from
 from compiler.commands.summary import as_json as summary_json
 from compiler.commands.summary import as_text as summary_text
 from compiler.errors import BackendError, UsageError
+from compiler.files import write_file, write_with
 from compiler.graph import Graph
 from compiler.print_graph import print_graph
 from compiler.summarize import summarize

@@ -7,9 +7,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from compiler.commands.options import add_spec, draft_from, write_file
+from compiler.commands.options import add_spec, draft_from
 from compiler.diagnose import print_diagnostics
 from compiler.errors import UsageError
+from compiler.files import write_file
 from viz.annotate import ANNOTATIONS
 from viz.dot_program import MAGIC, DotError, find_dot, run_dot
 from viz.faults import find_faults

@@ -1,0 +1,104 @@
+# Two commands for a newcomer: `make run` and `make test`. Both make what they need and can be run
+# again; the second time they only do what has changed. `make help` lists the others.
+
+PYTHON ?= python3
+VENV := .venv
+PEERS := .venv-peers
+READY := $(VENV)/.ready
+PEERS_READY := $(PEERS)/.ready
+PY := $(VENV)/bin/python
+NETDRAFT := $(VENV)/bin/netdraft
+OUT := build/inception_v4
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONUNBUFFERED := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test core check format peers peers-test browser-test programs figures docs golden bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(READY) ## build Inception-v4, run it on a photograph, draw its figures
+	@echo "==> netdraft build inception_v4"
+	@$(NETDRAFT) build inception_v4 -o $(OUT)
+	@echo "==> drawing Figures 3 to 9 and the network"
+	@for n in 3 4 5 6 7 8 9; do \
+		$(NETDRAFT) render inception_v4 --figure $$n -o $(OUT)/figure_$$n.svg || exit 1; done
+	@$(NETDRAFT) render inception_v4 -o $(OUT)/inception_v4.html
+	@echo "done: see $(OUT)/, figure_9.svg first"
+
+test: $(READY) $(PEERS_READY) programs ## everything: lint, types, all tests, peers, browser
+	@$(PY) tests/run.py
+
+core: $(READY) ## the core suite only
+	@$(PY) tests/run.py core
+
+check: $(READY) ## lint, format and types
+	@$(PY) tests/run.py lint format types
+
+format: $(READY) ## put the code into its format
+	@$(VENV)/bin/ruff check --fix --quiet . ; $(VENV)/bin/ruff format .
+
+peers: $(PEERS_READY) ## the environment of timm, facenet-pytorch and torchvision
+
+peers-test: $(READY) $(PEERS_READY) ## the comparison with them
+	@$(PY) tests/run.py peers
+
+browser-test: $(READY) programs ## the tests that need Chromium
+	@$(PY) tests/run.py browser
+
+figures: $(READY) ## draw docs/figures anew
+	@$(PY) -m viz.gallery
+
+docs: $(READY) ## write the generated pages anew
+	@$(PY) -m compiler.op_table
+	@$(PY) -m compiler.paper.errata_page
+	@$(PY) -m compiler.commands.help_page
+
+golden: $(READY) ## write the golden texts anew; read the diff
+	@$(PY) tests/golden.py
+
+bench: $(READY) $(PEERS_READY) ## netdraft beside its peers
+	@$(NETDRAFT) bench inception_v4
+
+clean: ## remove what was built, but not the environments
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache
+
+$(READY): pyproject.toml constraints.txt
+	@$(call make_venv,$(VENV))
+	@echo "==> installing netdraft and what its tests need into $(VENV) (torch is large)"
+	@$(PY) -m pip install --quiet --editable '.[test]' --constraint constraints.txt
+	@touch $@
+
+$(PEERS_READY): pyproject.toml constraints-peers.txt
+	@$(call make_venv,$(PEERS))
+	@echo "==> installing timm, torchvision, facenet-pytorch and OpenVINO into $(PEERS)"
+	@$(PEERS)/bin/python -m pip install --quiet --editable '.[peers]' --constraint constraints-peers.txt
+	@$(PEERS)/bin/python -m pip install --quiet --no-deps --constraint constraints-peers.txt facenet-pytorch
+	@touch $@
+
+# Programs that some tests need: a C++ compiler, a browser, Graphviz's dot to compare with.
+programs:
+	@$(call need,g++,g++)
+	@$(call need,chromium,chromium)
+
+# A virtual environment; Debian keeps what that needs in a package of its own.
+define make_venv
+test -x $(1)/bin/python || { \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "netdraft needs Python 3.11 or newer; say make PYTHON=/path/to/python3.11"; exit 1; }; \
+	$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(call install,python3-venv); }; \
+	echo "==> making the environment $(1)"; \
+	$(PYTHON) -m venv $(1); }
+endef
+
+define need
+command -v $(1) >/dev/null || { $(call install,$(2)); }
+endef
+
+define install
+if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		echo "==> apt-get install $(1)"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(1) >/dev/null; \
+	else echo "$(1) is missing: sudo apt-get install $(1), then again"; exit 1; fi
+endef

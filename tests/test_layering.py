@@ -1,0 +1,89 @@
+"""Imports point one way: `backends` and `viz` know `compiler`, and nothing knows them back."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for part in ("compiler", "backends", "viz")
+    for path in sorted((ROOT / part).rglob("*.py"))
+}
+EDGE = ("compiler.commands", "compiler.api", "compiler.__main__")
+"""Where the parts are wired together; imported by nothing below (`compiler` itself lends
+`compiler.api` its name)."""
+HEAVY = {"torch", "onnx", "onnxruntime", "graphviz", "numpy", "PIL", "safetensors", "fontTools"}
+
+
+def imports(tree: ast.AST, *, at_start: bool = False) -> Iterator[str]:
+    """Yield the modules that a file imports; `at_start` leaves out those that wait for a call."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif not (at_start and (is_typing_only(node) or isinstance(node, ast.FunctionDef))):
+            yield from imports(node, at_start=at_start)
+
+
+def is_typing_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(FILES[module].read_text(encoding="utf-8"))
+
+
+def is_in(module: str, *parts: str) -> bool:
+    return any(module == part or module.startswith(f"{part}.") for part in parts)
+
+
+CORE = [m for m in FILES if is_in(m, "compiler") and m != "compiler" and not is_in(m, *EDGE)]
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_the_compiler_knows_no_target(module: str) -> None:
+    found = set(imports(tree_of(module)))
+    assert [m for m in found if is_in(m, "backends", "viz", *EDGE, *HEAVY)] == []
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if is_in(m, "backends", "viz")])
+def test_targets_know_the_compiler_alone(module: str) -> None:
+    other = "viz" if is_in(module, "backends") else "backends"
+    found = set(imports(tree_of(module)))
+    assert [m for m in found if is_in(m, other, *EDGE)] == []
+
+
+def test_nothing_imports_itself_by_detours() -> None:
+    graph = {m: {n for n in imports(tree_of(m), at_start=True) if n in FILES} for m in FILES}
+    TopologicalSorter(graph).prepare()  # raises a CycleError that names the cycle
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import compiler.api",
+        "from compiler.__main__ import main; main(['check', 'inception_v4'])",
+        "from compiler.__main__ import main; main(['summary', 'inception_v4', '--depth', '2'])",
+        "from compiler.__main__ import main; main(['build', 'inception_v4', '--emit', 'graph'])",
+    ],
+)
+def test_what_needs_no_tensors_loads_no_torch(code: str) -> None:
+    check = f"import sys; loaded = set(sys.modules) & {HEAVY!r}; assert not loaded, loaded"
+    subprocess.run(
+        [sys.executable, "-c", f"{code}\n{check}"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+    )
+
+
+def test_no_file_is_a_drawer_of_odds_and_ends() -> None:
+    names = {path.stem for path in FILES.values()}
+    assert names & {"utils", "util", "helpers", "common", "misc"} == set()
