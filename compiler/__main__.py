@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from compiler.collector import paused
 from compiler.commands import COMMANDS, SUMMARIES
 from compiler.version import VERSION
 
@@ -30,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    args = parser_for(arguments).parse_args(arguments)
+    with paused():  # imports make much and throw nothing away
+        args = parser_for(arguments).parse_args(arguments)
     if args.command is None:
         parser_for([]).print_help(sys.stderr)
         return 2
