@@ -12,9 +12,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from compiler.commands.options import write_with
 from compiler.errors import BackendError, UsageError
-from compiler.weights.fit import compare, sentences
+from compiler.files import write_with
+from compiler.weights.fit import compare, is_counter, sentences
+from compiler.weights.match import Match
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys under which training scripts put the weights beside other things."""
@@ -91,6 +92,26 @@ def save_weights(
 def sizes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     """Return the shapes of tensors by name."""
     return {name: tuple(value.shape) for name, value in state.items()}
+
+
+def move_tensors(match: Match, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a file's tensors under our names, as a match says.
+
+    Args:
+        match: a complete match.
+        state: the file's tensors under their names.
+
+    Raises:
+        BackendError: a weight is of whole numbers, or a batch counter is not.
+    """
+    out = {}
+    for move in match.moves:
+        value = state[move.source]
+        if value.is_floating_point() == is_counter(move.name):
+            kind = str(value.dtype).removeprefix("torch.")
+            raise BackendError(f"`{move.source}` holds {kind}, which does not fit `{move.name}`")
+        out[move.name] = value[move.skip :] if move.skip else value
+    return out | {name: torch.zeros((), dtype=torch.int64) for name in match.made}
 
 
 def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:

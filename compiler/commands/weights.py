@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from compiler.commands.options import add_format, add_spec, graph_from, settings_from
 from compiler.errors import BackendError, CompileError, UsageError
@@ -17,9 +16,6 @@ from compiler.weights.match import Match, match_tensors
 from compiler.weights.report import as_data, as_text, refusal
 from compiler.weights.sizes import tensor_sizes
 from compiler.weights.wiring import wiring_differences
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 HELP = """Convert a published checkpoint to a spec's own names: every tensor goes to one place, or
 nothing is written. FILE is safetensors or a torch checkpoint; code in it is never run. Exit
@@ -60,17 +56,17 @@ def run(args: argparse.Namespace) -> int:
     weights = load_map(args.map)
     output = _output(args.output)
     graph = graph_from(args)
-    from backends.weights_io import read_weights, save_weights, sizes_of  # loads torch
+    from backends import weights_io  # loads torch
 
-    state = read_weights(args.file)
-    found = sizes_of(state)
+    state = weights_io.read_weights(args.file)
+    found = weights_io.sizes_of(state)
     match = match_tensors(weights, tensor_sizes(graph), found, args.drop_background)
     _check_background(args, match)
     if not match.is_complete:
         return _refuse(args, graph, weights, match)
-    moved = _moved(match, state)
+    moved = weights_io.move_tensors(match, state)
     wiring = _wiring(graph, weights, args)
-    path = save_weights(
+    path = weights_io.save_weights(
         moved,
         output or Path("build") / graph.name / f"{graph.name}.safetensors",
         {"spec": graph.name, "map": weights.name, "source": weights.source},
@@ -105,26 +101,6 @@ def _refuse(args: argparse.Namespace, graph: Graph, weights: WeightMap, match: M
         write(sys.stdout, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
         return 1
     raise BackendError(refusal(graph, weights, match, str(args.file)))
-
-
-def _moved(match: Match, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors under our names.
-
-    Raises:
-        BackendError: a weight is of whole numbers.
-    """
-    import torch
-
-    for move in match.moves:
-        is_counter = not move.size
-        if state[move.source].is_floating_point() == is_counter:
-            kind = str(state[move.source].dtype).removeprefix("torch.")
-            raise BackendError(f"`{move.source}` is of {kind}, which no network here computes with")
-    moved = {
-        move.name: state[move.source][move.skip :] if move.skip else state[move.source]
-        for move in match.moves
-    }
-    return moved | {name: torch.zeros((), dtype=torch.int64) for name in match.made}
 
 
 def _wiring(graph: Graph, weights: WeightMap, args: argparse.Namespace) -> tuple[str, ...]:

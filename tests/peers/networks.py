@@ -1,0 +1,95 @@
+"""Networks that others wrote, and what they are here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from torch import Tensor, nn
+
+Size = tuple[int, int]
+NON_SQUARE: Size = (203, 171)
+"""(height, width), odd and unequal, so that a transposed kernel or padding shows."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One configuration of a published implementation."""
+
+    map: str
+    build: Callable[[], nn.Module]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    full: Size = (299, 299)
+    """The size that it is made for."""
+    training: Size = (139, 139)
+    outputs: Callable[[Any], tuple[Tensor, ...]] = lambda out: tuple(tensors(out))
+    """What it returns in training -> tensors in our order."""
+
+
+def tensors(out: Any) -> list[Tensor]:
+    """Return a network's outputs as a list."""
+    return [out] if isinstance(out, Tensor) else list(out)
+
+
+def _timm(name: str) -> Callable[[], nn.Module]:
+    def build() -> nn.Module:
+        timm = pytest.importorskip("timm")
+        model: nn.Module = timm.create_model(name, pretrained=False)
+        return model
+
+    return build
+
+
+def _torchvision(name: str, is_aux: bool) -> Callable[[], nn.Module]:
+    def build() -> nn.Module:
+        models = pytest.importorskip("torchvision.models")
+        model: nn.Module = getattr(models, name)(
+            weights=None, init_weights=False, aux_logits=is_aux, transform_input=False
+        )
+        return model
+
+    return build
+
+
+def _facenet(**options: Any) -> Callable[[], nn.Module]:
+    def build() -> nn.Module:
+        facenet = pytest.importorskip("facenet_pytorch")
+        model: nn.Module = facenet.InceptionResnetV1(pretrained=None, **options)
+        return model
+
+    return build
+
+
+FACENET = "facenet_pytorch:inception_resnet_v1"
+PEERS = {
+    "timm-inception_v4": Peer("timm:inception_v4", _timm("inception_v4")),
+    "timm-inception_resnet_v2": Peer("timm:inception_resnet_v2", _timm("inception_resnet_v2")),
+    "facenet-embedding": Peer(FACENET, _facenet(), full=(160, 160)),
+    "facenet-classifier": Peer(
+        FACENET, _facenet(classify=True, num_classes=8631), {"classes": "8631"}, full=(160, 160)
+    ),
+    "torchvision-inception_v3": Peer(
+        "torchvision:inception_v3", _torchvision("inception_v3", False), {"aux": "false"}
+    ),
+    "torchvision-inception_v3-aux": Peer(
+        "torchvision:inception_v3",
+        _torchvision("inception_v3", True),
+        {"aux": "true"},
+        training=(299, 299),  # the auxiliary head has no room on less
+    ),
+    "torchvision-googlenet": Peer(
+        "torchvision:googlenet",
+        _torchvision("googlenet", False),
+        {"aux": "false"},
+        full=(224, 224),
+    ),
+    "torchvision-googlenet-aux": Peer(
+        "torchvision:googlenet",
+        _torchvision("googlenet", True),
+        {"aux": "true"},
+        full=(224, 224),
+        outputs=lambda out: (out.logits, out.aux_logits1, out.aux_logits2),
+    ),
+}
