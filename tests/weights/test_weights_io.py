@@ -167,7 +167,6 @@ layers:
   - {conv: 3x3, filters: 3, groups: 3, name: one}
   - {conv: 3x3, filters: 3, groups: 3, share: one, name: two}
   - {conv: 1x5, filters: 4, norm: batch_norm, name: three}
-  - {batch_norm: {affine: false}, name: four}
   - {flatten: true}
   - {linear: 5, bias: false, name: fc}
   - {batch_norm: true, name: norm}
