@@ -89,16 +89,19 @@ class Report:
     """Collects the diagnostics of one run, each distinct one once."""
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
-    _seen: set[tuple[str, Span, str]] = field(default_factory=set)
+    _seen: set[tuple[str, Span, object]] = field(default_factory=set)
 
     def add(self, diagnostic: Diagnostic) -> None:
         """Record a finding unless the same code already stands at the same place.
 
-        A block that is used ten times is one cause, so the message is not part of the key of
-        a shape error; elsewhere two findings at one place may differ in what they say.
+        A block that is used ten times is one cause, so a shape error's key is its place and
+        the other places that it names, such as the join, and not the message; elsewhere two
+        findings at one place may differ in what they say.
         """
-        once_per_place = diagnostic.code in {"shape-mismatch", "empty-output"}
-        key = (diagnostic.code, diagnostic.span, "" if once_per_place else diagnostic.message)
+        said: object = diagnostic.message
+        if diagnostic.code in {"shape-mismatch", "empty-output", "wrong-size"}:
+            said = tuple(r.span for r in diagnostic.remarks if r.text.startswith("the "))
+        key = (diagnostic.code, diagnostic.span, said)
         if key not in self._seen:
             self._seen.add(key)
             self.diagnostics.append(diagnostic)

@@ -15,6 +15,8 @@ Value = int | Fraction | bool | str | tuple[int, int] | None
 MAX_LENGTH = 400
 MAX_DEPTH = 40
 MAX_MAGNITUDE = 10**15
+MAX_SHOWN = 10**18
+"""From here on a message rounds a number."""
 
 
 class ExprError(Exception):
@@ -324,12 +326,19 @@ def _tidy(value: Fraction) -> int | Fraction:
     return value.numerator if value.denominator == 1 else value
 
 
+def _rounded(value: int) -> str:
+    digits = str(abs(value))
+    return f"{'-' * (value < 0)}{digits[0]}.{digits[1:4]}e{len(digits) - 1}"
+
+
 def show_value(value: Value) -> str:
     """Return a value as it would stand in a spec: `22.4`, `3x3`, `true`."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Fraction):
-        return f"{float(value):.12g}"
+        return f"{float(value):.12g}" if abs(value) < MAX_SHOWN else _rounded(int(value))
+    if isinstance(value, int) and abs(value) >= MAX_SHOWN:
+        return _rounded(value)
     if isinstance(value, tuple):
         return f"{value[0]}x{value[1]}"
     return "?" if value is None else str(value)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import PlainValidator
 from pydantic_core import PydanticCustomError
 
-from compiler.expr import Expr, ExprError, parse
+from compiler.expr import Expr, ExprError, parse, show_value
 from compiler.ops import ACTIVATIONS
 
 Formula = Expr | int | Fraction
@@ -37,7 +37,7 @@ def describe(value: Any) -> str:
     if isinstance(value, str):
         return f"the text `{value if len(value) <= 60 else value[:57] + '...'}`"
     if isinstance(value, (int, Fraction)):
-        return f"`{float(value):g}`" if isinstance(value, Fraction) else f"`{value}`"
+        return f"`{show_value(value)}`"
     if isinstance(value, list):
         return f"a list of {len(value)}"
     return "a mapping" if isinstance(value, dict) else f"`{value}`"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from compiler.arguments import parameter_default
 from compiler.errors import Report
 from compiler.graph import Info
 from compiler.loader import Spec
 from compiler.lower import new_lowering
-from compiler.lower_blocks import lower_body, parameter_default
+from compiler.lower_blocks import lower_body
 from compiler.lowering import Argument
 from compiler.ops import Input
 

@@ -39,12 +39,16 @@ def new_lowering(spec: Spec, report: Report, defaults: Mapping[str, Layer]) -> L
 def chain(lowering: Lowering, layers: list[Layer], scope: Scope, incoming: str) -> list[str]:
     """Lower a list of layers and return what leaves it: one tensor, or a split's ends."""
     names = [lowering.declare(layer, scope) for layer in layers]
-    order = lowering_order(layers, names, lowering.report)
+    order, circles = lowering_order(layers, names, lowering.report)
     outputs: dict[int, list[str]] = {}
     for i in order:
         before = incoming if i == 0 else outputs.get(i - 1, [incoming])[-1]
         is_last = i == len(layers) - 1
-        outputs[i] = _layer(lowering, layers[i], names[i], scope, before, is_last)
+        if i in circles:
+            info, path = lowering.info(layers[i]), scope.prefix + names[i]
+            outputs[i] = [lowering.builder.add_unknown(path, (before,), info)]
+        else:
+            outputs[i] = _layer(lowering, layers[i], names[i], scope, before, is_last)
         if names[i] in scope.names:
             scope.names[names[i]].tensor = outputs[i][-1]
     return outputs[len(layers) - 1] if layers else [incoming]

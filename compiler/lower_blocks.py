@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from pydantic_core import PydanticCustomError
-
+from compiler.arguments import argument, parameter_default
 from compiler.errors import CompileError, Diagnostic, Remark, Span
-from compiler.expr import Expr, Value
-from compiler.fields import read_formula
 from compiler.lowering import Argument, Lowering
 from compiler.references import flat
 from compiler.scope import Frame, Scope
 from compiler.source import Mapping as YamlMapping
-from compiler.spec import BlockLayer, BlockSpec, Located, ParamSpec
+from compiler.spec import BlockLayer, BlockSpec, BrokenParam
 from compiler.suggest import did_you_mean, listing
-from compiler.values import Values, coerce
+from compiler.values import Values
 
 
 def lower_block(
@@ -33,7 +28,7 @@ def lower_block(
     block = lowering.spec.blocks.get(layer.block)
     if block is None:
         _unknown_block(lowering, layer)
-        return tensors[0]
+        return lowering.builder.add_unknown(path, tuple(tensors[:1]), lowering.info(layer))
     if block.name in lowering.open_blocks:
         cycle = [*lowering.open_blocks[lowering.open_blocks.index(block.name) :], block.name]
         raise CompileError(
@@ -146,8 +141,10 @@ def _arguments(
             )
     out: dict[str, Argument] = {}
     for name, param in block.params.items():
-        if name in layer.arguments:
-            out[name] = _argument(lowering, layer, name, param, values)
+        if isinstance(param, BrokenParam):
+            out[name] = Argument(None)
+        elif name in layer.arguments:
+            out[name] = argument(lowering, layer, name, param, values)
         elif param.default is not None:
             out[name] = Argument(parameter_default(lowering, name, param, out))
         else:
@@ -163,75 +160,6 @@ def _arguments(
             )
             out[name] = Argument(None)
     return out
-
-
-def _argument(
-    lowering: Lowering, layer: BlockLayer, name: str, param: ParamSpec, values: Values
-) -> Argument:
-    written = layer.arguments[name]
-    expr = _formula(lowering, written, param.type, layer, name)
-    value = values.evaluate(expr, "with") if isinstance(expr, Expr) else written
-    if value is None and isinstance(expr, Expr):
-        return Argument(None, expr)
-    coerced, complaint = coerce(param.type, value)
-    if complaint:
-        shown = written if not isinstance(written, list) else "a list"
-        lowering.report.add(
-            Diagnostic(
-                "bad-value",
-                f"`{name}` = {shown} {complaint}; it is of type {param.type}",
-                layer.span("with", name),
-                remarks=(Remark(param.span(), "it is declared here"),),
-            )
-        )
-    return Argument(coerced, expr if isinstance(expr, Expr) else None)
-
-
-def _formula(lowering: Lowering, written: Any, type: str, layer: Located, name: str) -> Any:
-    """Return a written argument as an expression where its type allows one."""
-    if not isinstance(written, str) or type in ("text",):
-        return written
-    if type in ("padding", "activation", "kernel") and coerce(type, written)[1] == "":
-        return written
-    try:
-        return read_formula(written)
-    except PydanticCustomError as error:
-        lowering.report.add(
-            Diagnostic("bad-expression", f"`{name}`: {error.message()}", layer.span("with", name))
-        )
-        return None
-
-
-def parameter_default(
-    lowering: Lowering, name: str, param: ParamSpec, known: Mapping[str, Argument]
-) -> Value:
-    """Return the default of a parameter; it may be a formula over the ones before it."""
-    written = param.default
-    if isinstance(written, str) and coerce(param.type, written)[1]:
-        formula = _formula(lowering, written, param.type, param, name)
-        if isinstance(formula, Expr):
-            reader = Values(
-                param, f"parameter `{name}`", lambda n: _known(n, known), lowering.report
-            )
-            written = reader.evaluate(formula, "default")
-            if written is None:
-                return None
-    value, complaint = coerce(param.type, written)
-    if complaint and isinstance(param.default, str):
-        lowering.report.add(
-            Diagnostic(
-                "bad-value",
-                f"the default of `{name}`, {written}, {complaint}; it is of type {param.type}",
-                param.span("default"),
-            )
-        )
-    return value
-
-
-def _known(name: str, known: Mapping[str, Argument]) -> Value:
-    if name not in known:
-        raise KeyError(name, "a default can use the parameters before it")
-    return known[name].value
 
 
 def _argument_key(layer: BlockLayer, name: str) -> Span:

@@ -6,8 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import PydanticCustomError
+
 from compiler.errors import Diagnostic, Report
 from compiler.expr import Value, show_value
+from compiler.fields import read_formula
 from compiler.graph import Info
 from compiler.ops import (
     ACTIVATIONS,
@@ -238,13 +241,21 @@ def _drop_rate(task: Task) -> float:
         )
         return 0.0
     ((word, written),) = given.items()
-    rate = task.values.evaluate(_formula(written), "dropout", word)
+    whose, steps = f"`{word}` of `dropout`", ("dropout", word)
+    span = layer.span(*steps)
+    try:
+        formula = read_formula(written)
+    except PydanticCustomError as error:
+        help = str((error.context or {}).get("help", ""))
+        report.add(Diagnostic(error.type, f"{whose}: {error.message()}", span, help=help))
+        return 0.0
+    rate = task.values.evaluate(formula, "dropout", word, steps, whose)
     if isinstance(rate, (bool, str, tuple)) or rate is None or not 0 <= rate <= 1:
         if rate is not None:
             report.add(
                 Diagnostic(
                     "bad-value",
-                    f"`{word}` of `dropout` is {show_value(rate)}, not between 0 and 1",
+                    f"{whose} is {show_value(rate)}, not between 0 and 1",
                     span,
                 )
             )
@@ -261,12 +272,6 @@ def _drop_rate(task: Task) -> float:
             )
         )
     return drop
-
-
-def _formula(written: Any) -> Any:
-    from compiler.fields import read_formula
-
-    return read_formula(written) if isinstance(written, str) else written
 
 
 def lower_word(task: Task) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from compiler.arguments import parameter_default
 from compiler.errors import Diagnostic, Report, UsageError
 from compiler.expr import Value
 from compiler.fields import describe
 from compiler.graph import Claim, Definition, Graph, Info, Output, Parameter
 from compiler.loader import Spec
 from compiler.lower import new_lowering
-from compiler.lower_blocks import parameter_default
 from compiler.lowering import Argument, Lowering, cite, drawing
 from compiler.ops import Input
 from compiler.read import validate
@@ -23,7 +23,7 @@ from compiler.shapes import Dim, Shape, SymbolicDim
 from compiler.smallest import smallest_input
 from compiler.source import Mapping as YamlMapping
 from compiler.source import plain, resolve
-from compiler.spec import LAYERS, BlockSpec, Layer, NetworkSpec, OutputSpec, ParamSpec
+from compiler.spec import LAYERS, BlockSpec, BrokenParam, Layer, NetworkSpec, OutputSpec, ParamSpec
 from compiler.suggest import did_you_mean, listing
 from compiler.values import Values, coerce
 
@@ -168,6 +168,8 @@ def _parameters(
             if complaint:
                 raise UsageError(f"--set {name}={settings[name]}: the value {complaint}")
             out[name] = Argument(value)
+        elif isinstance(param, BrokenParam):
+            out[name] = Argument(None)
         elif param.default is None:
             report.add(
                 Diagnostic(
@@ -210,17 +212,28 @@ def _input_shapes(
             raise UsageError(
                 f"--input {text}: there is no input `{name}`{did_you_mean(name, shapes)}"
             )
-        shapes[name] = Shape(_dim_from_text(d, text) for d in match["dims"].split("x"))
+        shapes[name] = _given(name, match["dims"], text, shapes[name])
     return shapes
 
 
 _INPUT_HELP = "write `input: {image: [3, 299, 299]}`, channels first"
 
 
+def _given(name: str, dims: str, text: str, declared: Shape) -> Shape:
+    """Return a shape from the command line, which must be of the declared kind."""
+    shape = Shape(_dim_from_text(d, text) for d in dims.split("x"))
+    if len(shape) != len(declared):
+        form = "C x H x W, as in 3x299x299" if len(declared) == 3 else "its channels alone"
+        raise UsageError(f"--input {text}: `{name}` takes {form}")
+    if not isinstance(shape.channels, int):
+        raise UsageError(f"--input {text}: the channels come first, as a number")
+    return shape
+
+
 def _dim_from_text(text: str, whole: str) -> Dim:
-    if text.isdigit():
-        if int(text) < 1:
-            raise UsageError(f"--input {whole}: a size is at least 1")
+    if text.isdecimal() and text.isascii():
+        if not 1 <= len(text) <= 7 or not 1 <= int(text) <= 10**6:
+            raise UsageError(f"--input {whole}: a size is at least 1 and 1,000,000 at most")
         return int(text)
     if not text.isidentifier():
         raise UsageError(f"--input {whole}: `{text}` is neither a size nor a letter")
@@ -287,11 +300,16 @@ def _outputs(
         proxy = layer.model_copy()
         proxy.locate(item._node)
         node = tensor(lowering, item.inputs or item.name, proxy, scope, end, steps)
-        if any(o.name == item.name or o.node == node for o in out):
+        same = next((o for o in out if o.name == item.name or o.node == node), None)
+        if same is not None:
+            twice = same.name == item.name
+            message = f"the outputs `{same.name}` and `{item.name}` are one tensor"
+            if twice:
+                message = f"the output `{item.name}` is named twice"
             lowering.report.add(
                 Diagnostic(
                     "duplicate-name",
-                    f"the output `{item.name}` is named twice",
+                    message,
                     item.span(),
                     help="take one out",
                 )

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from compiler.errors import Diagnostic, Report, Span
 from compiler.fields import describe, describe_text, read_name, read_param_name
 from compiler.ops import ACTIVATIONS
-from compiler.source import Mapping, Node, Scalar, Sequence, plain, span_at
+from compiler.source import Mapping, Node, Scalar, Sequence, node_at, plain, span_at
 from compiler.spec import (
     COMMON,
     LAYERS,
@@ -21,6 +21,7 @@ from compiler.spec import (
     WORDS,
     BlockSpec,
     BrokenLayer,
+    BrokenParam,
     ClaimSpec,
     Common,
     ErratumSpec,
@@ -43,6 +44,10 @@ def validate(
     model: type[M], node: Node, values: dict[str, Any], what: str, report: Report
 ) -> M | None:
     """Return a model, or None after reporting each fault of `values` at its place in `node`."""
+    empty = _empty(node, values)
+    for key in empty:
+        report.add(_is_empty(key, what, span_at(node, (key,))))
+    values = {key: value for key, value in values.items() if key not in empty}
     try:
         out = model.model_validate(_as_fields(model, node, values, what, report))
     except ValidationError as error:
@@ -50,7 +55,7 @@ def validate(
         faults = error.errors(include_url=False)
         meant = _meant(model, faults)
         for fault in faults:
-            if fault["type"] == "missing" and fault["loc"] in meant:
+            if fault["type"] == "missing" and (fault["loc"] in meant or _is(fault, empty, model)):
                 continue
             place = fault["loc"][:1] if fault["type"] != "extra_forbidden" else fault["loc"]
             if (place, fault["type"]) not in seen:
@@ -58,7 +63,28 @@ def validate(
                 report.add(_translate(model, node, what, dict(fault)))
         return None
     out.locate(node)
-    return out
+    return None if empty else out
+
+
+def _empty(node: Node, values: dict[str, Any]) -> list[str]:
+    """Return the keys that are written without a value: no default stands in for them."""
+    entries = node.entries if isinstance(node, Mapping) else {}
+    found = [(k, entries[k].node) for k, v in values.items() if v is None and k in entries]
+    return [k for k, n in found if isinstance(n, Scalar) and n.value is None]
+
+
+def _is_empty(key: str, what: str, span: Span) -> Diagnostic:
+    help = "give it a value, or take the key out"
+    return Diagnostic("bad-value", f"{_whose(key, what)} is empty", span, help=help)
+
+
+def _whose(key: str, what: str) -> str:
+    return what if what == f"`{key}`" else f"`{key}` of {what}"
+
+
+def _is(fault: Any, keys: list[str], model: type[Located]) -> bool:
+    """True for a fault of a field that one of the keys gives."""
+    return model.spelled.get(fault["loc"][0], fault["loc"][0]) in keys
 
 
 def _as_fields(
@@ -109,22 +135,16 @@ def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any
         return Diagnostic(
             "missing-field", f"{what} needs `{key}`", node.span, help=_missing_help(model, key)
         )
-    span = span_at(node, steps)
+    at = node_at(node, steps)
+    span = at.span
     if found is None and len(steps) == 1:
-        return Diagnostic(
-            "bad-value",
-            f"`{key}` of {what} is empty",
-            span,
-            help="give it a value, or take the key out",
-        )
-    if "start" in context:
-        span = span.inside(
-            _quote(node, steps) + context["start"], _quote(node, steps) + context["end"]
-        )
+        return _is_empty(key, what, span)
+    if "start" in context and isinstance(at, Scalar):
+        span = at.inside(context["start"], context["end"])
     code = kind if kind.startswith("bad-") else "bad-value"
     message = fault["msg"] if kind.startswith("bad-") else _expected(kind, context, found)
-    whose = what if what == f"`{key}`" else f"`{key}` of {what}"
-    return Diagnostic(code, f"{whose}: {message}", span, help=str(context.get("help", "")))
+    help = str(context.get("help", ""))
+    return Diagnostic(code, f"{_whose(key, what)}: {message}", span, help=help)
 
 
 def _keys(model: type[Located]) -> list[str]:
@@ -171,16 +191,6 @@ def _key_span(node: Node, steps: tuple[int | str, ...]) -> Span:
     if isinstance(node, Mapping) and last in node.entries:
         return node.entries[last].key_span
     return node.span
-
-
-def _quote(node: Node, steps: tuple[int | str, ...]) -> int:
-    """Return 1 where the value at a path stands in quotes, so that offsets in it fit."""
-    for step in steps:
-        if isinstance(node, Mapping) and step in node.entries:
-            node = node.entries[str(step)].node
-        elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
-            node = node.items[step]
-    return int(isinstance(node, Scalar) and node.quoted)
 
 
 def read_chain(node: Node | None, what: str, report: Report) -> list[Layer]:
@@ -408,14 +418,27 @@ def read_params(node: Node | None, report: Report) -> dict[str, Any]:
         return out
     for name, entry in node.entries.items():
         check_name(name, read_param_name, entry.key_span, "the name of a parameter", report)
-        values = plain(entry.node)
+        out[name] = _read_param(name, entry.node, report)
+    return out
+
+
+def _read_param(name: str, node: Node, report: Report) -> ParamSpec:
+    """Return a parameter; for one with faults (which are reported) its stand-in."""
+    values = plain(node)
+    param = None
+    if values is None:
+        help = "write its default, or `{type: ...}` where it has none"
+        report.add(Diagnostic("bad-value", f"parameter `{name}` is empty", node.span, help=help))
+    else:
         if not isinstance(values, dict):
             values = {"type": guess_type(values), "default": values}
-        param = validate(ParamSpec, entry.node, values, f"parameter `{name}`", report)
-        if param is not None:
-            out[name] = param
-            _check_default(name, param, report)
-    return out
+        param = validate(ParamSpec, node, values, f"parameter `{name}`", report)
+    if param is None:
+        param = BrokenParam.model_construct(type="number")
+        param.locate(node)
+    else:
+        _check_default(name, param, report)
+    return param
 
 
 def check_name(
@@ -452,7 +475,7 @@ def guess_type(value: Any) -> str:
         return "kernel"
     if value in ("same", "valid", "V"):
         return "padding"
-    if value in ACTIVATIONS or value == "none":
+    if isinstance(value, str) and (value in ACTIVATIONS or value == "none"):
         return "activation"
     return "number"
 
@@ -494,11 +517,12 @@ def _read_outputs(node: Node | None, report: Report) -> Any:
         values = plain(item)
         if isinstance(values, str):
             values = {"name": values.rpartition(".")[2], "inputs": values}
-        out.append(
-            validate(OutputSpec, item, values, "an output", report)
-            if isinstance(values, dict)
-            else None
-        )
+        if isinstance(values, dict):
+            out.append(validate(OutputSpec, item, values, "an output", report))
+            continue
+        message = f"an output is {describe(values)}, not the name of a layer"
+        help = "write `logits` or `{name: aux, from: aux.logits}`"
+        report.add(Diagnostic("bad-value", message, item.span, help=help))
     return [o for o in out if o is not None]
 
 

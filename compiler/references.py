@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from compiler.errors import Diagnostic
+from compiler.errors import Diagnostic, Remark
+from compiler.fields import describe_text
+from compiler.graph import Info
 from compiler.lowering import Lowering
 from compiler.scope import Named, Scope
 from compiler.spec import AddLayer, BlockLayer, ConcatLayer, Layer, MultiplyLayer
@@ -15,6 +17,14 @@ def operands(lowering: Lowering, layer: Layer, scope: Scope, before: str) -> Any
     """Return the operands: a list of tensors, or input name -> tensor for a block's mapping."""
     if isinstance(layer, (ConcatLayer, AddLayer, MultiplyLayer)):
         refs = getattr(layer, layer.op)
+        if not refs:
+            lowering.report_layer(
+                layer,
+                "operand-count",
+                f"`{layer.op}` names no layers",
+                f"name what it joins: `{{{layer.op}: [a, b]}}`",
+                layer.op,
+            )
         return [
             tensor(lowering, r, layer, scope, before, (layer.op, i)) for i, r in enumerate(refs)
         ] or [before]
@@ -72,17 +82,52 @@ def tensor(
     elif head in scope.frame.inputs and not rest:
         found = scope.frame.inputs[head]
     if found is None:
-        names = [n for n in scope.visible() if n != "in"]
-        lowering.report.add(
-            Diagnostic(
-                "unknown-layer",
-                f"there is no layer `{ref}` to read here{did_you_mean(ref, names)}",
-                layer.span(*steps),
-                help=f"in reach are {listing(names, 12)}",
-            )
-        )
-        return before
+        lowering.report.add(_unknown(lowering, ref, layer, scope, steps))
+        return _no_tensor(lowering, layer, before)
     return found
+
+
+def _unknown(
+    lowering: Lowering, ref: str, layer: Layer, scope: Scope, steps: tuple[int | str, ...]
+) -> Diagnostic:
+    """Say why a reference means nothing: no such name, or what is computed later."""
+    head, _, rest = ref.partition(".")
+    named, span = scope.find(head), layer.span(*steps)
+    if named is not None and named.tensor is None:
+        return Diagnostic(
+            "cycle",
+            f"`{ref}` is not computed yet where it is read here",
+            span,
+            remarks=(
+                Remark(named.span, f"`{head}`, which this layer is a part of or comes before"),
+            ),
+            help="a layer can only read what is computed before it; change one `from`",
+        )
+    message = f"there is no layer `{describe_text(ref)}` to read here"
+    inside = _names_inside(lowering, named) if named and rest else []
+    if inside:
+        guess = did_you_mean(rest, inside)
+        help = f"inside `{head}` are {listing(inside, 12)}"
+        return Diagnostic("unknown-layer", message + guess, span, help=help)
+    names = list(dict.fromkeys(n for n in scope.visible() if n != "in"))
+    help = f"in reach are {listing(names, 12)}"
+    return Diagnostic("unknown-layer", message + did_you_mean(ref, names), span, help=help)
+
+
+def _names_inside(lowering: Lowering, named: Named) -> list[str]:
+    prefix = f"{named.path}."
+    paths = [*lowering.builder.regions, *lowering.builder.nodes]
+    return list(
+        dict.fromkeys(p[len(prefix) :].partition(".")[0] for p in paths if p.startswith(prefix))
+    )
+
+
+def _no_tensor(lowering: Lowering, layer: Layer, before: str) -> str:
+    """Return a node of which nothing is known, so that nothing more is said of what reads it."""
+    taken, number = lowering.builder.nodes, 1
+    while (name := f"unknown_{number}") in taken:
+        number += 1
+    return lowering.builder.add_unknown(name, (before,), Info(span=layer.span()))
 
 
 def _inside(lowering: Lowering, named: Named, rest: str) -> str | None:

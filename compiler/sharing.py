@@ -17,7 +17,12 @@ def share_parameters(
     """Let the nodes of a layer, those after the first `before`, use another layer's parameters."""
     owner = _owner(lowering, layer, path, scope)
     nodes = lowering.builder.nodes
-    for name in list(nodes)[before:] if owner else []:
+    made = list(nodes)[before:]
+    if owner and not any(nodes[n].op.has_parameters or None in nodes[n].shape for n in made):
+        message = f"`{path}` has no parameters that it could share"
+        lowering.report_layer(layer, "share-mismatch", message, "take `share` out", "share")
+        return
+    for name in made if owner else []:
         node = nodes[name]
         twin_name = f"{owner}{name[len(path) :]}"
         twin = nodes.get(twin_name)
@@ -41,8 +46,14 @@ def _owner(lowering: Lowering, layer: Layer, path: str, scope: Scope) -> str | N
     head, dot, rest = reference.partition(".")
     named = scope.find(head)
     owner = f"{named.path}{dot}{rest}" if named else None
-    if owner is not None and owner != path:
+    made = lowering.builder
+    if owner is not None and owner != path and (owner in made.nodes or owner in made.regions):
         return owner
+    if named is not None and (owner == path or named.tensor is None):
+        message = f"`{reference}` does not stand before `{path}`"
+        help = "the first of the layers that share parameters has them; the others name it"
+        lowering.report_layer(layer, "share-mismatch", message, help, "share")
+        return None
     known = [n for n in scope.visible() if n != "in"]
     message = f"there is no layer `{reference}` to share with{did_you_mean(reference, known)}"
     lowering.report_layer(layer, "unknown-layer", message, "", "share")

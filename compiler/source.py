@@ -29,6 +29,18 @@ class Scalar:
 
     kind = "value"
 
+    def inside(self, start: int, end: int) -> Span:
+        """Return the place of characters `start` to `end` of the value.
+
+        That is the whole value where the file writes it otherwise: over several lines, with
+        escapes, behind an anchor.
+        """
+        width = self.span.end_column - self.span.column
+        is_as_written = width == len(self.text) + 2 * self.quoted
+        if self.span.line != self.span.end_line or not is_as_written:
+            return self.span
+        return self.span.inside(start + self.quoted, end + self.quoted)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -77,6 +89,11 @@ def plain(node: Node) -> Any:
 
 def span_at(node: Node, steps: tuple[int | str, ...]) -> Span:
     """Return the place of the value at the end of a path, or of the last value on the way."""
+    return node_at(node, steps).span
+
+
+def node_at(node: Node, steps: tuple[int | str, ...]) -> Node:
+    """Return the value at the end of a path, or the last value on the way."""
     for step in steps:
         if isinstance(node, Mapping) and str(step) in node.entries:
             node = node.entries[str(step)].node
@@ -84,7 +101,7 @@ def span_at(node: Node, steps: tuple[int | str, ...]) -> Span:
             node = node.items[step]
         else:
             break
-    return node.span
+    return node
 
 
 def fail(code: str, message: str, span: Span, **more: Any) -> CompileError:

@@ -21,7 +21,7 @@ from compiler.fields import (
     Text,
 )
 from compiler.ops import ACTIVATIONS
-from compiler.source import Mapping, Node, span_at
+from compiler.source import Mapping, Node, Scalar, node_at, span_at
 
 Chain = list["Layer"]
 
@@ -46,6 +46,12 @@ class Located(BaseModel):
         """Return the place of a value, or of the whole where the value was not written."""
         assert self._node is not None
         return span_at(self._node, steps)
+
+    def inside(self, steps: tuple[int | str, ...], start: int, end: int) -> Span:
+        """Return the place of characters `start` to `end` of a value."""
+        assert self._node is not None
+        node = node_at(self._node, steps)
+        return node.inside(start, end) if isinstance(node, Scalar) else node.span
 
     def key_span(self, key: str) -> Span:
         """Return the place of a key."""
@@ -369,6 +375,10 @@ class ParamSpec(Located):
     default: Any = None
     doc: Text = ""
     cite: CiteSpec | None = None
+
+
+class BrokenParam(ParamSpec):
+    """Stands in for a parameter whose declaration is at fault; its value is unknown."""
 
 
 class DrawingSpec(Located):

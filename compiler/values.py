@@ -15,6 +15,8 @@ from compiler.suggest import did_you_mean, listing
 
 MAX_COUNT = 10**7
 """Channels, strides, kernels: more is a mistake."""
+MAX_NUMBER = 10**30
+"""Factors: what is larger is no number that float32 calculates with."""
 
 
 class Values:
@@ -52,8 +54,18 @@ class Values:
         """Return the value of a field that is a number, a flag or an expression."""
         return self.evaluate(self.raw(field), field, attribute)
 
-    def evaluate(self, formula: Any, field: str, attribute: str = "") -> Value:
-        """Return the value of a formula; None where it is wrong (reported) or unknown."""
+    def evaluate(
+        self,
+        formula: Any,
+        field: str,
+        attribute: str = "",
+        steps: tuple[int | str, ...] = (),
+        whose: str = "",
+    ) -> Value:
+        """Return the value of a formula; None where it is wrong (reported) or unknown.
+
+        `steps` is where it stands if not at `field`, `whose` is what to call it then.
+        """
         if not isinstance(formula, Expr):
             return formula  # type: ignore[no-any-return]
         if attribute:
@@ -63,13 +75,12 @@ class Values:
         except Unknown:
             return None
         except ExprError as error:
-            span = self.layer.span(field)
             code = "unknown-parameter" if "unknown name" in str(error) else "bad-expression"
             self.report.add(
                 Diagnostic(
                     code,
-                    f"{self.whose(field)}: {error}",
-                    span.inside(error.start, error.end) if span.line == span.end_line else span,
+                    f"{whose or self.whose(field)}: {error}",
+                    self.layer.inside(steps or (field,), error.start, error.end),
                     help=error.help,
                 )
             )
@@ -119,6 +130,9 @@ class Values:
             return None
         if isinstance(value, bool) or not isinstance(value, (int, Fraction)):
             self._refuse(field, formula, value, "is not a number")
+            return None
+        if not -MAX_NUMBER <= value <= MAX_NUMBER:
+            self._refuse(field, formula, value, "is out of bounds")
             return None
         return float(value)
 
@@ -189,8 +203,10 @@ class Values:
         """Return a word of a closed set, or the parameter's value that is one; `none` if wrong."""
         written = str(self.raw(field))
         value = params.get(written, written) if written not in known else written
-        if value != written:
+        if written in params and written not in known:
             self.lookup(written)
+            if value is None:
+                return "none"
         if value not in known:
             self.report.add(
                 Diagnostic(
