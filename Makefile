@@ -59,7 +59,7 @@ golden: $(READY) ## write the golden texts anew; read the diff
 	@$(PY) tests/golden.py
 
 bench: $(READY) $(PEERS_READY) ## netdraft beside its peers
-	@$(NETDRAFT) bench inception_v4
+	@$(PEERS)/bin/python -m compiler bench inception_v4 -o build/bench
 
 clean: ## remove what was built, but not the environments
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache

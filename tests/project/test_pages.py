@@ -1,0 +1,20 @@
+"""Generated pages are what the code would write now."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from compiler.commands import COMMANDS
+from compiler.commands.help_page import help_page, main
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="argparse words options anew in 3.13")
+def test_the_page_of_commands_is_fresh() -> None:
+    assert main(["--check"]) == 0, "docs/CLI.md is stale: run `make docs`"
+
+
+def test_every_command_has_a_section() -> None:
+    page = help_page()
+    assert [name for name in COMMANDS if f"## `netdraft {name}`" not in page] == []
