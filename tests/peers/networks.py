@@ -23,7 +23,7 @@ class Peer:
     settings: Mapping[str, str] = field(default_factory=dict)
     full: Size = (299, 299)
     """The size that it is made for."""
-    training: Size = (139, 139)
+    training: Size = (107, 123)
     outputs: Callable[[Any], tuple[Tensor, ...]] = lambda out: tuple(tensors(out))
     """What it returns in training -> tensors in our order."""
 
