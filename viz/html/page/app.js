@@ -104,13 +104,18 @@ class App {
       const dim = graph.nodes.get(target.name).shape[target.axis === "both" ? 1 : target.axis];
       return typeof dim === "number" ? dim : null;
     }
-    const { layer, field, node } = target;
+    const { layer, field } = target;
     const set = this.settings.fields.get(`${layer.id}.${field}`);
     if (set !== undefined && graph === this.graph) return set;
     const regions = [...graph.regions.values()].filter((r) => r.layer === layer);
     if (field === "repeat") return regions.find((r) => r.kind === "repeat")?.members.length ?? null;
     if (field.startsWith("with.")) return regions.find((r) => r.kind === "block")?.params[field.slice(5)] ?? null;
-    return attributeOf(graph.nodes.get(node)?.op, field);
+    return attributeOf([...graph.nodes.values()].find((n) => n.info.layer === layer)?.op, field);
+  }
+
+  reset() {
+    this.settings = emptySettings();
+    this.recompute();
   }
 
   recompute() {
@@ -119,10 +124,15 @@ class App {
     this.say(this.summaryText());
   }
 
+  /** Read a number as a field of the page does; null if it is none. */
+  read(text) {
+    return readNumber(text, "number");
+  }
+
   summaryText() {
     if (this.trouble) return this.trouble;
     const errors = this.errors();
-    if (errors.length) return `${plural(errors.length, "error")}: ${visible(errors[0].message)}`;
+    if (errors.length) return `${plural(errors.length, "error")}: ${errors[0].message}`;
     return `${grouped(this.totals.parameters)} parameters, ${scaled(this.totals.macs)} multiply-accumulates`;
   }
 
@@ -133,8 +143,7 @@ class App {
     this.view.size = layOut(this.figure);
     const focused = this.root.contains(document.activeElement) ? document.activeElement.dataset.id : null;
     drawFigure(this.root, this.figure, (item) => this.describe(item));
-    const items = this.items();
-    if (!items.some((i) => i.id === this.selected)) this.selected = items[0]?.id ?? null;
+    this.keepSelection();
     this.markSelected();
     if (focused !== null) this.elementOf(this.selected)?.focus({ preventScroll: true });
     this.showTotals();
@@ -143,6 +152,17 @@ class App {
     this.showTable();
     this.showChanges();
     for (const [target, control] of this.controls) this.updateControl(target, control);
+  }
+
+  /** A changed kernel may give the selected layer another name: it stays selected. */
+  keepSelection() {
+    const items = this.items();
+    if (!items.some((i) => i.id === this.selected)) {
+      const same = items.find((i) => i.info && i.info === this.selectedInfo) ?? items[0];
+      if (this.detailed === this.selected) this.detailed = same?.id;
+      this.selected = same?.id ?? null;
+    }
+    this.selectedInfo = this.itemOf(this.selected)?.info;
   }
 
   items() {
@@ -179,6 +199,7 @@ class App {
   select(id, focus = false) {
     if (id === undefined) return;
     this.selected = id;
+    this.selectedInfo = this.itemOf(id)?.info;
     this.markSelected();
     this.showDetails(id);
     if (!focus) return;
@@ -210,7 +231,7 @@ class App {
     this.view.y += y1 - y0;
     this.view.apply();
     this.view.reveal(this.roomOf(id));
-    this.say(`${visible(before.label)} ${type === "group" ? "opened" : "closed"}`);
+    this.say(`${before.label} ${type === "group" ? "opened" : "closed"}`);
   }
 
   /** Open the blocks of as many levels. */
@@ -232,7 +253,7 @@ class App {
 
   say(text) {
     clearTimeout(this.saying);
-    this.saying = setTimeout(() => { byId("status").textContent = text; }, 150);
+    this.saying = setTimeout(() => { byId("status").textContent = visible(text); }, 150);
   }
 }
 

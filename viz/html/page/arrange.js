@@ -197,23 +197,35 @@ class Arranging {
     return without(items, host);
   }
 
+  /** Operations of a box that only pass on to another one in it what does not fit there. */
+  carriersOf(box, owner) {
+    const carriers = new Set();
+    for (const name of box.members.slice().reverse()) {
+      const { inputs, unfit } = this.graph.nodes.get(name);
+      for (const source of inputs) {
+        if (owner.get(source) === box && (carriers.has(name) || unfit?.includes(source))) carriers.add(source);
+      }
+    }
+    return carriers;
+  }
+
   /** One arrow for each pair of boxes that data flows between, in drawing order. */
   arrows(boxes) {
     const owner = new Map(boxes.flatMap((box) => box.members.map((m) => [m, box])));
     const order = new Map(boxes.map((box, i) => [box, i]));
     const found = new Map();
-    const use = (source, reader, head) => {
+    const use = (source, head, failed) => {
       const tail = owner.get(source);
       if (!tail || order.get(tail) >= order.get(head)) return;
       const key = `${order.get(tail)} ${order.get(head)}`;
-      const failed = Boolean(reader?.unfit?.includes(source));
       if (failed || !found.has(key)) found.set(key, { tail, head, failed, shape: this.graph.nodes.get(source).shape });
     };
     for (const box of boxes) {
-      if (this.exits.has(box.id)) use(this.exits.get(box.id), null, box);
+      if (this.exits.has(box.id)) use(this.exits.get(box.id), box, false);
+      const carriers = this.carriersOf(box, owner);
       for (const name of box.members) {
         const node = this.graph.nodes.get(name);
-        for (const source of node.inputs) use(source, node, box);
+        for (const source of node.inputs) use(source, box, carriers.has(name) || Boolean(node.unfit?.includes(source)));
       }
     }
     return [...found.values()];

@@ -93,7 +93,7 @@ function* adjustableLayers(program, layers = program.layers, seen = new Set()) {
   }
 }
 
-const titleOf = (program, layer) => visible(layer.info.title ?? program.blocks[layer.block]?.title ?? layer.name ?? layer.op);
+const titleOf = (program, layer) => layer.info.title ?? program.blocks[layer.block]?.title ?? layer.name ?? layer.op;
 
 function layerControls(app, layer) {
   const controls = [];
@@ -116,9 +116,9 @@ function layerControls(app, layer) {
 }
 
 /** Controls for the numbers that stand in one layer; they hold for every copy of its block. */
-function fieldControls(app, layer, node) {
+function fieldControls(app, layer) {
   return (LAYER_FIELDS[layer.op] ?? []).map(([field, label]) => {
-    const target = { kind: "field", layer, field, node: node.name };
+    const target = { kind: "field", layer, field };
     const raw = layer.fields[field];
     const common = { id: `field-${layer.id}-${field}`, label, reset: () => app.change(target, undefined) };
     const hint = isExpr(raw) ? `written as ${raw.x}` : null;

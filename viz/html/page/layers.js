@@ -75,7 +75,7 @@ Lowering.prototype.unit = function unit(layer, path, suffix, op, norm, activatio
   if (activation !== "none") parts.push(["act", { kind: "Activation", activation }]);
   if (parts.length === 1) return this.add(path, op, inputs, layer.info, fields.written);
   this.begin(path, "layer", inputs, layer.info, { layer });
-  const info = { at: layer.at, errata: layer.info.errata, cite: layer.info.cite };
+  const info = { at: layer.at, errata: layer.info.errata, cite: layer.info.cite, layer };
   let tensor = inputs;
   let { written } = fields;
   for (const [name, part] of parts) {

@@ -103,11 +103,17 @@ class Lowering {
   }
 
   declare(layer, scope) {
-    const base = layer.name ?? layer.auto;
+    const base = layer.name ?? this.automaticName(layer);
     let name = layer.name ?? (base !== null && layer.op === "block" ? base : scope.automatic(base ?? layer.op));
     if (scope.names.has(name)) name = scope.automatic(name);
     scope.names.set(name, { path: scope.prefix + name, tensor: null });
     return name;
+  }
+
+  /** The name that a layer gets when it is given none; a kernel is part of it. */
+  automaticName(layer) {
+    const kernel = this.overrides.get(`${layer.id}.${layer.op}`);
+    return Array.isArray(kernel) && layer.auto !== layer.op ? `${layer.op}_${kernel.join("x")}` : layer.auto;
   }
 
   fields(layer, scope, before) {

@@ -5,7 +5,8 @@ Object.assign(App.prototype, {
   searchIndex() {
     this.layers = new Map();
     const remember = (layers) => layers.forEach((layer) => {
-      this.layers.set(layer.info, layer);
+      this.layers.set(layer.id, layer);
+      layer.info.layer = layer;
       for (const [, chain] of layer.branches ?? []) remember(chain);
       for (const chain of [layer.layers, layer.body, layer.shortcut]) if (chain) remember(chain);
     });
@@ -37,8 +38,8 @@ Object.assign(App.prototype, {
     const list = byId("found");
     list.replaceChildren(...found.slice(0, 30).map((entry) => html("li", {}, html(
       "button", { type: "button", onclick: () => { list.replaceChildren(); this.goTo(entry.id); } },
-      html("span", {}, visible(entry.label.slice(0, 120))),
-      html("small", {}, entry.titles.map((t) => visible(t.slice(0, 60))).join(" \u203a ")),
+      html("span", {}, entry.label.slice(0, 120)),
+      html("small", {}, entry.titles.map((t) => t.slice(0, 60)).join(" \u203a ")),
     ))));
     const rest = found.length > 30 ? `, the first 30 of them are shown` : "";
     if (words.length) this.say(found.length ? `${plural(found.length, "match")}${rest}`.replace("matchs", "matches") : "nothing found");
@@ -52,7 +53,7 @@ Object.assign(App.prototype, {
       this.controls.push(...made);
       if (made.length) groups.push(html("fieldset", {}, html("legend", {}, title), ...made.map(([, c]) => c.row)));
     };
-    for (const input of this.program.inputs) add(`Input ${visible(input.name)}`, inputControls(this, input));
+    for (const input of this.program.inputs) add(`Input ${input.name}`, inputControls(this, input));
     const settings = this.program.params.map((param) => {
       const target = { kind: "param", name: param.name };
       return [target, paramControl(this, param, `param-${param.name}`, target)];
@@ -87,7 +88,7 @@ Object.assign(App.prototype, {
       "zoom-fit": () => this.view.fit(),
       "open-all": () => this.setAll(true),
       "close-all": () => this.setAll(false),
-      "reset-all": () => { this.settings = emptySettings(); this.recompute(); },
+      "reset-all": () => this.reset(),
     };
     for (const [id, act] of Object.entries(buttons)) byId(id).addEventListener("click", act);
   },

@@ -1,12 +1,14 @@
 // The panel beside the figure: live values, details of a box, problems, the stage table.
 
+/** An element; what stands in it as text is made visible, whoever wrote it. */
 function html(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.filter((c) => c !== null && c !== undefined));
+  const given = children.filter((c) => c !== null && c !== undefined);
+  element.append(...given.map((c) => (typeof c === "string" ? visible(c) : c)));
   return element;
 }
 
@@ -31,7 +33,7 @@ function citeText(cite) {
 }
 
 /** A line of a spec: specs/inception_v4.yaml:25. */
-const placeText = (program, at) => (at && at[1] ? `${visible(program.files[at[0]] ?? "")}:${at[1]}` : "");
+const placeText = (program, at) => (at && at[1] ? `${program.files[at[0]] ?? ""}:${at[1]}` : "");
 
 /** A number field with a slider; `change` is called with the text of a field that a user changed. */
 function numberControl({ id, label, hint, least, most, step = 1, change, reset }) {
@@ -82,14 +84,14 @@ function facts(pairs) {
 
 function erratumNote(id, record) {
   const rows = [["Printed", record.printed], ["Built", record.built], ["Why", record.why]];
-  return html("details", { class: "erratum" }, html("summary", {}, `Erratum ${id}: ${visible(record.where)}`), facts(rows.map(([t, v]) => [t, visible(v)])));
+  return html("details", { class: "erratum" }, html("summary", {}, `Erratum ${id}: ${record.where}`), facts(rows));
 }
 
 function problemItem(program, finding, show) {
   return html(
     "li", {},
-    html("p", { class: "message" }, visible(finding.message)),
-    finding.help ? html("p", { class: "help" }, visible(finding.help)) : null,
+    html("p", { class: "message" }, finding.message),
+    finding.help ? html("p", { class: "help" }, finding.help) : null,
     html("p", { class: "where" }, placeText(program, finding.at), " ",
       finding.node ? html("button", { type: "button", onclick: () => show(finding.node) }, "Show it") : null),
   );

@@ -8,7 +8,7 @@ class Report {
 
   /** Record {code, message, at, help}; a block that is used ten times is one cause. */
   add(finding) {
-    const once = finding.code === "shape-mismatch" || finding.code === "empty-output";
+    const once = ["shape-mismatch", "empty-output", "wrong-size"].includes(finding.code);
     const key = JSON.stringify([finding.code, finding.at, once ? "" : finding.message]);
     if (this.seen.has(key)) return;
     this.seen.add(key);

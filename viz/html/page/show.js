@@ -24,7 +24,7 @@ Object.assign(App.prototype, {
     note.hidden = !sizes.length || errors.length > 0;
     note.replaceChildren(
       html("summary", {}, `${plural(sizes.length, "size")} differ from what the spec states`),
-      html("ul", {}, ...sizes.map((f) => html("li", {}, `${visible(f.message)} (${placeText(this.program, f.at)})`))),
+      html("ul", {}, ...sizes.map((f) => html("li", {}, `${f.message} (${placeText(this.program, f.at)})`))),
     );
   },
 
@@ -40,7 +40,7 @@ Object.assign(App.prototype, {
     this.detailed = id;
     this.controls = this.controls.filter(([, c]) => !c.isDetail);
     panel.replaceChildren(
-      html("h2", {}, visible(item.label.slice(0, 2000))),
+      html("h2", {}, item.label.slice(0, 2000)),
       this.factsOf(item),
       ...this.noteOf(item),
       ...this.editorOf(item),
@@ -64,8 +64,8 @@ Object.assign(App.prototype, {
       ["Copies", item.times > 1 ? `${item.times}, counted together` : ""],
       ["Arguments", params.join(", ")],
       ["Written", written.join(", ")],
-      ["Name", visible(item.id.slice(0, 300))],
-      ["Holds", (item.guests ?? []).map((g) => visible(g.label)).join(", ")],
+      ["Name", item.id.slice(0, 300)],
+      ["Holds", (item.guests ?? []).map((g) => g.label).join(", ")],
       ["Cited", cites.join("; ")],
       ["Spec", placeText(this.program, item.info?.at)],
       ["Defined", definition ? placeText(this.program, definition.at) : ""],
@@ -78,7 +78,7 @@ Object.assign(App.prototype, {
     const guests = (item.guests ?? []).flatMap((g) => g.info?.errata ?? []);
     const ids = [...new Set([...(item.info?.errata ?? []), ...(definition?.errata ?? []), ...guests])];
     return [
-      ...words.map((w) => html("p", { class: "doc" }, visible(w))),
+      ...words.map((w) => html("p", { class: "doc" }, w)),
       ...ids.filter((e) => this.program.errata[e]).map((e) => erratumNote(e, this.program.errata[e])),
     ];
   },
@@ -87,7 +87,7 @@ Object.assign(App.prototype, {
   editorOf(item) {
     const layer = this.layerOf(item);
     if (!layer) return [];
-    const made = item.type === "box" && !item.openable ? fieldControls(this, layer, item.main) : [];
+    const made = item.type === "box" && !item.openable ? fieldControls(this, layer) : [];
     if (!made.length) return [];
     for (const [target, control] of made) {
       control.isDetail = true;
@@ -100,7 +100,7 @@ Object.assign(App.prototype, {
   },
 
   layerOf(item) {
-    return item.region?.layer ?? this.layers.get(item.info);
+    return item.region?.layer ?? item.info?.layer;
   },
 
   updateControl(target, control) {
@@ -112,7 +112,7 @@ Object.assign(App.prototype, {
     const overview = new Arranging(this.program, this.graph, new Set()).figure();
     const rows = [...walk(overview.items)].filter((i) => i.type === "box").map((item) => ({
       id: item.id,
-      label: visible(item.label.slice(0, 200)),
+      label: item.label.slice(0, 200),
       output: paper(this.graph.nodes.get(item.output).shape),
       ...this.sumOf(item.members),
     }));
@@ -128,14 +128,13 @@ Object.assign(App.prototype, {
       lines.push(`${placeText(this.program, placeOf(layer, field))}  ${field.replace("with.", "")}: ${showValue(value)}`);
     }
     byId("changes").hidden = !lines.length;
-    byId("change-list").replaceChildren(...lines.map((l) => html("li", {}, visible(l))));
+    byId("change-list").replaceChildren(...lines.map((l) => html("li", {}, l)));
   },
 
   changedFields() {
-    const layers = new Map([...this.layers.values()].map((l) => [String(l.id), l]));
     return [...this.settings.fields].map(([key, value]) => {
       const cut = key.indexOf(".");
-      return { layer: layers.get(key.slice(0, cut)), field: key.slice(cut + 1), value };
+      return { layer: this.layers.get(Number(key.slice(0, cut))), field: key.slice(cut + 1), value };
     });
   },
 

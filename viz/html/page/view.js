@@ -2,6 +2,7 @@
 
 const LEAST_SCALE = 0.08;
 const MOST_SCALE = 6;
+const print = matchMedia("print");
 const stillness = matchMedia("(prefers-reduced-motion: reduce)");
 
 class View {
@@ -16,8 +17,12 @@ class View {
     // A click that ends a drag opens nothing.
     element.addEventListener("click", (event) => { if (this.moved) event.stopImmediatePropagation(); }, { capture: true });
     new ResizeObserver(() => this.apply()).observe(element);
-    addEventListener("beforeprint", () => this.showAll());
-    addEventListener("afterprint", () => this.apply());
+    for (const type of ["beforeprint", "afterprint"]) {
+      addEventListener(type, () => {
+        this.isPrinting = type === "beforeprint";
+        this.apply();
+      });
+    }
   }
 
   get room() {
@@ -26,11 +31,9 @@ class View {
 
   apply() {
     const { width, height } = this.room;
-    this.element.setAttribute("viewBox", [this.x, this.y, width / this.scale, height / this.scale].map(round2).join(" "));
-  }
-
-  showAll() {
-    this.element.setAttribute("viewBox", `0 0 ${round2(this.size.width)} ${round2(this.size.height)}`);
+    const seen = [this.x, this.y, width / this.scale, height / this.scale];
+    const whole = [0, 0, this.size.width, this.size.height];
+    this.element.setAttribute("viewBox", (this.isPrinting || print.matches ? whole : seen).map(round2).join(" "));
   }
 
   /** Show the whole figure, no larger than is good to read. */

@@ -1,0 +1,252 @@
+"""The page's numbers are the compiler's: shapes, parameters, MACs, errors on a grid of settings."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compiler.build import draft_graph
+from compiler.errors import in_file_order
+from compiler.shapes import show as show_dim
+from compiler.shipped import shipped_specs
+from viz.html import render_html
+from viz.html.program import write_program
+
+pytestmark = pytest.mark.browser
+
+Edit = tuple[str, int, str, str]
+"""(block or "" for the network, number of the layer in it, field, new text)."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One setting of the page, and the same said to the compiler."""
+
+    size: str = ""
+    params: dict[str, str] = field(default_factory=dict)
+    edits: tuple[Edit, ...] = ()
+
+
+STEM, A, REDUCTION_A, B, C = 0, 1, 2, 3, 5
+"""Numbers of layers in the networks of the paper."""
+
+V4 = [
+    Case(),
+    *(Case(size=f"3x{s}x{s}") for s in (74, 75, 76, 96, 139, 224, 300, 331, 512)),
+    Case(size="3x75x299"),
+    Case(size="3x299x40"),
+    Case(size="1x160x256"),
+    *(Case(params={"classes": c}) for c in ("1", "10", "1001")),
+    *(Case(edits=(("", A, "repeat", r),)) for r in ("0", "1", "9")),
+    Case(edits=(("", B, "repeat", "2"), ("", C, "repeat", "0"))),
+    *(Case(edits=(("", REDUCTION_A, f"with.{p}", v),)) for p, v in zip("klmn", "1 33 7 400".split(), strict=True)),
+    Case(size="3x128x128", edits=(("", REDUCTION_A, "with.n", "1"), ("", A, "repeat", "2"))),
+    Case(edits=(("inception_a", 2, "filters", "97"),)),
+    Case(edits=(("inception_c", 6, "filters", "10"),)),
+    Case(edits=(("inception_b", 2, "conv", "3x5"),)),
+    Case(edits=(("reduction_b", 3, "stride", "1"),)),
+    Case(edits=(("stem_v4", 0, "stride", "3"),)),
+    Case(size="3x20x20", edits=(("stem_v4", 0, "stride", "1"),)),
+]
+RESNET_V1 = [
+    Case(),
+    *(Case(size=f"3x{s}x{s}") for s in (60, 74, 75, 160, 299, 400)),
+    Case(params={"classes": "512"}),
+    Case(edits=(("", A, "repeat", "0"),)),
+    Case(edits=(("", B, "repeat", "20"),)),
+    Case(edits=(("", REDUCTION_A, "with.m", "250"),)),
+    Case(edits=(("inception_resnet_a", 8, "filters", "250"),)),
+    Case(edits=(("inception_resnet_c", 6, "filters", "1"),)),
+    Case(edits=(("inception_resnet_a", 0, "scale", "0.3"),)),
+    Case(edits=(("stem_resnet_v1", 6, "filters", "320"),)),
+    Case(size="3x100x100", edits=(("stem_resnet_v1", 3, "max_pool", "5x5"),)),
+]
+
+SMALL = """\
+network: small
+input: {image: [3, 32, 32], mask: [1, 32, 32]}
+params:
+  width: {type: channels, default: 8}
+  half: {type: int, default: width // 2}
+  deep: {type: bool, default: true}
+  ratio: {type: number, default: 1.5}
+  gate: {type: activation, default: sigmoid}
+defaults:
+  conv: {norm: batch_norm, activation: relu}
+blocks:
+  unit:
+    params:
+      k: {type: channels}
+      kernel: {type: kernel, default: 3x3}
+      twice: {type: int, default: k * 2}
+    layers:
+      - {conv: kernel, filters: k + index_free, name: first}
+      - {conv: 1x1, filters: twice, linear: true}
+    inputs: [x]
+"""
+SMALL = SMALL.replace("k + index_free", "k") + """\
+layers:
+  - {conv: 3x3, filters: width, stride: 2, from: image, name: stem}
+  - {conv: 3x3, filters: half, stride: 2, from: mask, name: side}
+  - {concat: [stem, side], name: both}
+  - {block: unit, name: units, repeat: 2, with: {k: floor(prev.channels * ratio) + index}}
+  - {conv: 3x3, filters: in.channels * 4, groups: 1, padding: V, name: extra, when: deep}
+  - residual:
+      body:
+        - {conv: 1x1, filters: prev.channels // 2, activation: gate, name: down}
+        - {conv: 3x3, filters: in.height - 20 + extra.channels - 12, linear: true, name: up}
+      scale: 1 / 4
+  - {avg_pool: 3x3, stride: 2, padding: 1, ceil: true}
+  - {conv: 3x3, filters: 12, groups: 4, name: grouped}
+  - {conv: 3x3, filters: 12, groups: 4, name: again, share: grouped}
+  - {max_pool: 3x3, stride: 2}
+  - flatten
+  - {linear: 10 * half}
+"""
+SMALL_CASES = [
+    Case(),
+    *(Case(params={"width": w}) for w in ("1", "2", "7", "30")),
+    Case(params={"half": "3"}),
+    Case(params={"deep": "false"}),
+    Case(params={"ratio": "0.1"}),
+    Case(params={"ratio": "2.25", "gate": "relu"}),
+    *(Case(size=f"3x{s}x{s}") for s in (1, 8, 31, 33, 48)),
+    Case(edits=(("", 9, "groups", "5"),)),
+    Case(edits=(("", 3, "repeat", "0"),)),
+    Case(edits=(("", 3, "repeat", "5"),)),
+    Case(edits=(("", 8, "avg_pool", "2x2"),)),
+]
+
+
+def layers_in(chain: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield a chain's layers, each before those inside it."""
+    for layer in chain:
+        yield layer
+        for _, branch in layer.get("branches", []):
+            yield from layers_in(branch)
+        for key in ("layers", "body", "shortcut"):
+            yield from layers_in(layer.get(key, []))
+
+
+def layer_of(program: dict[str, Any], edit: Edit) -> dict[str, Any]:
+    home = program["blocks"][edit[0]] if edit[0] else program
+    return list(layers_in(home["layers"]))[edit[1]]
+
+
+class Bench:
+    """A spec in a folder of its own, and its page."""
+
+    def __init__(self, spec: Path, show: Any) -> None:
+        self.spec = spec
+        self.texts = {f: f.read_text() for f in spec.parents[0].rglob("*.yaml")}
+        graph, report, loaded = draft_graph(spec)
+        self.program = write_program(graph, loaded)
+        self.page = show(render_html(graph, loaded, report.diagnostics))
+
+    def by_compiler(self, case: Case) -> dict[str, Any]:
+        for edit in case.edits:
+            self._edit(edit)
+        graph, report, loaded = draft_graph(self.spec, case.params, [case.size] if case.size else [])
+        for file, text in self.texts.items():
+            file.write_text(text)
+        nodes = graph.nodes.values()
+        found = in_file_order(report.errors, loaded.texts)
+        return {
+            "parameters": sum(map(graph.count_params, nodes)),
+            "macs": sum(map(graph.count_macs, nodes)),
+            "shapes": {n.name: "x".join(map(show_dim, n.shape)) for n in nodes},
+            "findings": [[d.code, d.message, d.help] for d in found],
+        }
+
+    def _edit(self, edit: Edit) -> None:
+        layer = layer_of(self.program, edit)
+        line, column = layer["places"][edit[2]]
+        file = self.spec.parent / self.program["files"][layer["at"][0]]
+        lines = file.read_text().split("\n")
+        before, after = lines[line - 1][: column - 1], lines[line - 1][column - 1 :]
+        lines[line - 1] = before + re.sub(r"^[^,}]+", edit[3], after, count=1)
+        file.write_text("\n".join(lines))
+
+    def by_page(self, case: Case) -> dict[str, Any]:
+        page = self.page
+        page.evaluate("netdraft.reset()")
+        for name, value in case.params.items():
+            control = page.locator(f"#param-{name}")
+            if control.evaluate("e => e.tagName") == "SELECT":
+                control.select_option(value)
+            else:
+                control.fill(value)
+        if case.size:
+            for axis, value in zip(("channels", "height", "width"), case.size.split("x"), strict=True):
+                page.fill(f"#input-image-{axis}", value)
+        for edit in case.edits:
+            self._change(edit)
+        return page.evaluate("netdraft.snapshot()")
+
+    def _change(self, edit: Edit) -> None:
+        layer = layer_of(self.program, edit)
+        control = self.page.locator(f"#layer-{layer['id']}-{edit[2].removeprefix('with.')}")
+        if control.count() and re.fullmatch(r"[\d.]+", edit[3]):
+            control.fill(edit[3])
+            return
+        script = """([id, field, text]) => {
+            const layer = netdraft.layers.get(id);
+            const value = /^\\d+x\\d+$/.test(text) ? text.split("x").map(Number) : netdraft.read(text);
+            netdraft.change({ kind: "field", layer, field }, value);
+        }"""
+        self.page.evaluate(script, [layer["id"], edit[2], edit[3]])
+
+
+@pytest.fixture
+def bench_of(show, tmp_path):
+    def make(name: str) -> Bench:
+        folder = tmp_path / "specs"
+        if name.endswith(".yaml"):
+            shutil.copytree(shipped_specs(), folder)
+            return Bench(folder / name, show)
+        folder.mkdir()
+        (folder / "small.yaml").write_text(name)
+        return Bench(folder / "small.yaml", show)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("spec", "cases"),
+    [("inception_v4.yaml", V4), ("inception_resnet_v1.yaml", RESNET_V1), (SMALL, SMALL_CASES)],
+    ids=["inception_v4", "inception_resnet_v1", "small"],
+)
+def test_page_and_compiler_agree(bench_of, spec, cases):
+    bench = bench_of(spec)
+    broken = 0
+    for case in cases:
+        wanted = bench.by_compiler(case)
+        assert bench.by_page(case) == wanted, case
+        broken += any(code != "wrong-size" for code, _, _ in wanted["findings"])
+    assert 0 < broken < len(cases), "the grid must hold networks that fit and networks that do not"
+
+
+@pytest.mark.parametrize(
+    "path", sorted(p.relative_to(shipped_specs()).as_posix() for p in shipped_specs().rglob("*.yaml"))
+)
+def test_every_shipped_network_is_the_compiler_s(show, path):
+    if "blocks/" in path or path.endswith("errata.yaml"):
+        pytest.skip("a library has no figure of its own")
+    graph, report, loaded = draft_graph(shipped_specs() / path)
+    page = show(render_html(graph, loaded, report.diagnostics))
+    found = page.evaluate("netdraft.snapshot()")
+    assert found["parameters"] == sum(map(graph.count_params, graph.nodes.values()))
+    assert found["macs"] == sum(map(graph.count_macs, graph.nodes.values()))
+    shapes = {n.name: "x".join(map(show_dim, n.shape)) for n in graph.nodes.values()}
+    assert found["shapes"] == shapes
+    assert [m for _, m, _ in found["findings"]] == [e.message for e in report.errors]
+
+
+def test_grid_is_large_enough():
+    assert len(V4) + len(RESNET_V1) + len(SMALL_CASES) >= 40

@@ -1,0 +1,313 @@
+"""The page in a browser: drawing, keys, search, details, live controls, print, hostile names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from compiler.build import draft_graph
+from compiler.labels import label_of
+from viz.html import render_html
+
+pytestmark = pytest.mark.browser
+V4 = "inception_v4"
+TOTAL_V4 = "42,679,816"
+"""FACTS section 5: the released network with batch-norm scale."""
+
+
+def page_of(spec: str | Path) -> str:
+    graph, report, loaded = draft_graph(spec)
+    return render_html(graph, loaded, report.diagnostics)
+
+
+def labels_of(page) -> list[str]:
+    return page.locator("#boxes .item").evaluate_all(
+        "es => es.map(e => [...e.querySelectorAll('text.label, text.caption-label')]"
+        ".map(t => t.textContent).join(' '))"
+    )
+
+
+def box(page, label: str):
+    return page.locator(f'#boxes .item[aria-label^="{label},"]')
+
+
+def test_overview_is_figure_9(show):
+    page = show(page_of(V4))
+    assert labels_of(page) == [
+        "Input (299x299x3)",
+        "Stem",
+        "4 x Inception-A",
+        "Reduction-A",
+        "7 x Inception-B",
+        "Reduction-B",
+        "3 x Inception-C",
+        "Average Pooling",
+        "Dropout (keep 0.8)",
+        "Softmax",
+    ]
+    sizes = page.locator("#boxes text.size").all_text_contents()
+    assert sizes[1:4] == ["Output: 35x35x384", "Output: 35x35x384", "Output: 17x17x1024"]
+    assert page.locator("#parameters").text_content() == TOTAL_V4
+    assert page.locator("#macs").text_content() == "12.25 G"
+
+
+def test_data_flows_upwards_in_order(show):
+    page = show(page_of(V4))
+    tops = page.locator("#boxes .item .shape").evaluate_all(
+        "es => es.map(e => e.getBoundingClientRect().top)"
+    )
+    assert tops == sorted(tops, reverse=True)
+
+
+def test_every_block_opens_by_keyboard(show):
+    page = show(page_of(V4))
+    page.locator("#boxes .item[tabindex='0']").focus()
+    page.keyboard.press("Home")
+    opened = []
+    for _ in range(9):
+        page.keyboard.press("ArrowUp")
+        item = page.locator("#boxes .item:focus")
+        if item.get_attribute("aria-expanded") == "false":
+            page.keyboard.press("Enter")
+            item = page.locator("#boxes .item:focus")
+            assert item.get_attribute("aria-expanded") == "true"
+            opened.append(item.get_attribute("data-id"))
+            page.keyboard.press("Escape")
+            assert page.locator("#boxes .item:focus").get_attribute("aria-expanded") == "false"
+    assert opened == ["stem", "a.0", "reduction_a", "b.0", "reduction_b", "c.0"]
+
+
+def test_opened_inception_c_is_figure_6(show):
+    page = show(page_of(V4))
+    box(page, "3 x Inception-C").click()
+    inside = [label for label in labels_of(page) if "Conv" in label]
+    assert inside == [
+        "1x1 Conv (256)",
+        "1x1 Conv (256)",
+        "1x1 Conv (384)",
+        "1x3 Conv (256)",
+        "3x1 Conv (256)",
+        "1x1 Conv (384)",
+        "1x3 Conv (448)",
+        "3x1 Conv (512)",
+        "3x1 Conv (256)",
+        "1x3 Conv (256)",
+    ]
+
+
+def test_opening_keeps_the_block_where_it_is(show):
+    page = show(page_of(V4))
+    stem = box(page, "Stem")
+    before = stem.locator(".shape").bounding_box()
+    page.evaluate("netdraft.view.reveal = () => {}")
+    stem.click()
+    after = page.locator("#boxes rect.frame").bounding_box()
+    assert before is not None
+    assert after is not None
+    assert after["y"] + after["height"] == pytest.approx(before["y"] + before["height"], abs=1)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["inception_v4", "inception_resnet_v1", "released/inception_resnet_v2_slim", "zoo/googlenet"],
+)
+def test_labels_are_the_compiler_s(show, spec):
+    graph, _, loaded = draft_graph(spec)
+    page = show(render_html(graph, loaded))
+    drawn = page.evaluate(
+        "() => { netdraft.setAll(true);"
+        " return netdraft.items().filter(i => i.type === 'box' && i.times === 1)"
+        ".map(i => [i.id, i.label]); }"
+    )
+    compared = [(label, label_of(graph, name)) for name, label in drawn if name in graph.parents]
+    assert len(compared) > 20
+    for label, wanted in compared:
+        assert label == wanted
+
+
+@pytest.mark.parametrize("spec", ["inception_v4", "inception_resnet_v1", "zoo/inception_v3"])
+def test_open_figure_has_no_overlaps_and_nothing_is_clipped(show, spec):
+    page = show(page_of(spec))
+    bad = page.evaluate(
+        """() => {
+          netdraft.setAll(true);
+          const boxes = netdraft.items().filter(i => i.type === 'box');
+          const apart = (a, b) => a.x + a.width <= b.x || b.x + b.width <= a.x
+            || a.y + a.height <= b.y || b.y + b.height <= a.y;
+          const out = [];
+          boxes.forEach((a, i) => boxes.slice(i + 1).forEach((b) => {
+            if (!apart(a.area, b.area)) out.push(`${a.id} over ${b.id}`);
+          }));
+          for (const item of document.querySelectorAll('#boxes .box')) {
+            const edge = item.querySelector('.shape').getBBox();
+            for (const text of item.querySelectorAll('text.label')) {
+              const t = text.getBBox();
+              if (t.x < edge.x || t.x + t.width > edge.x + edge.width) out.push(text.textContent);
+            }
+          }
+          return out;
+        }"""
+    )
+    assert bad == []
+
+
+def test_search_finds_inside_closed_blocks(show):
+    page = show(page_of(V4))
+    page.keyboard.press("/")
+    page.keyboard.type("3x1 512")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    item = page.locator("#boxes .item:focus")
+    assert item.get_attribute("data-id") == "c.0.long.conv_3x1"
+    assert "3x1 Conv (512), output 8x8x512" in (item.get_attribute("aria-label") or "")
+    page.fill("#search", "Figure 5")
+    assert page.locator("#found button span").first.text_content() == "7 x Inception-B"
+    page.fill("#search", "no such thing")
+    assert page.locator("#nothing").is_visible()
+
+
+def test_details_tell_numbers_citation_errata_and_line(show):
+    page = show(page_of(V4))
+    box(page, "Reduction-A").hover()
+    text = page.locator("#details").inner_text()
+    for words in ("17x17x1024", "2,306,112", "k = 192", "Table 1; Figure 7", "inception_v4.yaml:"):
+        assert words in text
+    page.locator("#boxes .item").last.click()
+    page.locator("#details summary").filter(has_text="E10").click()
+    assert "Printed" in page.locator("#details").inner_text()
+
+
+def test_smaller_input_names_the_layer_and_the_smallest_size(show):
+    page = show(page_of(V4))
+    page.fill("#input-image-size", "75")
+    assert page.locator("#problems").is_hidden()
+    page.fill("#input-image-size", "74")
+    _, report, _ = draft_graph(V4, {}, ["3x74x74"])
+    problems = page.locator("#problems")
+    assert problems.locator(".message").all_text_contents() == [e.message for e in report.errors]
+    assert problems.get_attribute("role") == "alert"
+    assert "the smallest input of this network is 75x75" in problems.inner_text()
+    assert page.locator("#parameters").text_content() == "\u2014"
+    problems.get_by_role("button").first.click()
+    assert page.locator("#boxes .item:focus").get_attribute("class").split()[-2] == "failed" or (
+        "does not fit" in (page.locator("#boxes .item:focus").get_attribute("aria-label") or "")
+    )
+    page.click("#reset-all")
+    assert page.locator("#parameters").text_content() == TOTAL_V4
+
+
+def test_width_of_figure_10_that_does_not_close_the_sum(show):
+    page = show(page_of("inception_resnet_v1"))
+    page.evaluate("netdraft.goTo('a.0.up')")
+    page.get_by_label("filters", exact=True).fill("250")
+    message = page.locator("#problems .message").first.text_content()
+    assert message == "`a.0.add` cannot add 35x35x250 with 35x35x256"
+    assert page.locator("#boxes .arrow.failed").count() == 1
+    assert page.locator("#boxes .arrow.failed text").text_content() == "35x35x250"
+
+
+def test_broken_spec_is_drawn_with_its_fault(show):
+    page = show(page_of("printed/inception_v4"))
+    assert page.locator("#problems .message").all_text_contents() == [
+        "`stem.mixed_5a.concat` cannot concat 69x69x192 with 35x35x192"
+    ]
+    assert box(page, "Stem").get_attribute("class").count("failed") == 1
+
+
+def test_repeat_changes_the_drawing(show):
+    page = show(page_of(V4))
+    repeats = page.locator("#controls input[id$='-repeat']")
+    repeats.nth(0).fill("1")
+    repeats.nth(1).fill("0")
+    assert labels_of(page)[2:5] == ["Inception-A", "Reduction-A", "Reduction-B"]
+    assert "repeat: 1" in page.locator("#change-list").inner_text()
+
+
+def test_accessible_names_roles_and_one_tab_stop(show):
+    page = show(page_of(V4))
+    assert page.locator("#boxes .item[tabindex='0']").count() == 1
+    unnamed = page.locator("button, input, select, [role]").evaluate_all(
+        "es => es.filter(e => e.getAttribute('aria-hidden') !== 'true'"
+        " && !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.length"
+        " || ['alert', 'status', 'search'].includes(e.getAttribute('role')))).map(e => e.outerHTML)"
+    )
+    assert unnamed == []
+    page.locator("#boxes .item[tabindex='0']").focus()
+    page.keyboard.press("ArrowUp")
+    ring = page.locator("#boxes .item:focus .ring")
+    assert ring.evaluate("e => getComputedStyle(e).strokeWidth") == "3px"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_follow_the_reader_s_scheme(show, scheme):
+    page = show(page_of(V4), color_scheme=scheme)
+    fill = page.locator("#boxes .kind-stem .shape").evaluate("e => getComputedStyle(e).fill")
+    assert fill == {"light": "rgb(234, 209, 220)", "dark": "rgb(76, 42, 60)"}[scheme]
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
+def test_page_fits_the_window(show, width, height):
+    page = show(page_of(V4), viewport={"width": width, "height": height})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    figure = page.locator("#figure").bounding_box()
+    assert figure is not None
+    assert figure["height"] > 300
+
+
+def test_print_shows_the_whole_figure(show):
+    page = show(page_of(V4))
+    page.get_by_role("button", name="Zoom in").click(click_count=3)
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    box = [float(n) for n in (page.locator("#figure").get_attribute("viewBox") or "").split()]
+    assert box[:2] == [0, 0]
+    assert box[2:] == pytest.approx(
+        page.evaluate("[netdraft.view.size.width, netdraft.view.size.height]"), abs=0.01
+    )
+    assert page.locator("#controls").is_hidden()
+    assert len(page.pdf()) > 10_000
+
+
+NASTY = (
+    "<img src=x onerror=alert(1)>",
+    "</script><script>alert(1)</script>",
+    "\"quoted\" & 'single' : \\ back",
+    "line\nbreak\r\nand\ttab",
+    "\u202eright to left\u202c \u0000\u0007",
+    "${alert(1)} {{7*7}}",
+    "long " + "word" * 2500,
+    "x" * 10_000,
+)
+
+
+@pytest.mark.parametrize("name", NASTY, ids=range(len(NASTY)))
+def test_hostile_words_are_text(show, tmp_path, name):
+    words = json.dumps(name)
+    spec = tmp_path / "hostile.yaml"
+    spec.write_text(
+        f"network: hostile\ntitle: {words}\ndoc: {words}\ninput: {{x: [3, 16, 16]}}\n"
+        f"params: {{width: {{type: channels, default: 8, doc: {words}}}}}\n"
+        f"blocks:\n  b:\n    title: {words}\n    doc: {words}\n    cite: {{section: {words}}}\n"
+        f"    layers: [{{conv: 3x3, filters: width, label: {words}}}]\n"
+        "    params: {width: {type: channels}}\n"
+        f"layers:\n  - {{block: b, with: {{width: width}}, title: {words}, doc: {words}}}\n"
+    )
+    page = show(page_of(spec))
+    page.evaluate("netdraft.setAll(true)")
+    page.fill("#search", "b")
+    assert page.locator("script, img").count() == 2
+    assert page.evaluate("document.querySelectorAll('[onerror]').length") == 0
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    shown = page.locator("body").inner_text()
+    assert not set(shown) & set("\u202e\u202c\u0000\u0007")
+
+
+def test_page_answers_quickly_with_everything_open(show):
+    page = show(page_of(V4))
+    page.evaluate("netdraft.setAll(true)")
+    milliseconds = page.evaluate(
+        "() => { const t = performance.now(); netdraft.recompute(); return performance.now() - t; }"
+    )
+    assert milliseconds < 1000
