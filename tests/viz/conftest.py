@@ -43,9 +43,7 @@ def complaints() -> list[str]:
 
 
 @pytest.fixture
-def show(
-    chromium: Browser, tmp_path: Path, complaints: list[str]
-) -> Iterator[Callable[..., Page]]:
+def show(chromium: Browser, tmp_path: Path, complaints: list[str]) -> Iterator[Callable[..., Page]]:
     """Open a page's text from disk; keyword arguments go to the browser's new page."""
     pages: list[Page] = []
 

@@ -35,6 +35,7 @@ class Case:
 
 STEM, A, REDUCTION_A, B, C = 0, 1, 2, 3, 5
 """Numbers of layers in the networks of the paper."""
+TABLE_1 = (("k", "1"), ("l", "33"), ("m", "7"), ("n", "400"))
 
 V4 = [
     Case(),
@@ -45,7 +46,7 @@ V4 = [
     *(Case(params={"classes": c}) for c in ("1", "10", "1001")),
     *(Case(edits=(("", A, "repeat", r),)) for r in ("0", "1", "9")),
     Case(edits=(("", B, "repeat", "2"), ("", C, "repeat", "0"))),
-    *(Case(edits=(("", REDUCTION_A, f"with.{p}", v),)) for p, v in zip("klmn", "1 33 7 400".split(), strict=True)),
+    *(Case(edits=(("", REDUCTION_A, f"with.{k}", v),)) for k, v in TABLE_1),
     Case(size="3x128x128", edits=(("", REDUCTION_A, "with.n", "1"), ("", A, "repeat", "2"))),
     Case(edits=(("inception_a", 2, "filters", "97"),)),
     Case(edits=(("inception_c", 6, "filters", "10"),)),
@@ -90,7 +91,9 @@ blocks:
       - {conv: 1x1, filters: twice, linear: true}
     inputs: [x]
 """
-SMALL = SMALL.replace("k + index_free", "k") + """\
+SMALL = (
+    SMALL.replace("k + index_free", "k")
+    + """\
 layers:
   - {conv: 3x3, filters: width, stride: 2, from: image, name: stem}
   - {conv: 3x3, filters: half, stride: 2, from: mask, name: side}
@@ -109,6 +112,7 @@ layers:
   - flatten
   - {linear: 10 * half}
 """
+)
 SMALL_CASES = [
     Case(),
     *(Case(params={"width": w}) for w in ("1", "2", "7", "30")),
@@ -152,7 +156,9 @@ class Bench:
     def by_compiler(self, case: Case) -> dict[str, Any]:
         for edit in case.edits:
             self._edit(edit)
-        graph, report, loaded = draft_graph(self.spec, case.params, [case.size] if case.size else [])
+        graph, report, loaded = draft_graph(
+            self.spec, case.params, [case.size] if case.size else []
+        )
         for file, text in self.texts.items():
             file.write_text(text)
         nodes = graph.nodes.values()
@@ -183,7 +189,9 @@ class Bench:
             else:
                 control.fill(value)
         if case.size:
-            for axis, value in zip(("channels", "height", "width"), case.size.split("x"), strict=True):
+            for axis, value in zip(
+                ("channels", "height", "width"), case.size.split("x"), strict=True
+            ):
                 page.fill(f"#input-image-{axis}", value)
         for edit in case.edits:
             self._change(edit)
@@ -197,7 +205,8 @@ class Bench:
             return
         script = """([id, field, text]) => {
             const layer = netdraft.layers.get(id);
-            const value = /^\\d+x\\d+$/.test(text) ? text.split("x").map(Number) : netdraft.read(text);
+            const pair = /^\\d+x\\d+$/.test(text);
+            const value = pair ? text.split("x").map(Number) : netdraft.read(text);
             netdraft.change({ kind: "field", layer, field }, value);
         }"""
         self.page.evaluate(script, [layer["id"], edit[2], edit[3]])
@@ -233,7 +242,8 @@ def test_page_and_compiler_agree(bench_of, spec, cases):
 
 
 @pytest.mark.parametrize(
-    "path", sorted(p.relative_to(shipped_specs()).as_posix() for p in shipped_specs().rglob("*.yaml"))
+    "path",
+    sorted(p.relative_to(shipped_specs()).as_posix() for p in shipped_specs().rglob("*.yaml")),
 )
 def test_every_shipped_network_is_the_compiler_s(show, path):
     if "blocks/" in path or path.endswith("errata.yaml"):
@@ -246,6 +256,34 @@ def test_every_shipped_network_is_the_compiler_s(show, path):
     shapes = {n.name: "x".join(map(show_dim, n.shape)) for n in graph.nodes.values()}
     assert found["shapes"] == shapes
     assert [m for _, m, _ in found["findings"]] == [e.message for e in report.errors]
+
+
+BROKEN = {
+    "unknown-op": ("{maxpool: 3x3}", "{conv: 1x1, filters: 4}"),
+    "unknown-parameter": ("{conv: 1x1, filters: wdth}",),
+    "groups": ("{conv: 1x1, filters: 4, groups: 3}", "{conv: 1x1, filters: 6, groups: 3}"),
+    "cycle": ("{conv: 1x1, filters: 4, name: a, from: b}", "{conv: 1x1, filters: 4, name: b}"),
+    "unknown-block": ("{block: nothing}", "{linear: 10}"),
+    "not-a-vector": ("{conv: 3x3, filters: 4, dilation: 9, padding: V}", "{linear: 10}"),
+    "bad-value": ("{conv: 3x3, filters: 7 / 2}", "{conv: 3x3, filters: 0}"),
+    "dropout": ("{dropout: {keep: 2}}", "{dropout: {drop: 1 / 0}}"),
+    "open-size": ("{conv: 3x3, filters: in.height}",),
+}
+
+
+@pytest.mark.parametrize("layers", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("size", ["9, 9", "H, W"], ids=["numbers", "letters"])
+def test_broken_spec_says_what_the_compiler_says(show, tmp_path, layers, size):
+    spec = tmp_path / "broken.yaml"
+    lines = "".join(f"  - {layer}\n" for layer in layers)
+    spec.write_text(f"network: broken\ninput: {{x: [3, {size}]}}\nlayers:\n{lines}")
+    graph, report, loaded = draft_graph(spec)
+    page = show(render_html(graph, loaded, report.diagnostics))
+    wanted = [e.message for e in in_file_order(report.errors, loaded.texts)]
+    assert page.locator("#problems .message").all_text_contents() == wanted
+    assert page.evaluate("netdraft.snapshot().shapes") == {
+        n.name: "x".join(map(show_dim, n.shape)) for n in graph.nodes.values()
+    }
 
 
 def test_grid_is_large_enough():

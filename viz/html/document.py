@@ -14,7 +14,8 @@ from compiler.errors import Diagnostic
 from compiler.graph import Graph
 from compiler.loader import Spec
 from compiler.version import VERSION
-from viz.html.program import Json, write_program
+from viz.html.layers import Json
+from viz.html.program import write_program
 from viz.style import THEMES, Theme
 from viz.text import visible
 
@@ -27,6 +28,7 @@ SCRIPTS = (
     "report",
     "labels",
     "lower",
+    "blocks",
     "layers",
     "arrange",
     "layout",

@@ -3,49 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from fractions import Fraction
 from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from pydantic_core import PydanticCustomError
-
-from compiler.errors import CompileError, Report, Span
-from compiler.expr import Expr, ExprError, Term, Value, evaluate
-from compiler.fields import read_formula
+from compiler.errors import Report, Span
+from compiler.expr import Value
 from compiler.graph import Graph
 from compiler.loader import Spec
-from compiler.naming import automatic_name
 from compiler.network import layer_defaults
+from compiler.order import lowering_order
 from compiler.shapes import Shape, SymbolicDim
 from compiler.shipped import shipped_specs
 from compiler.source import Mapping as YamlMapping
 from compiler.spec import (
-    COMMON,
-    AddLayer,
     BlockLayer,
     BlockSpec,
     BranchesLayer,
-    BrokenLayer,
+    BrokenParam,
     CiteSpec,
-    ConcatLayer,
     DrawingSpec,
-    DropoutLayer,
     Layer,
     LayersLayer,
-    MultiplyLayer,
     OutputSpec,
     ParamSpec,
     ResidualLayer,
     SplitLayer,
 )
-from compiler.values import coerce
-
-Json = dict[str, Any]
-JOINS = frozenset(("concat", "add", "multiply"))
-NESTED = frozenset(("branches", "split", "layers", "residual", "block", "join", "arguments"))
-STRUCTURE = JOINS | NESTED | {"dropout", "word"}
-"""Fields of layers that are written in another way than as a value."""
+from viz.html.formulas import argument_of, default_of, differs, encode, plain, value_of
+from viz.html.layers import Json, automatic_name_of, fields_of, layers_in, reads_of
 
 
 def write_program(graph: Graph, spec: Spec) -> Json:
@@ -95,10 +81,12 @@ class _Writer:
         """Return a parameter of the network with the value that the graph was built with."""
         value = self.graph.arguments[name]
         out = self._param(name, param)
+        if isinstance(param, BrokenParam):
+            return out
         default = out["default"]
         formula = isinstance(default, dict) and "t" in default
-        if not formula or _known(param.default, self.graph.arguments) != value:
-            out["default"] = _plain(value)
+        if not formula or value_of(param.default, self.graph.arguments) != value:
+            out["default"] = plain(value)
         return out
 
     def _input(self, name: str) -> Json:
@@ -119,7 +107,7 @@ class _Writer:
         if not all(map(_is_declared, shapes, declared, repeat(arguments))):
             return False
         params = self.network.params.items()
-        return not any(_differs(param, arguments[name]) for name, param in params)
+        return not any(differs(param, arguments[name]) for name, param in params)
 
     def _norm_is_affine(self) -> bool:
         """Return whether the norm that follows convolutions has a scale and a shift."""
@@ -148,7 +136,7 @@ class _Writer:
         reached: set[str] = set()
         stack = [self.network.layers]
         while stack:
-            for layer in _layers_in(stack.pop()):
+            for layer in layers_in(stack.pop()):
                 if isinstance(layer, BlockLayer) and layer.block not in reached:
                     reached.add(layer.block)
                     if layer.block in self.spec.blocks:
@@ -177,23 +165,31 @@ class _Writer:
         }
 
     def _param(self, name: str, param: ParamSpec) -> Json:
+        if isinstance(param, BrokenParam):
+            return {"name": name, "type": "broken", "default": None, "at": self._at(param.span())}
         return {
             "name": name,
             "type": param.type,
-            "default": _default(param),
+            "default": default_of(param),
             "doc": param.doc,
             "cite": _cite(param.cite),
             "at": self._at(param.span()),
         }
 
-    def _chain(self, layers: Iterable[Layer]) -> list[Json]:
-        return [self._layer(layer) for layer in layers]
+    def _chain(self, layers: list[Layer]) -> list[Json]:
+        out = [self._layer(layer) for layer in layers]
+        names = [layer.name or automatic_name_of(layer) or layer.op for layer in layers]
+        order, circles = lowering_order(layers, names, Report())
+        if order != sorted(order) or circles:
+            for turn, index in enumerate(order):
+                out[index] |= {"turn": turn, "isInCircle": index in circles}
+        return out
 
     def _layer(self, layer: Layer) -> Json:
         self.count += 1
         out: Json = {"id": self.count, "op": layer.op, "at": self._at(layer.span())}
         out["name"] = layer.common.name
-        out["auto"] = None if isinstance(layer, BrokenLayer) else _automatic(layer)
+        out["auto"] = automatic_name_of(layer)
         out["fields"], out["places"] = self._fields(layer)
         out["info"] = {**self._words(layer.common), "at": out["at"]}
         for key in ("label", "title", "size", "doc"):
@@ -201,7 +197,7 @@ class _Writer:
         out["info"]["drawn"] = layer.common.drawn
         if layer.common.share is not None:
             out["share"] = layer.common.share
-        return {**out, **_reads(layer), **self._inside(layer)}
+        return {**out, **reads_of(layer), **self._inside(layer)}
 
     def _inside(self, layer: Layer) -> Json:
         """Return the layers that stand inside a layer."""
@@ -219,7 +215,7 @@ class _Writer:
 
     def _fields(self, layer: Layer) -> tuple[Json, dict[str, list[int]]]:
         """Return a layer's own fields, the network's defaults among them, and where they stand."""
-        values = dict(_written(layer, self.defaults.get(layer.op)), **self._arguments(layer))
+        values = dict(fields_of(layer, self.defaults.get(layer.op)), **self._arguments(layer))
         for key in ("repeat", "when"):
             if getattr(layer.common, key) is not None:
                 values[key] = getattr(layer.common, key)
@@ -234,11 +230,9 @@ class _Writer:
         """Return a block instance's arguments; whether a text is a formula is up to its type."""
         if not isinstance(layer, BlockLayer) or layer.block not in self.spec.blocks:
             return {}
-        params = self.spec.blocks[layer.block].params
-        return {
-            f"with.{name}": written if name not in params else _argument(params[name].type, written)
-            for name, written in layer.arguments.items()
-        }
+        types = {n: p.type for n, p in self.spec.blocks[layer.block].params.items()}
+        given = layer.arguments.items()
+        return {f"with.{n}": argument_of(types.get(n, "text"), v) for n, v in given}
 
     def _place(self, layer: Layer, steps: tuple[str, ...]) -> list[int] | None:
         """Return the line and column of a key's value, None where the layer does not say it."""
@@ -259,120 +253,6 @@ class _Writer:
 
     def _at(self, span: Span) -> list[int]:
         return [self.files.get(span.file, 0), span.line, span.column]
-
-
-def _written(layer: Layer, default: Layer | None) -> Iterable[tuple[str, Any]]:
-    """Yield the fields of a layer that are no structure: its own, else the network's."""
-    if isinstance(layer, DropoutLayer) and isinstance(layer.dropout, dict):
-        yield from ((word, _formula(rate)) for word, rate in layer.dropout.items())
-    if isinstance(layer, ResidualLayer):
-        yield "activation", layer.residual.activation
-        if layer.residual.scale is not None:
-            yield "scale", layer.residual.scale
-    for field in type(layer).model_fields:
-        if field in STRUCTURE or field in COMMON:
-            continue
-        value = getattr(layer, field)
-        if default is not None and not layer.says(field) and default.says(field):
-            value = getattr(default, field)
-        if value is not None:
-            yield field, value
-
-
-def _differs(param: ParamSpec, value: Value) -> bool:
-    """True where a value is not the default; a formula's value is not known here."""
-    default, complaint = coerce(param.type, param.default)
-    return not complaint and default != value
-
-
-def _formula(written: Any) -> Any:
-    """Return an argument as an expression where it is one, else as it is written."""
-    if not isinstance(written, str):
-        return written
-    try:
-        return read_formula(written)
-    except PydanticCustomError:
-        return written
-
-
-def _argument(type: str, written: Any) -> Any:
-    """Return an argument as a word of its type where it is one, else as a formula."""
-    is_word = type in ("padding", "activation", "kernel") and not coerce(type, written)[1]
-    return written if type == "text" or is_word else _formula(written)
-
-
-def _default(param: ParamSpec) -> Any:
-    """Return a parameter's default: a value of its type, or a formula over those before it."""
-    value, complaint = coerce(param.type, param.default)
-    if complaint and isinstance(param.default, str):
-        return encode(_formula(param.default))
-    return _plain(value)
-
-
-def _known(written: Any, arguments: Mapping[str, Value]) -> Value:
-    formula = _formula(written)
-    if not isinstance(formula, Expr):
-        return None
-    try:
-        return evaluate(formula, lambda name: arguments[name])
-    except (ExprError, CompileError):
-        return None
-
-
-def encode(value: Any) -> Any:
-    """Return a field's value as JSON: fractions as {q}, formulas as {x: text, t: tree}."""
-    if isinstance(value, Expr):
-        return {"x": value.text, "t": _tree(value.root)}
-    if isinstance(value, tuple | list):
-        return [encode(v) for v in value]
-    return _plain(value)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Fraction):
-        return {"q": [str(value.numerator), str(value.denominator)]}
-    if isinstance(value, tuple):
-        return list(value)
-    return value if isinstance(value, bool | int | str) else None
-
-
-def _tree(term: Term) -> list[Any]:
-    if term.kind in ("number", "name"):
-        return [term.kind, term.text]
-    head = ["call", term.text] if term.kind == "call" else [term.kind]
-    return [*head, *map(_tree, term.args)]
-
-
-def _reads(layer: Layer) -> Json:
-    """Return the names that a layer reads; for a block's mapping also the inputs they are for."""
-    if isinstance(layer, ConcatLayer | AddLayer | MultiplyLayer):
-        return {"from": list(getattr(layer, layer.op))}
-    given = layer.common.inputs
-    if given is None:
-        return {}
-    if isinstance(given, dict):
-        return {"from": [str(r) for r in given.values()], "fromNames": [str(k) for k in given]}
-    return {"from": [str(r) for r in (given if isinstance(given, list) else [given])]}
-
-
-def _automatic(layer: Layer) -> str | None:
-    node = layer._node
-    principal = node.get(layer.op) if isinstance(node, YamlMapping) else None
-    return automatic_name(layer.op, principal)
-
-
-def _layers_in(layers: Iterable[Layer]) -> Iterable[Layer]:
-    """Yield the layers of a list and of the structure inside it, without the blocks' own."""
-    for layer in layers:
-        yield layer
-        if isinstance(layer, BranchesLayer | SplitLayer):
-            chains = layer.branches if isinstance(layer, BranchesLayer) else layer.split
-            for chain in chains.values():
-                yield from _layers_in(chain)
-        elif isinstance(layer, LayersLayer):
-            yield from _layers_in(layer.layers)
-        elif isinstance(layer, ResidualLayer):
-            yield from _layers_in([*(layer.residual.body or []), *(layer.residual.shortcut or [])])
 
 
 def _is_declared(shape: Shape, declared: list[Any], arguments: Mapping[str, Value]) -> bool:

@@ -8,12 +8,26 @@ function decode(value) {
   return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, decode(v)]));
 }
 
+/** Every layer that is written in a program, by its number; what is drawn of it leads back to it. */
+function layersOf(program) {
+  const found = new Map();
+  const visit = (layers) => layers.forEach((layer) => {
+    found.set(layer.id, layer);
+    layer.info.layer = layer;
+    for (const [, chain] of layer.branches ?? []) visit(chain);
+    for (const chain of [layer.layers, layer.body, layer.shortcut]) if (chain) visit(chain);
+  });
+  [program, ...Object.values(program.blocks)].forEach((home) => visit(home.layers));
+  return found;
+}
+
 class App {
   constructor(program) {
     Object.assign(this, { program, settings: emptySettings(), opened: new Set(), selected: null });
     this.program.blocks = Object.assign(Object.create(null), program.blocks);
     this.root = byId("boxes");
     this.view = new View(byId("figure"));
+    this.layers = layersOf(this.program);
     this.compute();
     this.first = this.graph;
     this.openTo(program.depth);

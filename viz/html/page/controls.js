@@ -13,7 +13,7 @@ const IS_PAIR = ["conv", "max_pool", "avg_pool", "stride"];
 
 const emptySettings = () => ({ params: new Map(), inputs: new Map(), fields: new Map() });
 const mostFor = (value) => Math.max(8, 2 * (Number(value) || 0));
-const stepFor = (type) => (type === "number" ? "any" : 1);
+const stepFor = (type) => (type === "number" ? 0.01 : 1);
 
 /** Read what a user typed: a whole number, an exact fraction, or null while it is none. */
 function readNumber(text, type) {
@@ -36,7 +36,7 @@ function paramControl(app, param, id, target) {
     const first = app.valueOf(target);
     const most = param.type === "number" ? Math.max(1, 2 * asFloat(first ?? 0)) : mostFor(first);
     const least = param.type === "channels" ? 1 : 0;
-    return numberControl({ ...common, least, most, step: param.type === "number" ? 0.01 : 1, change: (text) => {
+    return numberControl({ ...common, least, most, step: stepFor(param.type), change: (text) => {
       const value = readNumber(text, param.type);
       if (value !== null) app.change(target, value);
     } });

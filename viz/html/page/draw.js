@@ -38,7 +38,7 @@ function drawArrow({ points, failed, shape }) {
     svg("path", { d: `M${line}` }),
     svg("polygon", { points: corners.map((p) => p.map(round2).join(",")).join(" ") }),
   ];
-  if (failed) parts.push(svg("text", { x: (x0 + x1) / 2 + 4, y: (y0 + y1) / 2 + 3, class: "flow" }, paper(shape)));
+  if (failed) parts.push(svg("text", { x: (x0 + x1) / 2 + 4, y: (y0 + y1) / 2 - 4, class: "flow" }, paper(shape)));
   return svg("g", { class: failed ? "arrow failed" : "arrow" }, ...parts);
 }
 

@@ -38,7 +38,7 @@ function windowPool(op, fields) {
 
 function dropRate(fields) {
   const word = fields.layer.fields.keep === undefined ? "drop" : "keep";
-  const rate = fields.evaluate(fields.raw(word), "dropout");
+  const rate = fields.evaluate(fields.raw(word), "dropout", `\`${word}\` of \`dropout\``);
   if (rate === null) return 0;
   const value = isNumber(rate) ? asFloat(rate) : -1;
   if (value < 0 || value > 1) {
@@ -104,7 +104,9 @@ function sayTheSmallest(program, settings, graph) {
   const least = smallestInput(lowerNetwork(program, settings, open));
   if (!least || !least.length) return;
   for (const finding of graph.findings) {
-    if (finding.code === "empty-output") finding.help = `the smallest input of this network is ${least.join(" and ")}`;
+    if (finding.code !== "empty-output") continue;
+    const smallest = `the smallest input of this network is ${least.join(" and ")}`;
+    finding.help = finding.help ? `${smallest}; ${finding.help}` : smallest;
   }
 }
 

@@ -94,9 +94,10 @@ class Lowering {
   chain(layers, scope, incoming) {
     const names = layers.map((layer) => this.declare(layer, scope));
     const outputs = [];
-    for (const i of loweringOrder(layers, names)) {
+    for (const i of loweringOrder(layers)) {
       const before = i === 0 ? incoming : (outputs[i - 1] ?? [incoming]).at(-1);
-      outputs[i] = this.layer(layers[i], names[i], scope, before);
+      const { isInCircle, info } = layers[i];
+      outputs[i] = isInCircle ? [this.unknown(scope.prefix + names[i], [before], info)] : this.layer(layers[i], names[i], scope, before);
       scope.names.get(names[i]).tensor = outputs[i].at(-1);
     }
     return layers.length ? outputs[layers.length - 1] : [incoming];
@@ -275,112 +276,12 @@ class Lowering {
     named.tensor = this.add(named.path, op, inputs, info, written);
     return named.tensor;
   }
-
-  // -- blocks --------------------------------------------------------------------------------
-
-  block(layer, path, inputs, fields) {
-    const block = this.program.blocks[layer.block];
-    if (!block) return inputs[0];
-    const params = this.parameters(block.params, layer, fields);
-    const bound = {};
-    block.inputs.forEach((name, i) => {
-      bound[name] = inputs[layer.fromNames ? layer.fromNames.indexOf(name) : Math.min(i, inputs.length - 1)] ?? inputs[0];
-    });
-    const info = { ...layer.info, title: layer.info.title ?? block.title };
-    this.begin(path, "block", inputs, info, { definition: layer.block, layer, params, written: fields.written });
-    const [first] = Object.values(bound);
-    const frame = { params, inputs: bound, sizesHold: paper(this.nodes.get(first).shape) === block.inputSize };
-    return this.end(this.chain(block.layers, new Scope(`${path}.`, frame), first).at(-1));
-  }
-
-  /** A value for each parameter of a block's instance; `layer` and `fields` are its own. */
-  parameters(declared, layer, fields) {
-    const out = {};
-    for (const param of declared) {
-      const key = `with.${param.name}`;
-      const given = fields.raw(key);
-      out[param.name] = given === null ? this.defaultOf(param, out) : this.argument(param, key, given, layer, fields);
-    }
-    return out;
-  }
-
-  argument(param, key, given, layer, fields) {
-    const value = isExpr(given) ? fields.evaluate(given, "with") : given;
-    if (isExpr(given)) fields.written[param.name] = given.x;
-    if (value === null) return null;
-    const [coerced, complaint] = coerce(param.type, value);
-    if (complaint) {
-      const shown = isExpr(given) ? given.x : showValue(given);
-      const message = `\`${param.name}\` = ${shown} ${complaint}; it is of type ${param.type}`;
-      this.report.add({ code: "bad-value", message, at: placeOf(layer, key) });
-    }
-    return coerced;
-  }
-
-  /** The default of a parameter; it may be a formula over the ones before it. */
-  defaultOf(param, known) {
-    if (!isExpr(param.default)) return param.default;
-    const layer = { id: `param.${param.name}`, what: `parameter \`${param.name}\``, fields: { default: param.default }, at: param.at };
-    const fields = new Fields(layer, (name) => known[name], this.report, this.overrides);
-    const value = fields.evaluate(param.default, "default");
-    return value === null ? null : coerce(param.type, value)[0];
-  }
-
-  // -- sizes and sharing ---------------------------------------------------------------------
-
-  /** Compare a printed size with the computed one, or fall back on it after an error. */
-  checkSize(layer, tensor, scope) {
-    if (!layer.info.size || !scope.frame.sizesHold) return;
-    const node = this.nodes.get(tensor);
-    if (node.shape.includes(null)) {
-      const numbers = layer.info.size.split("x").map(Number);
-      node.shape = [numbers.at(-1), ...numbers.slice(0, -1)];
-    } else if (isKnown(node.shape) && paper(node.shape) !== layer.info.size) {
-      const message = `\`${tensor}\` gives ${paper(node.shape)}, the size that is stated is ${layer.info.size}`;
-      const help = "correct the layers, or the stated size";
-      this.report.add({ code: "wrong-size", message, at: placeOf(layer, "size"), help });
-    }
-  }
-
-  shareParameters(layer, path, scope, before) {
-    const [head, ...rest] = layer.share.split(".");
-    const owner = scope.find(head) && [scope.find(head).path, ...rest].join(".");
-    if (!owner || owner === path) return;
-    for (const [name, node] of this.nodes) {
-      if (before.has(name) || !hasParameters(node.op)) continue;
-      const twin = this.nodes.get(owner + name.slice(path.length));
-      const alike = twin && JSON.stringify(this.signature(node)) === JSON.stringify(this.signature(twin));
-      if (!alike) {
-        const message = `\`${name}\` cannot use the parameters of \`${owner + name.slice(path.length)}\`: they are not alike`;
-        const help = "sharing layers need the same op, attributes and input channels";
-        this.report.add({ code: "share-mismatch", message, at: placeOf(layer, "share"), help });
-        return;
-      }
-      node.share = twin.share ?? twin.name;
-    }
-  }
-
-  signature(node) {
-    return [node.op, node.inputs.map((i) => this.nodes.get(i).shape[0])];
-  }
 }
 
 const isTransparent = (layer) => layer.name === null && layer.fields.repeat === undefined;
 
-/** The order in which a list's layers can be lowered: each after those that it reads. */
-function loweringOrder(layers, names) {
-  const place = new Map(names.map((name, i) => [name, i]));
-  const reads = layers.map((layer, i) => {
-    const refs = layer.from ?? null;
-    const found = (refs ?? []).map((r) => place.get(r.split(".")[0])).filter((j) => j !== undefined);
-    return (refs === null || refs.includes("prev")) && i ? [...found, i - 1] : found;
-  });
-  const order = [];
-  const waiting = new Set(layers.keys());
-  while (waiting.size) {
-    const next = [...waiting].find((i) => reads[i].every((j) => !waiting.has(j))) ?? [...waiting][0];
-    waiting.delete(next);
-    order.push(next);
-  }
-  return order;
+/** The order in which a list's layers are lowered; a layer says its turn where it is not its place. */
+function loweringOrder(layers) {
+  const turn = (i) => layers[i].turn ?? i;
+  return [...layers.keys()].sort((a, b) => turn(a) - turn(b));
 }

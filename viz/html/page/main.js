@@ -3,15 +3,6 @@
 Object.assign(App.prototype, {
   /** Everything that can be found: the boxes of the figure with every block open. */
   searchIndex() {
-    this.layers = new Map();
-    const remember = (layers) => layers.forEach((layer) => {
-      this.layers.set(layer.id, layer);
-      layer.info.layer = layer;
-      for (const [, chain] of layer.branches ?? []) remember(chain);
-      for (const chain of [layer.layers, layer.body, layer.shortcut]) if (chain) remember(chain);
-    });
-    remember(this.program.layers);
-    Object.values(this.program.blocks).forEach((block) => remember(block.layers));
     const all = new Set([...this.graph.regions.values()].filter((r) => r.kind === "block").map((r) => r.name));
     const { items } = new Arranging(this.program, this.graph, all).figure();
     const index = [];

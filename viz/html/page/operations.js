@@ -22,12 +22,16 @@ function onlyVector(shapes, what, needs, help) {
   throw new ShapeError(`${needs} needs a vector, it receives the map ${tuple(shape)}`, "not-a-vector", help);
 }
 
-function checkRoom(shape, kernel, least, out, what) {
+function checkRoom(shape, op, out, what, help = "") {
+  const { kernel, dilation = [1, 1] } = op;
+  const least = leastWindow(op);
+  const reach = kernel.map((k, axis) => dilation[axis] * (k - 1) + 1).join("x");
+  const dilated = dilation.some((d) => d !== 1) ? `, ${reach} with its dilation,` : "";
   shape.slice(1).forEach((size, axis) => {
     const tooSmall = typeof size === "number" && size < least[axis];
     if (tooSmall || (typeof out[axis] === "number" && out[axis] < 1)) {
       const grid = shape.slice(1).map(showDim).join("x");
-      throw new ShapeError(`${what} of ${kernel[0]}x${kernel[1]} has no room on a ${grid} grid`, "empty-output");
+      throw new ShapeError(`${what} of ${kernel[0]}x${kernel[1]}${dilated} has no room on a ${grid} grid`, "empty-output", help);
     }
   });
 }
@@ -62,7 +66,7 @@ function inferConv(op, shapes) {
   const shape = onlyMap(shapes, "a convolution");
   checkGroups(op, shape);
   const out = windowGrid(shape, op);
-  checkRoom(shape, op.kernel, leastWindow(op), out, "a kernel");
+  checkRoom(shape, op, out, "a kernel");
   return [op.filters || null, ...out];
 }
 
@@ -70,7 +74,10 @@ function inferPool(op, shapes) {
   const shape = onlyMap(shapes, "pooling");
   checkPoolPadding(op);
   const out = windowGrid(shape, op);
-  checkRoom(shape, op.kernel, leastWindow(op), out, "a pooling window");
+  const help = op.kind === "MaxPool2d"
+    ? "`global_max_pool: true` takes the maximum of a map of any size"
+    : "`global_avg_pool: true` takes the mean of a map of any size";
+  checkRoom(shape, op, out, "a pooling window", help);
   return [shape[0], ...out];
 }
 

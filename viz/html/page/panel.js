@@ -37,7 +37,7 @@ const placeText = (program, at) => (at && at[1] ? `${program.files[at[0]] ?? ""}
 
 /** A number field with a slider; `change` is called with the text of a field that a user changed. */
 function numberControl({ id, label, hint, least, most, step = 1, change, reset }) {
-  const field = html("input", { id, type: "number", min: least, step, inputmode: "decimal", "aria-describedby": hint ? `${id}-hint` : null });
+  const field = html("input", { id, type: "number", min: least, step: step === 1 ? 1 : "any", inputmode: "decimal", "aria-describedby": hint ? `${id}-hint` : null });
   const slider = html("input", { type: "range", min: least, max: most, step, tabindex: "-1", "aria-hidden": "true" });
   field.addEventListener("input", () => change(field.value));
   slider.addEventListener("input", () => change(slider.value));
@@ -102,7 +102,8 @@ function stageTable(rows, choose) {
   const body = rows.map((row) => html(
     "tr", {},
     html("th", { scope: "row" }, html("button", { type: "button", onclick: () => choose(row.id) }, row.label)),
-    ...[row.output, grouped(row.parameters), grouped(row.macs)].map((t) => html("td", {}, t)),
+    ...[row.output, grouped(row.parameters)].map((t) => html("td", {}, t)),
+    html("td", { title: grouped(row.macs) }, scaled(row.macs)),
   ));
   return html("table", {}, html("thead", {}, head), html("tbody", {}, ...body));
 }

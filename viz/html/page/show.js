@@ -50,15 +50,13 @@ Object.assign(App.prototype, {
   factsOf(item) {
     const { nodes } = this.graph;
     const { parameters, macs } = this.sumOf(item.members);
-    const inside = new Set(item.members);
-    const sources = [...new Set(item.members.flatMap((m) => nodes.get(m)?.inputs ?? []).filter((i) => !inside.has(i)))];
     const definition = this.program.blocks[item.region?.definition];
     const cites = [...new Set([citeText(item.info?.cite), citeText(definition?.cite)].filter(Boolean))];
     const written = Object.entries(item.main?.written ?? {}).map(([field, text]) => `${field}: ${text}`);
     const params = Object.entries(item.region?.params ?? {}).map(([name, value]) => `${name} = ${value === null ? "?" : showValue(value)}`);
     return facts([
       ["Output", paper(nodes.get(item.output).shape)],
-      ["Input", sources.slice(0, item.times > 1 ? 1 : 8).map((s) => paper(nodes.get(s).shape)).join(", ")],
+      ["Input", this.inputsOf(item)],
       ["Parameters", grouped(parameters) + share(parameters, this.totals.parameters)],
       ["MACs", grouped(macs) + share(macs, this.totals.macs)],
       ["Copies", item.times > 1 ? `${item.times}, counted together` : ""],
@@ -70,6 +68,21 @@ Object.assign(App.prototype, {
       ["Spec", placeText(this.program, item.info?.at)],
       ["Defined", definition ? placeText(this.program, definition.at) : ""],
     ]);
+  },
+
+  /** The sizes of what a box reads, or its first copy: 3 x 35x35x32. */
+  inputsOf(item) {
+    const { nodes } = this.graph;
+    const own = [item, ...(item.guests ?? [])].flatMap((i) => (i.members.length ? namesIn(this.graph, i.id) : [i.output]));
+    const inside = new Set(item.members);
+    const sources = new Set(own.flatMap((name) => nodes.get(name).inputs).filter((name) => !inside.has(name)));
+    if (!item.members.length) sources.add(item.output);
+    const counts = new Map();
+    for (const source of sources) {
+      const size = paper(nodes.get(source).shape);
+      counts.set(size, (counts.get(size) ?? 0) + 1);
+    }
+    return [...counts].map(([size, count]) => (count > 1 ? `${count} x ${size}` : size)).join(", ");
   },
 
   noteOf(item) {

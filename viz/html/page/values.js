@@ -25,7 +25,7 @@ class Fields {
   }
 
   /** The value of a formula; null where it is wrong (reported) or unknown. */
-  evaluate(formula, field) {
+  evaluate(formula, field, whose = this.whose(field)) {
     if (!isExpr(formula)) return formula;
     this.written[field] = formula.x;
     try {
@@ -34,7 +34,7 @@ class Fields {
       if (error instanceof Unknown) return null;
       if (!(error instanceof ExprError)) throw error;
       const code = error.message.includes("unknown name") ? "unknown-parameter" : "bad-expression";
-      this.report.add({ code, message: `${this.whose(field)}: ${error.message}`, at: placeOf(this.layer, field) });
+      this.report.add({ code, message: `${whose}: ${error.message}`, at: placeOf(this.layer, field) });
       return null;
     }
   }
@@ -60,8 +60,10 @@ class Fields {
   number(field) {
     const formula = this.raw(field);
     const value = this.evaluate(formula, field);
-    if (value === null || isNumber(value)) return value === null ? null : asFloat(value);
-    return this.refuse(field, formula, value, "is not a number");
+    if (value === null) return null;
+    if (!isNumber(value)) return this.refuse(field, formula, value, "is not a number");
+    if (Math.abs(asFloat(value)) > 1e30) return this.refuse(field, formula, value, "is out of bounds");
+    return asFloat(value);
   }
 
   pair(field, least = 1, raw = this.raw(field)) {

@@ -1,0 +1,82 @@
+"""Values and formulas of a spec -> JSON: exact fractions, syntax trees, words as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from pydantic_core import PydanticCustomError
+
+from compiler.expr import Expr, ExprError, Term, Unknown, Value, evaluate
+from compiler.fields import read_formula
+from compiler.spec import BrokenParam, ParamSpec
+from compiler.values import coerce
+
+
+def differs(param: ParamSpec, value: Value) -> bool:
+    """True where a value is not the default; a formula's value is not known here."""
+    if isinstance(param, BrokenParam):
+        return False
+    default, complaint = coerce(param.type, param.default)
+    return not complaint and default != value
+
+
+def formula_of(written: Any) -> Any:
+    """Return an argument as an expression where it is one, else as it is written."""
+    if not isinstance(written, str):
+        return written
+    try:
+        return read_formula(written)
+    except PydanticCustomError:
+        return written
+
+
+def argument_of(type: str, written: Any) -> Any:
+    """Return an argument as a word of its type where it is one, else as a formula."""
+    is_word = type in ("padding", "activation", "kernel") and not coerce(type, written)[1]
+    return written if type == "text" or is_word else formula_of(written)
+
+
+def default_of(param: ParamSpec) -> Any:
+    """Return a parameter's default: a value of its type, or a formula over those before it."""
+    value, complaint = coerce(param.type, param.default)
+    if complaint and isinstance(param.default, str):
+        return encode(formula_of(param.default))
+    return plain(value)
+
+
+def value_of(written: Any, arguments: Mapping[str, Value]) -> Value:
+    """Return what a default that is a formula comes to, None where it is none or is wrong."""
+    formula = formula_of(written)
+    if not isinstance(formula, Expr):
+        return None
+    try:
+        return evaluate(formula, lambda name: arguments[name])
+    except (ExprError, Unknown, KeyError):
+        return None
+
+
+def encode(value: Any) -> Any:
+    """Return a field's value as JSON: fractions as {q}, formulas as {x: text, t: tree}."""
+    if isinstance(value, Expr):
+        return {"x": value.text, "t": _tree(value.root)}
+    if isinstance(value, tuple | list):
+        return [encode(v) for v in value]
+    return plain(value)
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON: a fraction as {q: [numerator, denominator]}, a pair as a list."""
+    if isinstance(value, Fraction):
+        return {"q": [str(value.numerator), str(value.denominator)]}
+    if isinstance(value, tuple):
+        return list(value)
+    return value if isinstance(value, bool | int | str) else None
+
+
+def _tree(term: Term) -> list[Any]:
+    if term.kind in ("number", "name"):
+        return [term.kind, term.text]
+    head = ["call", term.text] if term.kind == "call" else [term.kind]
+    return [*head, *map(_tree, term.args)]

@@ -1,0 +1,81 @@
+"""A layer of a spec in parts: its own fields, what it reads, its name, the layers inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from compiler.naming import automatic_name, node_name
+from compiler.source import Mapping as YamlMapping
+from compiler.spec import (
+    COMMON,
+    AddLayer,
+    BranchesLayer,
+    ConcatLayer,
+    DropoutLayer,
+    Layer,
+    LayersLayer,
+    MultiplyLayer,
+    ResidualLayer,
+    SplitLayer,
+)
+from viz.html.formulas import formula_of
+
+Json = dict[str, Any]
+JOINS = frozenset(("concat", "add", "multiply"))
+NESTED = frozenset(("branches", "split", "layers", "residual", "block", "join", "arguments"))
+STRUCTURE = JOINS | NESTED | {"dropout", "word"}
+"""Fields of layers that are written in another way than as a value."""
+
+
+def fields_of(layer: Layer, default: Layer | None) -> Iterable[tuple[str, Any]]:
+    """Yield the fields of a layer that are no structure: its own, else the network's."""
+    if isinstance(layer, DropoutLayer) and isinstance(layer.dropout, dict):
+        yield from ((word, formula_of(rate)) for word, rate in layer.dropout.items())
+    if isinstance(layer, ResidualLayer):
+        yield "activation", layer.residual.activation
+        if layer.residual.scale is not None:
+            yield "scale", layer.residual.scale
+    for field in type(layer).model_fields:
+        if field in STRUCTURE or field in COMMON:
+            continue
+        value = getattr(layer, field)
+        if default is not None and not layer.says(field) and default.says(field):
+            value = getattr(default, field)
+        if value is not None:
+            yield field, value
+
+
+def reads_of(layer: Layer) -> Json:
+    """Return the names that a layer reads; for a block's mapping also the inputs they are for."""
+    if isinstance(layer, ConcatLayer | AddLayer | MultiplyLayer):
+        return {"from": list(getattr(layer, layer.op))}
+    given = layer.common.inputs
+    if given is None:
+        return {}
+    if isinstance(given, dict):
+        return {"from": [str(r) for r in given.values()], "fromNames": [str(k) for k in given]}
+    return {"from": [str(r) for r in (given if isinstance(given, list) else [given])]}
+
+
+def automatic_name_of(layer: Layer) -> str | None:
+    """Return the name that a layer gets when it is given none, None for an unnamed scope."""
+    node = layer._node
+    if isinstance(layer, BrokenLayer):
+        return node_name(node) if node is not None else None
+    principal = node.get(layer.op) if isinstance(node, YamlMapping) else None
+    return automatic_name(layer.op, principal)
+
+
+def layers_in(layers: Iterable[Layer]) -> Iterable[Layer]:
+    """Yield the layers of a list and of the structure inside it, without the blocks' own."""
+    for layer in layers:
+        yield layer
+        if isinstance(layer, BranchesLayer | SplitLayer):
+            chains = layer.branches if isinstance(layer, BranchesLayer) else layer.split
+            for chain in chains.values():
+                yield from layers_in(chain)
+        elif isinstance(layer, LayersLayer):
+            yield from layers_in(layer.layers)
+        elif isinstance(layer, ResidualLayer):
+            yield from layers_in([*(layer.residual.body or []), *(layer.residual.shortcut or [])])

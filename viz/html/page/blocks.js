@@ -1,0 +1,92 @@
+// Instances of blocks, stated sizes, shared parameters: the second half of the lowering.
+
+Object.assign(Lowering.prototype, {
+  // -- blocks --------------------------------------------------------------------------------
+
+  block(layer, path, inputs, fields) {
+    const block = this.program.blocks[layer.block];
+    if (!block) return this.unknown(path, inputs.slice(0, 1), layer.info);
+    const params = this.parameters(block.params, layer, fields);
+    const bound = {};
+    block.inputs.forEach((name, i) => {
+      bound[name] = inputs[layer.fromNames ? layer.fromNames.indexOf(name) : Math.min(i, inputs.length - 1)] ?? inputs[0];
+    });
+    const info = { ...layer.info, title: layer.info.title ?? block.title };
+    this.begin(path, "block", inputs, info, { definition: layer.block, layer, params, written: fields.written });
+    const [first] = Object.values(bound);
+    const frame = { params, inputs: bound, sizesHold: paper(this.nodes.get(first).shape) === block.inputSize };
+    return this.end(this.chain(block.layers, new Scope(`${path}.`, frame), first).at(-1));
+  },
+
+  /** A value for each parameter of a block's instance; `layer` and `fields` are its own. */
+  parameters(declared, layer, fields) {
+    const out = {};
+    for (const param of declared) {
+      const key = `with.${param.name}`;
+      const given = fields.raw(key);
+      if (param.type === "broken") out[param.name] = null;
+      else out[param.name] = given === null ? this.defaultOf(param, out) : this.argument(param, key, given, layer, fields);
+    }
+    return out;
+  },
+
+  argument(param, key, given, layer, fields) {
+    const whose = `\`${param.name}\` of block \`${layer.block}\``;
+    const value = isExpr(given) ? fields.evaluate(given, key, whose) : given;
+    if (value === null) return null;
+    const [coerced, complaint] = coerce(param.type, value);
+    if (complaint) {
+      const written = isExpr(given) && given.x !== showValue(value) ? `${given.x} = ` : "";
+      const message = `${whose} = ${written}${showValue(value)} ${complaint}; it is of type ${param.type}`;
+      this.report.add({ code: "bad-value", message, at: placeOf(layer, key) });
+    }
+    return coerced;
+  },
+
+  /** The default of a parameter; it may be a formula over the ones before it. */
+  defaultOf(param, known) {
+    if (!isExpr(param.default)) return param.default;
+    const layer = { id: `param.${param.name}`, what: `parameter \`${param.name}\``, fields: { default: param.default }, at: param.at };
+    const fields = new Fields(layer, (name) => known[name], this.report, this.overrides);
+    const value = fields.evaluate(param.default, "default");
+    return value === null ? null : coerce(param.type, value)[0];
+  },
+
+  // -- sizes and sharing ---------------------------------------------------------------------
+
+  /** Compare a printed size with the computed one, or fall back on it after an error. */
+  checkSize(layer, tensor, scope) {
+    if (!layer.info.size || !scope.frame.sizesHold) return;
+    const node = this.nodes.get(tensor);
+    if (node.shape.includes(null)) {
+      const numbers = layer.info.size.split("x").map(Number);
+      node.shape = [numbers.at(-1), ...numbers.slice(0, -1)];
+    } else if (isKnown(node.shape) && paper(node.shape) !== layer.info.size) {
+      const message = `\`${tensor}\` gives ${paper(node.shape)}, the size that is stated is ${layer.info.size}`;
+      const help = "correct the layers, or the stated size";
+      this.report.add({ code: "wrong-size", message, at: placeOf(layer, "size"), help });
+    }
+  },
+
+  shareParameters(layer, path, scope, before) {
+    const [head, ...rest] = layer.share.split(".");
+    const owner = scope.find(head) && [scope.find(head).path, ...rest].join(".");
+    if (!owner || owner === path) return;
+    for (const [name, node] of this.nodes) {
+      if (before.has(name) || !hasParameters(node.op)) continue;
+      const twin = this.nodes.get(owner + name.slice(path.length));
+      const alike = twin && JSON.stringify(this.signature(node)) === JSON.stringify(this.signature(twin));
+      if (!alike) {
+        const message = `\`${name}\` cannot use the parameters of \`${owner + name.slice(path.length)}\`: they are not alike`;
+        const help = "sharing layers need the same op, attributes and input channels";
+        this.report.add({ code: "share-mismatch", message, at: placeOf(layer, "share"), help });
+        return;
+      }
+      node.share = twin.share ?? twin.name;
+    }
+  },
+
+  signature(node) {
+    return [node.op, node.inputs.map((i) => this.nodes.get(i).shape[0])];
+  },
+});
