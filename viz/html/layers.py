@@ -11,6 +11,7 @@ from compiler.spec import (
     COMMON,
     AddLayer,
     BranchesLayer,
+    BrokenLayer,
     ConcatLayer,
     DropoutLayer,
     Layer,
