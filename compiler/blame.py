@@ -12,6 +12,8 @@ from compiler.ops import Add, Concat, Conv2d, Linear, Multiply, Op
 from compiler.ops.merge import majority
 from compiler.shapes import Shape, ShapeError, show
 
+STEPS_BACK = 1000
+"""Layers that are followed back."""
 STEPS = 6
 """Layers that are named on the way to a bad shape."""
 
@@ -31,6 +33,8 @@ def blame(
     notes = [f"`{source.name}` gives {source.shape}"] if source else []
     if source is not None and error.code == "empty-output":
         notes = [_grid_history(source, nodes)]
+    if source is not None and error.code == "groups-mismatch":
+        notes += _written(_maker(source, nodes))
     return Diagnostic(
         error.code,
         f"`{name}`: {error}",
@@ -68,13 +72,20 @@ def _blame_join(
             sorted(remarks, key=lambda r: (r.span.file != culprit.info.span.file, r.span.line))
         ),
         notes=(
-            *(f"operand {i}: {o.shape.paper} from `{o.name}`" for i, o in enumerate(operands, 1)),
+            *(_operand(i, o, nodes) for i, o in enumerate(operands, 1)),
             _difference(op, operands),
             *(f"erratum {e.id}, {e.where}: prints {e.printed}; {e.why}" for e in errata),
         ),
         help=_help(op, operands, odd, culprit, errata),
         errata=tuple(e.id for e in errata),
     )
+
+
+def _written(maker: Node) -> list[str]:
+    """Return the expression that a number of channels was written as, as a note."""
+    expr = maker.exprs.get("out_channels") or maker.exprs.get("out_features")
+    number = show(maker.shape.channels)
+    return [f"{number} = {expr.text}, the `filters` of `{maker.name}`"] if expr else []
 
 
 def _compared(op: Op, shape: Shape) -> str:
@@ -151,6 +162,10 @@ def _help(
 def _help_sum(operands: tuple[Node, ...], odd: int, culprit: Node) -> str:
     """Return how a sum can be made to close: a width, or a projection on one operand."""
     other = next(o for i, o in enumerate(operands) if i != odd)
+    if len({len(o.shape) for o in operands}) > 1:
+        return (
+            "a vector and a map do not add up: pool the map, or take the vector before its pooling"
+        )
     channels = show(other.shape.channels)
     if len({o.shape.grid for o in operands}) > 1:
         return (
@@ -164,6 +179,23 @@ def _help_sum(operands: tuple[Node, ...], odd: int, culprit: Node) -> str:
     written = culprit.exprs.get("out_channels")
     now = f" (it is `{written.text}` now)" if written else ""
     return f"set `{width}` to {channels}{now}, or {project}"
+
+
+def _operand(number: int, node: Node, nodes: Mapping[str, Node]) -> str:
+    """Return an operand with its size, and the layer that changed the grid last."""
+    text = f"operand {number}: {node.shape.paper} from `{node.name}`"
+    resized, at = None, node
+    for _ in range(STEPS_BACK):
+        if not at.inputs:
+            break
+        before = nodes[at.inputs[0]]
+        if before.shape.grid != at.shape.grid:
+            resized = before, at
+            break
+        at = before
+    if resized is None or resized[1] is node:
+        return text
+    return f"{text}, on a grid that `{resized[1].name}` made {_grid(node)} of {_grid(resized[0])}"
 
 
 def _grid_history(node: Node, nodes: Mapping[str, Node]) -> str:

@@ -25,10 +25,29 @@ def as_text(
     def paint(style: str, text: str) -> str:
         return f"{style}{text}{PLAIN}" if color else text
 
-    return "\n".join(_one(d, texts, paint) for d in diagnostics)
+    lines = _Lines(texts)
+    return "\n".join(_one(d, lines, paint) for d in diagnostics)
 
 
-def _one(found: Diagnostic, texts: Mapping[str, str], paint: Paint) -> str:
+class _Lines:
+    """The lines of the files, split once however many findings show one."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        self.texts = texts
+        self.split: dict[str, list[str]] = {}
+
+    def line(self, span: Span) -> str | None:
+        """Return the line of a place, None where its file is not at hand."""
+        text = self.texts.get(span.file)
+        if text is None or span.line < 1:
+            return None
+        lines = self.split.get(span.file)
+        if lines is None:
+            lines = self.split[span.file] = text.splitlines()
+        return lines[span.line - 1] if span.line <= len(lines) else ""
+
+
+def _one(found: Diagnostic, texts: _Lines, paint: Paint) -> str:
     style = RED if found.severity == "error" else YELLOW
     head = paint(style, f"{found.severity}[{found.code}]") + paint(BOLD, f": {found.message}")
     lines = [_wrap_head(found, head, paint, style)]
@@ -74,13 +93,13 @@ def _labelled(label: str, width: int, text: str) -> str:
 
 
 def _snippet(
-    place: Remark, texts: Mapping[str, str], paint: Paint, style: str, margin: int, names_file: bool
+    place: Remark, texts: _Lines, paint: Paint, style: str, margin: int, names_file: bool
 ) -> list[str]:
     """Return the lines that show a place: the file, the source line, the caret and what it says."""
     pad, bar = " " * margin, paint(BLUE, "|")
     arrow = paint(BLUE, "-->" if names_file else ":::")
     out = [f"{pad}{arrow} {place.span}"] if names_file else []
-    source = _line(texts, place.span)
+    source = texts.line(place.span)
     if source is None:
         return [*out, f"{pad} {paint(BLUE, '=')} note: {place.text}"] if place.text else out
     shown, before, width = _fit(source, place.span, margin)
@@ -95,14 +114,6 @@ def _snippet(
         indent = " " * min(before, max(0, WIDTH - margin - 3 - len(place.text)))
         return [*out, caret, f"{pad} {bar} {indent}{paint(style, place.text)}"]
     return [*out, f"{caret} {paint(style, place.text)}".rstrip() if place.text else caret]
-
-
-def _line(texts: Mapping[str, str], span: Span) -> str | None:
-    text = texts.get(span.file)
-    if text is None or span.line < 1:
-        return None
-    lines = text.splitlines()
-    return lines[span.line - 1] if span.line <= len(lines) else ""
 
 
 def _fit(source: str, span: Span, margin: int) -> tuple[str, int, int]:

@@ -186,7 +186,7 @@ class _Loader:
         except OSError as error:
             raise UsageError(f"{file} cannot be read: {error.strerror}") from None
         self.texts[file] = text
-        return parse_yaml(text, file)
+        return parse_yaml(text, file, self.report)
 
     def _target(self, node: Node, base: Path, chain: tuple[Path, ...], key: str) -> Path | None:
         """Return the file that an `import` or `extends` names, or None after reporting."""

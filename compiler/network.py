@@ -377,6 +377,7 @@ def _say_smallest(
     for i, found in enumerate(report.diagnostics):
         if found.code == "empty-output":
             help = f"the smallest input of this network is {text}"
+            help += f"; {found.help}" if found.help else ""
             report.diagnostics[i] = replace(found, help=help)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from compiler.errors import CompileError, Diagnostic, Remark, Span
+from compiler.errors import CompileError, Diagnostic, Remark, Report, Span
 
 MAX_DEPTH = 100
 """Levels of nesting; the deepest shipped spec has 9."""
@@ -130,15 +130,22 @@ def decode(data: bytes, file: str) -> str:
         ) from None
 
 
-def parse_yaml(text: str, file: str) -> Mapping:
+def parse_yaml(text: str, file: str, report: Report | None = None) -> Mapping:
     """Parse one YAML document whose root is a mapping.
 
     Scalars follow YAML 1.2: `no` is text, `010` is ten, `1e-3` is a number. Keys are text.
+    What is wrong without making the rest unreadable, such as a key that stands twice, goes to
+    `report` where there is one.
 
     Raises:
         CompileError: the text is not YAML, or is YAML that no spec can be.
     """
-    root = _Builder(file, text).build()
+    builder = _Builder(file, text)
+    root = builder.build()
+    if builder.found and report is None:
+        raise CompileError(builder.found)
+    for diagnostic in builder.found:
+        report.add(diagnostic) if report else None
     if root is None:
         raise fail("empty-file", "the file is empty", Span(file, 1, 1), help=_ROOT_HELP)
     if not isinstance(root, Mapping):
@@ -179,6 +186,8 @@ class _Builder:
         self.aliased = 0
         self.root: Node | None = None
         self.documents = 0
+        self.found: list[Diagnostic] = []
+        """Faults that leave the rest readable."""
 
     def build(self) -> Node | None:
         for event in self._events():
@@ -243,9 +252,12 @@ class _Builder:
         start, end = event.start_mark, event.end_mark
         return Span(self.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
 
+    def _fault(self, code: str, message: str, span: Span, **more: Any) -> None:
+        self.found.append(Diagnostic(code, message, span, **more))
+
     def _check_tag(self, event: Any) -> None:
         if event.tag and event.tag != "!":
-            raise fail(
+            self._fault(
                 "yaml-tag",
                 f"the tag `{_short(event.tag)}` is not allowed",
                 self._span(event),
@@ -253,7 +265,7 @@ class _Builder:
             )
 
     def _scalar(self, event: yaml.ScalarEvent) -> Scalar:
-        is_plain = event.style in (None, "") and not event.tag
+        is_plain = event.style in (None, "") and event.tag != "!"
         value = resolve(event.value) if is_plain else event.value
         return Scalar(value, event.value, self._span(event), not is_plain)
 
@@ -327,20 +339,23 @@ class _Builder:
 
     def _key(self, node: Node) -> Scalar:
         if not isinstance(node, Scalar):
-            raise fail("bad-key", f"a {node.kind} cannot be a key", node.span)
-        if node.value is None:
-            raise fail("bad-key", "a key is empty", node.span)
+            self._fault("bad-key", f"a {node.kind} cannot be a key", node.span)
+            return Scalar(None, "", node.span, quoted=False)
+        if node.value is None and not node.quoted:
+            self._fault("bad-key", "a key is empty", node.span)
         return node
 
     def _mapping(self, top: _Open, span: Span) -> Mapping:
         own: dict[str, Entry] = {}
         merged: list[Mapping] = []
         for key, node in zip(top.keys, top.items, strict=True):
+            if key.value is None:
+                continue
             if key.text == "<<" and not key.quoted:
                 merged.extend(self._merged(node))
                 continue
             if key.text in own:
-                raise fail(
+                self._fault(
                     "duplicate-key",
                     f"the key `{_short(key.text)}` stands twice in one mapping "
                     f"(lines {own[key.text].key_span.line} and {key.span.line})",
@@ -348,6 +363,7 @@ class _Builder:
                     remarks=(Remark(own[key.text].key_span, "it stands here first"),),
                     help="keep one of the two",
                 )
+                continue
             own[key.text] = Entry(key.span, node)
         for base in merged:
             for name, entry in base.entries.items():
@@ -358,7 +374,7 @@ class _Builder:
         items = node.items if isinstance(node, Sequence) else (node,)
         out = [item for item in items if isinstance(item, Mapping)]
         if len(out) != len(items):
-            raise fail("bad-merge", "`<<` takes a mapping or a list of mappings", node.span)
+            self._fault("bad-merge", "`<<` takes a mapping or a list of mappings", node.span)
         return out
 
 

@@ -80,7 +80,13 @@ def padding_text(pads: Pads | str) -> str:
 
 
 def check_window(
-    shape: Shape, kernel: tuple[int, int], least: tuple[int, int], out: tuple[Dim, Dim], what: str
+    shape: Shape,
+    kernel: tuple[int, int],
+    least: tuple[int, int],
+    out: tuple[Dim, Dim],
+    what: str,
+    dilation: tuple[int, int] = (1, 1),
+    help: str = "",
 ) -> None:
     """Refuse a window for which the map has no room.
 
@@ -91,7 +97,12 @@ def check_window(
         too_small = isinstance(size, int) and size < room
         if too_small or (isinstance(result, int) and result < 1):
             height, width = map(show, shape.grid)
+            size_text = f"{kernel[0]}x{kernel[1]}"
+            if dilation != (1, 1):
+                reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+                size_text += f", {reach[0]}x{reach[1]} with its dilation,"
             raise ShapeError(
-                f"{what} of {kernel[0]}x{kernel[1]} has no room on a {height}x{width} grid",
+                f"{what} of {size_text} has no room on a {height}x{width} grid",
                 "empty-output",
+                help,
             )

@@ -46,7 +46,9 @@ class Conv2d(Op):
         shape = one_map(inputs, "a convolution")
         self._check_groups(shape)
         out = window_grid(shape, self.kernel_size, self.stride, self.padding, self.dilation)
-        check_window(shape, self.kernel_size, self.least_grid(), out, "a kernel")
+        check_window(
+            shape, self.kernel_size, self.least_grid(), out, "a kernel", dilation=self.dilation
+        )
         return Shape((self.out_channels or None, *out))
 
     def _check_groups(self, shape: Shape) -> None:

@@ -30,7 +30,10 @@ class _WindowPool(Op):
         if self.padding != "same":
             self._check_padding(self.padding)
         out = window_grid(shape, self.kernel_size, self.stride, self.padding, ceil=self.ceil)
-        check_window(shape, self.kernel_size, self.least_grid(), out, "a pooling window")
+        help = "`global_avg_pool: true` takes the mean of a map of any size"
+        if self.kind == "MaxPool2d":
+            help = "`global_max_pool: true` takes the maximum of a map of any size"
+        check_window(shape, self.kernel_size, self.least_grid(), out, "a pooling window", help=help)
         return Shape((shape.channels, *out))
 
     def _check_padding(self, padding: Pads) -> None:
