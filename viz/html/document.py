@@ -97,8 +97,6 @@ def _finding(found: Diagnostic, files: Mapping[str, int]) -> Json:
 def _subtitle(graph: Graph, program: Json) -> Iterator[str]:
     if graph.info.cite is not None:
         yield str(graph.info.cite)
-    if graph.info.doc:
-        yield graph.info.doc
     yield program["files"][0]
 
 

@@ -27,6 +27,7 @@ class App {
     this.program.blocks = Object.assign(Object.create(null), program.blocks);
     this.root = byId("boxes");
     this.view = new View(byId("figure"));
+    this.view.covered = byId("problems");
     this.layers = layersOf(this.program);
     this.compute();
     this.first = this.graph;
@@ -34,6 +35,7 @@ class App {
     this.index = this.searchIndex();
     this.buildControls();
     this.listen();
+    this.showAbout();
     this.draw();
     this.select(this.items()[0]?.id);
     this.view.start();

@@ -51,6 +51,12 @@ function wordValue(type, text) {
   return type === "kernel" ? text.split("x").map(Number) : text;
 }
 
+/** Take a whole number that a user typed; what is none, or out of bounds, changes nothing. */
+function changeNumber(app, target, text, least) {
+  const value = readNumber(text, "int");
+  if (value !== null && value >= least && value <= 1_000_000) app.change(target, value);
+}
+
 /** Controls for an input: channels, height and width, and one slider for both of the latter. */
 function inputControls(app, input) {
   const names = ["channels", "height", "width"];
@@ -62,7 +68,7 @@ function inputControls(app, input) {
       label: names[axis],
       least: 1,
       most: mostFor(dim),
-      change: (text) => app.change(target, readNumber(text, "int") ?? undefined),
+      change: (text) => changeNumber(app, target, text, 1),
       reset: () => app.change(target, undefined),
     })];
   });
@@ -73,7 +79,7 @@ function inputControls(app, input) {
     label: "height = width",
     least: 1,
     most: mostFor(dims[1]),
-    change: (text) => app.change(both, readNumber(text, "int") ?? undefined),
+    change: (text) => changeNumber(app, both, text, 1),
     reset: () => app.change(both, undefined),
   })]);
   return controls;
@@ -93,7 +99,12 @@ function* adjustableLayers(program, layers = program.layers, seen = new Set()) {
   }
 }
 
-const titleOf = (program, layer) => layer.info.title ?? program.blocks[layer.block]?.title ?? layer.name ?? layer.op;
+/** The title of a layer; with its name where several layers have the same one. */
+function titleOf(program, layer, all) {
+  const title = (l) => l.info.title ?? program.blocks[l.block]?.title ?? l.name ?? l.op;
+  const isAlone = all.filter((other) => title(other) === title(layer)).length === 1;
+  return isAlone || !layer.name ? title(layer) : `${title(layer)} (${layer.name})`;
+}
 
 function layerControls(app, layer) {
   const controls = [];
@@ -104,7 +115,7 @@ function layerControls(app, layer) {
       label: "repeat",
       least: 0,
       most: mostFor(app.valueOf(target)),
-      change: (text) => app.change(target, readNumber(text, "int") ?? undefined),
+      change: (text) => changeNumber(app, target, text, 0),
       reset: () => app.change(target, undefined),
     })]);
   }

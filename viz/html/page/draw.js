@@ -38,7 +38,12 @@ function drawArrow({ points, failed, shape }) {
     svg("path", { d: `M${line}` }),
     svg("polygon", { points: corners.map((p) => p.map(round2).join(",")).join(" ") }),
   ];
-  if (failed) parts.push(svg("text", { x: (x0 + x1) / 2 + 4, y: (y0 + y1) / 2 - 4, class: "flow" }, paper(shape)));
+  if (failed) {
+    // Above a slanted line, on the side that it leans away from.
+    const side = x1 > x0 ? -1 : 1;
+    const place = { x: (x0 + x1) / 2 + 7 * side, y: (y0 + y1) / 2 + 2, "text-anchor": side < 0 ? "end" : "start" };
+    parts.push(svg("text", { ...place, class: "flow" }, paper(shape)));
+  }
   return svg("g", { class: failed ? "arrow failed" : "arrow" }, ...parts);
 }
 

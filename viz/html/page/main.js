@@ -50,7 +50,8 @@ Object.assign(App.prototype, {
       return [target, paramControl(this, param, `param-${param.name}`, target)];
     });
     add("Network", settings);
-    for (const layer of adjustableLayers(this.program)) add(titleOf(this.program, layer), layerControls(this, layer));
+    const layers = [...adjustableLayers(this.program)];
+    for (const layer of layers) add(titleOf(this.program, layer, layers), layerControls(this, layer));
     byId("controls").append(...groups);
   },
 

@@ -121,6 +121,15 @@ Object.assign(App.prototype, {
     control.update({ value, isChanged: this.isChanged(target), isOff: value === null && target.kind === "field" });
   },
 
+  /** What the spec says of the whole network. */
+  showAbout() {
+    const { doc, info, errata } = this.program;
+    const notes = info.errata.filter((id) => errata[id]).map((id) => erratumNote(id, errata[id]));
+    const words = doc ? [html("p", {}, doc)] : [];
+    byId("about").hidden = !words.length && !notes.length;
+    byId("about").replaceChildren(html("h2", {}, "About"), ...words, ...notes);
+  },
+
   showTable() {
     const overview = new Arranging(this.program, this.graph, new Set()).figure();
     const rows = [...walk(overview.items)].filter((i) => i.type === "box").map((item) => ({

@@ -29,6 +29,13 @@ class View {
     return { width: this.element.clientWidth || 800, height: this.element.clientHeight || 600 };
   }
 
+  /** The room that is not under the notice at the lower edge; `covered` is that notice. */
+  get clearRoom() {
+    const { width, height } = this.room;
+    const notice = this.covered?.offsetHeight ?? 0;
+    return { width, height: Math.max(height / 3, height - notice) };
+  }
+
   apply() {
     const { width, height } = this.room;
     const seen = [this.x, this.y, width / this.scale, height / this.scale];
@@ -43,7 +50,7 @@ class View {
 
   /** Show as much as can be read, from the input upwards. */
   start() {
-    const { width, height } = this.room;
+    const { width, height } = this.clearRoom;
     const whole = Math.min(width / this.size.width, height / this.size.height, 1.5);
     const scale = Math.max(whole, Math.min(0.75, width / this.size.width));
     this.glide(this.size.width / 2 - width / scale / 2, scale > whole ? this.size.height - height / scale : this.size.height / 2 - height / scale / 2, scale);
@@ -51,14 +58,14 @@ class View {
 
   /** Bring an area into the middle, as large as it fits up to `most`. */
   moveTo(area, most) {
-    const { width, height } = this.room;
+    const { width, height } = this.clearRoom;
     const scale = Math.max(LEAST_SCALE, Math.min(most, width / area.width, height / area.height));
     this.glide(area.x + area.width / 2 - width / scale / 2, area.y + area.height / 2 - height / scale / 2, scale);
   }
 
   /** Move as little as is needed to see an area, zooming out where it does not fit. */
   reveal(area, margin = 24) {
-    const { width, height } = this.room;
+    const { width, height } = this.clearRoom;
     const scale = Math.max(Math.min(this.scale, width / (area.width + 2 * margin), height / (area.height + 2 * margin)), Math.min(this.scale, 0.35));
     const [wide, high] = [width / scale, height / scale];
     const shift = (at, room, low, size) => Math.min(Math.max(at, low + size + margin - room), low - margin);
