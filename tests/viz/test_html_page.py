@@ -153,6 +153,18 @@ def test_open_figure_has_no_overlaps_and_nothing_is_clipped(show, spec):
     assert bad == []
 
 
+@pytest.mark.parametrize("is_open", [False, True])
+@pytest.mark.parametrize("spec", ["inception_v4", "released/inception_resnet_v2_slim"])
+def test_every_operation_is_in_exactly_one_box(show, spec, is_open):
+    graph, _, loaded = draft_graph(spec)
+    page = show(render_html(graph, loaded))
+    page.evaluate(f"netdraft.setAll({json.dumps(is_open)})")
+    members = page.evaluate(
+        "netdraft.items().filter(i => i.type === 'box').flatMap(i => i.members)"
+    )
+    assert sorted(members) == sorted(graph.nodes)
+
+
 def test_search_finds_inside_closed_blocks(show):
     page = show(page_of(V4))
     page.keyboard.press("/")
@@ -256,8 +268,8 @@ def test_page_fits_the_window(show, width, height):
     assert figure["height"] > 300
 
 
-def test_print_shows_the_whole_figure(show):
-    page = show(page_of(V4))
+def test_print_shows_the_whole_figure_on_white(show):
+    page = show(page_of(V4), color_scheme="dark")
     page.get_by_role("button", name="Zoom in").click(click_count=3)
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
@@ -267,6 +279,7 @@ def test_print_shows_the_whole_figure(show):
         page.evaluate("[netdraft.view.size.width, netdraft.view.size.height]"), abs=0.01
     )
     assert page.locator("#controls").is_hidden()
+    assert page.locator("h1").evaluate("e => getComputedStyle(e).color") == "rgb(28, 36, 48)"
     assert len(page.pdf()) > 10_000
 
 

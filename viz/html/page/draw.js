@@ -17,7 +17,9 @@ function svg(tag, attributes = {}, ...children) {
 function drawFigure(root, figure, describe) {
   const items = [...walk(figure.items)].filter((i) => i.type !== "parallel");
   const groups = items.filter((i) => i.type === "group");
-  const back = svg("g", { "aria-hidden": "true" }, ...groups.map(drawFrame), ...figure.arrows.map(drawArrow));
+  const drawn = new Set();
+  const arrows = figure.arrows.map((arrow) => drawArrow(arrow, drawn));
+  const back = svg("g", { "aria-hidden": "true" }, ...groups.map(drawFrame), ...arrows);
   root.replaceChildren(back, ...items.map((item) => drawItem(item, describe(item))));
 }
 
@@ -25,17 +27,20 @@ function drawFrame({ area, failed }) {
   return svg("rect", { class: failed ? "frame failed" : "frame", x: area.x, y: area.y, width: area.width, height: area.height, rx: 5 });
 }
 
-function drawArrow({ points, failed, shape }) {
+/** An arrow; a piece that another one has `drawn` already is not drawn again, it would look bold. */
+function drawArrow({ points, failed, shape }, drawn) {
   const [[x0, y0], [x1, y1]] = points.slice(-2);
   const length = Math.hypot(x1 - x0, y1 - y0) || 1;
   const [ux, uy] = [(x1 - x0) / length, (y1 - y0) / length];
   const reach = Math.min(HEAD_LENGTH, 0.8 * length);
   const [bx, by] = [x1 - reach * ux, y1 - reach * uy];
   const half = HEAD_WIDTH / 2;
-  const line = [...points.slice(0, -1), [bx, by]].map(([x, y]) => `${round2(x)} ${round2(y)}`).join(" L");
+  const stops = [...points.slice(0, -1), [bx, by]].map(([x, y]) => `${round2(x)} ${round2(y)}`);
+  const pieces = stops.slice(1).map((stop, i) => `M${stops[i]} L${stop}`).filter((p) => failed || !drawn.has(p));
+  pieces.forEach((piece) => drawn.add(piece));
   const corners = [[x1, y1], [bx - half * uy, by + half * ux], [bx + half * uy, by - half * ux]];
   const parts = [
-    svg("path", { d: `M${line}` }),
+    svg("path", { d: pieces.join(" ") }),
     svg("polygon", { points: corners.map((p) => p.map(round2).join(",")).join(" ") }),
   ];
   if (failed) {

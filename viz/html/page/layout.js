@@ -11,6 +11,7 @@ const COLUMN_GAP = 17;
 const FRAME_PAD = 12;
 const SIZE_GAP = 7;
 const LANE = 7;
+const LANE_GAP = 12;
 const MARGIN = 14;
 const FAN_SLOPE = 0.22;
 const FAN_LIMIT = 2.6;
@@ -212,10 +213,10 @@ function addWays(items, found, cell) {
     }
     const first = flow.from + 1;
     const last = Math.min(flow.to, items.length) - 1;
-    const clear = Math.max(...between.map((i) => i.cell.right)) + LANE;
-    const taken = lanes.filter((lane) => lane.first <= last && first <= lane.last).map((lane) => lane.x);
-    let x = clear;
-    while (taken.some((t) => Math.abs(t - x) < LANE)) x += LANE;
+    // Lanes that end where another one begins would read as one line.
+    const taken = lanes.filter((lane) => lane.first <= last + 1 && first <= lane.last + 1).map((lane) => lane.x);
+    let x = Math.max(...between.map((i) => i.cell.right)) + LANE_GAP;
+    while (taken.some((t) => Math.abs(t - x) < LANE_GAP)) x += LANE_GAP;
     lanes.push({ first, last, x });
     const bottom = cell.places[first] - ROW_GAP / 2;
     const top = cell.places[last] + items[last].cell.height + ROW_GAP / 2;

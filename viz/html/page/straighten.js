@@ -23,6 +23,15 @@ function straightenArrows(figure) {
       i = 0;
     }
     arrow.points = points;
+    leaveAside(arrow);
+  }
+}
+
+/** An arrow that goes off to a lane beside its box leaves the box's edge on that side. */
+function leaveAside({ tail, points }) {
+  const [[x, y, isGate], [next]] = points;
+  if (points.length > 2 && !tail.round && Math.abs(next - x) > tail.width / 2) {
+    points[0] = [x + Math.sign(next - x) * REACH * tail.width, y, isGate];
   }
 }
 
