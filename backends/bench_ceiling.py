@@ -1,4 +1,4 @@
-"""What a device can do at most: matrix products, copies, and the floor that follows for a network."""
+"""What a device can do at most, and the floor that follows from it for a network."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ def measure_memory(
     Raises:
         RuntimeError: the process failed; the text ends with what it said.
     """
-    command = [sys.executable, "-m", "backends.bench_process", spec, side, subject, dtype, str(batch)]
-    done = subprocess.run([*command, *settings], capture_output=True, text=True)
+    command = [sys.executable, "-m", "backends.bench_process", spec, side, subject, dtype]
+    done = subprocess.run([*command, str(batch), *settings], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"memory of {side} {subject}: {done.stderr.strip()[-400:]}")
     return Memory(**json.loads(done.stdout.strip().splitlines()[-1]))

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import torch
 
-from backends.bench_memory import MEGABYTE, resident_bytes, reset_peak
+from backends.bench_memory import MEGABYTE, reset_peak, resident_bytes
 from backends.bench_run import make_case, subjects_of
 from backends.bench_subjects import Case, Run
 from compiler.build import load_graph

@@ -39,8 +39,8 @@ def _row(row: Mapping[str, Any], batch: int, base: float, slowest: float) -> str
     ratio = f"{median / base:7.2f}" if base else " " * 7
     error = "" if row["error"] is None else f"{row['error']:.0e}"
     bar = "#" * round(12 * median / slowest)
-    text = f"{name:24}{median:9.1f}{row['best_ms']:9.1f}{1e3 * batch / median:8.1f}{ratio}  {error:8}{bar}"
-    return text.rstrip()
+    times = f"{median:9.1f}{row['best_ms']:9.1f}{1e3 * batch / median:8.1f}"
+    return f"{name:24}{times}{ratio}  {error:8}{bar}".rstrip()
 
 
 def _limits(table: Mapping[str, Any]) -> Iterator[str]:

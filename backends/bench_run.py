@@ -71,7 +71,7 @@ class Table:
         return min(rows, key=lambda row: getattr(row, quantity)) if rows else None
 
     def ratio(self, ours: str, theirs: str) -> float | None:
-        """Return the ratio of medians of a netdraft subject and a peer's, None if one is missing."""
+        """Return the ratio of medians of a netdraft subject and a peer's, None without both."""
         found = {(row.side, row.subject): row.median_ms for row in self.rows}
         a, b = found.get(("netdraft", ours)), found.get(("peer", theirs))
         return a / b if a and b else None
@@ -179,7 +179,8 @@ def _errors(case: Case, runs: dict[str, Callable[[], object]]) -> dict[str, floa
     own = case.optimized
     double = {name: value.double() for name, value in own.plain_state.items()}
     with torch.no_grad():
-        reference = _first(build_flat_module(own.plain, double)(*(x.cpu().double() for x in case.inputs)))
+        inputs = (x.cpu().double() for x in case.inputs)
+        reference = _first(build_flat_module(own.plain, double)(*inputs))
     out = {}
     for name, run in runs.items():
         if name.startswith("netdraft"):
@@ -187,7 +188,7 @@ def _errors(case: Case, runs: dict[str, Callable[[], object]]) -> dict[str, floa
             out[name] = float(difference / reference.abs().max())
             if out[name] > BOUNDS[case.dtype]:
                 bound = BOUNDS[case.dtype]
-                raise ValueError(f"{name} is {out[name]:.2g} from the reference, {bound:.2g} at most")
+                raise ValueError(f"{name} is {out[name]:.2g} off the reference, bound {bound:.2g}")
     return out
 
 

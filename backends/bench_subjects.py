@@ -5,19 +5,17 @@ from __future__ import annotations
 import copy
 import importlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from backends.engine import Optimized
 from backends.engine_targets import TARGETS, Request, build_runner
-from backends.onnx_model import build_onnx
 from backends.torch_module import build_module
 from backends.unit_scale import randomize
-from compiler.errors import BackendError
 from compiler.graph import Graph
 
 PEERS = {
@@ -82,7 +80,7 @@ def _peer_module(graph: Graph) -> tuple[nn.Module, str]:
 def netdraft_subjects(case: Case, targets: tuple[str, ...]) -> Iterator[Subject]:
     """Yield netdraft's targets."""
     for target in targets or tuple(TARGETS):
-        yield Subject(target, "netdraft", lambda target=target: _netdraft(case, target))
+        yield Subject(target, "netdraft", partial(_netdraft, case, target))
 
 
 def _netdraft(case: Case, target: str) -> Run:
@@ -94,11 +92,18 @@ def peer_subjects(case: Case) -> Iterator[Subject]:
     """Yield the peer's module in eager mode and compiled, and the runtimes on the same network."""
     layouts = {"eager": torch.contiguous_format, "channels_last": torch.channels_last}
     for name, layout in layouts.items():
-        yield Subject(name, "peer", lambda layout=layout: _eager(case, layout))
-    yield Subject("compile", "peer", lambda: _compiled(case))
-    if case.inputs[0].device.type == "cpu":
-        yield Subject("onnxruntime", "peer", lambda: _onnxruntime(case))
-        yield Subject("openvino", "peer", lambda: _openvino(case))
+        yield Subject(name, "peer", partial(_eager, case, layout))
+    yield Subject("compile", "peer", partial(_compiled, case))
+    for runtime in ("onnxruntime", "openvino", "tensorrt"):
+        yield Subject(runtime, "peer", partial(_runtime, case, runtime))
+
+
+def _runtime(case: Case, target: str) -> Run:
+    """Return a runtime on the network without our passes: its own optimiser does the work."""
+    own = case.optimized
+    request = replace(case.request, graph=own.plain, state=own.plain_state)
+    runner, inputs = build_runner(target, request), case.inputs
+    return lambda: runner(*inputs)
 
 
 def _eager(case: Case, layout: torch.memory_format) -> Run:
@@ -116,7 +121,8 @@ def _compiled(case: Case) -> Run:
 
 def _moved(case: Case, layout: torch.memory_format) -> tuple[nn.Module, tuple[Tensor, ...]]:
     device = case.inputs[0].device
-    module = copy.deepcopy(case.peer).to(device, case.dtype, memory_format=layout)
+    module: Any = copy.deepcopy(case.peer)
+    module.to(device, case.dtype, memory_format=layout)
     inputs = tuple(x.to(case.dtype).contiguous(memory_format=layout) for x in case.inputs)
     return module.eval(), inputs
 
@@ -127,45 +133,3 @@ def _without_gradients(module: Callable[..., Any], inputs: tuple[Tensor, ...]) -
             return module(*inputs)
 
     return run
-
-
-def _onnxruntime(case: Case) -> Run:
-    if case.dtype != torch.float32:
-        raise BackendError("ONNX Runtime's CPU provider computes float32")
-    try:
-        ort: Any = importlib.import_module("onnxruntime")
-    except ImportError:
-        raise BackendError("onnxruntime is not installed") from None
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
-    session = ort.InferenceSession(_plain_onnx(case), options, ["CPUExecutionProvider"])
-    names = [entry.name for entry in session.get_inputs()]
-    feed = {name: x.numpy() for name, x in zip(names, case.inputs, strict=True)}
-    return lambda: session.run(None, feed)
-
-
-def _openvino(case: Case) -> Run:
-    try:
-        openvino: Any = importlib.import_module("openvino")
-    except ImportError:
-        raise BackendError("openvino is not installed") from None
-    core = openvino.Core()
-    model = core.read_model(_plain_onnx(case))
-    model.reshape({p: list(x.shape) for p, x in zip(model.inputs, case.inputs, strict=True)})
-    precision = {torch.float32: "f32", torch.bfloat16: "bf16"}.get(case.dtype, "f16")
-    settings = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": precision,
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-    }
-    infer = core.compile_model(model, "CPU", settings).create_infer_request()
-    arrays = [np.ascontiguousarray(x.numpy()) for x in case.inputs]
-    return lambda: infer.infer(arrays)
-
-
-def _plain_onnx(case: Case) -> bytes:
-    """Return the network without our passes, so that the runtime's own optimiser does the work."""
-    own = case.optimized
-    arrays = {name: value.numpy() for name, value in own.plain_state.items()}
-    return build_onnx(own.plain, arrays, flat=True).SerializeToString()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,9 +20,9 @@ def training_subjects(case: Case, compiled: bool) -> Iterator[Subject]:
     """Yield training steps of netdraft and of the peer; `compiled` adds torch.compile."""
     modes = ["eager", "channels_last"] + ["compile"] * compiled
     for mode in modes:
-        yield Subject(mode, "netdraft", lambda mode=mode: _step(_netdraft(case), case, mode))
+        yield Subject(mode, "netdraft", partial(_step, _netdraft, case, mode))
     for mode in modes:
-        yield Subject(mode, "peer", lambda mode=mode: _step(copy.deepcopy(case.peer), case, mode))
+        yield Subject(mode, "peer", partial(_step, _peer, case, mode))
 
 
 def _netdraft(case: Case) -> nn.Module:
@@ -31,10 +32,15 @@ def _netdraft(case: Case) -> nn.Module:
     return module
 
 
-def _step(module: nn.Module, case: Case, mode: str) -> Run:
+def _peer(case: Case) -> nn.Module:
+    return copy.deepcopy(case.peer)
+
+
+def _step(make: Callable[[Case], nn.Module], case: Case, mode: str) -> Run:
     layout = torch.contiguous_format if mode == "eager" else torch.channels_last
     device = case.inputs[0].device
-    module = module.train().to(device, memory_format=layout)
+    module: Any = make(case).train()
+    module.to(device, memory_format=layout)
     inputs = tuple(x.contiguous(memory_format=layout) for x in case.inputs)
     optimizer = torch.optim.SGD(module.parameters(), lr=1e-4, momentum=0.9)
     forward: Callable[..., Any] = torch.compile(module) if mode == "compile" else module
@@ -43,7 +49,7 @@ def _step(module: nn.Module, case: Case, mode: str) -> Run:
         optimizer.zero_grad(set_to_none=True)
         with torch.autocast(device.type, case.dtype, enabled=case.dtype != torch.float32):
             loss = _loss(forward(*inputs))
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
 
     return run

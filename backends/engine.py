@@ -91,7 +91,8 @@ class Optimized:
         """
         if target not in ("auto", *TARGETS):
             raise BackendError(f"unknown target `{target}` (known: auto, {', '.join(TARGETS)})")
-        return InferenceModule(self, torch.device(device), dtype, target, LockFile(lock or _lock_path()))
+        lock_file = LockFile(lock or _lock_path())
+        return InferenceModule(self, torch.device(device), dtype, target, lock_file)
 
 
 def _lock_path() -> Path:
@@ -175,4 +176,11 @@ class InferenceModule(nn.Module):
         shapes = " ".join("x".join(map(str, x.shape)) for x in inputs)
         precision = "tf32" if self.tf32 else str(self.dtype).removeprefix("torch.")
         where = device_name(self.device)
-        return f"{self.optimized.plain.digest} | {where} | {precision} | {shapes} | torch {torch.__version__}"
+        parts = (
+            self.optimized.plain.digest,
+            where,
+            precision,
+            shapes,
+            f"torch {torch.__version__}",
+        )
+        return " | ".join(parts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -27,7 +29,7 @@ def run_cuda_graph(request: Request) -> Runner:
     _need_cuda(request, "cuda_graph")
     eager = run_eager(request)
     static = tuple(x.to(request.dtype).clone() for x in request.inputs)
-    stream = torch.cuda.Stream(request.device)
+    stream: Any = torch.cuda.Stream(request.device)  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream(request.device))
     with torch.cuda.stream(stream):
         for _ in range(_WARM_UP):  # libraries choose algorithms and make workspaces here

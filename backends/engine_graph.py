@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (its usual name)
+import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from backends.engine_short import short_convolution, short_parameters, short_variant
+from backends.native_transforms import Variant
 from backends.parameters import State, parameter_names
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node
@@ -51,18 +53,19 @@ _ACTIVATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def build_flat_module(graph: Graph, state: State) -> fx.GraphModule:
+def build_flat_module(graph: Graph, state: State, short: bool = False) -> fx.GraphModule:
     """Return the inference module of a graph, one call after the other, tensors freed early.
 
     Takes the graph's inputs in order, each (N, C, H, W), and returns its only output, or a
-    tuple of them. Parameters are buffers named as in `state`, dots as `__`.
+    tuple of them. Parameters are buffers named as in `state`, dots as `__`. With `short`, long
+    thin convolutions (1x7, 7x1) are computed as F(6, 7), with 12 products instead of 42.
 
     Raises:
         BackendError: an operation has no inference form here.
     """
     root = nn.Module()
     trace = fx.Graph()
-    builder = _Builder(graph, root, trace)
+    builder = _Builder(graph, root, trace, short)
     for name, value in state.items():
         root.register_buffer(_attribute(name), value.detach())
     for node in graph.nodes.values():
@@ -72,12 +75,16 @@ def build_flat_module(graph: Graph, state: State) -> fx.GraphModule:
     return fx.GraphModule(root, trace).eval()
 
 
+_SHORT = ("filters", "data", "output")
+
+
 def _attribute(name: str) -> str:
     return name.replace(".", "__")
 
 
 class _Builder:
-    def __init__(self, graph: Graph, root: nn.Module, trace: fx.Graph) -> None:
+    def __init__(self, graph: Graph, root: nn.Module, trace: fx.Graph, short: bool) -> None:
+        self.short = short
         self.graph = graph
         self.root = root
         self.trace = trace
@@ -113,7 +120,8 @@ class _Builder:
                 p = self.parameters(node)
                 mean, var = p["running_mean"], p["running_var"]
                 weight, bias = p.get("weight"), p.get("bias")
-                return self.call(F.batch_norm, x[0], mean, var, weight, bias, False, 0.0, node.op.eps)
+                args = (mean, var, weight, bias, False, 0.0, node.op.eps)
+                return self.call(F.batch_norm, x[0], *args)
             case Concat():
                 return self.call(torch.cat, x, 1)
             case Slice(start, stop):
@@ -123,10 +131,25 @@ class _Builder:
         return self.elementwise(node, x[0])
 
     def conv(self, node: Node, op: Conv2d, x: fx.Node, shape: Shape) -> fx.Node:
+        variant = short_variant(self.graph, node) if self.short and op.bias else None
+        if variant is not None:
+            return self.short_conv(node, x, op.pads(shape), variant)
         x, padding = self.pad(x, op.pads(shape), 0.0)
         p = self.parameters(node)
         args = (p["weight"], p.get("bias"), op.stride, padding, op.dilation, op.groups)
         return self.call(F.conv2d, x, *args)
+
+    def short_conv(self, node: Node, x: fx.Node, pads: Pads, variant: Variant) -> fx.Node:
+        owner = node.share or node.name
+        weight = self.root.get_buffer(_attribute(f"{owner}.weight"))
+        made = []
+        for part, value in zip(_SHORT, short_parameters(variant, weight), strict=True):
+            name = _attribute(f"{node.name}.{part}")
+            self.root.register_buffer(name, value)
+            made.append(self.trace.get_attr(name))
+        bias = self.parameters(node)["bias"]
+        across = variant.kernel[0] == 1
+        return self.call(short_convolution, x, *made, bias, pads, across)
 
     def pad(self, x: fx.Node, pads: Pads, fill: float) -> tuple[fx.Node, tuple[int, int]]:
         (top, bottom), (left, right) = pads

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from backends import native_library as c
+from backends.engine_targets import Request, Runner, need_cpu
 from backends.native_groups import Loop, Product
 from backends.native_plan import Choice, NativePlan, candidates, tensor_of
 from backends.native_weights import split_panels
@@ -176,3 +177,16 @@ def _chunk(count: int, least_parts: int, most: int = 1 << 30) -> int:
     """Return a task size for `count` pixels: whole register blocks, no fewer parts than asked."""
     size = min(-(-count // max(1, least_parts)), most)
     return -(-size // 24) * 24
+
+
+def run_native(request: Request) -> Runner:
+    """Run the project's own kernels: float32, or bfloat16 products on float32 activations.
+
+    Raises:
+        BackendError: not on this device or in this dtype, no compiler, or no loop for an op.
+    """
+    need_cpu(request, "native")
+    if request.dtype not in (torch.float32, torch.bfloat16):
+        raise BackendError(f"the native engine computes float32 or bfloat16, not {request.dtype}")
+    batch = len(request.inputs[0])
+    return NativeRunner(request.graph, request.state, batch, request.dtype, request.known)

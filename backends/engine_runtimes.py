@@ -8,25 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backends.engine_native import NativeRunner
-from backends.engine_targets import Request, Result, Runner, require
+from backends.engine_targets import Request, Result, Runner, need_cpu, require
 from backends.onnx_model import build_onnx
 from compiler.errors import BackendError
 
 _OPENVINO_PRECISION = {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}
-
-
-def run_native(request: Request) -> Runner:
-    """Run the project's own kernels: float32, or bfloat16 products on float32 activations.
-
-    Raises:
-        BackendError: not on this device or in this dtype, no compiler, or no loop for an op.
-    """
-    _need_cpu(request, "native")
-    if request.dtype not in (torch.float32, torch.bfloat16):
-        raise BackendError(f"the native engine computes float32 or bfloat16, not {request.dtype}")
-    batch = len(request.inputs[0])
-    return NativeRunner(request.graph, request.state, batch, request.dtype, request.known)
 
 
 def run_onnxruntime(request: Request) -> Runner:
@@ -35,7 +21,7 @@ def run_onnxruntime(request: Request) -> Runner:
     Raises:
         BackendError: not installed, or not this device or dtype.
     """
-    _need_cpu(request, "onnxruntime")
+    need_cpu(request, "onnxruntime")
     if request.dtype != torch.float32:
         raise BackendError(f"ONNX Runtime's CPU provider computes float32, not {request.dtype}")
     ort = require("onnxruntime", "onnxruntime")
@@ -58,7 +44,7 @@ def run_openvino(request: Request) -> Runner:
     Raises:
         BackendError: not installed, or not this device.
     """
-    _need_cpu(request, "openvino")
+    need_cpu(request, "openvino")
     openvino = require("openvino", "openvino")
     core = openvino.Core()
     model = core.read_model(_onnx_bytes(request))
@@ -79,14 +65,10 @@ def run_openvino(request: Request) -> Runner:
 
 def _onnx_bytes(request: Request) -> bytes:
     arrays = {name: value.detach().numpy() for name, value in request.state.items()}
-    return build_onnx(request.graph, arrays, flat=True).SerializeToString()
+    model: bytes = build_onnx(request.graph, arrays, flat=True).SerializeToString()
+    return model
 
 
 def _result(arrays: list[Any], request: Request) -> Result:
     tensors = tuple(torch.from_numpy(np.array(a)).to(request.dtype) for a in arrays)
     return tensors if len(tensors) > 1 else tensors[0]
-
-
-def _need_cpu(request: Request, target: str) -> None:
-    if request.device.type != "cpu":
-        raise BackendError(f"the target `{target}` runs on the CPU, not on {request.device}")

@@ -50,15 +50,21 @@ def build_runner(target: str, request: Request) -> Runner:
         KeyError: there is no such target.
     """
     module, _, function = TARGETS[target].partition(":")
-    return getattr(importlib.import_module(module), function)(request)  # type: ignore[no-any-return]
+    try:
+        build: Callable[[Request], Runner] = getattr(importlib.import_module(module), function)
+    except ImportError as error:
+        text = f"the target `{target}` needs {error.name}, which is not installed"
+        raise BackendError(text) from None
+    return build(request)
 
 
 TARGETS = {
     "plain": "backends.engine_targets:run_plain",
     "eager": "backends.engine_targets:run_eager",
     "compile": "backends.engine_targets:run_compiled",
+    "compile_short": "backends.engine_targets:run_compiled_short",
     "cuda_graph": "backends.engine_cuda:run_cuda_graph",
-    "native": "backends.engine_runtimes:run_native",
+    "native": "backends.engine_native:run_native",
     "onnxruntime": "backends.engine_runtimes:run_onnxruntime",
     "openvino": "backends.engine_runtimes:run_openvino",
     "tensorrt": "backends.engine_cuda:run_tensorrt",
@@ -86,9 +92,24 @@ def run_compiled(request: Request) -> Runner:
     return _calling(compiled, request, torch.channels_last)
 
 
-def _module(request: Request) -> nn.Module:
-    module = build_flat_module(request.graph, request.state)
-    return module.to(request.device, request.dtype, memory_format=torch.channels_last)
+def run_compiled_short(request: Request) -> Runner:
+    """As `compile`, with 1x7 and 7x1 convolutions as short products, in float32 on a CPU.
+
+    Raises:
+        BackendError: another dtype, whose rounding the transforms would amplify, or a GPU.
+    """
+    if request.dtype != torch.float32 or request.device.type != "cpu":
+        raise BackendError("short convolutions need float32 on a CPU")
+    module = _module(request, short=True)
+    compiled = torch.compile(module, dynamic=False, options={"freezing": True})
+    return _calling(compiled, request, torch.channels_last)
+
+
+def _module(request: Request, short: bool = False) -> nn.Module:
+    module: Any = build_flat_module(request.graph, request.state, short)
+    module.to(request.device, request.dtype, memory_format=torch.channels_last)
+    assert isinstance(module, nn.Module)
+    return module
 
 
 def _calling(module: Callable[..., Any], request: Request, layout: torch.memory_format) -> Runner:
@@ -110,7 +131,7 @@ def matrix_precision(request: Request) -> Iterator[None]:
     if request.device.type != "cuda":
         yield
         return
-    flags = torch.backends.cudnn, torch.backends.cuda.matmul
+    flags: tuple[Any, Any] = torch.backends.cudnn, torch.backends.cuda.matmul
     before = [flag.allow_tf32 for flag in flags]
     try:
         for flag in flags:
@@ -119,6 +140,16 @@ def matrix_precision(request: Request) -> Iterator[None]:
     finally:
         for flag, value in zip(flags, before, strict=True):
             flag.allow_tf32 = value
+
+
+def need_cpu(request: Request, target: str) -> None:
+    """Refuse a request for another device.
+
+    Raises:
+        BackendError: the inputs are not on the CPU.
+    """
+    if request.device.type != "cpu":
+        raise BackendError(f"the target `{target}` runs on the CPU, not on {request.device}")
 
 
 def require(package: str, target: str) -> Any:
@@ -130,4 +161,5 @@ def require(package: str, target: str) -> Any:
     try:
         return importlib.import_module(package)
     except ImportError:
-        raise BackendError(f"the target `{target}` needs {package}: pip install {package}") from None
+        text = f"the target `{target}` needs {package}, which is not installed"
+        raise BackendError(text) from None

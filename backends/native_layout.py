@@ -78,7 +78,7 @@ class _Layouter:
         self.sizes: list[int] = []
 
     def run(self) -> Layout:
-        for node in reversed(self.graph.nodes.values()):
+        for node in reversed(list(self.graph.nodes.values())):
             if isinstance(node.op, Concat):
                 self.place_concat(node.name, node.inputs)
         for name in self.graph.nodes:

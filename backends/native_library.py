@@ -122,7 +122,7 @@ KINDS = (
 
 
 class Library:
-    """The compiled kernels, with the Winograd transforms of some variants."""
+    """The compiled kernels."""
 
     def __init__(self, path: Path) -> None:
         self._c = ctypes.CDLL(str(path))
@@ -151,15 +151,15 @@ class Library:
 
 
 @cache
-def load_library(variants: tuple[Variant, ...]) -> Library:
-    """Compile the kernels with these transforms, or take them from the cache.
+def load_library() -> Library:
+    """Compile the kernels with the Winograd transforms, or take them from the cache.
 
     Raises:
         BackendError: there is no C++ compiler, or it fails.
     """
     compiler = _find_compiler()
     source = Path(__file__).with_name("native") / "kernels.cpp"
-    text = source.read_text() + emit_transforms(variants)
+    text = source.read_text() + emit_transforms()
     key = "\n".join((text, _version(compiler), _cpu(), *_FLAGS))
     path = _cache_dir() / f"kernels-{hashlib.sha256(key.encode()).hexdigest()[:24]}.so"
     if not path.exists():

@@ -35,8 +35,8 @@ class Choice:
     @property
     def text(self) -> str:
         """The choice as a word for lock files and profiles: `f_6_6_3_3/24`, `bfloat16/96`."""
-        known = isinstance(self.method, Variant)
-        name = self.method.name if known else str(self.method).removeprefix("torch.")
+        method = self.method
+        name = method.name if isinstance(method, Variant) else str(method).removeprefix("torch.")
         return f"{name}/{self.chunk}"
 
 
@@ -52,7 +52,7 @@ class NativePlan:
         self.batch = batch
         self.threads = threads
         self.layout = lay_out(graph, group_loops(graph), batch)
-        self.library = c.load_library(_variants(graph))
+        self.library = c.load_library()
         self.arena = aligned_floats(self.layout.total)
         self.zeros = aligned_floats(1 + max(n.shape.numbers[0] for n in graph.nodes.values()))
         self.scratch = aligned_floats(0)
@@ -269,7 +269,7 @@ class NativePlan:
         assert isinstance(op, MaxPool2d | AvgPool2d)
         (top, bottom), (left, right) = op.pads(shape)
         mean = isinstance(op, AvgPool2d)
-        count_pad = mean and op.count_include_pad
+        count_pad = isinstance(op, AvgPool2d) and op.count_include_pad
         window = c.Pool(
             *ends, 0.0 if loop.relu else -np.inf, self.batch, *shape.numbers,
             *loop.node.shape.numbers[1:], *op.kernel_size, *op.stride,
@@ -310,13 +310,8 @@ def _axis_table(
     return np.where((at >= 0) & (at < size), at, -1)
 
 
-def _variants(graph: Graph) -> tuple[Variant, ...]:
-    found = {v for node in graph.nodes.values() for v in candidates(graph, node)}
-    return tuple(sorted(found))
-
-
 def candidates(graph: Graph, node: Node) -> tuple[Variant, ...]:
-    """Return the Winograd variants that can compute a node: none unless stride and dilation are 1."""
+    """Return the Winograd variants that can compute a node: for stride and dilation 1."""
     op = node.op
     if not isinstance(op, Conv2d) or op.groups != 1 or op.stride != (1, 1) or op.dilation != (1, 1):
         return ()

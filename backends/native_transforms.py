@@ -31,7 +31,8 @@ class Variant:
     @property
     def transforms(self) -> tuple[Transform, Transform]:
         """The transforms along height and width."""
-        return transform(self.outputs[0], self.kernel[0]), transform(self.outputs[1], self.kernel[1])
+        (down, across), (height, width) = self.outputs, self.kernel
+        return transform(down, height), transform(across, width)
 
     @property
     def points(self) -> tuple[int, int]:
@@ -46,24 +47,27 @@ class Variant:
         return at_points.flatten(0, 1)
 
 
+KERNELS = ((1, 3), (3, 1), (3, 3), (1, 5), (5, 1), (5, 5), (1, 7), (7, 1))
+"""Kernel sizes that have variants: all in one library, compiled once per machine."""
+
+
 def variants_of(kernel: tuple[int, int]) -> tuple[Variant, ...]:
-    """Return the variants worth measuring for a kernel size: none for 1x1."""
-    height, width = kernel
-    if max(kernel) == 1:
+    """Return the variants worth measuring for a kernel size: none for one not in `KERNELS`."""
+    if kernel not in KERNELS:
         return ()
     if min(kernel) == 1:
         taps = max(kernel)
         counts = [m for m in (2, 4, 6) if m + taps - 1 <= MAX_LINE_POINTS]
-        pairs = [(m, 1) if width == 1 else (1, m) for m in counts]
+        pairs = [(m, 1) if kernel[1] == 1 else (1, m) for m in counts]
     else:
         most = MAX_PLANE_POINTS - max(kernel) + 1
         pairs = [(m, m) for m in (2, 4, 6) if m <= most]
     return tuple(Variant(kernel, pair) for pair in pairs)
 
 
-def emit_transforms(variants: Iterable[Variant]) -> str:
+def emit_transforms() -> str:
     """Return C++ functions `data_NAME` and `output_NAME` for every variant."""
-    return "".join(_emit(variant) for variant in variants)
+    return "".join(_emit(variant) for kernel in KERNELS for variant in variants_of(kernel))
 
 
 def _emit(variant: Variant) -> str:
@@ -72,11 +76,13 @@ def _emit(variant: Variant) -> str:
     output = _emit_plane(down.output, across.output)
     columns = across.size
     return f"""
-extern "C" void data_{variant.name}(const float* const* pixels, int64_t channels, float* out,
-                                    int64_t point_stride) {{
+extern "C" void data_{variant.name}(const float* const* pixels, int64_t channels,
+                                    float* out, int64_t point_stride) {{
   for (int64_t c = 0; c < channels; c += WIDTH) {{
     auto in = [&](int i, int j) {{ return load(pixels[i * {columns} + j] + c); }};
-    auto put = [&](int i, int j, vec v) {{ store(out + (i * {columns} + j) * point_stride + c, v); }};
+    auto put = [&](int i, int j, vec v) {{
+      store(out + (i * {columns} + j) * point_stride + c, v);
+    }};
 {data}
   }}
 }}
@@ -100,7 +106,8 @@ def _emit_plane(down: Matrix, across: Matrix) -> str:
     for i in range(rows):
         lines += [f"const vec d{i}_{j} = in({i}, {j});" for j in range(columns)]
         for j, factors in enumerate(across):
-            lines.append(f"const vec t{i}_{j} = {_sum(factors, [f'd{i}_{k}' for k in range(columns)])};")
+            total = _sum(factors, [f"d{i}_{k}" for k in range(columns)])
+            lines.append(f"const vec t{i}_{j} = {total};")
     for i, factors in enumerate(down):
         for j in range(len(across)):
             total = _sum(factors, [f"t{k}_{j}" for k in range(rows)])

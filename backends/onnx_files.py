@@ -101,4 +101,5 @@ def relative_difference(got: npt.ArrayLike, want: npt.ArrayLike) -> float:
 
 def _opset(path: Path) -> int:
     model = onnx.load(path, load_external_data=False)
-    return max(entry.version for entry in model.opset_import if not entry.domain)
+    version: int = max(entry.version for entry in model.opset_import if not entry.domain)
+    return version

@@ -1,4 +1,4 @@
-"""An edited source file against its spec: first as text, never run; then, on request, by numbers."""
+"""An edited source file against its spec: as text, never run; then, on request, by numbers."""
 
 from __future__ import annotations
 
@@ -229,9 +229,7 @@ def _accepts(module: nn.Module, inputs: list[Tensor]) -> bool:
     return True
 
 
-def _compare_outputs(
-    ours: nn.Module, theirs: nn.Module, inputs: list[Tensor], when: str
-) -> float:
+def _compare_outputs(ours: nn.Module, theirs: nn.Module, inputs: list[Tensor], when: str) -> float:
     """Compare two forward passes; return the largest relative difference."""
     mine, my_trace = _run(ours, inputs)
     try:
@@ -301,7 +299,9 @@ def difference(name: str, ours: Tensor, theirs: Tensor, when: str = "") -> float
         Departure: the shapes differ, or the difference is more than rounding.
     """
     if ours.shape != theirs.shape:
-        raise Departure(f"{when}{name} is {tuple(theirs.shape)}, the spec gives {tuple(ours.shape)}")
+        raise Departure(
+            f"{when}{name} is {tuple(theirs.shape)}, the spec gives {tuple(ours.shape)}"
+        )
     if not ours.numel():
         return 0.0
     scale = max(float(ours.abs().max()), 1e-12)

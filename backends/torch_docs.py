@@ -24,8 +24,34 @@ _PLAIN = str.maketrans(
 )
 
 BUILTINS = frozenset(
-    "F Any NamedTuple OrderedDict Tensor chain dict float group int isinstance len list math max "
-    "min nn range self str sum super taps torch tuple bool".split()
+    (
+        "F",
+        "Any",
+        "NamedTuple",
+        "OrderedDict",
+        "Tensor",
+        "chain",
+        "dict",
+        "float",
+        "group",
+        "int",
+        "isinstance",
+        "len",
+        "list",
+        "math",
+        "max",
+        "min",
+        "nn",
+        "range",
+        "self",
+        "str",
+        "sum",
+        "super",
+        "taps",
+        "torch",
+        "tuple",
+        "bool",
+    )
 )
 """Names that an emitted file uses itself."""
 AMBIGUOUS = frozenset("lIO")
@@ -33,10 +59,9 @@ AMBIGUOUS = frozenset("lIO")
 
 
 def clean(text: str) -> str:
-    """Return text that cannot end a docstring or a comment: one line, no quotes or backslashes.
+    """Return text that cannot end a docstring or a comment.
 
-    >>> clean('a \\"\\"\\" b')
-    "a ''' b"
+    It is one line; quotes and backslashes become other characters.
     """
     one_line = " ".join(text.translate(_PLAIN).split())
     return "".join(c for c in one_line if c.isprintable())
@@ -79,7 +104,8 @@ def docstring(title: str, info: Info, doc: str, figure: list[str], depth: int) -
     sentence = clean(doc)
     paragraphs = [head if head.endswith((".", "?", "!")) else f"{head}."]
     if sentence and len(margin) + len(head) + len(sentence) < 90:
-        paragraphs = [f"{head}: {sentence[0].lower() if sentence[1:2].islower() else sentence[0]}{sentence[1:]}"]
+        first = sentence[0].lower() if sentence[1:2].islower() else sentence[0]
+        paragraphs = [f"{head}: {first}{sentence[1:]}"]
         paragraphs[0] += "" if paragraphs[0].endswith(".") else "."
     elif sentence:
         paragraphs.append(sentence)

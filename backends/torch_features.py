@@ -55,9 +55,7 @@ def build_features(
     features = feature_maps(graph)
     source = emit_source(graph, taps=[f.module for f in features], features=True)
     model = build_from_source(graph, source, seed, device)
-    info = [
-        {"num_chs": f.num_chs, "reduction": f.reduction, "module": f.module} for f in features
-    ]
+    info = [{"num_chs": f.num_chs, "reduction": f.reduction, "module": f.module} for f in features]
     object.__setattr__(model, "feature_info", info)
     return model
 

@@ -66,9 +66,7 @@ def _header(graph: Graph) -> str:
 
 
 def _imports(text: str) -> str:
-    standard = sorted(
-        line for word, line in IMPORTS.items() if re.search(rf"\b{word}\b", text)
-    )
+    standard = sorted(line for word, line in IMPORTS.items() if re.search(rf"\b{word}\b", text))
     standard.sort(key=lambda line: (not line.startswith("import"), line))
     merged = _merge_typing(standard)
     torch = ["import torch"]

@@ -336,6 +336,7 @@ class NodeSite:
 
     @property
     def is_map(self) -> bool:
+        """True for a map (C, H, W), False for a vector."""
         return len(self.frame.writer.graph.nodes[self.node.inputs[0]].shape) == 3
 
     @property
@@ -348,18 +349,25 @@ class NodeSite:
         return fresh and is_read_once and source.name not in self.frame.writer.exported
 
     def channels(self) -> Symbol:
+        """Return the channels of the input."""
         symbol = self.frame.channels_of(self.node.inputs[0])
         self.frame.write(symbol)
         return symbol
 
     def symbol(self, attribute: str, value: int) -> Symbol:
+        """Return an attribute that is a count."""
         symbol = self.frame.resolve(self.node.exprs.get(attribute), value, self.node.inputs[0])
         self.frame.write(symbol)
         return symbol
 
     def pair(self, attribute: str, value: Pair) -> str:
+        """Return an attribute that is (height, width)."""
         expr = self.node.exprs.get(attribute)
-        if expr is not None and expr.root.kind == "name" and self.frame.plain.get(expr.text) == value:
+        if (
+            expr is not None
+            and expr.root.kind == "name"
+            and self.frame.plain.get(expr.text) == value
+        ):
             self.frame.used[expr.text] = value
             return parameter_name(expr.text)
         if value[0] == value[1]:
@@ -367,10 +375,12 @@ class NodeSite:
         return f"({value[0]}, {value[1]})"
 
     def factor(self, attribute: str, value: float) -> str:
+        """Return a number where the constructor reads it."""
         name = self._factor_name(attribute, value)
         return parameter_name(name) if name else repr(value)
 
     def stored_factor(self, attribute: str, value: float) -> str:
+        """Return a number where `forward` reads it: the constructor keeps it."""
         frame, name = self.frame, self._factor_name(attribute, value)
         if not name:
             return repr(value)
@@ -394,15 +404,14 @@ class NodeSite:
         return expr.text
 
     def helper(self, name: str) -> str:
+        """Return the name of a helper function, which the file then defines."""
         return self.frame.writer.helper(name)
 
 
 def _are_alike(owner: Scope, user: Scope) -> bool:
     """True when a call of `owner` computes what `user` stands for."""
     cut, rest = len(owner.name), len(user.name)
-    shares = all(
-        n.share == owner.name + n.name[rest:] for n in user.nodes() if n.op.has_parameters
-    )
+    shares = all(n.share == owner.name + n.name[rest:] for n in user.nodes() if n.op.has_parameters)
     same_ends = [n[cut:] for n in owner.exports] == [n[rest:] for n in user.exports]
     return shares and same_ends and len(owner.inputs) == len(user.inputs)
 
@@ -471,9 +480,7 @@ def _sequence(codes: list[Code]) -> Code:
 
 def _runs(codes: list[Code]) -> list[tuple[Code, int]]:
     """Return neighbours that are written alike, each once with its count."""
-    return [
-        (group[0], len(group)) for group in (list(g) for _, g in groupby(codes, key=one_line))
-    ]
+    return [(group[0], len(group)) for group in (list(g) for _, g in groupby(codes, key=one_line))]
 
 
 __all__ = ["Frame", "Instance", "Joined", "NodeSite", "Writer", "input_arguments", "symbols_of"]

@@ -111,7 +111,9 @@ def laid_out(prefix: str, code: Code, suffix: str, depth: int, names: Names) -> 
     if len(line) <= WIDTH or isinstance(code, (str, Value)):
         return [line]
     if isinstance(code, Joined):
-        return [line] if prefix.endswith("(") else _parenthesised(prefix, code, suffix, depth, names)
+        return (
+            [line] if prefix.endswith("(") else _parenthesised(prefix, code, suffix, depth, names)
+        )
     if isinstance(code, Copies):
         copy = laid_out("", code.code, "", depth + 1, names)
         loop = f"{margin}{INDENT}{_loop(code)}"

@@ -11,7 +11,14 @@ from backends.torch_frame import Frame, Writer, literal, parameter_name, symbols
 from backends.torch_layout import INDENT, Code, Listing, call, laid_out
 from backends.torch_scopes import Scope
 from backends.torch_symbols import argument, number
-from backends.torch_text import Row, annotation, as_rows, constructor, returns_directly, with_comment
+from backends.torch_text import (
+    Row,
+    annotation,
+    as_rows,
+    constructor,
+    returns_directly,
+    with_comment,
+)
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Output
 from compiler.ops import Input, Softmax
@@ -59,7 +66,9 @@ def prepare(graph: Graph, taps: Mapping[str, str], features: bool) -> Network:
             raise BackendError(f"`{graph.name}` has no feature maps to return")
         return Network(_pruned(graph, list(taps.values())), graph.outputs, None, taps, True)
     outputs = []
-    lasting = [isinstance(graph.nodes[o.node].op, Softmax) for o in graph.outputs if not o.training_only]
+    lasting = [
+        isinstance(graph.nodes[o.node].op, Softmax) for o in graph.outputs if not o.training_only
+    ]
     for output in graph.outputs:
         node = graph.nodes[output.node]
         if isinstance(node.op, Softmax):
@@ -233,7 +242,9 @@ class NetworkClass:
             rows = _statement("taps = ", Listing(pairs, "{", "}"), 2)
         whole: Code = lasting[0]
         if len(lasting) > 1:
-            whole = Listing(tuple(lasting), "(", ")") if passing else call(self._tuple_name, *lasting)
+            whole = (
+                Listing(tuple(lasting), "(", ")") if passing else call(self._tuple_name, *lasting)
+            )
         if passing:
             if rows or not guarded:
                 rows.append((f"{INDENT * 2}if self.training:", ""))
@@ -274,7 +285,10 @@ class NetworkClass:
         inputs = list(self.frame.body.inputs.values())
         args = ", ".join(["self", *(f"{v}: Tensor" for v in inputs)])
         what = "Return class probabilities: the softmax that ends the network."
-        rows = [(f"{INDENT}def probabilities({args}) -> Tensor:", ""), (f'{INDENT * 2}"""{what}"""', "")]
+        rows = [
+            (f"{INDENT}def probabilities({args}) -> Tensor:", ""),
+            (f'{INDENT * 2}"""{what}"""', ""),
+        ]
         result = f"self({', '.join(inputs)})"
         if self._has_tuple or network.taps:
             target = f"{RESULT}, _" if network.taps else RESULT
@@ -283,7 +297,8 @@ class NetworkClass:
         if len(network.lasting) > 1:
             result = f"{RESULT}[{network.softmax}]"
         elif self._has_tuple:
-            rows.append((f"{INDENT * 2}logits = {RESULT} if isinstance({RESULT}, Tensor) else {RESULT}[0]", ""))
+            choice = f"{RESULT} if isinstance({RESULT}, Tensor) else {RESULT}[0]"
+            rows.append((f"{INDENT * 2}logits = {choice}", ""))
             result = "logits"
         return [*rows, (f"{INDENT * 2}return F.softmax({result}, dim=1)", "")]
 
@@ -300,7 +315,7 @@ class NetworkClass:
         ]
         result = f"model({zeros})"
         printed = [f'{INDENT}print(f"{graph.name}: {{count:,}} parameters")']
-        shape = 'tuple({}.shape)'
+        shape = "tuple({}.shape)"
         if network.features:
             out.append(f"{INDENT * 2}maps = {result}")
             printed.append(f'{INDENT}print("feature maps:", *(tuple(m.shape) for m in maps))')

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-
 from compiler.graph import Graph, Node, Region
 from compiler.ops import Activation, Add, BatchNorm, Concat, Conv2d, Input, Linear, Multiply
 
@@ -119,9 +118,7 @@ def local_name(name: str, scope: str) -> str:
     return name[len(scope) + 1 :] if scope else name
 
 
-def _find_edges(
-    graph: Graph, paths: dict[str, tuple[Scope, ...]], leaving: Sequence[str]
-) -> None:
+def _find_edges(graph: Graph, paths: dict[str, tuple[Scope, ...]], leaving: Sequence[str]) -> None:
     """Record for every scope which tensors enter and leave it."""
     root = next(iter(paths.values()))[:1]
     pairs = [(i, n.name) for n in graph.nodes.values() for i in n.inputs]

@@ -52,7 +52,9 @@ def tapped_nodes(graph: Graph, taps: Sequence[str]) -> dict[str, str]:
     for tap in taps:
         if not tap or (tap not in graph.nodes and tap not in graph.regions):
             known = [n for n in (*graph.regions, *graph.nodes) if n]
-            raise BackendError(f"there is no tensor `{tap}` in `{graph.name}`{did_you_mean(tap, known)}")
+            raise BackendError(
+                f"there is no tensor `{tap}` in `{graph.name}`{did_you_mean(tap, known)}"
+            )
         out[tap] = graph.tensor(tap).name
     return out
 
@@ -65,9 +67,7 @@ class _Writer:
     numbers themselves read better.
     """
 
-    def __init__(
-        self, graph: Graph, taps: Sequence[str], features: bool, is_open: bool
-    ) -> None:
+    def __init__(self, graph: Graph, taps: Sequence[str], features: bool, is_open: bool) -> None:
         self.is_open = is_open
         self.network = prepare(graph, tapped_nodes(graph, taps), features)
         self.graph = self.network.graph
@@ -153,5 +153,5 @@ class _Writer:
         return text.name
 
 
-RESERVED = frozenset("Any F NamedTuple OrderedDict Size Tensor".split())
+RESERVED = frozenset(["Any", "F", "NamedTuple", "OrderedDict", "Size", "Tensor"])
 """Names that an emitted file imports or defines itself."""

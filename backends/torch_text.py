@@ -79,14 +79,15 @@ def _ordered(frame: Frame, definition: Definition | None) -> tuple[str, ...]:
 def _defaults(definition: Definition | None, arguments: tuple[str, ...]) -> dict[str, str]:
     params = definition.params if definition else ()
     return {
-        p.name: literal(p.default)
-        for p in params
-        if p.name in arguments and p.default is not None
+        p.name: literal(p.default) for p in params if p.name in arguments and p.default is not None
     }
 
 
 def _signature(
-    frame: Frame, definition: Definition | None, arguments: tuple[str, ...], defaults: dict[str, str]
+    frame: Frame,
+    definition: Definition | None,
+    arguments: tuple[str, ...],
+    defaults: dict[str, str],
 ) -> list[str]:
     types = {p.name: p.type for p in definition.params} if definition else {}
     out: list[str] = []
@@ -97,7 +98,9 @@ def _signature(
         if "*" not in out:
             out.append("*")
         default = f" = {defaults[name]}" if name in defaults else ""
-        out.append(f"{parameter_name(name)}: {annotation(frame.used[name], types.get(name))}{default}")
+        out.append(
+            f"{parameter_name(name)}: {annotation(frame.used[name], types.get(name))}{default}"
+        )
     return out
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 ROUNDS = 7
+PAUSE_S = 0.02
 LOCK_VERSION = 1
 
 
@@ -33,14 +34,18 @@ def measure(
 ) -> dict[str, list[float]]:
     """Return the milliseconds of every run of every candidate, interleaved.
 
-    Every candidate runs once per round, so that what else the machine does meets all alike;
-    one run before counts for nothing.
+    Every candidate runs once per round, so that what else the machine does meets all alike.
+    Before each timed run come a pause and a run that counts for nothing: thread pools of the
+    candidate before (ONNX Runtime's, OpenMP's) go on spinning for a while and would slow the
+    next one, and caches are then as in steady use.
     """
     times: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run()
     for _ in range(rounds):
         for name, run in runs.items():
+            time.sleep(PAUSE_S)
+            run()
             _wait(device)
             start = time.perf_counter()
             run()

@@ -53,9 +53,7 @@ def transform(outputs: int, taps: int) -> Transform:
     data.append(_coefficients(list(points), size))
     filters = [tuple(a**j / n for j in range(taps)) for a, n in zip(points, norms, strict=True)]
     filters.append(tuple(Fraction(j == taps - 1) for j in range(taps)))
-    output = [
-        (*(a**j for a in points), Fraction(j == outputs - 1)) for j in range(outputs)
-    ]
+    output = [(*(a**j for a in points), Fraction(j == outputs - 1)) for j in range(outputs)]
     return Transform(outputs, taps, tuple(data), tuple(filters), tuple(output))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
@@ -73,21 +74,26 @@ def _one(found: Diagnostic, texts: _Lines, paint: Paint) -> str:
 def _wrap_head(found: Diagnostic, head: str, paint: Paint, style: str) -> str:
     plain = f"{found.severity}[{found.code}]: "
     wrapped = textwrap.wrap(
-        plain + found.message,
+        _shorten(plain + found.message),
         WIDTH,
         subsequent_indent="  ",
         break_long_words=False,
         break_on_hyphens=False,
     )
-    if len(wrapped) < 2:
+    if len(wrapped) < 2 and len(plain + found.message) <= WIDTH:
         return head
     first = paint(style, plain[:-2]) + paint(BOLD, ": " + wrapped[0][len(plain) :])
     return "\n".join([first, *(paint(BOLD, w) for w in wrapped[1:])])
 
 
+def _shorten(text: str) -> str:
+    """Return a text whose words fit a line: the middle of a longer one is left out."""
+    return re.sub(r"\S{68,}", lambda m: f"{m[0][:44]}...{m[0][-12:]}", text)
+
+
 def _labelled(label: str, width: int, text: str) -> str:
     wrapped = textwrap.wrap(
-        text, WIDTH - width, break_long_words=False, break_on_hyphens=False
+        _shorten(text), WIDTH - width, break_long_words=False, break_on_hyphens=False
     ) or [""]
     return label + ("\n" + " " * width).join(wrapped)
 
@@ -102,6 +108,7 @@ def _snippet(
     source = texts.line(place.span)
     if source is None:
         return [*out, f"{pad} {paint(BLUE, '=')} note: {place.text}"] if place.text else out
+    text = _shorten(place.text)
     shown, before, width = _fit(source, place.span, margin)
     number = paint(BLUE, str(place.span.line).rjust(margin))
     underline = paint(style, "^" * width if style != BLUE else "-" * width)
@@ -110,10 +117,10 @@ def _snippet(
     out.append(f"{number} {bar} {shown}".rstrip())
     caret = f"{pad} {bar} {' ' * before}{underline}"
     room = WIDTH - (margin + 3 + before + width + 1)
-    if place.text and len(place.text) > room:
-        indent = " " * min(before, max(0, WIDTH - margin - 3 - len(place.text)))
-        return [*out, caret, f"{pad} {bar} {indent}{paint(style, place.text)}"]
-    return [*out, f"{caret} {paint(style, place.text)}".rstrip() if place.text else caret]
+    if text and len(text) > room:
+        indent = " " * min(before, max(0, WIDTH - margin - 3 - len(text)))
+        return [*out, caret, f"{pad} {bar} {indent}{paint(style, text)}"]
+    return [*out, f"{caret} {paint(style, text)}".rstrip() if text else caret]
 
 
 def _fit(source: str, span: Span, margin: int) -> tuple[str, int, int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from compiler.errors import Diagnostic, Remark, Report, Span, UsageError
+from compiler.fields import describe_text
 from compiler.read import read_block, read_errata, read_network
 from compiler.shipped import shipped_specs
 from compiler.source import Entry, Mapping, Node, Scalar, Sequence, decode, fail, parse_yaml
@@ -81,14 +82,14 @@ def find_spec(path: str | Path) -> Path:
         UsageError: there is no such file.
     """
     given = Path(path)
-    if given.is_file():
+    if _is_file(given):
         return given
-    if given.is_dir():
+    if os.path.isdir(given):
         raise UsageError(f"{path} is a folder; name a spec file in it")
     name = str(path).removesuffix(".yaml")
     shipped = shipped_specs()
     candidate = (shipped / f"{name}.yaml").resolve()
-    if candidate.is_file() and candidate.is_relative_to(shipped):
+    if _is_file(candidate) and candidate.is_relative_to(shipped):
         return candidate
     names = sorted(str(p.relative_to(shipped).with_suffix("")) for p in shipped.rglob("*.yaml"))
     raise UsageError(f"there is no spec {path}{did_you_mean(name, names)}")
@@ -211,20 +212,30 @@ class _Loader:
     def _resolve(self, text: str, base: Path) -> Path | str:
         """Return the file a text means: beside the importing file, else shipped; or a complaint."""
         if Path(text).is_absolute() or "\0" in text:
-            return f"`{text}` is not a relative path"
+            return f"`{describe_text(text)}` is not a relative path"
         for folder in (base.parent, shipped_specs()):
             path = folder / text
-            if not path.is_file():
+            if not _is_file(path):
                 continue
             real = path.resolve()
             if not any(real.is_relative_to(root) for root in self.roots):
                 return f"`{text}` lies outside the spec's folder tree"
             return Path(os.path.normpath(path))
         near = [p.name for p in base.parent.rglob("*.yaml")] if base.parent.is_dir() else []
-        return f"there is no file `{text}`{did_you_mean(Path(text).name, near[:1000])}"
+        return (
+            f"there is no file `{describe_text(text)}`{did_you_mean(Path(text).name, near[:1000])}"
+        )
 
 
 _IMPORT_HELP = "paths are relative to this file, inside its folder tree or the shipped specs"
+
+
+def _is_file(path: Path) -> bool:
+    """True for a file; false for what no file can be called."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _own_tree(path: Path) -> Path:

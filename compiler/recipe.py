@@ -1,4 +1,4 @@
-"""How the parameters of an optimised graph are made from those of the original: data, no tensors."""
+"""How parameters of an optimised graph are made from those of the original: data, no tensors."""
 
 from __future__ import annotations
 

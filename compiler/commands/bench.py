@@ -13,9 +13,9 @@ from compiler.errors import UsageError
 from compiler.files import write_file
 
 HELP = """Time a network beside its peers in one run: netdraft's targets, the published
-implementation (timm, facenet-pytorch; else the spec's own module) in eager mode, channels last and
-compiled, ONNX Runtime and OpenVINO where they are installed. Everything is interleaved; the table
-shows medians, ratios to the fastest peer, errors against float64, and the machine's limits."""
+implementation (timm, facenet-pytorch; else the spec's own module) in eager mode, channels last
+and compiled, ONNX Runtime and OpenVINO where they are installed. Everything is interleaved; the
+table shows medians, ratios to the fastest peer, errors against float64 and the machine's limits."""
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -24,24 +24,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_spec(parser)
     parser.add_argument("--batch", default="1", metavar="N,...", help="batch sizes (default: 1)")
-    parser.add_argument(
-        "--dtype", default="float32,bfloat16", metavar="NAME,...", help="dtypes (default: float32,bfloat16)"
-    )
-    parser.add_argument(
-        "--targets", default="", metavar="NAME,...", help="netdraft's targets (default: all that can run)"
-    )
-    parser.add_argument(
-        "--rounds", type=int, default=9, metavar="N", help="times that each is run (default: 9)"
-    )
-    parser.add_argument(
-        "--training", type=int, default=0, metavar="N", help="time a training step too, with batch N"
-    )
-    parser.add_argument(
-        "--compile-training", action="store_true", help="with --training: torch.compile too"
-    )
-    parser.add_argument("--memory", action="store_true", help="measure peak memory, in new processes")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1 (default: cpu)")
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="write bench.json, bench.svg")
+    add = parser.add_argument
+    add("--dtype", default="float32,bfloat16", metavar="NAME,...", help="default: %(default)s")
+    add("--targets", default="", metavar="NAME,...", help="netdraft's targets (default: all)")
+    add("--rounds", type=int, default=9, metavar="N", help="runs of each (default: %(default)s)")
+    add("--training", type=int, default=0, metavar="N", help="a training step too, with batch N")
+    add("--compile-training", action="store_true", help="with --training: torch.compile too")
+    add("--memory", action="store_true", help="peak memory too, in processes of their own")
+    add("--device", default="cpu", help="cpu, cuda, cuda:1 (default: %(default)s)")
+    add("-o", "--output", type=Path, metavar="DIR", help="write bench.json and bench.svg")
     add_format(parser, "text", "json")
 
 

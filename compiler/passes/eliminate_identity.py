@@ -18,6 +18,7 @@ from compiler.ops import (
 )
 from compiler.passes.rewrite import Rewrite
 
+
 def eliminate_identity(graph: Graph) -> Graph:
     """Take out the nodes that pass their input on unchanged.
 

@@ -13,7 +13,8 @@ def flatten_concats(graph: Graph) -> Graph:
     """Join the operands of a concat that only another concat reads into that one.
 
     Saves writing and reading the inner tensor. Precondition: nothing but a concat of the same
-    region reads the inner one, and reads it once (a region has one output). Numbers: bit for bit the same. Training-safe.
+    region reads the inner one, and reads it once (a region has one output). Numbers: bit for
+    bit the same. Training-safe.
 
     Before:
         %inner = Concat(%a, %b) : (N, 16, 5, 5)
@@ -34,13 +35,12 @@ def flatten_concats(graph: Graph) -> Graph:
 
 def _inner_concats(graph: Graph) -> frozenset[str]:
     regions = region_of(graph)
-    found = set()
+    found = []
     for node in graph.nodes.values():
         reader = sole_reader(graph, node.name) if isinstance(node.op, Concat) else None
         if reader is not None and isinstance(reader.op, Concat):
-            if regions[node.name][0] == regions[reader.name][0]:
-                found.add(node.name)
-    return frozenset(found)
+            found.append((node.name, regions[node.name][0] == regions[reader.name][0]))
+    return frozenset(name for name, same_region in found if same_region)
 
 
 def _leaves(graph: Graph, node: Node, inner: frozenset[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.graph import Graph
+from compiler.graph import Graph, Node
 from compiler.ops import Conv2d, Linear, Scale
 from compiler.passes.rewrite import Rewrite, followers, parameter, shared_nodes
 from compiler.recipe import Scaled

@@ -65,7 +65,7 @@ def test_stale_data_file_does_not_survive(tmp_path: Path, conv: Graph) -> None:
 def test_invalid_model_is_not_written(tmp_path: Path, conv: Graph) -> None:
     model = build_onnx(conv, random_state(conv))
     model.graph.node[0].op_type = "Convolve"
-    with pytest.raises(BackendError, match="the ONNX model is not valid: .*Convolve"):
+    with pytest.raises(BackendError, match=r"the ONNX model is not valid: .*Convolve"):
         save_onnx(model, tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
 

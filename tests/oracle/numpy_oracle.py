@@ -43,17 +43,34 @@ Weights = Mapping[str, Array]
 
 
 def evaluate(
-    graph: Graph, state: Mapping[str, npt.ArrayLike], inputs: Mapping[str, npt.ArrayLike]
+    graph: Graph,
+    state: Mapping[str, npt.ArrayLike],
+    inputs: Mapping[str, npt.ArrayLike],
+    *,
+    training: bool = False,
 ) -> dict[str, Array]:
-    """Return the tensor of every node at inference, (N, ...) in float64, by node name."""
+    """Return the tensor of every node, (N, ...) in float64, by node name.
+
+    While `training`, batch normalisation takes the statistics of the batch; dropout, which is
+    random, stays off.
+    """
     values: dict[str, Array] = {}
     for node in graph.nodes.values():
         if node.name in graph.inputs:
             values[node.name] = np.asarray(inputs[node.name], np.float64)
         else:
             operands = [values[name] for name in node.inputs]
-            values[node.name] = apply(node.op, operands, _weights(node, state))
+            weights = _weights(node, state)
+            if training and isinstance(node.op, BatchNorm):
+                weights = {**weights, **batch_statistics(operands[0])}
+            values[node.name] = apply(node.op, operands, weights)
     return values
+
+
+def batch_statistics(x: Array) -> Weights:
+    """Return mean and (biased) variance over everything but channels, as running statistics."""
+    axes = tuple(axis for axis in range(x.ndim) if axis != 1)
+    return {"running_mean": x.mean(axis=axes), "running_var": x.var(axis=axes)}
 
 
 def _weights(node: Node, state: Mapping[str, npt.ArrayLike]) -> Weights:
@@ -101,6 +118,10 @@ class Axis:
         start = i * self.stride - self.before
         return [start + j * self.dilation for j in range(self.kernel)]
 
+    def positions(self, j: int) -> list[int]:
+        """Return what kernel element `j` looks at, for every window."""
+        return [self.window(i)[j] for i in range(self.count)]
+
     def inside(self, i: int) -> list[int]:
         """Return the positions of window `i` that lie on the map."""
         return [p for p in self.window(i) if 0 <= p < self.size]
@@ -142,14 +163,26 @@ def _(op: Conv2d, operands: list[Array], weights: Weights) -> Array:
     for group in range(op.groups):
         read = slice(group * inputs, (group + 1) * inputs)
         made = slice(group * filters, (group + 1) * filters)
-        for i, j in _positions(rows, columns):
-            for a, row in enumerate(rows.window(i)):
-                for b, column in enumerate(columns.window(j)):
-                    if 0 <= row < rows.size and 0 <= column < columns.size:
-                        out[:, made, i, j] += x[:, read, row, column] @ weight[made, :, a, b].T
+        for a in range(rows.kernel):
+            for b in range(columns.kernel):
+                seen = _seen(x[:, read], rows.positions(a), columns.positions(b))
+                out[:, made] += np.einsum(
+                    "fc,nchw->nfhw", weight[made, :, a, b], seen, optimize=True
+                )
     if op.bias:
         out += weights["bias"][:, None, None]
     return out
+
+
+def _seen(x: Array, rows: list[int], columns: list[int]) -> Array:
+    """Return the elements at the given rows and columns, zeros where they are off the map."""
+    on_map = np.outer(_on(rows, x.shape[2]), _on(columns, x.shape[3]))
+    inside = x[:, :, np.clip(rows, 0, x.shape[2] - 1)][:, :, :, np.clip(columns, 0, x.shape[3] - 1)]
+    return np.asarray(inside * on_map)
+
+
+def _on(positions: list[int], size: int) -> list[bool]:
+    return [0 <= p < size for p in positions]
 
 
 @apply.register
@@ -214,26 +247,27 @@ def _(op: BatchNorm, operands: list[Array], weights: Weights) -> Array:
     return np.asarray(out)
 
 
-ACTIVATIONS: Mapping[str, Callable[[float], float]] = {
-    "relu": lambda x: max(x, 0.0),
-    "relu6": lambda x: min(max(x, 0.0), 6.0),
-    "leaky_relu": lambda x: x if x > 0 else 0.01 * x,
-    "elu": lambda x: x if x > 0 else math.expm1(x),
-    "gelu": lambda x: x * (1 + math.erf(x / math.sqrt(2))) / 2,
-    "silu": lambda x: x / (1 + math.exp(-x)),
-    "sigmoid": lambda x: 1 / (1 + math.exp(-x)),
-    "tanh": math.tanh,
-    "softplus": lambda x: max(x, 0.0) + math.log1p(math.exp(-abs(x))),
-    "hard_sigmoid": lambda x: min(max(x / 6 + 0.5, 0.0), 1.0),
-    "hard_swish": lambda x: x * min(max(x + 3, 0.0), 6.0) / 6,
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
+    "relu": lambda x: np.maximum(x, 0),
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "leaky_relu": lambda x: np.where(x > 0, x, 0.01 * x),
+    "elu": lambda x: np.where(x > 0, x, np.expm1(x)),
+    "gelu": lambda x: x * (1 + _erf(x / math.sqrt(2))) / 2,
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "tanh": np.tanh,
+    "softplus": lambda x: np.maximum(x, 0) + np.log1p(np.exp(-abs(x))),
+    "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
+    "hard_swish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
 }
-"""Word in a spec -> the function on one number."""
+"""Word in a spec -> the function."""
 
 
 @apply.register
 def _(op: Activation, operands: list[Array], weights: Weights) -> Array:
-    function = np.vectorize(ACTIVATIONS[op.function], otypes=[np.float64])
-    return np.asarray(function(operands[0]))
+    return np.asarray(ACTIVATIONS[op.function](operands[0]))
 
 
 @apply.register

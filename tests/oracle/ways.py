@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -81,8 +82,8 @@ def _run(module: nn.Module, graph: Graph, state: State, inputs: State) -> Result
     with torch.no_grad():
         out = module(*(torch.from_numpy(x) for x in inputs.values()))
         if isinstance(list(graph.nodes.values())[-1].op, Softmax):
-            softmax: Callable[[torch.Tensor], torch.Tensor] = module.probabilities
-            out = softmax(out)
+            probabilities: Any = module.probabilities
+            out = probabilities(out)
     return np.asarray(out)
 
 

@@ -111,7 +111,9 @@ def random_state(graph: Graph, seed: int = 0) -> dict[str, Tensor]:
     for node in graph.nodes.values():
         if node.share or not node.op.has_parameters:
             continue
-        channels, out = (int(s[0] or 0) for s in (graph.input_shapes(node)[0], node.shape))
+        channels, out = graph.input_shapes(node)[0].channels, node.shape.channels
+        assert isinstance(channels, int)
+        assert isinstance(out, int)
         for part in parameter_names(node.op):
             name = f"{node.name}.{part}"
             if isinstance(node.op, BatchNorm):

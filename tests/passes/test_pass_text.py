@@ -62,7 +62,8 @@ def test_exchange_pool_projection() -> None:
         "%pool.conv_1x1 = Conv2d(%image)",
         "%pool.avg_pool_3x3 = AvgPool2d(%pool.conv_1x1)",
     ]
-    assert lines(after)[-1] == "%concat = Concat(%pool.avg_pool_3x3, %one.conv_1x1.act, %two.conv_3x3)"
+    operands = "%pool.avg_pool_3x3, %one.conv_1x1.act, %two.conv_3x3"
+    assert lines(after)[-1] == f"%concat = Concat({operands})"
 
 
 def test_merge_siblings_puts_the_activated_first() -> None:
@@ -102,13 +103,16 @@ def test_eliminate_identity() -> None:
 
 
 def test_eliminate_dropout() -> None:
-    after = PASSES["eliminate_dropout"](graph("- {conv: 1x1, filters: 4}\n- {dropout: {keep: 0.8}}"))
+    before = graph("- {conv: 1x1, filters: 4}\n- {dropout: {keep: 0.8}}")
+    after = PASSES["eliminate_dropout"](before)
     assert lines(after) == ["%conv_1x1 = Conv2d(%image)"]
     assert after.outputs[0].node == "conv_1x1"
 
 
 def test_eliminate_dead_nodes_after_drop_training_outputs() -> None:
-    spec = HEAD + """
+    spec = (
+        HEAD
+        + """
   - {conv: 1x1, filters: 4, name: trunk}
   - {conv: 1x1, filters: 2, name: aux, from: trunk}
   - {conv: 3x3, filters: 4, name: end, from: trunk}
@@ -116,6 +120,7 @@ outputs:
   - end
   - {name: aux, from: aux, training_only: true}
 """
+    )
     whole = graph_of(spec)
     assert PASSES["eliminate_dead_nodes"](whole) is whole
     after = PASSES["eliminate_dead_nodes"](PASSES["drop_training_outputs"](whole))

@@ -50,7 +50,7 @@ def show(chromium: Browser, tmp_path: Path, complaints: list[str]) -> Iterator[C
     def open_page(text: str, **options: object) -> Page:
         file = tmp_path / f"page_{len(pages)}.html"
         file.write_text(text, encoding="utf-8")
-        page = chromium.new_page(**{"reduced_motion": "reduce", **options})  # type: ignore[arg-type]
+        page = chromium.new_page(**{"reduced_motion": "reduce", **options})
         pages.append(page)
         page.on("console", lambda message: complaints.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))

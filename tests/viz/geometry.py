@@ -29,8 +29,10 @@ def clipped(layout: Layout) -> list[str]:
     page = (0.0, 0.0, layout.width, layout.height)
     boxes = [(b.box.id, _rect(b.area)) for b in layout.boxes]
     frames = [(f.group.id, _rect(f.area)) for f in layout.frames]
-    parts = (*layout.boxes, *layout.frames, *layout.arrows)
-    texts = [(t.text, _text(t)) for part in parts for t in part.texts]
+    words = [t for b in layout.boxes for t in b.texts]
+    words += [t for f in layout.frames for t in f.texts]
+    words += [t for a in layout.arrows for t in a.texts]
+    texts = [(t.text, _text(t)) for t in words]
     return out + [name for name, rect in boxes + frames + texts if not _within(rect, page)]
 
 

@@ -51,9 +51,9 @@ def drawn(spec: str, number: int) -> Layout:
 
 def ordered(
     boxes: list[tuple[str, str | None, float]], arrows: list[tuple[int, int]]
-) -> nx.MultiDiGraph:
+) -> nx.DiGraph[int]:
     """Return a graph whose edges know how far from the left they leave and arrive."""
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[int] = nx.DiGraph()
     for i, (label, size, _) in enumerate(boxes):
         graph.add_node(i, words=(label, size))
     for tail, head in arrows:

@@ -8,6 +8,8 @@ from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
+
 from compiler.build import draft_graph
 from viz.html import render_html
 
@@ -30,7 +32,7 @@ def digest(text: str) -> str:
     return "sha256-" + b64encode(sha256(text.encode()).digest()).decode()
 
 
-def test_policy_allows_the_page_s_own_script_and_style_only():
+def test_policy_allows_the_page_s_own_script_and_style_only() -> None:
     text = page_of("inception_v4")
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
     assert policy is not None
@@ -41,7 +43,7 @@ def test_policy_allows_the_page_s_own_script_and_style_only():
     assert rules["form-action"] == rules["base-uri"] == "'none'"
 
 
-def test_nothing_is_fetched_and_nothing_runs_from_an_attribute():
+def test_nothing_is_fetched_and_nothing_runs_from_an_attribute() -> None:
     text = page_of("inception_v4")
     markup = re.sub(r"<(script|style)[^>]*>.*?</\1>", "", text, flags=re.DOTALL)
     assert not re.search(r"\s(on\w+|style|src)=", markup)
@@ -50,7 +52,9 @@ def test_nothing_is_fetched_and_nothing_runs_from_an_attribute():
     assert set(re.findall(r"https?://[^\s\"']+", text)) == {"http://www.w3.org/2000/svg"}
 
 
-def test_same_bytes_from_any_folder_and_within_the_limit(monkeypatch, tmp_path):
+def test_same_bytes_from_any_folder_and_within_the_limit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     first = page_of("inception_v4")
     monkeypatch.chdir(tmp_path)
     assert page_of("inception_v4") == first
@@ -58,7 +62,7 @@ def test_same_bytes_from_any_folder_and_within_the_limit(monkeypatch, tmp_path):
     assert '"specs/inception_v4.yaml"' in first
 
 
-def test_data_cannot_end_its_element(tmp_path):
+def test_data_cannot_end_its_element(tmp_path: Path) -> None:
     spec = tmp_path / "hostile.yaml"
     nasty = "</script><script>alert(1)</script><!-- & \u2028 \u202e"
     spec.write_text(

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from compiler.build import draft_graph
 from compiler.labels import label_of
 from viz.html import render_html
+
+Show = Callable[..., Any]
+"""Opens a page's text in the browser."""
+
 
 pytestmark = pytest.mark.browser
 V4 = "inception_v4"
@@ -22,18 +28,19 @@ def page_of(spec: str | Path) -> str:
     return render_html(graph, loaded, report.diagnostics)
 
 
-def labels_of(page) -> list[str]:
-    return page.locator("#boxes .item").evaluate_all(
+def labels_of(page: Any) -> list[str]:
+    labels: list[str] = page.locator("#boxes .item").evaluate_all(
         "es => es.map(e => [...e.querySelectorAll('text.label, text.caption-label')]"
         ".map(t => t.textContent).join(' '))"
     )
+    return labels
 
 
-def box(page, label: str):
+def box(page: Any, label: str) -> Any:
     return page.locator(f'#boxes .item[aria-label^="{label},"]')
 
 
-def test_overview_is_figure_9(show):
+def test_overview_is_figure_9(show: Show) -> None:
     page = show(page_of(V4))
     assert labels_of(page) == [
         "Input (299x299x3)",
@@ -53,7 +60,7 @@ def test_overview_is_figure_9(show):
     assert page.locator("#macs").text_content() == "12.25 G"
 
 
-def test_data_flows_upwards_in_order(show):
+def test_data_flows_upwards_in_order(show: Show) -> None:
     page = show(page_of(V4))
     tops = page.locator("#boxes .item .shape").evaluate_all(
         "es => es.map(e => e.getBoundingClientRect().top)"
@@ -61,7 +68,7 @@ def test_data_flows_upwards_in_order(show):
     assert tops == sorted(tops, reverse=True)
 
 
-def test_every_block_opens_by_keyboard(show):
+def test_every_block_opens_by_keyboard(show: Show) -> None:
     page = show(page_of(V4))
     page.locator("#boxes .item[tabindex='0']").focus()
     page.keyboard.press("Home")
@@ -79,7 +86,7 @@ def test_every_block_opens_by_keyboard(show):
     assert opened == ["stem", "a.0", "reduction_a", "b.0", "reduction_b", "c.0"]
 
 
-def test_opened_inception_c_is_figure_6(show):
+def test_opened_inception_c_is_figure_6(show: Show) -> None:
     page = show(page_of(V4))
     box(page, "3 x Inception-C").click()
     inside = [label for label in labels_of(page) if "Conv" in label]
@@ -97,7 +104,7 @@ def test_opened_inception_c_is_figure_6(show):
     ]
 
 
-def test_opening_keeps_the_block_where_it_is(show):
+def test_opening_keeps_the_block_where_it_is(show: Show) -> None:
     page = show(page_of(V4))
     stem = box(page, "Stem")
     before = stem.locator(".shape").bounding_box()
@@ -113,7 +120,7 @@ def test_opening_keeps_the_block_where_it_is(show):
     "spec",
     ["inception_v4", "inception_resnet_v1", "released/inception_resnet_v2_slim", "zoo/googlenet"],
 )
-def test_labels_are_the_compiler_s(show, spec):
+def test_labels_are_the_compiler_s(show: Show, spec: str) -> None:
     graph, _, loaded = draft_graph(spec)
     page = show(render_html(graph, loaded))
     drawn = page.evaluate(
@@ -128,7 +135,7 @@ def test_labels_are_the_compiler_s(show, spec):
 
 
 @pytest.mark.parametrize("spec", ["inception_v4", "inception_resnet_v1", "zoo/inception_v3"])
-def test_open_figure_has_no_overlaps_and_nothing_is_clipped(show, spec):
+def test_open_figure_has_no_overlaps_and_nothing_is_clipped(show: Show, spec: str) -> None:
     page = show(page_of(spec))
     bad = page.evaluate(
         """() => {
@@ -155,7 +162,7 @@ def test_open_figure_has_no_overlaps_and_nothing_is_clipped(show, spec):
 
 @pytest.mark.parametrize("is_open", [False, True])
 @pytest.mark.parametrize("spec", ["inception_v4", "released/inception_resnet_v2_slim"])
-def test_every_operation_is_in_exactly_one_box(show, spec, is_open):
+def test_every_operation_is_in_exactly_one_box(show: Show, spec: str, is_open: bool) -> None:
     graph, _, loaded = draft_graph(spec)
     page = show(render_html(graph, loaded))
     page.evaluate(f"netdraft.setAll({json.dumps(is_open)})")
@@ -165,7 +172,7 @@ def test_every_operation_is_in_exactly_one_box(show, spec, is_open):
     assert sorted(members) == sorted(graph.nodes)
 
 
-def test_search_finds_inside_closed_blocks(show):
+def test_search_finds_inside_closed_blocks(show: Show) -> None:
     page = show(page_of(V4))
     page.keyboard.press("/")
     page.keyboard.type("3x1 512")
@@ -180,7 +187,7 @@ def test_search_finds_inside_closed_blocks(show):
     assert page.locator("#nothing").is_visible()
 
 
-def test_details_tell_numbers_citation_errata_and_line(show):
+def test_details_tell_numbers_citation_errata_and_line(show: Show) -> None:
     page = show(page_of(V4))
     box(page, "Reduction-A").hover()
     text = page.locator("#details").inner_text()
@@ -191,7 +198,7 @@ def test_details_tell_numbers_citation_errata_and_line(show):
     assert "Printed" in page.locator("#details").inner_text()
 
 
-def test_smaller_input_names_the_layer_and_the_smallest_size(show):
+def test_smaller_input_names_the_layer_and_the_smallest_size(show: Show) -> None:
     page = show(page_of(V4))
     page.fill("#input-image-size", "75")
     assert page.locator("#problems").is_hidden()
@@ -210,7 +217,7 @@ def test_smaller_input_names_the_layer_and_the_smallest_size(show):
     assert page.locator("#parameters").text_content() == TOTAL_V4
 
 
-def test_width_of_figure_10_that_does_not_close_the_sum(show):
+def test_width_of_figure_10_that_does_not_close_the_sum(show: Show) -> None:
     page = show(page_of("inception_resnet_v1"))
     page.evaluate("netdraft.goTo('a.0.up')")
     page.get_by_label("filters", exact=True).fill("250")
@@ -220,7 +227,7 @@ def test_width_of_figure_10_that_does_not_close_the_sum(show):
     assert page.locator("#boxes .arrow.failed text").text_content() == "35x35x250"
 
 
-def test_broken_spec_is_drawn_with_its_fault(show):
+def test_broken_spec_is_drawn_with_its_fault(show: Show) -> None:
     page = show(page_of("printed/inception_v4"))
     assert page.locator("#problems .message").all_text_contents() == [
         "`stem.mixed_5a.concat` cannot concat 69x69x192 with 35x35x192"
@@ -228,7 +235,7 @@ def test_broken_spec_is_drawn_with_its_fault(show):
     assert box(page, "Stem").get_attribute("class").count("failed") == 1
 
 
-def test_repeat_changes_the_drawing(show):
+def test_repeat_changes_the_drawing(show: Show) -> None:
     page = show(page_of(V4))
     repeats = page.locator("#controls input[id$='-repeat']")
     repeats.nth(0).fill("1")
@@ -237,7 +244,7 @@ def test_repeat_changes_the_drawing(show):
     assert "repeat: 1" in page.locator("#change-list").inner_text()
 
 
-def test_accessible_names_roles_and_one_tab_stop(show):
+def test_accessible_names_roles_and_one_tab_stop(show: Show) -> None:
     page = show(page_of(V4))
     assert page.locator("#boxes .item[tabindex='0']").count() == 1
     unnamed = page.locator("button, input, select, [role]").evaluate_all(
@@ -253,14 +260,14 @@ def test_accessible_names_roles_and_one_tab_stop(show):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_colours_follow_the_reader_s_scheme(show, scheme):
+def test_colours_follow_the_reader_s_scheme(show: Show, scheme: str) -> None:
     page = show(page_of(V4), color_scheme=scheme)
     fill = page.locator("#boxes .kind-stem .shape").evaluate("e => getComputedStyle(e).fill")
     assert fill == {"light": "rgb(234, 209, 220)", "dark": "rgb(76, 42, 60)"}[scheme]
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
-def test_page_fits_the_window(show, width, height):
+def test_page_fits_the_window(show: Show, width: int, height: int) -> None:
     page = show(page_of(V4), viewport={"width": width, "height": height})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     figure = page.locator("#figure").bounding_box()
@@ -268,7 +275,7 @@ def test_page_fits_the_window(show, width, height):
     assert figure["height"] > 300
 
 
-def test_print_shows_the_whole_figure_on_white(show):
+def test_print_shows_the_whole_figure_on_white(show: Show) -> None:
     page = show(page_of(V4), color_scheme="dark")
     page.get_by_role("button", name="Zoom in").click(click_count=3)
     page.emulate_media(media="print")
@@ -296,7 +303,7 @@ NASTY = (
 
 
 @pytest.mark.parametrize("name", NASTY, ids=range(len(NASTY)))
-def test_hostile_words_are_text(show, tmp_path, name):
+def test_hostile_words_are_text(show: Show, tmp_path: Path, name: str) -> None:
     words = json.dumps(name)
     spec = tmp_path / "hostile.yaml"
     spec.write_text(
@@ -317,7 +324,7 @@ def test_hostile_words_are_text(show, tmp_path, name):
     assert not set(shown) & set("\u202e\u202c\u0000\u0007")
 
 
-def test_page_answers_quickly_with_everything_open(show):
+def test_page_answers_quickly_with_everything_open(show: Show) -> None:
     page = show(page_of(V4))
     page.evaluate("netdraft.setAll(true)")
     milliseconds = page.evaluate(

@@ -56,14 +56,15 @@ def reads_of(layer: Layer) -> Json:
         return {}
     if isinstance(given, dict):
         return {"from": [str(r) for r in given.values()], "fromNames": [str(k) for k in given]}
-    return {"from": [str(r) for r in (given if isinstance(given, list) else [given])]}
+    names = given if isinstance(given, list) else [given]
+    return {"from": names} if all(isinstance(n, str) for n in names) else {}
 
 
 def automatic_name_of(layer: Layer) -> str | None:
     """Return the name that a layer gets when it is given none, None for an unnamed scope."""
     node = layer._node
     if isinstance(layer, BrokenLayer):
-        return node_name(node) if node is not None else None
+        return (node_name(node) or None) if node is not None else None
     principal = node.get(layer.op) if isinstance(node, YamlMapping) else None
     return automatic_name(layer.op, principal)
 

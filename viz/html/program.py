@@ -188,7 +188,7 @@ class _Writer:
     def _layer(self, layer: Layer) -> Json:
         self.count += 1
         out: Json = {"id": self.count, "op": layer.op, "at": self._at(layer.span())}
-        out["name"] = layer.common.name
+        out["name"] = layer.common.name or None
         out["auto"] = automatic_name_of(layer)
         out["fields"], out["places"] = self._fields(layer)
         out["info"] = {**self._words(layer.common), "at": out["at"]}

@@ -30,6 +30,10 @@ class App {
     this.view.covered = byId("problems");
     this.layers = layersOf(this.program);
     this.compute();
+    if (!this.graph) {
+      this.giveUp();
+      return;
+    }
     this.first = this.graph;
     this.openTo(program.depth);
     this.index = this.searchIndex();
@@ -68,8 +72,9 @@ class App {
 
   errors() {
     const found = this.graph.findings.filter((f) => f.code !== "wrong-size");
-    const known = new Set(found.map((f) => f.message));
-    const all = [...found, ...this.program.findings.filter((f) => !known.has(f.message))];
+    // The compiler says the same, and often a guess at what was meant.
+    const isSaid = (f) => this.program.findings.some((g) => g.at[1] === f.at[1] && g.message.startsWith(f.message));
+    const all = [...found.filter((f) => !isSaid(f)), ...this.program.findings];
     return all.sort((a, b) => a.at[0] - b.at[0] || a.at[1] - b.at[1] || a.at[2] - b.at[2]);
   }
 
@@ -82,6 +87,13 @@ class App {
       shapes: Object.fromEntries(nodes.map((n) => [n.name, n.shape.map(showDim).join("x")])),
       findings: this.graph.findings.map((f) => [f.code, f.message, f.help]),
     };
+  }
+
+  /** Say why there is no figure. */
+  giveUp() {
+    const errors = [{ message: this.trouble, help: "", at: [0, 0, 0] }, ...this.program.findings];
+    byId("problems").hidden = false;
+    byId("problems").replaceChildren(...errors.map((e) => problemItem(this.program, e, null)));
   }
 
   // -- settings ------------------------------------------------------------------------------

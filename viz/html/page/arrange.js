@@ -161,6 +161,7 @@ class Arranging {
     const inner = { ...place, inBranch: true };
     const columns = branches.map((b) => this.items(this.graph.regions.get(b).members, inner));
     const rest = this.items(region.members.filter((m) => !isBranch(m)), place);
+    if (!columns.length) return rest;
     return [{ type: "parallel", columns, spine: region.kind === "residual" ? 0 : null }, ...rest];
   }
 

@@ -186,8 +186,16 @@ class Lowering {
     if (!rest.length && head === "in") return Object.values(scope.frame.inputs)[0];
     if (!rest.length && head === "prev") return before;
     const named = scope.find(head);
-    if (named) return (rest.length ? this.inside([named.path, ...rest].join(".")) : named.tensor) ?? before;
-    return (!rest.length && scope.frame.inputs[head]) || before;
+    let found = rest.length ? null : scope.frame.inputs[head];
+    if (named) found = rest.length ? this.inside([named.path, ...rest].join(".")) : named.tensor;
+    return found ?? this.noTensor(before);
+  }
+
+  /** A node of which nothing is known, for a reference to what is not there. */
+  noTensor(before) {
+    let number = 1;
+    while (this.nodes.has(`unknown_${number}`)) number += 1;
+    return this.unknown(`unknown_${number}`, [before], { at: [0, 0, 0] });
   }
 
   inside(path) {

@@ -82,6 +82,7 @@ class Fields {
 
   padding() {
     let raw = this.raw("padding");
+    if (isExpr(raw) && this.isMisspelt(raw)) return null;
     if (isExpr(raw)) raw = this.evaluate(raw, "padding");
     if (raw === null || raw === "same") return raw;
     if (raw === "valid" || raw === "V") return [[0, 0], [0, 0]];
@@ -91,6 +92,14 @@ class Fields {
     }
     const pair = this.pair("padding", 0, raw);
     return pair && [[pair[0], pair[0]], [pair[1], pair[1]]];
+  }
+
+  /** A lone word that is no parameter was meant as a padding's name. */
+  isMisspelt({ x, t }) {
+    if (t[0] !== "name" || x.includes(".") || this.lookup(x) !== undefined) return false;
+    const message = `${this.whose("padding")}: there is no padding \`${x}\``;
+    this.report.add({ code: "bad-value", message, at: placeOf(this.layer, "padding") });
+    return true;
   }
 
   /** True or false; an unknown condition counts as true. */
