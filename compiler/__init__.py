@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         graph_of,
         load,
         render,
+        show,
         summary,
     )
 
@@ -46,6 +47,7 @@ __all__ = [
     "graph_of",
     "load",
     "render",
+    "show",
     "summary",
 ]
 

@@ -18,6 +18,8 @@ from compiler.summarize import Summary, summarize
 if TYPE_CHECKING:
     from torch import nn
 
+    from viz.notebook import Drawing
+
 Spec = str | Path | Graph
 """A file, a shipped name, or a loaded graph."""
 
@@ -35,6 +37,7 @@ __all__ = [
     "graph_of",
     "load",
     "render",
+    "show",
     "summary",
 ]
 
@@ -144,3 +147,19 @@ def render(
 
     options = drawing.Options(block=block, figure=figure)
     return drawing.render(load(spec), format, options)
+
+
+def show(
+    spec: Spec, *, block: str | None = None, figure: int | None = None, depth: int = 0
+) -> Drawing:
+    """Return a figure that a notebook shows by itself.
+
+    Args:
+        spec: a file, a shipped name, or a graph.
+        block: a block's name, or the path of an instance of one.
+        figure: the block that is cited as this figure of the paper.
+        depth: how many levels of blocks are opened.
+    """
+    from viz.notebook import Drawing
+
+    return Drawing(load(spec), block, figure, depth)

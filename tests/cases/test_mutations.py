@@ -1,4 +1,4 @@
-"""No change to a value of a spec makes the compiler stumble: findings, or a graph, never a crash."""
+"""No change to a value of a spec makes the compiler stumble: findings or a graph, never a crash."""
 
 from __future__ import annotations
 

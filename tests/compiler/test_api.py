@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 
 import compiler
-from compiler import CompileError, build_module, check, emit_source, graph_of, load, render, summary
+from compiler import (
+    CompileError,
+    build_module,
+    check,
+    emit_source,
+    graph_of,
+    load,
+    render,
+    show,
+    summary,
+)
 
 TINY = (
     "network: tiny\ninput: {image: [3, 8, 8]}\n"
@@ -58,3 +68,12 @@ def test_every_public_name_is_there_and_documented() -> None:
         assert getattr(compiler, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute `nothing`"):
         compiler.nothing  # noqa: B018
+
+
+def test_a_notebook_shows_a_network_and_a_block(tiny: Path) -> None:
+    network, block = show(tiny), show(tiny, block="b")
+    assert network._repr_svg_() == render(tiny).decode()
+    assert block._repr_svg_() == render(tiny, block="b").decode()
+    html = block._repr_html_()
+    assert html.startswith('<img alt="b" src="data:image/svg+xml;base64,')
+    assert "<script" not in html
