@@ -114,8 +114,12 @@ def _fill(
 
 
 def local_name(name: str, scope: str) -> str:
-    """Return the rest of a name behind the name of the scope that it stands in."""
-    return name[len(scope) + 1 :] if scope else name
+    """Return the rest of a name behind the name of the scope that it stands in.
+
+    What a pass has moved out of its layer keeps the layer's name, as `conv_1x1_conv`.
+    """
+    rest = name[len(scope) + 1 :] if scope else name
+    return rest.replace(".", "_")
 
 
 def _find_edges(graph: Graph, paths: dict[str, tuple[Scope, ...]], leaving: Sequence[str]) -> None:

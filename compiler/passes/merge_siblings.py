@@ -45,7 +45,7 @@ def merge_siblings(graph: Graph) -> Graph:
         member = _member(graph, regions, region, group[0])
         first = next(graph.nodes_in(member)).name
         if position[group[0].inputs[0]] < position[first]:
-            name = _fresh_name(region, group[0], taken)
+            name = _fresh_name(_scope(graph, region), group[0], taken)
             _merge(rewrite, sorted(group, key=lambda n: not _activated(graph, n)), name)
             rewrite.insert(_merged_node(group, name), region, member)
     return rewrite.finish()
@@ -88,6 +88,13 @@ def _member(graph: Graph, regions: dict[str, tuple[str, ...]], region: str, node
     chain = regions[node.name]
     at = chain.index(region)
     return chain[at - 1] if at else node.name
+
+
+def _scope(graph: Graph, region: str) -> str:
+    """Return the region whose name is the prefix of what stands in `region`."""
+    while graph.regions[region].transparent:
+        region = graph.regions[region].parent or ""
+    return region
 
 
 def _fresh_name(region: str, node: Node, taken: set[str]) -> str:
