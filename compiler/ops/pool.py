@@ -30,11 +30,17 @@ class _WindowPool(Op):
         if self.padding != "same":
             self._check_padding(self.padding)
         out = window_grid(shape, self.kernel_size, self.stride, self.padding, ceil=self.ceil)
-        help = "`global_avg_pool: true` takes the mean of a map of any size"
-        if self.kind == "MaxPool2d":
-            help = "`global_max_pool: true` takes the maximum of a map of any size"
-        check_window(shape, self.kernel_size, self.least_grid(), out, "a pooling window", help=help)
+        least, what = self.least_grid(), "a pooling window"
+        check_window(shape, self.kernel_size, least, out, what, help=self._way_out())
         return Shape((shape.channels, *out))
+
+    def _way_out(self) -> str:
+        """Return the help for a map that is too small: a window without stride ends a network."""
+        if self.stride != (1, 1):
+            return ""
+        if self.kind == "MaxPool2d":
+            return "`global_max_pool: true` takes the maximum of a map of any size"
+        return "`global_avg_pool: true` takes the mean of a map of any size"
 
     def _check_padding(self, padding: Pads) -> None:
         """Refuse what PyTorch refuses in forward: more padding than half the kernel."""

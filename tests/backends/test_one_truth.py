@@ -41,6 +41,7 @@ def check(subject: Subject, target: str) -> None:
         assert measure(subject, target, batch) < TOLERANCE, f"batch {batch}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 @pytest.mark.parametrize("target", ["module", "source", "onnx"])
 def test_target_equals_oracle(subject: Subject, target: str) -> None:
@@ -60,6 +61,7 @@ def test_target_equals_oracle_at_full_size(subject: Subject, target: str) -> Non
     check(subject, target)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 @pytest.mark.parametrize("target", ["module", "source"])
 def test_training_equals_oracle(subject: Subject, target: str) -> None:
