@@ -70,14 +70,19 @@ function inferConv(op, shapes) {
   return [op.filters || null, ...out];
 }
 
+// The help for a map that is too small: a window without stride ends a network.
+function poolWayOut(op) {
+  if (op.stride.some((s) => s !== 1)) return "";
+  return op.kind === "MaxPool2d"
+    ? "`global_max_pool: true` takes the maximum of a map of any size"
+    : "`global_avg_pool: true` takes the mean of a map of any size";
+}
+
 function inferPool(op, shapes) {
   const shape = onlyMap(shapes, "pooling");
   checkPoolPadding(op);
   const out = windowGrid(shape, op);
-  const help = op.kind === "MaxPool2d"
-    ? "`global_max_pool: true` takes the maximum of a map of any size"
-    : "`global_avg_pool: true` takes the mean of a map of any size";
-  checkRoom(shape, op, out, "a pooling window", help);
+  checkRoom(shape, op, out, "a pooling window", poolWayOut(op));
   return [shape[0], ...out];
 }
 
