@@ -98,8 +98,13 @@ def _cross(a: Point, b: Point, c: Point, d: Point) -> bool:
 
 def _runs_through(a: Point, b: Point, area: Area) -> bool:
     """Look at a thousand points of the line: slow, and no relation of the router's arithmetic."""
-    return any(
-        area.x < a[0] + t * (b[0] - a[0]) < area.right
-        and area.y < a[1] + t * (b[1] - a[1]) < area.bottom
-        for t in (i / 1000 for i in range(1001))
+    low, high = min(a[1], b[1]), max(a[1], b[1])
+    return (
+        low < area.bottom
+        and high > area.y
+        and any(
+            area.x < a[0] + t * (b[0] - a[0]) < area.right
+            and area.y < a[1] + t * (b[1] - a[1]) < area.bottom
+            for t in (i / 1000 for i in range(1001))
+        )
     )

@@ -1,0 +1,274 @@
+"""Networks that are no figure: flat lists, skips, side outputs, columns that read each other."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from compiler.build import draft_graph, load_graph
+from tests.viz.geometry import clipped, crossings, downwards, overlaps, touched
+from tests.viz.networks import broken, layout, network
+from viz.arrange import arrange, coverage
+from viz.boxes import View
+from viz.diagram import Box, walk
+from viz.faults import find_faults
+from viz.layout import lay_out
+from viz.placed import Layout
+from viz.render import Options, picture, render
+from viz.style import THEMES
+
+SPECS = [
+    "inception_v4",
+    "inception_resnet_v1",
+    "inception_resnet_v2",
+    "released/inception_resnet_v2_slim",
+    "released/inception_resnet_v1_facenet",
+    "zoo/googlenet",
+    "zoo/inception_v3",
+]
+
+SKIPS = """
+layers:
+  - {conv: 3x3, filters: 8, name: down_1}
+  - {max_pool: 2x2, stride: 2, name: half_1}
+  - {conv: 3x3, filters: 8, name: down_2}
+  - {max_pool: 2x2, stride: 2, name: half_2}
+  - {conv: 3x3, filters: 8, name: floor}
+  - {upsample: 2, name: twice_2}
+  - {concat: [twice_2, down_2], name: join_2}
+  - {upsample: 2, name: twice_1}
+  - {concat: [twice_1, down_1], name: join_1}
+"""
+SIDE = """
+layers:
+  - {conv: 3x3, filters: 8, name: a}
+  - {conv: 3x3, filters: 8, name: b}
+  - {conv: 1x1, filters: 4, name: side, from: a}
+  - {conv: 3x3, filters: 8, name: c, from: b}
+outputs: [c, {name: side, from: side, training_only: true}]
+"""
+FLAT_BRANCHES = """
+layers:
+  - {conv: 3x3, filters: 8, name: stem}
+  - {conv: 1x1, filters: 8, name: left, from: stem}
+  - {conv: 3x3, filters: 8, name: middle, from: stem}
+  - {conv: 5x5, filters: 8, name: right, from: stem}
+  - {conv: 5x5, filters: 8, name: right_2, from: right}
+  - {concat: [left, middle, right_2], name: join}
+"""
+CROSSED = """
+layers:
+  - branches:
+      left:
+        - {conv: 3x3, filters: 8, name: a}
+        - {conv: 3x3, filters: 8, name: b}
+      right:
+        - {conv: 5x5, filters: 8, name: c}
+        - {add: [c, left.a], name: d}
+    join: concat
+"""
+
+
+def assert_clean(layout: Layout) -> None:
+    assert overlaps(layout) == []
+    assert clipped(layout) == []
+    assert touched(layout) == []
+    assert downwards(layout) == []
+
+
+@pytest.mark.parametrize("text", [SKIPS, SIDE, FLAT_BRANCHES, CROSSED])
+def test_every_arrow_keeps_clear_of_boxes_and_crosses_none(text: str) -> None:
+    drawn = layout(text)
+
+    assert_clean(drawn)
+    assert crossings(drawn) == []
+
+
+def middles(layout: Layout) -> dict[str, float]:
+    return {b.box.id: round(b.area.x + b.area.width / 2, 3) for b in layout.boxes}
+
+
+def test_a_skip_goes_around_and_leaves_the_trunk_straight() -> None:
+    drawn = layout(SKIPS)
+    skip = next(a for a in drawn.arrows if (a.arrow.tail, a.arrow.head) == ("down_1", "join_1"))
+    widest = max(b.area.right for b in drawn.boxes)
+
+    assert len(set(middles(drawn).values())) == 1
+    assert max(x for x, _ in skip.points) > widest
+
+
+def test_a_join_of_flat_branches_stands_over_their_middle() -> None:
+    x = middles(layout(FLAT_BRANCHES))
+
+    assert x["left"] < x["middle"] < x["right"] == x["right_2"]
+    assert x["join"] == pytest.approx((x["left"] + x["middle"] + x["right"]) / 3, abs=0.5)
+
+
+def test_a_side_output_is_named_and_does_not_bend_the_trunk() -> None:
+    drawn = layout(SIDE)
+    x = middles(drawn)
+
+    assert x["image"] == x["a"] == x["b"] == x["c"]
+    assert "Output side (training only)" in [b.box.label for b in drawn.boxes]
+
+
+def test_several_inputs_have_a_box_each() -> None:
+    graph = network(
+        "network: two\ninput: {image: [3, 8, 8], mask: [1, 8, 8]}\n"
+        "layers:\n  - {concat: [image, mask], name: both}\n  - {conv: 3x3, filters: 4}\n"
+    )
+    drawn = lay_out(arrange(graph))
+
+    assert [b.box.label for b in drawn.boxes][:2] == ["image (8x8x3)", "mask (8x8x1)"]
+    assert_clean(drawn)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("depth", [0, 1, 9])
+def test_every_operation_is_in_exactly_one_box(spec: str, depth: int) -> None:
+    """Case D16: dropout and the auxiliary head were missing in a published drawing."""
+    graph = load_graph(spec)
+    diagram = arrange(graph, View(depth=depth))
+
+    assert coverage(graph, diagram) == {}
+    assert sum(len(box.members) for box in diagram.boxes()) == len(graph.nodes)
+
+
+def test_coverage_names_what_is_missing_and_what_is_double() -> None:
+    graph = load_graph("inception_v4")
+    diagram = arrange(graph, View(scope="reduction_a"))
+
+    missing = coverage(graph, diagram)
+    assert missing["logits"] == 0
+    assert "reduction_a.concat" not in missing
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("depth", [0, 9])
+def test_opened_networks_are_clean(spec: str, depth: int) -> None:
+    drawn = lay_out(arrange(load_graph(spec), View(depth=depth)))
+
+    assert_clean(drawn)
+
+
+def test_frames_hold_their_boxes() -> None:
+    drawn = lay_out(arrange(load_graph("inception_v4"), View(depth=1)))
+    area = {b.box.id: b.area for b in drawn.boxes}
+
+    assert len(drawn.frames) == 6
+    for frame in drawn.frames:
+        inside = [i.id for i in walk(frame.group.content) if isinstance(i, Box)]
+        assert inside
+        for name in inside:
+            assert frame.area.x < area[name].x
+            assert area[name].right < frame.area.right
+            assert frame.area.y < area[name].y
+            assert area[name].bottom < frame.area.bottom
+
+
+def test_repeats_fold_only_where_the_copies_are_equal() -> None:
+    """Case K11: the last 8x8 block has no activation and stands alone."""
+    graph = load_graph("released/inception_resnet_v2_slim")
+    labels = [box.label for box in picture(graph).boxes()]
+    counted = [label.partition(" x ")[0] for label in labels if " x " in label]
+
+    assert counted == ["10", "20", "9"]
+    assert labels.count("Inception-ResNet-C") == 1
+    assert [b.label for b in picture(load_graph("inception_v4")).boxes() if " x " in b.label] == [
+        "4 x Inception-A",
+        "7 x Inception-B",
+        "3 x Inception-C",
+    ]
+
+
+def test_a_repeat_of_unequal_layers_folds_in_runs() -> None:
+    graph = network(
+        "layers:\n  - {conv: 3x3, filters: 8 + 8 * (index // 2), repeat: 4, name: wide}\n"
+    )
+    labels = [box.label for box in arrange(graph).boxes()]
+
+    assert labels == ["Input (32x32x8)", "2 x 3x3 Conv (8)", "3x3 Conv (16)", "3x3 Conv (16)"]
+
+
+def test_unfold_draws_every_copy() -> None:
+    labels = [b.label for b in picture(load_graph("inception_v4"), Options(fold=False)).boxes()]
+
+    assert [labels.count(f"Inception-{letter}") for letter in "ABC"] == [4, 7, 3]
+
+
+def chain(count: int) -> str:
+    lines = ["layers:", "  - {conv: 3x3, filters: 8, name: c0}"]
+    for i in range(1, count):
+        if i % 4 == 3:
+            lines.append(f"  - {{add: [c{i - 1}, c{i - 3}], name: c{i}}}")
+        else:
+            lines.append(f"  - {{conv: 3x3, filters: 8, name: c{i}}}")
+    return "\n".join(lines) + "\n"
+
+
+def test_a_thousand_layers_with_skips_take_seconds() -> None:
+    """Case K10; the limit leaves room for a busy machine."""
+    graph = network(chain(1000))
+    start = time.process_time()
+    svg = render(graph, "svg")
+
+    assert time.process_time() - start < 5
+    assert svg.count(b"<g id=") == 1001
+
+
+def test_numbers_in_the_boxes_add_up() -> None:
+    graph = load_graph("inception_v4")
+    notes = [
+        note for box in picture(graph, Options(show=("params",))).boxes() for note in box.notes
+    ]
+    total = sum(int(note.split()[0].replace(",", "")) for note in notes)
+
+    assert total == 42_679_816
+
+
+def test_shapes_macs_and_receptive_field_by_hand() -> None:
+    graph = network("layers:\n  - {conv: 3x3, filters: 4, stride: 2, padding: V, name: c}\n")
+    boxes = {b.id: b for b in arrange(graph, View(show=("shapes", "macs", "rf"))).boxes()}
+
+    # 15 x 15 outputs, each 4 filters of 3 x 3 x 8
+    assert boxes["c"].notes == ("15x15x4", f"{15 * 15 * 4 * 3 * 3 * 8:,} MACs", "sees 3x3")
+
+
+def test_the_scaling_of_a_residual_is_said_where_numbers_are() -> None:
+    graph = load_graph("inception_resnet_v1")
+    boxes = {b.id: b for b in picture(graph, Options(block="b.0", show=("shapes",))).boxes()}
+
+    assert boxes["b.0.add"].notes == ("residual x 0.1", "17x17x896")
+
+
+def test_a_broken_spec_is_drawn_with_both_shapes_in_red() -> None:
+    graph, report, _ = draft_graph("printed/inception_v4")
+    options = Options(figure=3, faults=find_faults(graph, report.diagnostics))
+    diagram = picture(graph, options)
+    failed = {(a.label, a.failed) for a in diagram.arrows if a.label}
+
+    assert failed == {("69x69x192", True), ("35x35x192", True)}
+    assert len(list(diagram.boxes())) == 17
+    assert "69x69x192 with 35x35x192" in diagram.notes[0]
+    svg = render(graph, "svg", options).decode()
+    assert f'stroke="{THEMES["paper"].failed}" stroke-width="1.6"' in svg
+
+
+def test_the_operand_that_the_others_outvote_is_the_red_one() -> None:
+    _, faults = broken(
+        "layers:\n"
+        "  - branches:\n"
+        "      a: [{conv: 1x1, filters: 8}]\n"
+        "      b: [{conv: 1x1, filters: 8}]\n"
+        "      c: [{conv: 3x3, filters: 8, padding: V}]\n"
+        "    join: concat\n"
+    )
+
+    assert faults.edges == {("c.conv_3x3.act", "concat")}
+
+
+def test_rebuilding_gives_the_same_bytes() -> None:
+    for format in ("svg", "pdf", "png", "tikz", "json", "dot"):
+        first, second = (render(load_graph("inception_v4"), format, Options(depth=9)) for _ in "ab")
+        assert first == second, format
