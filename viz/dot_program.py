@@ -6,8 +6,6 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 
-from graphviz.backend import dot_command
-
 from compiler.errors import UsageError
 
 MAGIC: Mapping[str, tuple[bytes, ...]] = {
@@ -49,6 +47,8 @@ def run_dot(text: str, format: str, time_limit_s: float = TIME_LIMIT_S) -> bytes
         DotError: with the program's own words.
     """
     find_dot()
+    from graphviz.backend import dot_command  # on use: the built-in layout does without it
+
     try:
         done = subprocess.run(
             dot_command.command("dot", format),
