@@ -28,6 +28,14 @@ def exchange_pool_projection(graph: Graph) -> Graph:
         %pool.conv_1x1.conv = Conv2d(%x) {out_channels=96} : (N, 96, 35, 35)
         %pool.avg_pool = AvgPool2d(%pool.conv_1x1.conv) {kernel_size=3x3} : (N, 96, 35, 35)
     """
+    before = None
+    while graph is not before:  # past several poolings in a row, one a sweep
+        before, graph = graph, _sweep(graph)
+    return graph
+
+
+def _sweep(graph: Graph) -> Graph:
+    """Exchange every pooling with the convolution that reads it now."""
     rewrite = Rewrite(graph)
     regions = region_of(graph)
     fixed = set(shared_nodes(graph))

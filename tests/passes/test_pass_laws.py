@@ -13,6 +13,7 @@ from backends.parameters import State, convert_state
 from compiler.graph import Graph
 from compiler.optimize import optimize_graph
 from compiler.passes import DEFAULT_PASSES, PASSES, Pass
+from compiler.passes.exchange_pool_projection import exchange_pool_projection
 from compiler.verify import verify
 from tests.passes.random_specs import graph_of, random_state, specs
 
@@ -74,3 +75,12 @@ def test_leaves_a_well_formed_graph_and_the_original_alone(run: Pass, spec: dict
 def test_a_second_run_changes_nothing(run: Pass, spec: dict[str, Any]) -> None:
     once = run(graph_of(spec))
     assert run(once) is once
+
+
+def test_a_projection_passes_several_poolings_in_one_run() -> None:
+    linear = {"conv": "1x1", "filters": 4, "norm": "none", "activation": "none", "name": "c"}
+    pools = [{"avg_pool": "3x3", "name": name} for name in ("p", "q", "r")]
+    spec = {"network": "n", "input": {"x": [5, 7, 6]}, "layers": [*pools, linear]}
+    once = exchange_pool_projection(graph_of(spec))
+    assert list(once.nodes) == ["x", "c", "p", "q", "r"]
+    assert exchange_pool_projection(once) is once
