@@ -11,10 +11,10 @@ from importlib import import_module
 from typing import Any
 
 BACKENDS: dict[str, str] = {
-    "torch": "backends.torch_module:build_module",
-    "source": "backends.torch_source:emit_source",
-    "onnx": "backends.onnx_model:build_onnx",
-    "export": "backends.export_program:export_program",
+    "torch": "backends.torch.module:build_module",
+    "source": "backends.torch.source:emit_source",
+    "onnx": "backends.onnx.model:build_onnx",
+    "export": "backends.torch.export_program:export_program",
 }
 """Target -> "module:function"; each function takes a graph first, then keywords."""
 

@@ -104,7 +104,7 @@ def build_module(
     Raises:
         BackendError: the weights do not fit; every tensor that does not is named.
     """
-    from backends import torch_module
+    from backends.torch import module as torch_module
 
     module = torch_module.build_module(load(spec), seed=seed, taps=taps)
     if weights is not None:
@@ -120,14 +120,14 @@ def graph_of(module: nn.Module) -> Graph:
     Raises:
         ValueError: netdraft did not build it.
     """
-    from backends import torch_module
+    from backends.torch import module as torch_module
 
     return torch_module.graph_of(module)
 
 
 def emit_source(spec: Spec, *, taps: Sequence[str] = ()) -> str:
     """Return a network as the text of one Python file that imports only torch."""
-    from backends import torch_source
+    from backends.torch import source as torch_source
 
     return torch_source.emit_source(load(spec), taps=taps)
 

@@ -38,8 +38,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print; 0."""
-    from backends.bench_report import as_svg, as_text
-    from backends.bench_run import Plan, run_plan
+    from backends.bench.report import as_svg, as_text
+    from backends.bench.run import Plan, run_plan
 
     plan = Plan(
         _numbers("--batch", args.batch),
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _memory(args: argparse.Namespace, result: dict[str, Any]) -> list[dict[str, Any]]:
-    from backends.bench_memory import measure_memory
+    from backends.bench.memory import measure_memory
 
     rows = []
     for table in result["tables"]:

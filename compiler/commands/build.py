@@ -166,7 +166,7 @@ def _build(
     """Build the module, load weights, and convert them where the graph was optimised."""
     say(f"{graph.title}: checked, {len(graph.nodes)} operations")
     say("loading torch ...")
-    from backends.torch_module import build_module
+    from backends.torch.module import build_module
 
     taps = tuple(t.strip() for t in args.taps.split(",") if t.strip())
     module = build_module(graph, seed=args.seed, taps=taps)
@@ -258,7 +258,7 @@ def _make_torch(built: Built) -> None:
 
 
 def _make_source(built: Built) -> None:
-    from backends.torch_source import emit_source
+    from backends.torch.source import emit_source
 
     _add(
         built,
@@ -270,8 +270,8 @@ def _make_source(built: Built) -> None:
 
 def _make_onnx(built: Built) -> None:
     built.say("building ONNX ...")
-    from backends.onnx_files import save_onnx
-    from backends.onnx_model import build_onnx
+    from backends.onnx.files import save_onnx
+    from backends.onnx.model import build_onnx
 
     arrays = {name: tensor.detach().cpu().numpy() for name, tensor in built.state.items()}
     model = build_onnx(built.graph, arrays, taps=built.taps)
@@ -282,7 +282,7 @@ def _make_onnx(built: Built) -> None:
 
 def _make_export(built: Built) -> None:
     built.say("exporting with torch.export ...")
-    from backends.export_program import export_program, save_program
+    from backends.torch.export_program import export_program, save_program
 
     program = export_program(built.graph, built.module)
     path = built.folder / f"{built.graph.name}.pt2"

@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare; 0 when the file is the spec, 1 when it is not or not proven."""
-    from backends.torch_compare import Departure, compare_run, compare_text  # loads torch
+    from backends.torch.compare import Departure, compare_run, compare_text  # loads torch
 
     path, graph = Path(args.file), graph_from(args)
     text = _read(path)

@@ -18,11 +18,11 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from backends.export_program import export_program
-from backends.onnx_files import relative_difference
-from backends.onnx_model import build_onnx
-from backends.torch_module import build_module
-from backends.torch_source import emit_source
+from backends.onnx.files import relative_difference
+from backends.onnx.model import build_onnx
+from backends.torch.export_program import export_program
+from backends.torch.module import build_module
+from backends.torch.source import emit_source
 from backends.unit_scale import randomize
 from compiler.build import load_graph
 from compiler.graph import Graph

@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from backends.export_program import (
+from backends.torch.export_program import (
     export_program,
     find_compiler,
     package_program,
     sample_inputs,
     save_program,
 )
-from backends.torch_module import build_module
+from backends.torch.module import build_module
 from backends.unit_scale import randomize
 from compiler.build import load_graph
 from compiler.errors import BackendError
@@ -184,8 +184,8 @@ def test_two_hash_seeds_and_two_names_make_the_same_bytes(tmp_path: Path) -> Non
     script = (
         "import sys; from pathlib import Path\n"
         "from compiler.build import load_graph\n"
-        "from backends.torch_module import build_module\n"
-        "from backends.export_program import export_program, save_program\n"
+        "from backends.torch.module import build_module\n"
+        "from backends.torch.export_program import export_program, save_program\n"
         "graph = load_graph(sys.argv[1])\n"
         "save_program(export_program(graph, build_module(graph)), Path(sys.argv[2]))\n"
     )

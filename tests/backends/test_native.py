@@ -7,11 +7,11 @@ import shutil
 import pytest
 import torch
 
-from backends.engine_graph import build_flat_module
-from backends.engine_native import NativeRunner
-from backends.native_groups import Product, Sum, group_loops
-from backends.native_layout import lay_out
-from backends.native_plan import Choice, candidates
+from backends.engine.flat_module import build_flat_module
+from backends.native.engine import NativeRunner
+from backends.native.groups import Product, Sum, group_loops
+from backends.native.layout import lay_out
+from backends.native.plan import Choice, candidates
 from backends.parameters import convert_state
 from compiler.errors import BackendError
 from compiler.graph import Graph

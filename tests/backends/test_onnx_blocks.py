@@ -13,8 +13,8 @@ import onnx.reference
 import onnxruntime
 import pytest
 
-from backends.onnx_files import check_onnx, relative_difference
-from backends.onnx_model import build_onnx
+from backends.onnx.files import check_onnx, relative_difference
+from backends.onnx.model import build_onnx
 from compiler.build import load_graph
 from compiler.errors import BackendError
 from compiler.graph import Graph

@@ -13,8 +13,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from backends.onnx_files import STRUCTURE_MARGIN, compare_onnx, save_onnx
-from backends.onnx_model import build_onnx
+from backends.onnx.files import STRUCTURE_MARGIN, compare_onnx, save_onnx
+from backends.onnx.model import build_onnx
 from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.ops import AvgPool2d, Conv2d
@@ -85,8 +85,8 @@ def test_two_hash_seeds_make_the_same_bytes(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path\n"
         "from compiler.build import load_graph\n"
-        "from backends.onnx_model import build_onnx\n"
-        "from backends.onnx_files import save_onnx\n"
+        "from backends.onnx.model import build_onnx\n"
+        "from backends.onnx.files import save_onnx\n"
         "from tests.oracle.small_graphs import random_state\n"
         "graph = load_graph('inception_v4', inputs=['3x75x75'])\n"
         "save_onnx(build_onnx(graph, random_state(graph)), Path(sys.argv[1]))\n"

@@ -6,8 +6,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from backends.onnx_files import check_onnx, relative_difference
-from backends.onnx_model import OPSET, OPSETS, build_onnx
+from backends.onnx.files import check_onnx, relative_difference
+from backends.onnx.model import OPSET, OPSETS, build_onnx
 from compiler.errors import BackendError
 from compiler.ops import OPS, AdaptiveAvgPool2d, AvgPool2d, Conv2d, MaxPool2d, Normalize
 from compiler.shapes import SymbolicDim

@@ -15,7 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from backends.torch_module import build_module, graph_of, source_of
+from backends.torch.module import build_module, graph_of, source_of
 from backends.unit_scale import check_unit_scale, randomize
 from compiler.build import load_graph
 from compiler.graph import Graph

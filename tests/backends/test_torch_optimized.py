@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from backends.parameters import convert_state
-from backends.torch_module import build_module
+from backends.torch.module import build_module
 from backends.unit_scale import check_unit_scale, randomize
 from compiler.build import load_graph
 from compiler.optimize import optimize_graph

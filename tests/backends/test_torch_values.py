@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from backends.torch_module import build_module
+from backends.torch.module import build_module
 from compiler.ops import Slice
 from compiler.shapes import Shape
 from tests.backends.torch_specs import fill, graph_of_text, module_of, noise, parameters

@@ -8,8 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from backends.engine_short import short_convolution, short_parameters
-from backends.native_transforms import KERNELS, Variant, variants_of
+from backends.engine.short_convolution import short_convolution, short_parameters
+from backends.native.transforms import KERNELS, Variant, variants_of
 from backends.winograd import POINTS, transform
 
 

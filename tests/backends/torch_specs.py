@@ -10,7 +10,7 @@ from textwrap import dedent
 import torch
 from torch import Tensor, nn
 
-from backends.torch_module import build_module
+from backends.torch.module import build_module
 from compiler.build import load_graph
 from compiler.graph import Graph
 

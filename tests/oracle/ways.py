@@ -15,10 +15,10 @@ import onnxruntime
 import torch
 from torch import nn
 
-from backends.onnx_files import check_onnx
-from backends.onnx_model import build_onnx
-from backends.torch_module import build_module
-from backends.torch_source import emit_source
+from backends.onnx.files import check_onnx
+from backends.onnx.model import build_onnx
+from backends.torch.module import build_module
+from backends.torch.source import emit_source
 from compiler.graph import Graph
 from compiler.ops import Softmax
 from tests.oracle.numpy_oracle import evaluate

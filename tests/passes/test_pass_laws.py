@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 
-from backends.engine_graph import build_flat_module
+from backends.engine.flat_module import build_flat_module
 from backends.parameters import State, convert_state
 from compiler.graph import Graph
 from compiler.optimize import optimize_graph

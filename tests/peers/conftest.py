@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from backends import torch_module
+from backends.torch import module as torch_module
 from backends.unit_scale import randomize
 from backends.weights_io import move_tensors, sizes_of
 from compiler.build import load_graph

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from backends.torch_module import build_module
+from backends.torch.module import build_module
 from backends.unit_scale import check_unit_scale, randomize
 from backends.weights_io import load_weights
 from compiler.__main__ import main

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from backends.torch_module import build_module
+from backends.torch.module import build_module
 from backends.weights_io import load_weights, read_weights, save_weights, sizes_of
 from compiler.build import load_graph
 from compiler.errors import BackendError, UsageError

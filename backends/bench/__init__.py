@@ -1,0 +1,1 @@
+"""A network beside its peers in one run, and against the machine's limits."""

@@ -1,0 +1,196 @@
+"""One benchmark run: everything interleaved, medians, ratios, errors, and the machine's limits."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from backends.bench.ceiling import floor_of, measure_ceiling
+from backends.bench.subjects import Case, Subject, load_peer, netdraft_subjects, peer_subjects
+from backends.bench.training import training_subjects
+from backends.engine.flat_module import build_flat_module
+from backends.engine.optimized import optimize
+from backends.engine.tune import device_name, measure, medians
+from backends.torch.module import build_module
+from backends.unit_scale import check_unit_scale, randomize
+from compiler.errors import BackendError
+from compiler.graph import Graph
+
+BOUNDS = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
+"""Largest difference from the float64 reference, of its largest logit, that a mode may have."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure."""
+
+    batches: tuple[int, ...] = (1,)
+    dtypes: tuple[str, ...] = ("float32", "bfloat16")
+    targets: tuple[str, ...] = ()
+    """netdraft's targets; none: all."""
+    rounds: int = 9
+    device: str = "cpu"
+    training: int = 0
+    """Batch of the training step; 0: none."""
+    training_compile: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One subject in one table."""
+
+    subject: str
+    side: str
+    median_ms: float
+    best_ms: float
+    times_ms: list[float]
+    error: float | None = None
+    """Distance from the float64 reference; netdraft's inference only."""
+
+
+@dataclass
+class Table:
+    """Subjects that were interleaved on one task, dtype and batch."""
+
+    task: str
+    dtype: str
+    batch: int
+    peer: str
+    rows: list[Row]
+    refused: dict[str, str]
+    limits: dict[str, float] = field(default_factory=dict)
+
+    def best(self, side: str, quantity: str = "median_ms") -> Row | None:
+        """Return the fastest row of a side."""
+        rows = [row for row in self.rows if row.side == side and row.subject != "plain"]
+        return min(rows, key=lambda row: getattr(row, quantity)) if rows else None
+
+    def ratio(self, ours: str, theirs: str) -> float | None:
+        """Return the ratio of medians of a netdraft subject and a peer's, None without both."""
+        found = {(row.side, row.subject): row.median_ms for row in self.rows}
+        a, b = found.get(("netdraft", ours)), found.get(("peer", theirs))
+        return a / b if a and b else None
+
+
+def make_case(graph: Graph, batch: int, dtype: torch.dtype, device: str) -> Case:
+    """Return a case with random weights that keep the signal alive.
+
+    Raises:
+        ValueError: the output is not near unit scale, so a comparison would be vacuous.
+    """
+    generator = torch.Generator().manual_seed(1)
+    shapes = [graph.nodes[name].shape.numbers for name in graph.inputs]
+    example = tuple(torch.randn(4, *shape, generator=generator) for shape in shapes)
+    module = build_module(graph)
+    randomize(module, 0, *example)
+    optimized = optimize(module)
+    with torch.no_grad():
+        check_unit_scale(_first(build_flat_module(optimized.graph, optimized.state)(*example)))
+    peer, name = load_peer(graph, example)
+    inputs = tuple(torch.randn(batch, *shape, generator=generator).to(device) for shape in shapes)
+    return Case(graph, optimized, inputs, dtype, peer, name)
+
+
+def subjects_of(case: Case, targets: tuple[str, ...]) -> Iterator[Subject]:
+    """Yield everything that is compared in inference."""
+    yield from netdraft_subjects(case, targets)
+    yield from peer_subjects(case)
+
+
+def run_plan(graph: Graph, plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure everything that a plan asks for; `say` is told what happens.
+
+    Returns:
+        What the report and the JSON file hold.
+    """
+    tables = []
+    for dtype_name in plan.dtypes:
+        for batch in plan.batches:
+            say(f"{graph.name}: inference, {dtype_name}, batch {batch}")
+            case = make_case(graph, batch, getattr(torch, dtype_name), plan.device)
+            tables.append(_inference(case, plan))
+    if plan.training:
+        say(f"{graph.name}: training step, float32, batch {plan.training}")
+        case = make_case(graph, plan.training, torch.float32, plan.device)
+        tables.append(_training(case, plan))
+    return {
+        "network": graph.name,
+        "device": device_name(plan.device),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "tables": [asdict(table) for table in tables],
+    }
+
+
+def _inference(case: Case, plan: Plan) -> Table:
+    table = _measured("inference", case, plan, subjects_of(case, plan.targets))
+    ceiling = measure_ceiling(case.inputs[0].device, case.dtype)
+    floor = floor_of(case.optimized.graph, case.dtype)
+    batch = len(case.inputs[0])
+    table.limits = {
+        "matmul_gflops": ceiling.flops / 1e9,
+        "copy_gbps": ceiling.bandwidth / 1e9,
+        "gmacs": floor.macs / 1e9,
+        "short_gmacs": floor.short_macs / 1e9,
+        "arithmetic_floor_ms": 1e3 * floor.arithmetic_seconds(batch, ceiling),
+        "memory_floor_ms": 1e3 * floor.memory_seconds(batch, ceiling),
+    }
+    return table
+
+
+def _training(case: Case, plan: Plan) -> Table:
+    subjects = training_subjects(case, plan.training_compile)
+    return _measured("training", case, plan, subjects)
+
+
+def _measured(task: str, case: Case, plan: Plan, subjects: Iterable[Subject]) -> Table:
+    runs: dict[str, Callable[[], object]] = {}
+    refused: dict[str, str] = {}
+    sides = {}
+    for subject in subjects:
+        key = f"{subject.side} {subject.name}"
+        try:
+            runs[key] = subject.build()
+            sides[key] = subject
+        except BackendError as error:
+            refused[key] = str(error)
+    errors = _errors(case, runs) if task == "inference" else {}
+    times = measure(runs, plan.rounds, plan.device)
+    middle = medians(times)
+    rows = [
+        Row(s.name, s.side, middle[key], min(times[key]), times[key], errors.get(key))
+        for key, s in sides.items()
+    ]
+    dtype = str(case.dtype).removeprefix("torch.")
+    return Table(task, dtype, len(case.inputs[0]), case.peer_name, rows, refused)
+
+
+def _errors(case: Case, runs: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Return the distance of every netdraft subject from the float64 reference.
+
+    Raises:
+        ValueError: one is beyond its bound.
+    """
+    own = case.optimized
+    double = {name: value.double() for name, value in own.plain_state.items()}
+    with torch.no_grad():
+        inputs = (x.cpu().double() for x in case.inputs)
+        reference = _first(build_flat_module(own.plain, double)(*inputs))
+    out = {}
+    for name, run in runs.items():
+        if name.startswith("netdraft"):
+            difference = (_first(run()).cpu().double() - reference).abs().max()
+            out[name] = float(difference / reference.abs().max())
+            if out[name] > BOUNDS[case.dtype]:
+                bound = BOUNDS[case.dtype]
+                raise ValueError(f"{name} is {out[name]:.2g} off the reference, bound {bound:.2g}")
+    return out
+
+
+def _first(output: Any) -> Tensor:
+    return output[0] if isinstance(output, tuple) else output  # type: ignore[no-any-return]

@@ -1,0 +1,1 @@
+"""Optimised graph -> the fastest way to run it on this device, measured."""

@@ -1,0 +1,186 @@
+"""`optimize(module).for_inference(device, dtype)`: the fastest way to run a network here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from backends.engine.targets import TARGETS, Request, Result, Runner, build_runner
+from backends.engine.tune import ROUNDS, LockFile, Tuned, device_name, measure, medians
+from backends.native.engine import NativeRunner
+from backends.parameters import State, convert_state
+from backends.torch.module import graph_of
+from compiler.errors import BackendError
+from compiler.graph import Graph
+from compiler.ops import Softmax
+from compiler.optimize import optimize_graph
+from compiler.passes import DEFAULT_PASSES, Pass
+
+Precision = torch.dtype | Literal["tf32"]
+
+
+def optimize(
+    network: nn.Module | Graph,
+    state: State | None = None,
+    passes: Sequence[Pass | str] = DEFAULT_PASSES,
+) -> Optimized:
+    """Return a network after the passes, ready for `for_inference`.
+
+    Args:
+        network: a module that `build_module` made, or a graph.
+        state: the parameters; a module's own where it is left out.
+        passes: which passes run, in order.
+
+    Raises:
+        ValueError: the module carries no graph, or a graph came without parameters.
+    """
+    if isinstance(network, nn.Module):
+        state = network.state_dict() if state is None else state
+        network = graph_of(network)
+    if state is None:
+        raise ValueError(f"`{network.name}` is a graph without parameters: pass `state` too")
+    plain = without_final_softmax(network)
+    graph = optimize_graph(plain, passes)
+    cpu = {name: value.detach().cpu() for name, value in state.items()}
+    return Optimized(plain, cpu, graph, convert_state(graph, cpu))
+
+
+def without_final_softmax(graph: Graph) -> Graph:
+    """Return the graph that ends in logits, as the module's `forward` does."""
+    outputs = []
+    for output in graph.outputs:
+        node = graph.nodes[output.node]
+        ends = isinstance(node.op, Softmax)
+        outputs.append(replace(output, node=node.inputs[0]) if ends else output)
+    return replace(graph, outputs=tuple(outputs))
+
+
+@dataclass(frozen=True)
+class Optimized:
+    """A network before (`plain`) and after the passes, with the parameters of both."""
+
+    plain: Graph
+    plain_state: State
+    graph: Graph
+    state: State
+
+    def for_inference(
+        self,
+        device: str | torch.device = "cpu",
+        dtype: Precision = torch.float32,
+        target: str = "auto",
+        lock: Path | None = None,
+    ) -> InferenceModule:
+        """Return a module that runs the network in evaluation mode.
+
+        Args:
+            device: `cpu`, `cuda`, `cuda:1`.
+            dtype: float32, bfloat16, float16, or `tf32` (float32 whose products a GPU rounds).
+            target: one of `TARGETS`; `auto` measures all that can run at the first call with
+                an input shape, and keeps the fastest in the lock file.
+            lock: the lock file; default: `netdraft/tune.json` in the user's cache.
+
+        Raises:
+            BackendError: there is no such target.
+        """
+        if target not in ("auto", *TARGETS):
+            raise BackendError(f"unknown target `{target}` (known: auto, {', '.join(TARGETS)})")
+        lock_file = LockFile(lock or _lock_path())
+        return InferenceModule(self, torch.device(device), dtype, target, lock_file)
+
+
+def _lock_path() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "netdraft" / "tune.json"
+
+
+class InferenceModule(nn.Module):
+    """A network for inference. Call: inputs (N, C, H, W) -> the output, or a tuple of outputs.
+
+    Every new input shape is tuned or built once. Inputs may be in any dtype and on any device.
+    """
+
+    def __init__(
+        self,
+        optimized: Optimized,
+        device: torch.device,
+        dtype: Precision,
+        target: str,
+        lock: LockFile,
+    ) -> None:
+        super().__init__()
+        self.optimized = optimized
+        self.device = device
+        self.dtype = torch.float32 if dtype == "tf32" else dtype
+        self.tf32 = dtype == "tf32"
+        self.target = target
+        self.lock = lock
+        self._runners: dict[tuple[torch.Size, ...], Runner] = {}
+        self.eval()
+
+    def forward(self, *inputs: Tensor) -> Result:
+        """Return the output for a batch: (N, C, H, W) -> (N, classes)."""
+        shapes = tuple(x.shape for x in inputs)
+        if shapes not in self._runners:
+            self._runners[shapes] = self._make(inputs)
+        moved = (x.detach().to(self.device, torch.float32) for x in inputs)
+        return self._runners[shapes](*moved)
+
+    def tune(self, *inputs: Tensor, rounds: int = ROUNDS) -> Tuned:
+        """Measure every target that can run on these inputs, and lock the fastest.
+
+        The unoptimised network in eager mode is always among them, so the choice is never
+        slower than that.
+        """
+        request = self._request(inputs)
+        runners: dict[str, Runner] = {}
+        refused: dict[str, str] = {}
+        for name in TARGETS:
+            try:
+                runners[name] = build_runner(name, request)
+            except BackendError as error:
+                refused[name] = str(error)
+        runs = {name: (lambda r=run: r(*request.inputs)) for name, run in runners.items()}
+        found = medians(measure(runs, rounds, str(self.device)))
+        native = runners.get("native")
+        choices = native.choices if isinstance(native, NativeRunner) else {}
+        tuned = Tuned(min(found, key=found.__getitem__), found, choices, refused)
+        self.lock.write(self._key(inputs), tuned)
+        self._runners[tuple(x.shape for x in inputs)] = runners[tuned.target]
+        return tuned
+
+    def _make(self, inputs: tuple[Tensor, ...]) -> Runner:
+        tuned = self.lock.read(self._key(inputs))
+        if self.target != "auto":
+            request = self._request(inputs, tuned)
+            return build_runner(self.target, request)
+        if tuned is None or tuned.target not in TARGETS:
+            self.tune(*inputs)
+            return self._runners[tuple(x.shape for x in inputs)]
+        return build_runner(tuned.target, self._request(inputs, tuned))
+
+    def _request(self, inputs: tuple[Tensor, ...], tuned: Tuned | None = None) -> Request:
+        own = self.optimized
+        example = tuple(x.detach().to(self.device, torch.float32) for x in inputs)
+        choices = tuned.choices if tuned else {}
+        plain = own.plain, own.plain_state
+        return Request(own.graph, own.state, plain, example, self.dtype, self.tf32, choices)
+
+    def _key(self, inputs: tuple[Tensor, ...]) -> str:
+        shapes = " ".join("x".join(map(str, x.shape)) for x in inputs)
+        precision = "tf32" if self.tf32 else str(self.dtype).removeprefix("torch.")
+        where = device_name(self.device)
+        parts = (
+            self.optimized.plain.digest,
+            where,
+            precision,
+            shapes,
+            f"torch {torch.__version__}",
+        )
+        return " | ".join(parts)

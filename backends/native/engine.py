@@ -1,0 +1,192 @@
+"""The native CPU engine: measures how to compute each convolution, then runs one table of steps."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import prod
+
+import torch
+from torch import Tensor
+
+from backends.engine.targets import Request, Runner, need_cpu
+from backends.native import library as c
+from backends.native.groups import Loop, Product
+from backends.native.plan import Choice, NativePlan, candidates, tensor_of
+from backends.native.weights import split_panels
+from backends.parameters import State
+from compiler.errors import BackendError
+from compiler.graph import Graph
+
+Choices = dict[str, str]
+"""Node name -> the text of a choice."""
+
+_ROUNDS = 3
+_CACHE_FLOATS = 100_000
+"""Input pixels of one task: what stays in a core's second-level cache beside the weights."""
+
+
+class NativeRunner:
+    """Computes an optimised graph for one batch size on this machine's CPU.
+
+    Activations are float32 and channels last in one arena; with `dtype` bfloat16, products may
+    round their operands to bfloat16 (never their sums) where that measures faster.
+
+    Raises:
+        BackendError: no compiler, an operation without a loop, or a size that is not a number.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        state: State,
+        batch: int,
+        dtype: torch.dtype = torch.float32,
+        known: Mapping[str, str] | None = None,
+    ) -> None:
+        if not all(node.shape.is_known for node in graph.nodes.values()):
+            raise BackendError("the native engine needs input sizes in numbers")
+        self.plan = NativePlan(graph, state, batch, torch.get_num_threads())
+        self.dtype = dtype
+        self._lock = threading.Lock()
+        tuner = _Tuner(self.plan, dtype, known or {})
+        chosen = [tuner.choose(loop) for loop in self.plan.layout.loops]
+        self.choices: Choices = tuner.texts
+        self._steps, self.labels = self._bind(chosen)
+        self.plan.state = {}  # packed by now
+        self.inputs = [tensor_of(self.plan.array(name)) for name in graph.inputs]
+        self.outputs = [tensor_of(self.plan.array(o.node)) for o in graph.outputs]
+
+    def __call__(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """Return the output for inputs (N, C, H, W), or a tuple of several outputs."""
+        with self._lock:
+            for own, value in zip(self.inputs, inputs, strict=True):
+                own.copy_(value)
+            self.plan.library.run(self._steps, self.plan.threads)
+            results = tuple(out.clone().to(self.dtype) for out in self.outputs)
+        return results if len(results) > 1 else results[0]
+
+    @property
+    def memory_bytes(self) -> int:
+        """Activation and scratch memory; weights are not counted."""
+        return int(self.plan.arena.nbytes + self.plan.scratch.nbytes)
+
+    def profile(self) -> list[tuple[str, float]]:
+        """Return (what, seconds) of every step of one run."""
+        seconds = self.plan.library.profile(self._steps, self.plan.threads)
+        return list(zip(self.labels, seconds, strict=True))
+
+    def _bind(
+        self, chosen: Sequence[Choice | None]
+    ) -> tuple[ctypes.Array[c.Step], tuple[str, ...]]:
+        plan = self.plan
+        plan.forget()
+        plan.scratch = plan.scratch[:0]
+        pairs = list(zip(plan.layout.loops, chosen, strict=True))
+        plan.reserve(max(plan.scratch_floats(loop, choice) for loop, choice in pairs))
+        steps, labels = [], []
+        for loop, choice in pairs:
+            bound = plan.steps(loop, choice)
+            steps += bound
+            labels += [f"{_name(loop)} {choice.text if choice else ''}".strip()] * len(bound)
+        return _table(steps), tuple(labels)
+
+
+def _name(loop: Loop) -> str:
+    return loop.node.name if isinstance(loop, Product) else loop.out
+
+
+def _table(steps: Sequence[c.Step]) -> ctypes.Array[c.Step]:
+    return (c.Step * len(steps))(*steps)
+
+
+class _Tuner:
+    """Chooses for every product what measures fastest; equal products are measured once."""
+
+    def __init__(self, plan: NativePlan, dtype: torch.dtype, known: Mapping[str, str]) -> None:
+        self.plan = plan
+        self.dtype = dtype
+        self.known = known
+        self.texts: Choices = {}
+        self.measured: dict[object, Choice] = {}
+        plan.arena[:] = 0.25  # not zero and not denormal: either would mislead the clock
+
+    def choose(self, loop: Loop) -> Choice | None:
+        """Return the choice for a product, None for other loops."""
+        if not isinstance(loop, Product):
+            return None
+        choices = list(self.possible(loop))
+        text = self.known.get(loop.node.name)
+        found = next((choice for choice in choices if choice.text == text), None)
+        choice = found or self.measure(loop, choices)
+        self.texts[loop.node.name] = choice.text
+        return choice
+
+    def possible(self, loop: Product) -> Iterator[Choice]:
+        """Yield the ways to compute a product."""
+        plan, panels = self.plan, self.panel_count(loop)
+        pixels = prod(loop.node.shape.numbers[1:])
+        methods = [torch.float32]
+        if self.dtype == torch.bfloat16 and plan.library.has_bfloat16:
+            methods.append(torch.bfloat16)
+        channels = plan.graph.nodes[loop.source].shape.numbers[0]
+        for method in methods:
+            room = max(48, _CACHE_FLOATS // channels)
+            least = -(-4 * plan.threads // (panels * plan.batch))
+            yield Choice(method, _chunk(pixels, least, room))
+        for variant in candidates(plan.graph, loop.node):
+            yield Choice(variant, _chunk(plan.tiles(loop, variant), -(-4 * plan.threads // panels)))
+
+    def panel_count(self, loop: Product) -> int:
+        """Return the panels of output channels that a product is split into."""
+        library = self.plan.library
+        return len(split_panels(loop.segments, library.width, library.max_vectors))
+
+    def measure(self, loop: Product, choices: Sequence[Choice]) -> Choice:
+        """Return the fastest choice."""
+        source = self.plan.graph.nodes[loop.source].shape
+        parts = tuple((s.stop - s.start, s.relu, s.add is None) for s in loop.segments)
+        key = (loop.node.op, source, parts)
+        if key not in self.measured:
+            self.plan.reserve(max(self.plan.scratch_floats(loop, choice) for choice in choices))
+            runs = [self.runner(loop, choice) for choice in choices]
+            seconds = [min(run() for _ in range(_ROUNDS)) for run in runs]
+            self.measured[key] = choices[seconds.index(min(seconds))]
+            self.plan.forget()
+        return self.measured[key]
+
+    def runner(self, loop: Product, choice: Choice) -> Callable[[], float]:
+        """Return a function that computes a product and says how much time that took.
+
+        It is the processor time of one thread: that hardly depends on what else runs here.
+        """
+        table = _table(self.plan.steps(loop, choice))
+
+        def run() -> float:
+            start = time.thread_time()
+            self.plan.library.run(table, 1)
+            return time.thread_time() - start
+
+        run()
+        return run
+
+
+def _chunk(count: int, least_parts: int, most: int = 1 << 30) -> int:
+    """Return a task size for `count` pixels: whole register blocks, no fewer parts than asked."""
+    size = min(-(-count // max(1, least_parts)), most)
+    return -(-size // 24) * 24
+
+
+def run_native(request: Request) -> Runner:
+    """Run the project's own kernels: float32, or bfloat16 products on float32 activations.
+
+    Raises:
+        BackendError: not on this device or in this dtype, no compiler, or no loop for an op.
+    """
+    need_cpu(request, "native")
+    if request.dtype not in (torch.float32, torch.bfloat16):
+        raise BackendError(f"the native engine computes float32 or bfloat16, not {request.dtype}")
+    batch = len(request.inputs[0])
+    return NativeRunner(request.graph, request.state, batch, request.dtype, request.known)

@@ -1,0 +1,136 @@
+"""Where every tensor of the native engine lies: concats in place, dead memory used again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+
+from backends.native.groups import Loop, Loops, Pooling, Product, RowFunction, Sum
+from compiler.graph import Graph
+from compiler.memory import Buffer, place_buffers
+from compiler.ops import Concat
+
+ALIGN = 16
+"""Floats: one cache line."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Channels of a buffer: float `offset` of it, `stride` floats from pixel to pixel."""
+
+    buffer: int
+    offset: int
+    stride: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Loops with copies added where a concat needs them, views by tensor name, and offsets."""
+
+    loops: tuple[Loop, ...]
+    views: dict[str, View]
+    offsets: list[int]
+    total: int
+    """Floats of the whole arena."""
+
+
+def reads(loop: Loop) -> Iterator[str]:
+    """Yield the tensors that a loop reads."""
+    match loop:
+        case Product(_, source, segments):
+            yield source
+            yield from (s.add for s in segments if s.add)
+        case Pooling(source=source) | RowFunction(source=source):
+            yield source
+        case Sum(a, b):
+            yield a
+            if b:
+                yield b
+
+
+def writes(loop: Loop) -> Iterator[str]:
+    """Yield the tensors that a loop makes."""
+    if isinstance(loop, Product):
+        yield from (segment.out for segment in loop.segments)
+    else:
+        yield loop.out
+
+
+def lay_out(graph: Graph, grouped: Loops, batch: int) -> Layout:
+    """Return the layout for a batch size.
+
+    Raises:
+        ValueError: a size is not a number.
+    """
+    return _Layouter(graph, grouped, batch).run()
+
+
+class _Layouter:
+    def __init__(self, graph: Graph, grouped: Loops, batch: int) -> None:
+        self.graph = graph
+        self.grouped = grouped
+        self.batch = batch
+        self.loops = list(zip(grouped.positions, grouped.loops, strict=True))
+        self.position = {name: at for at, name in enumerate(graph.nodes)}
+        self.made = {name for loop in grouped.loops for name in writes(loop)}
+        self.views: dict[str, View] = {}
+        self.sizes: list[int] = []
+
+    def run(self) -> Layout:
+        for node in reversed(list(self.graph.nodes.values())):
+            if isinstance(node.op, Concat):
+                self.place_concat(node.name, node.inputs)
+        for name in self.graph.nodes:
+            if name in self.made or name in self.graph.inputs:
+                self.own(name)
+        for name, alias in self.grouped.aliases.items():  # in graph order: `of` is placed
+            of = self.views[alias.of]
+            self.views[name] = View(of.buffer, of.offset + alias.start, of.stride)
+        self.loops.sort(key=lambda entry: entry[0])
+        loops = tuple(loop for _, loop in self.loops)
+        offsets, total = place_buffers(self.lifetimes(loops), ALIGN)
+        return Layout(loops, self.views, offsets, total)
+
+    def own(self, name: str) -> View:
+        """Return the view of a tensor, with a buffer of its own unless it has one."""
+        if name not in self.views:
+            shape = self.graph.nodes[name].shape.numbers
+            self.views[name] = View(len(self.sizes), 0, shape[0])
+            self.sizes.append(self.batch * prod(shape))
+        return self.views[name]
+
+    def place_concat(self, name: str, operands: tuple[str, ...]) -> None:
+        """Put operands into their concat; copy those that are elsewhere already."""
+        whole = self.own(name)
+        at = whole.offset
+        for operand in operands:
+            place = View(whole.buffer, at, whole.stride)
+            if self.may_move(operand):
+                self.views[operand] = place
+            else:
+                part = f"{name}<{at}"
+                self.views[part] = place
+                self.loops.append((self.position[name], Sum(operand, None, part)))
+            at += self.graph.nodes[operand].shape.numbers[0]
+
+    def may_move(self, name: str) -> bool:
+        concat = isinstance(self.graph.nodes[name].op, Concat)
+        return (name in self.made or concat) and name not in self.views
+
+    def lifetimes(self, loops: tuple[Loop, ...]) -> list[Buffer]:
+        first = [len(loops)] * len(self.sizes)
+        last = [-1] * len(self.sizes)
+        for name in self.graph.inputs:
+            first[self.views[name].buffer] = -1
+        for at, loop in enumerate(loops):
+            for name in (*reads(loop), *writes(loop)):
+                buffer = self.views[name].buffer
+                first[buffer] = min(first[buffer], at)
+                last[buffer] = max(last[buffer], at)
+        for output in self.graph.outputs:
+            last[self.views[output.node].buffer] = len(loops)
+        return [
+            Buffer(-(-size // ALIGN) * ALIGN, a, b)
+            for size, a, b in zip(self.sizes, first, last, strict=True)
+        ]

@@ -1,0 +1,124 @@
+"""Weights packed for the native kernels: panels of whole vectors of output channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backends.native.groups import Segment
+from backends.native.transforms import Variant
+
+
+@dataclass(frozen=True)
+class PanelRange:
+    """Output channels `start` to `stop` of a product, as `vectors` registers; of one segment."""
+
+    segment: Segment
+    start: int
+    stop: int
+    vectors: int
+
+
+def split_panels(segments: tuple[Segment, ...], width: int, most: int) -> tuple[PanelRange, ...]:
+    """Split every segment into panels of at most `most` vectors, as even as can be.
+
+    80 channels of 16 to a vector are 5 vectors: 3 and 2, not 4 and 1.
+    """
+    return tuple(panel for s in segments for panel in _split(s, width, most))
+
+
+def _split(segment: Segment, width: int, most: int) -> Iterator[PanelRange]:
+    vectors = -(-(segment.stop - segment.start) // width)
+    count = -(-vectors // most)
+    at = segment.start
+    for index in range(count):
+        size = vectors // count + (index < vectors % count)
+        stop = min(at + size * width, segment.stop)
+        yield PanelRange(segment, at, stop, size)
+        at = stop
+
+
+Floats = np.ndarray[tuple[int], np.dtype[np.float32]]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Weights of all panels in one stretch, with the byte offset of each, and their epilogues."""
+
+    weights: Floats
+    """The bytes of the weights, whatever their type."""
+    weight_offsets: tuple[int, ...]
+    epilogue: Floats
+    """Bias, then floor, `vectors * width` floats each, panel after panel."""
+    epilogue_offsets: tuple[int, ...]
+
+
+def pack(
+    weight: Tensor,
+    bias: Tensor | None,
+    panels: tuple[PanelRange, ...],
+    width: int,
+    method: Variant | torch.dtype,
+) -> Packed:
+    """Pack the filters of a convolution, (O, C, kH, kW), or of a linear layer, (O, C).
+
+    A panel's weights are [taps or points][input channels][its output channels]; in bfloat16
+    [taps][pairs of input channels][its output channels][2].
+    """
+    taps = method.filters(weight).float() if isinstance(method, Variant) else _by_tap(weight)
+    shift = torch.zeros(weight.shape[0]) if bias is None else bias.detach().float()
+    weights, epilogues = [], []
+    for panel in panels:
+        room = panel.vectors * width
+        values = _padded(taps[..., panel.start : panel.stop], room)
+        if method == torch.bfloat16:
+            values = _in_pairs(values)
+        weights.append(values.flatten())
+        floor = 0.0 if panel.segment.relu else -torch.inf
+        epilogues.append(_padded(shift[panel.start : panel.stop], room))
+        epilogues.append(torch.full((room,), floor))
+    return Packed(
+        _aligned(torch.cat(weights)),
+        _starts(weights),
+        _aligned(torch.cat(epilogues)),
+        _starts(epilogues)[::2],
+    )
+
+
+def _by_tap(weight: Tensor) -> Tensor:
+    filters = weight.detach().float().reshape(*weight.shape[:2], -1)
+    return filters.permute(2, 1, 0)
+
+
+def _in_pairs(values: Tensor) -> Tensor:
+    """Return (taps, C, O) floats as (taps, C / 2, O, 2) bfloat16, seen as floats again."""
+    taps, channels, out = values.shape
+    even = torch.nn.functional.pad(values, (0, 0, 0, channels % 2))
+    pairs = even.reshape(taps, -1, 2, out).transpose(2, 3).contiguous()
+    return pairs.to(torch.bfloat16).view(torch.float32)
+
+
+def _padded(values: Tensor, room: int) -> Tensor:
+    return torch.nn.functional.pad(values, (0, room - values.shape[-1]))
+
+
+def _starts(parts: list[Tensor]) -> tuple[int, ...]:
+    ends = np.cumsum([0, *(4 * part.numel() for part in parts)])
+    return tuple(int(end) for end in ends[:-1])
+
+
+def _aligned(values: Tensor) -> Floats:
+    out = aligned_floats(values.numel())
+    out[:] = values.numpy()
+    return out
+
+
+def aligned_floats(count: int) -> Floats:
+    """Return zeros on a cache line's boundary, so that no vector straddles two lines."""
+    raw = np.zeros(count + 16, dtype=np.float32)
+    start = -raw.ctypes.data % 64 // 4
+    return raw[start : start + count]

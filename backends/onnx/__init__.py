@@ -1,0 +1,1 @@
+"""Graph -> ONNX: blocks as functions, every padding in numbers."""

@@ -1,0 +1,186 @@
+"""Blocks as ONNX functions: one per definition and structure, with weights passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import onnx
+from onnx import helper
+
+import backends.onnx.ops
+from backends.onnx.plan import Plan
+from backends.onnx.site import Site, Value, batched, spell, weight_names
+from compiler.graph import Info, Node, Region
+
+assert backends.onnx.ops  # imported for the spellings that it registers
+
+
+@dataclass(slots=True)
+class Body:
+    """The nodes of a function or of the main graph, and the types of the tensors they make."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    values: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """How the tensors and weights of the graph are called in one function or the main graph."""
+
+    prefix: str
+    outside: dict[str, str]
+    """Names of the tensors that come in from outside the function."""
+
+    def tensor(self, name: str) -> str:
+        """Return the local name of a node or of the tensor that it makes."""
+        return self.outside.get(name) or name.removeprefix(self.prefix)
+
+    def weight(self, node: Node, suffix: str) -> str:
+        """Return the local name of a weight; in the main graph shared ones bear the owner's."""
+        owner = node.name if self.prefix else node.share or node.name
+        return f"{self.tensor(owner)}.{suffix}"
+
+
+MAIN = Scope("", {})
+
+
+@dataclass(slots=True)
+class Writer:
+    """Writes bodies, and a function for each structure of each block on the way."""
+
+    plan: Plan
+    domain: str
+    opset: int
+    ir_version: int
+    dtype: int
+    _functions: dict[str, onnx.FunctionProto] = field(default_factory=dict)
+    _values: dict[str, dict[str, Value]] = field(default_factory=dict)
+    _names: dict[tuple[str, bytes], str] = field(default_factory=dict)
+
+    def write(self, region: Region, scope: Scope = MAIN) -> Body:
+        """Return the body of a region, its blocks being calls."""
+        body = Body()
+        for step in self.plan.steps(region):
+            if isinstance(step, Node):
+                self._write_node(step, scope, body)
+            else:
+                self._write_call(step, scope, body)
+        return body
+
+    def functions(self) -> Iterable[onnx.FunctionProto]:
+        """Yield the functions so far, the inner ones first."""
+        for name, function in self._functions.items():
+            if self.ir_version >= 10:  # the first with types inside functions
+                function.value_info.extend(value_infos(self._values[name]))
+            yield function
+
+    def _write_node(self, node: Node, scope: Scope, body: Body) -> None:
+        operands = self.plan.operands(node)
+        site = Site(
+            name=scope.tensor(node.name),
+            inputs=tuple(scope.tensor(name) for name in operands),
+            weights=tuple(scope.weight(node, suffix) for suffix in weight_names(node.op)),
+            shapes=tuple(self.plan.graph.nodes[name].shape for name in operands),
+            output=node.shape,
+            opset=self.opset,
+            dtype=self.dtype,
+            path=node.name,
+        )
+        spell(node.op, site)
+        body.nodes.extend(site.nodes)
+        body.values.update(site.values)
+
+    def _write_call(self, region: Region, scope: Scope, body: Body) -> None:
+        outputs = self.plan.handed_out[region.name]
+        weights = [
+            scope.weight(node, suffix)
+            for node in self.plan.live_nodes(region)
+            for suffix in weight_names(node.op)
+        ]
+        call = helper.make_node(
+            self._function_for(region),
+            [*(scope.tensor(name) for name in self.plan.outside(region)), *weights],
+            [scope.tensor(name) for name in outputs],
+            name=scope.tensor(region.name),
+            domain=self.domain,
+            doc_string=describe(region.info),
+        )
+        body.nodes.append(call)
+        body.values.update({scope.tensor(name): self._value(name) for name in outputs})
+
+    def _value(self, name: str) -> Value:
+        return batched(self.plan.graph.nodes[name].shape, self.dtype)
+
+    def _function_for(self, region: Region) -> str:
+        """Return the name of the function that a block instance calls, written if it is new."""
+        reads = self.plan.outside(region)
+        locals_ = {name: f"in/{i}" if i else "in" for i, name in enumerate(reads)}
+        scope = Scope(f"{region.name}.", locals_)
+        body = self.write(region, scope)
+        body.values |= {locals_[name]: self._value(name) for name in reads}
+        function = self._function(region, scope, body)
+        definition = str(region.definition)
+        key = (definition, function.SerializeToString(deterministic=True))
+        if key not in self._names:
+            function.name = _unused(definition, self._functions.__contains__)
+            self._names[key] = function.name
+            self._functions[function.name] = function
+            self._values[function.name] = body.values
+        name = self._names[key]
+        self._values[name] = _common(self._values[name], body.values)
+        return name
+
+    def _function(self, region: Region, scope: Scope, body: Body) -> onnx.FunctionProto:
+        weights = [
+            scope.weight(node, suffix)
+            for node in self.plan.live_nodes(region)
+            for suffix in weight_names(node.op)
+        ]
+        outputs = self.plan.handed_out[region.name]
+        imports = {node.domain: 1 if node.domain else self.opset for node in body.nodes}
+        definition = self.plan.graph.definitions.get(str(region.definition))
+        return helper.make_function(
+            self.domain,
+            "",
+            [*scope.outside.values(), *weights],
+            [scope.tensor(name) for name in outputs],
+            body.nodes,
+            [helper.make_opsetid(domain, version) for domain, version in sorted(imports.items())],
+            doc_string=describe(definition.info, definition.title) if definition else None,
+        )
+
+
+def describe(info: Info, title: str = "") -> str:
+    """Return a title and the place in the paper, as far as the spec gives them."""
+    words = title or info.title or ""
+    return ", ".join(part for part in (words, str(info.cite or "")) if part)
+
+
+def value_infos(values: dict[str, Value]) -> list[onnx.ValueInfoProto]:
+    """Return the types of tensors as ONNX writes them."""
+    return [
+        helper.make_tensor_value_info(name, value.dtype, list(value.dims))
+        for name, value in values.items()
+    ]
+
+
+def _common(first: dict[str, Value], second: dict[str, Value]) -> dict[str, Value]:
+    """Return the types with every dimension in which two instances differ left open."""
+    return {
+        name: Value(
+            value.dtype,
+            tuple(
+                a if a == b else None for a, b in zip(value.dims, second[name].dims, strict=True)
+            ),
+        )
+        for name, value in first.items()
+    }
+
+
+def _unused(name: str, is_taken: Callable[[str], bool]) -> str:
+    number, unused = 1, name
+    while is_taken(unused):
+        number += 1
+        unused = f"{name}_{number}"
+    return unused

@@ -1,0 +1,167 @@
+"""What of a graph reaches an ONNX file: its outputs, the live nodes, and what blocks hand out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from backends.onnx.site import is_transparent
+from compiler.errors import BackendError
+from compiler.graph import Graph, Node, Region
+from compiler.ops import Input, Softmax
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A graph cut down to inference.
+
+    Dropout and identity vanish (`source` sees through them), and so does everything that only
+    training needs. Blocks are `Step`s of their own unless `flat`.
+    """
+
+    graph: Graph
+    outputs: dict[str, str]
+    """Name of an output -> the node that makes it."""
+    live: frozenset[str]
+    handed_out: dict[str, tuple[str, ...]]
+    """Block instance -> names of its nodes that are read outside any instance of its kind."""
+    flat: bool
+
+    def source(self, name: str) -> str:
+        """Return the node that really makes the tensor called `name`."""
+        return _source(self.graph, name)
+
+    def operands(self, node: Node) -> tuple[str, ...]:
+        """Return the inputs of a node, seen through dropout and identity."""
+        return tuple(self.source(name) for name in node.inputs)
+
+    def steps(self, region: Region) -> Iterator[Node | Region]:
+        """Yield what a function or the main graph runs: live nodes, and blocks as wholes."""
+        for name in region.members:
+            if name in self.live:
+                yield self.graph.nodes[name]
+            elif name in self.graph.regions:
+                inner = self.graph.regions[name]
+                if not self.is_call(inner):
+                    yield from self.steps(inner)
+                elif any(True for _ in self.live_nodes(inner)):
+                    yield inner
+
+    def is_call(self, region: Region) -> bool:
+        """True for a block instance that becomes a call of a function."""
+        return region.kind == "block" and region.definition is not None and not self.flat
+
+    def live_nodes(self, region: Region) -> Iterator[Node]:
+        """Yield the live nodes of a region, in execution order."""
+        return (node for node in self.graph.nodes_in(region.name) if node.name in self.live)
+
+    def outside(self, region: Region) -> tuple[str, ...]:
+        """Return the tensors that a region reads from outside, in order of first use."""
+        inner = {node.name for node in self.live_nodes(region)}
+        reads = (name for node in self.live_nodes(region) for name in self.operands(node))
+        return tuple(dict.fromkeys(name for name in reads if name not in inner))
+
+
+def make_plan(
+    graph: Graph, taps: Sequence[str] = (), *, probabilities: bool = False, flat: bool = False
+) -> Plan:
+    """Decide what of a graph is written.
+
+    Args:
+        graph: a graph whose channels are known.
+        taps: names of nodes or regions that become outputs too, after the graph's own.
+        probabilities: keep a softmax that ends the network; else its input is the output.
+        flat: write every node into the main graph.
+
+    Raises:
+        BackendError: a tap names nothing that is computed at inference.
+    """
+    outputs = _outputs(graph, probabilities)
+    outputs |= {tap: _tapped(graph, tap) for tap in taps}
+    live = _live(graph, outputs)
+    plan = Plan(graph, outputs, live, {}, flat)
+    return replace(plan, handed_out=_handed_out(plan))
+
+
+def _source(graph: Graph, name: str) -> str:
+    node = graph.nodes[name]
+    while is_transparent(node.op):
+        node = graph.nodes[node.inputs[0]]
+    return node.name
+
+
+def _outputs(graph: Graph, probabilities: bool) -> dict[str, str]:
+    out = {}
+    for output in graph.outputs:
+        if output.training_only:
+            continue
+        name, made_by = output.name, _source(graph, output.node)
+        softmax = graph.nodes[made_by]
+        if isinstance(softmax.op, Softmax) and not probabilities:
+            made_by = _source(graph, softmax.inputs[0])
+            # An output that the spec gave no name of its own is called after its last layer.
+            name = _local(made_by) if name == _local(softmax.name) else name
+        out[name] = made_by
+    return out
+
+
+def _local(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _tapped(graph: Graph, tap: str) -> str:
+    if tap in graph.nodes or tap in graph.regions:
+        made_by = _source(graph, graph.tensor(tap).name)
+        if not (tap == made_by and isinstance(graph.nodes[tap].op, Input)):
+            return made_by
+        raise BackendError(f"tap `{tap}` is an input of the network, not a computed tensor")
+    raise BackendError(f"tap `{tap}` is no node, block or branch of `{graph.name}`")
+
+
+def _live(graph: Graph, outputs: dict[str, str]) -> frozenset[str]:
+    reached: set[str] = set()
+    stack = list(outputs.values())
+    while stack:
+        name = stack.pop()
+        if name not in reached:
+            reached.add(name)
+            stack.extend(_source(graph, read) for read in graph.nodes[name].inputs)
+    return frozenset(n for n in reached if not isinstance(graph.nodes[n].op, Input))
+
+
+def _handed_out(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """Return what each block instance hands out, the block's own output first.
+
+    Instances of one definition hand out the same tensors even where only one is tapped, so
+    that they stay calls of one function.
+    """
+    calls = [r for r in plan.graph.regions.values() if plan.is_call(r)]
+    wanted: dict[str, set[str]] = {}
+    read_by = _readers(plan)
+    for region in calls:
+        inner = {node.name for node in plan.live_nodes(region)}
+        handed = {n for n in inner if n in plan.outputs.values() or not read_by[n] <= inner}
+        wanted.setdefault(str(region.definition), set()).update(
+            _relative(region, name) for name in handed
+        )
+    return {r.name: _ordered(plan, r, wanted[str(r.definition)]) for r in calls}
+
+
+def _readers(plan: Plan) -> dict[str, set[str]]:
+    out: dict[str, set[str]] = {name: set() for name in plan.graph.nodes}
+    for name in plan.live:
+        for read in plan.operands(plan.graph.nodes[name]):
+            out[read].add(name)
+    return out
+
+
+def _ordered(plan: Plan, region: Region, wanted: set[str]) -> tuple[str, ...]:
+    names = [
+        node.name for node in plan.live_nodes(region) if _relative(region, node.name) in wanted
+    ]
+    main = plan.source(region.output)
+    return tuple(sorted(names, key=lambda name: name != main))
+
+
+def _relative(region: Region, name: str) -> str:
+    return name.removeprefix(f"{region.name}.")

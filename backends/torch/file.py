@@ -1,0 +1,83 @@
+"""The emitted file: header, imports, helpers, classes, network, and what it prints when run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from backends.torch.docs import clean, docstring
+from backends.torch.emitted_helpers import HELPERS, closure
+from backends.torch.text import ClassText
+from backends.torch.units import Unit
+from compiler.graph import Graph
+from compiler.version import VERSION
+
+IMPORTS = {
+    "math": "import math",
+    "OrderedDict": "from collections import OrderedDict",
+    "Any": "from typing import Any",
+    "NamedTuple": "from typing import NamedTuple",
+}
+"""Word in the text -> the import that it needs, in the order of the file."""
+
+
+@dataclass(slots=True)
+class File:
+    """What goes into an emitted file."""
+
+    graph: Graph
+    network: list[str]
+    """The network's class and the NamedTuple before it."""
+    main: list[str]
+    classes: list[ClassText]
+    helpers: set[str]
+    units: Iterable[Unit]
+
+
+def assemble(file: File) -> str:
+    """Return the text of a file."""
+    sections = [HELPERS[name].source.strip().splitlines() for name in closure(_helpers(file))]
+    sections += [unit.lines() for unit in file.units]
+    sections += [c.lines() for c in file.classes]
+    sections.append(file.network)
+    body = "\n\n\n".join("\n".join(s) for s in sections)
+    main = "\n".join(file.main)
+    alias = "Size = int | tuple[int, int]\n\n\n" if re.search(r"\bSize\b", body) else "\n"
+    imports = _imports(f"{body}\n{main}")
+    return f"{_header(file.graph)}\n\n{imports}\n\n{alias}{body}\n\n\n{main}\n"
+
+
+def _helpers(file: File) -> set[str]:
+    """Return the helpers asked for, those inside units among them."""
+    return file.helpers | {u.profile[0] for u in file.units if u.profile[0] in HELPERS}
+
+
+def _header(graph: Graph) -> str:
+    lines = docstring(graph.title or graph.name, graph.info, graph.info.doc, [], 0)
+    if len(lines) == 1:
+        lines = [lines[0].removesuffix('"""'), '"""']
+    made = (
+        f"Emitted by netdraft {VERSION} from the spec `{clean(graph.name)}`, content hash",
+        f"{clean(graph.digest) or 'unknown'}.",
+        "Labels in figures: `/2` is stride 2, `V` valid padding; shapes are (N, C, H, W).",
+    )
+    return "\n".join([*lines[:-1], "", *made, lines[-1]])
+
+
+def _imports(text: str) -> str:
+    standard = sorted(line for word, line in IMPORTS.items() if re.search(rf"\b{word}\b", text))
+    standard.sort(key=lambda line: (not line.startswith("import"), line))
+    merged = _merge_typing(standard)
+    torch = ["import torch"]
+    if re.search(r"\bF\.", text):
+        torch.append("import torch.nn.functional as F")
+    torch.append("from torch import Tensor, nn")
+    blocks = ["from __future__ import annotations", "\n".join(merged), "\n".join(torch)]
+    return "\n\n".join(b for b in blocks if b)
+
+
+def _merge_typing(lines: list[str]) -> list[str]:
+    words = [line.removeprefix("from typing import ") for line in lines if "typing" in line]
+    out = [line for line in lines if "typing" not in line]
+    return [*out, f"from typing import {', '.join(words)}"] if words else out

@@ -1,0 +1,122 @@
+"""Graph -> live `nn.Module`: the emitted source, run, so that file and module cannot differ."""
+
+from __future__ import annotations
+
+import hashlib
+import linecache
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from backends.torch.init import initialize
+from backends.torch.source import emit_source
+from compiler.graph import Graph
+
+PREFIX = "netdraft_source_"
+"""Modules made from source are named so, with a hash of the text."""
+_GRAPH = "_netdraft_graph"
+
+
+def build_module(
+    graph: Graph,
+    *,
+    seed: int = 0,
+    device: torch.device | str | None = None,
+    taps: Sequence[str] = (),
+) -> nn.Module:
+    """Return the network as a module with fresh weights, in training mode.
+
+    The class comes from `emit_source`. The module copies, pickles (also into a process that has
+    not seen its class), compiles, and runs under autocast, DataParallel and DDP. It carries the
+    graph: see `graph_of`, or `module.graph`.
+
+    Args:
+        graph: a checked graph.
+        seed: of the initial weights (`torch_init.initialize`).
+        device: where the module goes; `None` leaves it on the CPU.
+        taps: names of layers or blocks that `forward` returns too, as `(output, {name: tensor})`.
+    """
+    return build_from_source(graph, emit_source(graph, taps=taps), seed, device)
+
+
+def build_from_source(
+    graph: Graph, source: str, seed: int, device: torch.device | str | None
+) -> nn.Module:
+    """Return a network with fresh weights from emitted source of `graph`."""
+    model = network_class(load_source(source))()
+    initialize(model, seed)
+    object.__setattr__(model, _GRAPH, graph)
+    if "graph" not in graph.nodes and "graph" not in graph.regions:
+        object.__setattr__(model, "graph", graph)
+    return model if device is None else model.to(device)
+
+
+def graph_of(module: nn.Module) -> Graph:
+    """Return the graph that a module was built from.
+
+    Raises:
+        ValueError: the module was not built by netdraft.
+    """
+    graph = module.__dict__.get(_GRAPH)
+    if not isinstance(graph, Graph):
+        raise ValueError(f"a {type(module).__name__} carries no graph; build it with build_module")
+    return graph
+
+
+def source_of(module: nn.Module) -> str:
+    """Return the source text of the class of a built module.
+
+    Raises:
+        ValueError: the module was not built by netdraft.
+    """
+    source = getattr(sys.modules.get(type(module).__module__), "__source__", None)
+    if not isinstance(source, str):
+        raise ValueError(f"{type(module).__name__} is no class that netdraft emitted")
+    return source
+
+
+def load_source(source: str) -> ModuleType:
+    """Run emitted source as a module, once per text.
+
+    It is registered so that tracebacks and `inspect` show its lines, and its classes pickle
+    together with their text.
+    """
+    name = PREFIX + hashlib.sha256(source.encode()).hexdigest()[:16]
+    if name in sys.modules:
+        return sys.modules[name]
+    module = ModuleType(name)
+    path = f"<{name}>"
+    module.__dict__.update(__file__=path, __source__=source)
+    lines = source.splitlines(keepends=True)
+    linecache.cache[path] = (len(source), None, lines, path)
+    sys.modules[name] = module  # before it runs: NamedTuple and pickle look it up by name
+    exec(compile(source, path, "exec"), module.__dict__)
+    for value in list(vars(module).values()):
+        if isinstance(value, type) and issubclass(value, nn.Module) and value.__module__ == name:
+            setattr(value, "__reduce_ex__", _reduce)  # noqa: B010, mypy would want a type per class
+    return module
+
+
+def network_class(module: ModuleType) -> type[nn.Module]:
+    """Return the network's class: the last one in the file."""
+    classes = [
+        v
+        for v in vars(module).values()
+        if isinstance(v, type) and issubclass(v, nn.Module) and v.__module__ == module.__name__
+    ]
+    return classes[-1]
+
+
+def _reduce(self: nn.Module, protocol: object) -> tuple[Any, ...]:
+    """Pickle an instance as the text of its class and its state."""
+    return _restore, (source_of(self), type(self).__qualname__), dict(self.__dict__)
+
+
+def _restore(source: str, name: str) -> nn.Module:
+    """Return an empty instance; the unpickler fills in its state."""
+    cls: type[nn.Module] = getattr(load_source(source), name)
+    return cls.__new__(cls)

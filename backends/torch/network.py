@@ -1,0 +1,363 @@
+"""The network's own class: what leaves it, in training and in evaluation, and its main program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from backends.torch.docs import variable
+from backends.torch.forward import RESULT, Body, Variables, render
+from backends.torch.frame import Frame, Writer, literal, parameter_name, symbols_of
+from backends.torch.layout import INDENT, Code, Listing, call, laid_out
+from backends.torch.scopes import Scope
+from backends.torch.symbols import argument, number
+from backends.torch.text import (
+    Row,
+    annotation,
+    as_rows,
+    constructor,
+    returns_directly,
+    with_comment,
+)
+from compiler.errors import BackendError
+from compiler.graph import Graph, Node, Output
+from compiler.ops import Input, Softmax
+
+
+@dataclass(slots=True)
+class Network:
+    """A graph made ready for emission, and what leaves it.
+
+    `softmax` is the place, among the lasting outputs, of the one whose softmax `forward` leaves
+    to `probabilities`.
+    """
+
+    graph: Graph
+    outputs: tuple[Output, ...]
+    softmax: int | None
+    taps: Mapping[str, str]
+    features: bool
+
+    @property
+    def leaving(self) -> list[str]:
+        """Nodes whose tensors `forward` returns."""
+        outputs = () if self.features else tuple(o.node for o in self.outputs)
+        return [*outputs, *self.taps.values()]
+
+    @property
+    def lasting(self) -> tuple[Output, ...]:
+        """Outputs in training and evaluation alike."""
+        return tuple(o for o in self.outputs if not o.training_only)
+
+    @property
+    def passing(self) -> tuple[Output, ...]:
+        """Outputs of training alone."""
+        return () if self.features else tuple(o for o in self.outputs if o.training_only)
+
+
+def prepare(graph: Graph, taps: Mapping[str, str], features: bool) -> Network:
+    """Take the final softmax off, or all that feature maps do not need.
+
+    Raises:
+        BackendError: nothing is left to return.
+    """
+    if features:
+        if not taps:
+            raise BackendError(f"`{graph.name}` has no feature maps to return")
+        return Network(_pruned(graph, list(taps.values())), graph.outputs, None, taps, True)
+    outputs = []
+    lasting = [
+        isinstance(graph.nodes[o.node].op, Softmax) for o in graph.outputs if not o.training_only
+    ]
+    for output in graph.outputs:
+        node = graph.nodes[output.node]
+        if isinstance(node.op, Softmax):
+            source = node.inputs[0]
+            outputs.append(Output(_field(graph, output, source), source, output.training_only))
+        else:
+            outputs.append(output)
+    if len({o.name for o in outputs}) < len(outputs):
+        outputs = [replace(o, name=g.name) for o, g in zip(outputs, graph.outputs, strict=True)]
+    kept = {o.node for o in outputs} | set(taps.values())
+    stripped = _without_softmax(graph, kept)
+    softmax = lasting.index(True) if any(lasting) else None
+    return Network(stripped, tuple(outputs), softmax, taps, False)
+
+
+def _field(graph: Graph, output: Output, source: str) -> str:
+    """Return the name of logits that stand for a softmax."""
+    if isinstance(graph.nodes[source].op, Input):
+        return output.name
+    return source.rpartition(".")[2]
+
+
+def _without_softmax(graph: Graph, kept: set[str]) -> Graph:
+    """Return the graph without the softmax nodes that nothing reads any more."""
+    gone = {
+        o.node: graph.nodes[o.node].inputs[0]
+        for o in graph.outputs
+        if isinstance(graph.nodes[o.node].op, Softmax)
+        and o.node not in kept
+        and not graph.consumers[o.node]
+    }
+    return _only(graph, [n for n in graph.nodes if n not in gone], gone)
+
+
+def _pruned(graph: Graph, wanted: list[str]) -> Graph:
+    """Return the graph without the nodes that `wanted` does not depend on."""
+    return _only(graph, [n for n in graph.nodes if n in needed(graph, wanted)], {})
+
+
+def needed(graph: Graph, wanted: list[str]) -> set[str]:
+    """Return the nodes that `wanted` depends on, and the inputs."""
+    found, stack = set(graph.inputs), list(wanted)
+    while stack:
+        name = stack.pop()
+        if name not in found:
+            found.add(name)
+            stack.extend(graph.nodes[name].inputs)
+            stack.extend(filter(None, [graph.nodes[name].share]))
+    return found
+
+
+def _only(graph: Graph, names: list[str], moved: Mapping[str, str]) -> Graph:
+    kept = set(names)
+    regions = {
+        r.name: replace(
+            r,
+            members=tuple(m for m in r.members if m in kept or m in graph.regions),
+            output=moved.get(r.output, r.output),
+        )
+        for r in graph.regions.values()
+    }
+    return replace(graph, nodes={n: graph.nodes[n] for n in names}, regions=regions)
+
+
+@dataclass(slots=True)
+class NetworkClass:
+    """Writes the class of a network."""
+
+    network: Network
+    name: str
+    doc: list[str]
+    frame: Frame
+
+    def lines(self) -> list[str]:
+        """Return the NamedTuple of several outputs, if there are, and the class."""
+        rows: list[Row] = [("", ""), *constructor(self.frame, self._signature()), ("", "")]
+        rows += self._forward()
+        if self.network.softmax is not None:
+            rows += [("", ""), *self._probabilities()]
+        head = f"class {self.name}(nn.Module):"
+        return [*self._outputs_class(), head, *self.doc, *map(with_comment, rows)]
+
+    def _signature(self) -> list[str]:
+        frame, out = self.frame, []
+        for name, symbol in frame.input_channels.items():
+            if name in frame.used:
+                out.append(f"{name}: int = {symbol.value}")
+        for parameter in self.network.graph.params:
+            if parameter.name in frame.used:
+                value = frame.used[parameter.name]
+                kind = annotation(value, parameter.type)
+                out.append(f"{parameter_name(parameter.name)}: {kind} = {literal(value)}")
+        return out
+
+    @property
+    def _has_tuple(self) -> bool:
+        network = self.network
+        return not network.features and len(network.lasting) + len(network.passing) > 1
+
+    @property
+    def _is_plain(self) -> bool:
+        """True when forward returns one tensor and nothing else."""
+        return not (self._has_tuple or self.network.features or self.network.taps)
+
+    @property
+    def _tuple_name(self) -> str:
+        return f"{self.name}Outputs"
+
+    def _outputs_class(self) -> list[str]:
+        if not self._has_tuple:
+            return []
+        network = self.network
+        fields = [variable(o.name) for o in (*network.lasting, *network.passing)]
+        alone = " and ".join(variable(o.name) for o in network.lasting)
+        words = f"What training returns; evaluation returns {alone} alone."
+        return [
+            f"class {self._tuple_name}(NamedTuple):",
+            f'{INDENT}"""{words if network.passing else "What the network returns."}"""',
+            "",
+            *(f"{INDENT}{name}: Tensor" for name in fields),
+            "",
+            "",
+        ]
+
+    def _forward(self) -> list[Row]:
+        network, body = self.network, self.frame.body
+        results = tuple(body.resolved(n) for n in network.leaving)
+        body.results = results
+        self._mark_training()
+        lines = body.folded()
+        is_alone = len(network.lasting) == 1 and not (network.taps or network.features)
+        alone = results[0] if is_alone else None
+        names = Variables(lines, results, dict(body.inputs), alone).choose()
+        args = ("self", *(f"{v}: Tensor" for v in body.inputs.values()))
+        head = call("forward", *args)
+        rows: list[Row] = [
+            (t, "") for t in laid_out("def ", head, f" -> {self._returns()}:", 1, str)
+        ]
+        rows.append((f'{INDENT * 2}"""{self._promise()}"""', ""))
+        guarded = False
+        for line in lines:
+            if line.training_only and not guarded:
+                rows.append((f"{INDENT * 2}if self.training:", ""))
+            guarded = line.training_only
+            if line is lines[-1] and self._is_plain and returns_directly(line, results):
+                text = laid_out("return ", line.code, "", 2, names.__getitem__)
+                return rows + as_rows(text, line)
+            rows += as_rows(render(line, names, alone, 3 if guarded else 2), line)
+        return rows + self._return(names, guarded)
+
+    def _mark_training(self) -> None:
+        network = self.network
+        if not network.passing:
+            return
+        lasting = [o.node for o in network.lasting]
+        always = needed(network.graph, [*lasting, *network.taps.values()])
+        for line in self.frame.body.lines:
+            line.training_only = not any(t in always for t in line.targets)
+
+    def _return(self, names: dict[str, str], guarded: bool) -> list[Row]:
+        """Return the last statements: what leaves in evaluation, and what in training."""
+        network, resolved = self.network, self.frame.body.resolved
+        tapped = {t: names[resolved(n)] for t, n in network.taps.items()}
+        if network.features:
+            return _statement("return ", Listing(tuple(tapped.values())), 2)
+        lasting = [names[resolved(o.node)] for o in network.lasting]
+        passing = [names[resolved(o.node)] for o in network.passing]
+        rows: list[Row] = []
+        if tapped:
+            pairs = tuple(f'"{t}": {v}' for t, v in tapped.items())
+            rows = _statement("taps = ", Listing(pairs, "{", "}"), 2)
+        whole: Code = lasting[0]
+        if len(lasting) > 1:
+            whole = (
+                Listing(tuple(lasting), "(", ")") if passing else call(self._tuple_name, *lasting)
+            )
+        if passing:
+            if rows or not guarded:
+                rows.append((f"{INDENT * 2}if self.training:", ""))
+            rows += self._returned(call(self._tuple_name, *lasting, *passing), 3)
+        return rows + self._returned(whole, 2)
+
+    def _returned(self, value: Code, depth: int) -> list[Row]:
+        return _statement("return ", value, depth, ", taps" if self.network.taps else "")
+
+    def _returns(self) -> str:
+        network = self.network
+        if network.features:
+            return "list[Tensor]"
+        kinds: list[str] = []
+        if len(network.lasting) == 1:
+            kinds.append("Tensor")
+        elif network.passing:
+            kinds.append(f"tuple[{', '.join(['Tensor'] * len(network.lasting))}]")
+        if self._has_tuple:
+            kinds.append(self._tuple_name)
+        kind = " | ".join(kinds)
+        return f"tuple[{kind}, dict[str, Tensor]]" if network.taps else kind
+
+    def _promise(self) -> str:
+        """Return the docstring of forward."""
+        network = self.network
+        if network.features:
+            return "Return the feature maps, the finest first."
+        what = "logits" if network.softmax is not None else "the outputs"
+        if network.softmax is None and not self._has_tuple:
+            what = "the output"
+        tapped = ", and the tapped tensors by name" if network.taps else ""
+        more = "; in training the auxiliary outputs too" if network.passing else ""
+        return f"Return {what}{tapped}{more}."
+
+    def _probabilities(self) -> list[Row]:
+        network = self.network
+        inputs = list(self.frame.body.inputs.values())
+        args = ", ".join(["self", *(f"{v}: Tensor" for v in inputs)])
+        what = "Return class probabilities: the softmax that ends the network."
+        rows = [
+            (f"{INDENT}def probabilities({args}) -> Tensor:", ""),
+            (f'{INDENT * 2}"""{what}"""', ""),
+        ]
+        result = f"self({', '.join(inputs)})"
+        if self._has_tuple or network.taps:
+            target = f"{RESULT}, _" if network.taps else RESULT
+            rows.append((f"{INDENT * 2}{target} = {result}", ""))
+            result = RESULT
+        if len(network.lasting) > 1:
+            result = f"{RESULT}[{network.softmax}]"
+        elif self._has_tuple:
+            choice = f"{RESULT} if isinstance({RESULT}, Tensor) else {RESULT}[0]"
+            rows.append((f"{INDENT * 2}logits = {choice}", ""))
+            result = "logits"
+        return [*rows, (f"{INDENT * 2}return F.softmax({result}, dim=1)", "")]
+
+    def main(self) -> list[str]:
+        """Return the main program: what the file prints of itself."""
+        network, graph = self.network, self.network.graph
+        shapes = [_sample(graph.nodes[i]) for i in graph.inputs]
+        zeros = ", ".join(f"torch.zeros(1, {', '.join(map(str, s))})" for s in shapes)
+        out = [
+            'if __name__ == "__main__":',
+            f"{INDENT}model = {self.name}().eval()",
+            f"{INDENT}count = sum(p.numel() for p in model.parameters())",
+            f"{INDENT}with torch.no_grad():",
+        ]
+        result = f"model({zeros})"
+        printed = [f'{INDENT}print(f"{graph.name}: {{count:,}} parameters")']
+        shape = "tuple({}.shape)"
+        if network.features:
+            out.append(f"{INDENT * 2}maps = {result}")
+            printed.append(f'{INDENT}print("feature maps:", *(tuple(m.shape) for m in maps))')
+        elif len(network.lasting) == 1 and not network.taps:
+            out.append(f"{INDENT * 2}output = {result}")
+            printed.append(f'{INDENT}print(f"output: {{{shape.format("output")}}}")')
+        else:
+            out.append(f"{INDENT * 2}output{', tapped' if network.taps else ''} = {result}")
+            each = "output" if len(network.lasting) > 1 else "[output]"
+            printed.append(f'{INDENT}print("output:", *(tuple(o.shape) for o in {each}))')
+            if network.taps:
+                printed.append(f"{INDENT}for name, tensor in tapped.items():")
+                printed.append(f'{INDENT * 2}print(f"{{name}}: {{tuple(tensor.shape)}}")')
+        return [*out, *printed]
+
+
+def _statement(head: str, code: Code, depth: int, tail: str = "") -> list[Row]:
+    return [(line, "") for line in laid_out(head, code, tail, depth, str)]
+
+
+def _sample(node: Node) -> list[int]:
+    """Return a shape for a trial run; a size that is open becomes the paper's 299."""
+    return [d if isinstance(d, int) else 299 for d in node.shape]
+
+
+def network_frame(writer: Writer, graph: Graph, scope: Scope, is_open: bool) -> Frame:
+    """Return the empty frame of the network's class, with the inputs as arguments of forward.
+
+    With `is_open` the channels of the inputs are arguments of the constructor.
+    """
+    symbols, plain = symbols_of(graph.arguments)
+    taken: set[str] = set()
+    inputs: dict[str, str] = {}
+    for name in graph.inputs:
+        inputs[name] = variable(name, taken)
+        taken.add(inputs[name])
+    frame = Frame(writer, scope, symbols, plain, Body(inputs, ()))
+    for name in graph.inputs:
+        channels = graph.nodes[name].shape.channels
+        assert isinstance(channels, int), f"input {name} has {channels} channels"
+        text = "in_channels" if len(graph.inputs) == 1 else f"{inputs[name]}_channels"
+        symbol = argument(text, channels) if is_open else number(channels)
+        frame.channels[name] = frame.input_channels[text] = symbol
+        frame.symbols[f"{name}.channels"] = frame.channels[name]
+    return frame

@@ -1,0 +1,157 @@
+"""Graph -> one readable Python file that imports only torch; the live module is this text, run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from backends.torch.ascii_figure import figure_lines
+from backends.torch.docs import class_name, docstring
+from backends.torch.emitted_helpers import HELPERS
+from backends.torch.file import File, assemble
+from backends.torch.forward import Body
+from backends.torch.frame import Frame, Instance, NodeSite, input_arguments, symbols_of
+from backends.torch.layout import Code
+from backends.torch.network import NetworkClass, network_frame, prepare
+from backends.torch.scopes import Scope, build_scopes
+from backends.torch.text import ClassText, class_lines
+from backends.torch.units import Units
+from compiler.errors import BackendError
+from compiler.graph import Graph, Info
+from compiler.suggest import did_you_mean
+
+
+def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = False) -> str:
+    """Return the Python source of a network: a class per block definition, nothing but torch.
+
+    The `state_dict` names of the model are the node names of the graph. `forward` returns
+    logits where the network ends in a softmax, which `probabilities` applies. Outputs that are
+    for training only come beside the others in a NamedTuple while the model trains.
+
+    Args:
+        graph: a checked graph.
+        taps: names of layers or blocks whose tensors `forward` returns as well, as
+            `(output, {name: tensor})`.
+        features: return only the tapped tensors, as a list, and leave out what they do not need.
+
+    Raises:
+        BackendError: a tap names nothing, or the graph shares parameters in a way that
+            straight calls cannot express.
+    """
+    writer = _Writer(graph, taps, features, is_open=True)
+    text = writer.write()
+    return text if writer.is_plain else _Writer(graph, taps, features, is_open=False).write()
+
+
+def tapped_nodes(graph: Graph, taps: Sequence[str]) -> dict[str, str]:
+    """Return tap -> node.
+
+    Raises:
+        BackendError: a tap is no name of the graph.
+    """
+    out: dict[str, str] = {}
+    for tap in taps:
+        if not tap or (tap not in graph.nodes and tap not in graph.regions):
+            known = [n for n in (*graph.regions, *graph.nodes) if n]
+            raise BackendError(
+                f"there is no tensor `{tap}` in `{graph.name}`{did_you_mean(tap, known)}"
+            )
+        out[tap] = graph.tensor(tap).name
+    return out
+
+
+class _Writer:
+    """Writes classes on demand, each text once.
+
+    With `is_open` the network's constructor takes the channels of its inputs. It turns out not
+    to be `is_plain` when layers deep inside are computed from them (as in a DenseNet): then the
+    numbers themselves read better.
+    """
+
+    def __init__(self, graph: Graph, taps: Sequence[str], features: bool, is_open: bool) -> None:
+        self.is_open = is_open
+        self.network = prepare(graph, tapped_nodes(graph, taps), features)
+        self.graph = self.network.graph
+        self.exported = frozenset(self.network.leaving)
+        self.classes: list[ClassText] = []
+        self.helpers: set[str] = set()
+        self.taken = set(HELPERS) | RESERVED
+        self.units = Units(self.free_name)
+        self.scopes: Mapping[str, Scope] = {}
+        self.is_plain = True
+
+    def write(self) -> str:
+        """Return the file."""
+        graph = self.graph
+        scope = build_scopes(graph, self.network.leaving)
+        self.scopes = {s.name: s for s in scope.all_scopes()}
+        name = self.free_name(class_name(graph.name))
+        frame = network_frame(self, graph, scope, self.is_open)
+        frame.build()
+        self.is_plain = not frame.has_formulas
+        doc = docstring(graph.title or graph.name, graph.info, "", [], 1)
+        network = NetworkClass(self.network, name, doc, frame)
+        units = self.units.found.values()
+        file = File(graph, network.lines(), network.main(), self.classes, self.helpers, units)
+        return assemble(file)
+
+    def free_name(self, base: str) -> str:
+        """Return a class name that is not taken, and take it."""
+        name, count = base, 1
+        while name in self.taken:
+            count += 1
+            name = f"{base}{'V' if base[-1].isdigit() else ''}{count}"
+        self.taken.add(name)
+        return name
+
+    def helper(self, name: str) -> str:
+        """Ask for a helper of the emitted file."""
+        self.helpers.add(name)
+        return name
+
+    def unit(self, scope: Scope, site: NodeSite) -> Code:
+        """Return the constructor of a convolution with its norm and activation."""
+        return self.units.construct(scope, site)
+
+    def instance(self, scope: Scope, outer: Frame) -> Instance:
+        """Write the class of a scope, or find it written by an earlier instance."""
+        frame = self._frame(scope, outer)
+        frame.build()
+        definition = self.graph.definitions.get(scope.region.definition or "")
+        title = definition.title if definition else f"Part of {scope.name.rpartition('.')[0]}"
+        info = definition.info if definition else Info()
+        figure = figure_lines(self.graph, scope.region, 92)
+        doc = docstring(title or str(scope.region.definition), info, info.doc, figure, 1)
+        text = class_lines(self.graph, frame, scope, doc)
+        # Copies of an anonymous scope, `body.0` and `body.1`, are one class where they agree.
+        base = class_name(definition.name if definition else scope.name.rstrip(".0123456789"))
+        name = self._register(base, text)
+        exports = {n: frame.channels[n] for n in scope.exports}
+        return Instance(name, text.arguments, text.defaults, tuple(frame.input_channels), exports)
+
+    def _frame(self, scope: Scope, outer: Frame) -> Frame:
+        region = scope.region
+        if region.definition is None:
+            # Sizes of the tensors around it are none of an anonymous scope's arguments.
+            symbols = {n: s for n, s in outer.symbols.items() if not n.endswith(".channels")}
+            plain = dict(outer.plain)
+        else:
+            symbols, plain = symbols_of(region.arguments)
+        names = input_arguments(self.graph, scope)
+        inputs = dict(zip(scope.inputs, names, strict=True))
+        frame = Frame(self, scope, symbols, plain, Body(inputs, tuple(scope.exports)))
+        frame.learn_inputs(outer)
+        return frame
+
+    def _register(self, base: str, text: ClassText) -> str:
+        """Return the name of a class with this text: one for all instances that agree."""
+        for other in self.classes:
+            if other.base == base and other.code == text.code:
+                other.merge_comments(text)
+                return other.name
+        text.base, text.name = base, self.free_name(base)
+        self.classes.append(text)
+        return text.name
+
+
+RESERVED = frozenset(["Any", "F", "NamedTuple", "OrderedDict", "Size", "Tensor"])
+"""Names that an emitted file imports or defines itself."""
