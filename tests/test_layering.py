@@ -20,6 +20,17 @@ FILES = {
 EDGE = ("compiler.commands", "compiler.api", "compiler.__main__")
 """Where the parts are wired together; imported by nothing below (`compiler` itself lends
 `compiler.api` its name)."""
+DRAWING = {
+    "viz.diagram": (),
+    "viz.style": ("viz.diagram",),
+    "viz.layout": ("viz.diagram", "viz.style"),
+    "viz.formats": ("viz.diagram", "viz.style", "viz.layout"),
+    "viz.html": ("viz.style",),
+    "viz.render": ("viz.diagram", "viz.style", "viz.layout"),
+    "viz.notebook": ("viz.render",),
+    "viz.gallery": ("viz.diagram", "viz.render"),
+}
+"""Each part of `viz` -> the parts that it may import; `viz.render` loads a format by its name."""
 HEAVY = {"torch", "onnx", "onnxruntime", "graphviz", "numpy", "PIL", "safetensors", "fontTools"}
 
 
@@ -61,6 +72,13 @@ def test_targets_know_the_compiler_alone(module: str) -> None:
     other = "viz" if is_in(module, "backends") else "backends"
     found = set(imports(tree_of(module)))
     assert [m for m in found if is_in(m, other, *EDGE)] == []
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if is_in(m, "viz") and m != "viz"])
+def test_drawing_goes_from_graph_to_file(module: str) -> None:
+    part = next(part for part in DRAWING if is_in(module, part))
+    found = {m for m in imports(tree_of(module)) if is_in(m, "viz")}
+    assert [m for m in found if not is_in(m, part, *DRAWING[part])] == []
 
 
 def test_nothing_imports_itself_by_detours() -> None:

@@ -16,7 +16,7 @@ from compiler.files import write_file
 from compiler.graph import Graph
 from compiler.paper.figures import paper
 from compiler.shipped import shipped_specs
-from viz.faults import find_faults
+from viz.diagram.faults import find_faults
 from viz.render import Options, render
 
 DOCS = shipped_specs().parent / "docs"

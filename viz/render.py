@@ -10,26 +10,26 @@ from typing import TypeVar
 from compiler.errors import UsageError
 from compiler.graph import Graph
 from compiler.suggest import did_you_mean
-from viz.arrange import arrange
-from viz.boxes import View
-from viz.diagram import Diagram
-from viz.faults import NO_FAULTS, Faults
-from viz.fit import LEAST_TYPE_PT, fit, parse_length
-from viz.layout import lay_out
-from viz.placed import Layout
-from viz.scope import view_of_block, view_of_figure
-from viz.style import THEMES, Theme
+from viz.diagram.arrange import arrange
+from viz.diagram.boxes import View
+from viz.diagram.faults import NO_FAULTS, Faults
+from viz.diagram.parts import Diagram
+from viz.diagram.scope import view_of_block, view_of_figure
+from viz.layout.fit import LEAST_TYPE_PT, fit, parse_length
+from viz.layout.lay_out import lay_out
+from viz.layout.placed import Layout
+from viz.style.theme import THEMES, Theme
 
 T = TypeVar("T")
 Writer = Callable[[Layout, Theme, float], bytes | str]
 
 WRITERS: Mapping[str, str] = {
-    "svg": "viz.svg:write_svg",
-    "pdf": "viz.pdf:write_pdf",
-    "png": "viz.png:write_png",
-    "tikz": "viz.tikz:write_tikz",
-    "json": "viz.to_json:write_json",
-    "dot": "viz.to_dot:write_dot",
+    "svg": "viz.formats.svg:write_svg",
+    "pdf": "viz.formats.pdf:write_pdf",
+    "png": "viz.formats.png:write_png",
+    "tikz": "viz.formats.tikz:write_tikz",
+    "json": "viz.formats.json:write_json",
+    "dot": "viz.formats.dot:write_dot",
 }
 """Format -> the function that writes it, imported when it is used."""
 

@@ -11,13 +11,13 @@ from compiler.commands.options import add_spec, draft_from
 from compiler.diagnose import print_diagnostics
 from compiler.errors import UsageError
 from compiler.files import write_file
-from viz.annotate import ANNOTATIONS
-from viz.dot_program import MAGIC, DotError, find_dot, run_dot
-from viz.faults import find_faults
-from viz.fit import LEAST_TYPE_PT, parse_length
+from viz.diagram.annotate import ANNOTATIONS
+from viz.diagram.faults import find_faults
+from viz.formats.dot_program import MAGIC, DotError, find_dot, run_dot
 from viz.html import render_html
+from viz.layout.fit import LEAST_TYPE_PT, parse_length
 from viz.render import EXTENSIONS, WRITERS, Options, choose, render
-from viz.style import THEMES
+from viz.style.theme import THEMES
 
 HELP = """Draw a network, one of its blocks, or a figure of the paper. The overview shows blocks
 closed; --depth opens them. A spec with errors is drawn as far as it was understood, with the

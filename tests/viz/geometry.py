@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations, pairwise
 
-from viz.placed import Area, Layout, Point, Text
+from viz.layout.placed import Area, Layout, Point, Text
 
 Rect = tuple[float, float, float, float]
 """(left, top, right, bottom)."""

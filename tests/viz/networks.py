@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 
 from compiler.build import draft_graph, load_graph
 from compiler.graph import Graph
-from viz.arrange import arrange
-from viz.boxes import View
-from viz.faults import Faults, find_faults
-from viz.layout import lay_out
-from viz.placed import Layout
+from viz.diagram.arrange import arrange
+from viz.diagram.boxes import View
+from viz.diagram.faults import Faults, find_faults
+from viz.layout.lay_out import lay_out
+from viz.layout.placed import Layout
 
 HEAD = """\
 network: small

@@ -9,14 +9,14 @@ import pytest
 from compiler.build import draft_graph, load_graph
 from tests.viz.geometry import clipped, crossings, downwards, overlaps, touched
 from tests.viz.networks import broken, layout, network
-from viz.arrange import arrange, coverage
-from viz.boxes import View
-from viz.diagram import Box, walk
-from viz.faults import find_faults
-from viz.layout import lay_out
-from viz.placed import Layout
+from viz.diagram.arrange import arrange, coverage
+from viz.diagram.boxes import View
+from viz.diagram.faults import find_faults
+from viz.diagram.parts import Box, walk
+from viz.layout.lay_out import lay_out
+from viz.layout.placed import Layout
 from viz.render import Options, picture, render
-from viz.style import THEMES
+from viz.style.theme import THEMES
 
 SPECS = [
     "inception_v4",

@@ -8,7 +8,7 @@ import pytest
 
 from compiler.build import load_graph
 from tests.viz.networks import network
-from viz.arrange import arrange
+from viz.diagram.arrange import arrange
 from viz.render import Options, render
 
 LAYERS = {

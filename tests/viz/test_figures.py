@@ -13,12 +13,12 @@ from compiler.build import draft_graph
 from compiler.graph import Graph
 from compiler.paper.figures import paper
 from tests.viz.geometry import clipped, crossings, downwards, overlaps, touched
-from viz.faults import find_faults
-from viz.layout import lay_out
-from viz.placed import Layout
+from viz.diagram.faults import find_faults
+from viz.diagram.scope import figures_of
+from viz.layout.lay_out import lay_out
+from viz.layout.placed import Layout
 from viz.render import Options, picture, render
-from viz.scope import figures_of
-from viz.style import THEMES
+from viz.style.theme import THEMES
 
 PRINTED = {
     1: "teaching/residual",

@@ -14,11 +14,11 @@ from PIL import Image
 from compiler.build import load_graph
 from compiler.errors import UsageError
 from tests.viz.networks import labelled, network
-from viz.font import FONT_FILE, font
-from viz.png import bounded_zoom
+from viz.formats.png import bounded_zoom
+from viz.formats.tikz import tex
 from viz.render import WRITERS, Options, render
-from viz.text import lines_of, visible
-from viz.tikz import tex
+from viz.style.font import FONT_FILE, font
+from viz.style.text import lines_of, visible
 
 SVG = "{http://www.w3.org/2000/svg}"
 LABELS = [

@@ -181,7 +181,7 @@ def test_a_dot_that_fails_is_quoted_and_its_input_kept(
 
 
 def test_a_dot_that_hangs_is_stopped(fake_dot: Path) -> None:
-    from viz.dot_program import DotError, run_dot
+    from viz.formats.dot_program import DotError, run_dot
 
     install(fake_dot, "while :; do :; done")
     with pytest.raises(DotError, match=r"dot did not finish within 0\.3 s; draw less of it"):

@@ -16,8 +16,8 @@ from compiler.loader import Spec
 from compiler.version import VERSION
 from viz.html.layers import Json
 from viz.html.program import write_program
-from viz.style import THEMES, Theme
-from viz.text import visible
+from viz.style.text import visible
+from viz.style.theme import THEMES, Theme
 
 FOLDER = Path(__file__).with_name("page")
 SCRIPTS = (

@@ -1,5 +1,5 @@
-// Figure -> places, bottom to top: measured inside out, placed outside in, as viz/cells.py does.
-// Lengths are SVG units; while measuring, y grows upwards and x counts from an item's spine.
+// Figure -> places, bottom to top: measured inside out, placed outside in, as viz/layout/cells.py
+// does. Lengths are SVG units; while measuring, y grows upwards and x counts from an item's spine.
 
 const FONT = 12;
 const NOTE = 10;

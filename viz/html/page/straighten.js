@@ -1,5 +1,5 @@
 // Takes bends out of arrows where the straight line touches no box, and parts the arrowheads
-// that meet one box. The rules are those of viz/straighten.py and viz/ports.py.
+// that meet one box. The rules are those of viz/layout/straighten.py and viz/layout/ports.py.
 
 const CLEARANCE = 3;
 const REACH = 0.36;

@@ -1,0 +1,1 @@
+"""Graph -> Diagram: which boxes, words, columns and arrows a picture has."""

@@ -1,0 +1,82 @@
+"""Graph -> Diagram: a box for each layer, a frame for each opened block, `4 x` for copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from compiler.graph import Graph
+from viz.diagram.annotate import Annotator
+from viz.diagram.boxes import Boxes, View
+from viz.diagram.dissolve import dissolve_crossed
+from viz.diagram.faults import NO_FAULTS, Faults
+from viz.diagram.merge import merge_hidden
+from viz.diagram.parts import Arrow, Box, Diagram, Series, map_boxes, walk
+
+
+def arrange(graph: Graph, view: View | None = None, faults: Faults = NO_FAULTS) -> Diagram:
+    """Return the picture of a network or of one block in it.
+
+    Raises:
+        KeyError: the view's scope is no region of the graph.
+    """
+    view = view or View()
+    boxes = Boxes(graph, view, faults)
+    content = merge_hidden(graph, boxes.draw(), boxes.hidden)
+    annotator = Annotator(graph, view.show)
+    subjects = boxes.subjects
+
+    def annotated(box: Box) -> Box:
+        known = subjects.get(box.id)
+        return replace(box, notes=annotator.notes(box.members, known)) if known else box
+
+    content = map_boxes(content, annotated) if view.show else content
+    arrows = tuple(_arrows(graph, content, boxes, faults))
+    return Diagram(
+        name=view.scope or graph.name,
+        title=boxes.title(view.scope),
+        content=dissolve_crossed(content, arrows),
+        arrows=arrows,
+        notes=faults.notes(graph, view.scope),
+    )
+
+
+def _arrows(graph: Graph, content: Series, made: Boxes, faults: Faults) -> Iterator[Arrow]:
+    """Yield one arrow for each pair of boxes that data flows between, in drawing order.
+
+    A box that stands for several copies shows the way of the first copy; what a copy reads
+    from the one before it is the fold itself.
+    """
+    boxes = [item for item in walk(content) if isinstance(item, Box)]
+    owner = {name: box.id for box in boxes for name in box.members} | made.entrances
+    order = {box.id: i for i, box in enumerate(boxes)}
+    seen: set[tuple[str, str]] = set()
+    unfit = {reader for _, reader in faults.edges}
+    for source, reader, box in _uses(graph, boxes, made.exits):
+        pair = (owner[source], box.id)
+        if pair not in seen and order[pair[0]] < order[pair[1]]:
+            seen.add(pair)
+            label = graph.nodes[source].shape.paper if reader in unfit else None
+            yield Arrow(*pair, label, (source, reader) in faults.edges)
+
+
+def _uses(graph: Graph, boxes: list[Box], exits: dict[str, str]) -> Iterator[tuple[str, str, Box]]:
+    """Yield (tensor, operation that reads it, the reader's box) in drawing order."""
+    for box in boxes:
+        if box.id in exits:
+            yield exits[box.id], "", box
+        for name in box.members:
+            for source in graph.nodes[name].inputs:
+                yield source, name, box
+
+
+def coverage(graph: Graph, diagram: Diagram, scope: str = "") -> dict[str, int]:
+    """Return the operations of a scope that are not in exactly one box -> in how many they are.
+
+    An empty answer is the proof that the picture leaves nothing out and says nothing twice.
+    """
+    counts = {node.name: 0 for node in graph.nodes_in(scope)}
+    for box in diagram.boxes():
+        for name in box.members:
+            counts[name] = counts.get(name, 0) + 1
+    return {name: count for name, count in counts.items() if count != 1}

@@ -1,0 +1,296 @@
+"""Regions -> boxes, columns and frames: the part of arranging that walks the hierarchy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from compiler.graph import Definition, Drawing, Graph, Info, Region
+from compiler.labels import convention, layer_label
+from compiler.ops import Input, Op, Scale
+from viz.diagram.annotate import Subject
+from viz.diagram.faults import Faults
+from viz.diagram.fold import names_in, runs
+from viz.diagram.kinds import KINDS
+from viz.diagram.parts import Box, BoxKind, Group, Item, Parallel, Series
+
+ENTRANCE_KINDS: dict[str, BoxKind] = {
+    "filter": "concat",
+    "relu": "activation",
+    "previous": "concat",
+}
+"""First word of a figure's bottom box -> what it looks like; `Input` otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What of a graph is drawn, and how closely."""
+
+    scope: str = ""
+    """The region to draw: the network, or an instance of a block by its path."""
+    depth: int = 0
+    """How many levels of blocks inside it are opened."""
+    by_name: bool = False
+    """Draw the scope as its definition: parameters by name, not the instance's values."""
+    show: tuple[str, ...] = ()
+    """Annotations in the boxes, of `viz.diagram.annotate.ANNOTATIONS`."""
+    fold: bool = True
+    """Let one copy of a repeat stand for all that are equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in the hierarchy a thing is drawn."""
+
+    depth: int
+    """Levels of blocks that may still be opened."""
+    drawing: Drawing
+    by_name: bool
+    in_branch: bool = False
+
+
+class Boxes:
+    """Makes the boxes of one view.
+
+    After `draw`, `hidden` holds the ids of boxes that belong into the box of their reader,
+    `entrances` maps tensors from outside to the boxes that stand for them, and `exits` boxes
+    that stand for outputs to the tensors that leave there; `subjects` says what the numbers
+    in a box are about.
+    """
+
+    def __init__(self, graph: Graph, view: View, faults: Faults) -> None:
+        self.graph = graph
+        self.view = view
+        self.faults = faults
+        self.hidden: set[str] = set()
+        self.entrances: dict[str, str] = {}
+        self.exits: dict[str, str] = {}
+        self.subjects: dict[str, Subject] = {}
+        self._usual = convention(graph)
+        self._twins: dict[str, list[str]] = {}
+
+    def draw(self) -> Series:
+        """Return everything in the view, from the bottom up."""
+        scope = self.graph.regions[self.view.scope]
+        definition = self._definition(scope)
+        drawing = definition.drawing if definition else self.graph.drawing
+        place = _Place(self.view.depth, drawing, self.view.by_name)
+        items: list[Item] = []
+        if scope.kind != "network":
+            items += self._entrances(scope, place)
+        if scope.kind == "repeat":
+            items += self._repeat(scope, place)
+        else:
+            items += self._items(scope.members, place)
+        if scope.kind == "network":
+            items += self._exits()
+        return Series(tuple(items))
+
+    def title(self, name: str) -> str:
+        """Return the words for a region."""
+        region = self.graph.regions[name]
+        definition = self._definition(region)
+        own = region.info.label or region.info.title
+        if region.kind == "network":
+            return own or self.graph.title
+        return own or (definition and definition.title) or region.local_name
+
+    def _definition(self, region: Region) -> Definition | None:
+        return self.graph.definitions.get(region.definition or "")
+
+    def _entrances(self, scope: Region, place: _Place) -> Iterator[Box]:
+        """Yield the boxes that the data of a block comes from, in the figure's words."""
+        definition = self._definition(scope)
+        names = definition.inputs if definition else ()
+        for i, tensor in enumerate(scope.inputs):
+            shape = self.graph.nodes[tensor].shape
+            words = place.drawing.input if i == 0 else None
+            if words is None:
+                several = len(scope.inputs) > 1 and len(names) == len(scope.inputs)
+                words = names[i] if several else "Input"
+                words += "" if place.by_name else f" ({shape.paper})"
+            self.entrances[tensor] = box_id = f"{scope.name}:{i}"
+            kind = ENTRANCE_KINDS.get(words.partition(" ")[0].lower(), "input")
+            size = None if place.drawing.sizes == "none" else shape.paper
+            self.subjects[box_id] = Subject(tensor, tensor)
+            yield Box(box_id, words, kind, size)
+
+    def _exits(self) -> Iterator[Box]:
+        """Yield a box for each output where there are several, or one that is read further."""
+        outputs = self.graph.outputs
+        if len(outputs) == 1 and not self.graph.consumers[outputs[0].node]:
+            return
+        for output in outputs:
+            box_id = f":{output.name}"
+            words = f"Output {output.name}" + (" (training only)" if output.training_only else "")
+            self.exits[box_id] = output.node
+            yield Box(box_id, words, "output")
+
+    def _items(self, names: tuple[str, ...], place: _Place) -> list[Item]:
+        return [item for name in names for item in self._member(name, place)]
+
+    def _member(self, name: str, place: _Place) -> list[Item]:
+        region = self.graph.regions.get(name)
+        if region is None or region.kind == "layer":
+            return [self._layer(name, place)]
+        if not names_in(self.graph, name):
+            return []
+        if region.kind == "block":
+            return [self._block((name,), place)]
+        if region.kind == "repeat":
+            return self._repeat(region, place)
+        if region.kind in ("branches", "residual"):
+            return self._parallel(region, place)
+        return self._items(region.members, place)
+
+    def _layer(self, name: str, place: _Place, copies: tuple[str, ...] = ()) -> Box:
+        """Return the box of a layer, and of the equal copies that follow it."""
+        members = names_in(self.graph, name)
+        nodes = [self.graph.nodes[m] for m in members]
+        info = self.graph.info_of(name)
+        label = info.label or layer_label(nodes, self._usual, place.by_name)
+        if isinstance(nodes[0].op, Input):
+            label = self._input_words(name, info, place)
+        if copies:
+            label = f"{1 + len(copies)} x {label}"
+        if not info.drawn:
+            self.hidden.add(name)
+        main = next((n for n in nodes if n.op.has_parameters), nodes[0])
+        last = (name, *copies)[-1]
+        output = self.graph.tensor(last).name
+        self.subjects[name] = Subject(output, last)
+        return Box(
+            id=name,
+            label=label,
+            kind=KINDS[type(main.op)],
+            size=self._size(output, info, place, isinstance(main.op, Input)),
+            members=self._all(members),
+            times=1 + len(copies),
+            failed=not self.faults.nodes.isdisjoint(members),
+        )
+
+    def _input_words(self, name: str, info: Info, place: _Place) -> str:
+        shape = self.graph.nodes[name].shape.paper
+        if info.label or place.drawing.input:
+            return info.label or place.drawing.input or ""
+        return f"Input ({shape})" if len(self.graph.inputs) == 1 else f"{name} ({shape})"
+
+    def _block(self, copies: tuple[str, ...], place: _Place) -> Item:
+        """Return a block, closed or opened, that stands for equal copies."""
+        region = self.graph.regions[copies[0]]
+        definition = self._definition(region)
+        drawing = definition.drawing if definition else place.drawing
+        times = len(copies)
+        title = self.title(region.name)
+        label = f"{times} x {title}" if times > 1 else title
+        output = self.graph.tensor(copies[-1]).name
+        size = self._size(output, region.info, place, False)
+        if place.depth > 0:
+            inner = _Place(place.depth - 1, replace(drawing, input=None), False)
+            content = Series(tuple(self._items(region.members, inner)))
+            kind = block_kind(region.definition or "", title)
+            return Group(region.name, label, kind, content, region.name, times, size)
+        members = names_in(self.graph, region.name)
+        self.subjects[region.name] = Subject(output, copies[-1])
+        if not region.info.drawn:
+            self.hidden.add(region.name)
+        return Box(
+            id=region.name,
+            label=label,
+            kind=block_kind(region.definition or "", title),
+            size=size,
+            members=self._all(members),
+            region=region.name,
+            times=times,
+            failed=not self.faults.nodes.isdisjoint(self._all(members)),
+        )
+
+    def _repeat(self, region: Region, place: _Place) -> list[Item]:
+        """Return a repeat: runs of equal copies as one box or frame each."""
+        out: list[Item] = []
+        fold = (
+            runs(self.graph, region.members) if self.view.fold else [(m,) for m in region.members]
+        )
+        for copies in fold:
+            self._pair(copies)
+            first = self.graph.regions.get(copies[0])
+            if len(copies) == 1:
+                out += self._member(copies[0], place)
+            elif first is None or first.kind == "layer":
+                out.append(self._layer(copies[0], place, copies[1:]))
+            elif first.kind == "block":
+                out.append(self._block(copies, place))
+            else:
+                out.append(self._frame(region, copies, place))
+        return out
+
+    def _frame(self, region: Region, copies: tuple[str, ...], place: _Place) -> Group:
+        words = region.info.label or region.info.title
+        label = f"{len(copies)} x {words}" if words else f"{len(copies)} x"
+        content = Series(tuple(self._member(copies[0], place)))
+        output = self.graph.tensor(copies[-1]).name
+        size = self._size(output, region.info, place, False)
+        return Group(copies[0], label, "block", content, region.name, len(copies), size)
+
+    def _pair(self, copies: tuple[str, ...]) -> None:
+        """Remember which nodes of later copies a node of the first stands for."""
+        first = names_in(self.graph, copies[0])
+        for copy in copies[1:]:
+            for member, twin in zip(first, names_in(self.graph, copy), strict=True):
+                self._twins.setdefault(member, []).append(twin)
+
+    def _all(self, members: tuple[str, ...]) -> tuple[str, ...]:
+        """Return nodes and all that they stand for, each once."""
+        found = dict.fromkeys(members)
+        stack = list(reversed(members))
+        while stack:
+            for twin in self._twins.get(stack.pop(), ()):
+                if twin not in found:
+                    found[twin] = None
+                    stack.append(twin)
+        return tuple(found)
+
+    def _parallel(self, region: Region, place: _Place) -> list[Item]:
+        """Return columns side by side, and above them what joins them.
+
+        The shortcut of a residual stands at the left, in line with what is below and above,
+        as Figures 1, 2 and 10 to 20 draw it. A scaling that the residual itself brings along
+        belongs to its addition: no figure but 20 gives it a box.
+        """
+        branches = [m for m in region.members if self._is_branch(m)]
+        rest = [m for m in region.members if m not in branches]
+        if region.kind == "residual":
+            branches.reverse()
+            self.hidden.update(m for m in rest if isinstance(self._op(m), Scale))
+        inner = replace(place, in_branch=True)
+        columns = [
+            Series(tuple(self._items(self.graph.regions[b].members, inner))) for b in branches
+        ]
+        spine = 0 if region.kind == "residual" else None
+        return [Parallel(tuple(columns), spine), *self._items(tuple(rest), place)]
+
+    def _is_branch(self, name: str) -> bool:
+        region = self.graph.regions.get(name)
+        return region is not None and region.kind == "branch"
+
+    def _op(self, name: str) -> Op | None:
+        node = self.graph.nodes.get(name)
+        return node.op if node else None
+
+    def _size(self, output: str, info: Info, place: _Place, is_input: bool) -> str | None:
+        """Return what is printed beside a box: the computed size, else the one in the spec."""
+        if place.drawing.sizes == "none" or place.in_branch:
+            return None
+        shape = self.graph.nodes[output].shape
+        known = all(dim is not None for dim in shape)
+        text = shape.paper if known else info.size
+        if text is None:
+            return None
+        return f"Output: {text}" if place.drawing.sizes == "output" and not is_input else text
+
+
+def block_kind(definition: str, title: str) -> BoxKind:
+    """Return what a block looks like: the paper has a colour for each of its kinds of block."""
+    words = f"{definition} {title}".lower()
+    kinds: tuple[BoxKind, ...] = ("stem", "reduction", "inception")
+    return next((kind for kind in kinds if kind in words), "block")

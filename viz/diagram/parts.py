@@ -1,0 +1,158 @@
+"""The picture as data: boxes, arrows, and the columns and frames that they stand in.
+
+A diagram says *what* is drawn and in which order, never where: `viz.layout` finds positions,
+`arrange` makes diagrams from graphs. Reading order is drawing order: bottom to top, and
+left to right among the columns of a `Parallel`.
+
+    Series    boxes one above the other, on one vertical line
+    Parallel  columns side by side; what splits before them and joins after them are boxes
+              of the series around
+    Group     a frame with a caption around a series: an opened block
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+BoxKind = Literal[
+    "input",
+    "conv",
+    "pool",
+    "final_pool",
+    "concat",
+    "add",
+    "activation",
+    "norm",
+    "linear",
+    "dropout",
+    "softmax",
+    "scale",
+    "reshape",
+    "stem",
+    "inception",
+    "reduction",
+    "block",
+    "output",
+]
+"""What a box is; the theme gives each kind its colour, and `add` its circle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One box: an operation, a layer of several operations, or a closed block."""
+
+    id: str
+    """Unique in the diagram: the path of the node or region that it stands for."""
+    label: str
+    """Its words on one line, as the paper prints them: `3x3 Conv (96 stride 2 V)`."""
+    kind: BoxKind
+    size: str | None = None
+    """What is printed beside it: `35x35x384`, `Output: 35x35x384`."""
+    notes: tuple[str, ...] = ()
+    """Annotations under the label, one line each: shapes, parameters, MACs, receptive field."""
+    members: tuple[str, ...] = ()
+    """Names of the graph nodes that it stands for; a node is in exactly one box."""
+    region: str | None = None
+    """The region that it stands for, where it could be opened."""
+    times: int = 1
+    """How many equal copies it stands for (already said in the label)."""
+    failed: bool = False
+    """An error in the spec was found here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """Data flowing from box `tail` to box `head`."""
+
+    tail: str
+    head: str
+    label: str | None = None
+    """Words beside it: the shape that flows, where asked for or where it does not fit."""
+    failed: bool = False
+    """What flows here does not fit what `head` needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Items one above the other; the first is the lowest."""
+
+    items: tuple[Item, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parallel:
+    """Columns side by side, left to right. An empty column is a line that passes by."""
+
+    columns: tuple[Series, ...]
+    spine: int | None = None
+    """The column that stands in line with the boxes below and above; None: the middle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A frame around the contents of one opened block, with a caption."""
+
+    id: str
+    label: str
+    kind: BoxKind
+    content: Series
+    region: str | None = None
+    times: int = 1
+    size: str | None = None
+    """What is printed beside its last box's way out: the size of its output."""
+
+
+Item = Box | Parallel | Group
+
+
+@dataclass(frozen=True, slots=True)
+class Diagram:
+    """A whole picture. `arrows` are ordered by their heads' operands."""
+
+    name: str
+    title: str
+    content: Series
+    arrows: tuple[Arrow, ...]
+    notes: tuple[str, ...] = field(default=())
+    """Lines under the picture, for what no box can say."""
+
+    def boxes(self) -> Iterator[Box]:
+        """Yield the boxes in drawing order: bottom to top, columns left to right."""
+        for item in walk(self.content):
+            if isinstance(item, Box):
+                yield item
+
+    def groups(self) -> Iterator[Group]:
+        """Yield the frames, outer ones before the frames inside them."""
+        for item in walk(self.content):
+            if isinstance(item, Group):
+                yield item
+
+
+def walk(series: Series) -> Iterator[Item]:
+    """Yield every item under `series`, parents before children, without recursion."""
+    stack: list[Item] = list(reversed(series.items))
+    while stack:
+        item = stack.pop()
+        yield item
+        if isinstance(item, Group):
+            stack.extend(reversed(item.content.items))
+        elif isinstance(item, Parallel):
+            for column in reversed(item.columns):
+                stack.extend(reversed(column.items))
+
+
+def map_boxes(series: Series, change: Callable[[Box], Box | None]) -> Series:
+    """Return the series with every box changed; a box that becomes None is taken out."""
+    items: list[Item] = []
+    for item in series.items:
+        if isinstance(item, Group):
+            items.append(replace(item, content=map_boxes(item.content, change)))
+        elif isinstance(item, Parallel):
+            columns = tuple(map_boxes(column, change) for column in item.columns)
+            items.append(replace(item, columns=columns))
+        elif (changed := change(item)) is not None:
+            items.append(changed)
+    return Series(tuple(items))

@@ -1,0 +1,77 @@
+"""What is asked for -> what is drawn: a block by name or path, or a figure of the paper."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from compiler.errors import UsageError
+from compiler.graph import Definition, Graph
+from compiler.suggest import did_you_mean, listing
+from viz.diagram.boxes import View
+
+
+def view_of_block(graph: Graph, name: str, view: View) -> View:
+    """Return the view of an instance by its path, or of a block by its name, as it is defined.
+
+    Raises:
+        UsageError: there is no such thing in the network.
+    """
+    if name in graph.regions and name:
+        return replace(view, scope=name, by_name=False)
+    if name in graph.definitions:
+        return _definition(graph, name, view)
+    known = [*graph.definitions, *(n for n, r in graph.regions.items() if r.kind == "block")]
+    blocks = listing(dict.fromkeys(known), 12)
+    raise UsageError(
+        f"`{graph.name}` has no block `{name}`{did_you_mean(name, known)}; it has {blocks}"
+    )
+
+
+def view_of_figure(graph: Graph, figure: int, view: View) -> View:
+    """Return the view of what is cited as a figure, drawn as the paper draws it.
+
+    Raises:
+        UsageError: nothing in the network is cited as that figure.
+    """
+    if graph.info.cite and graph.info.cite.figure == figure:
+        return replace(view, scope="", by_name=False)
+    for name, definition in graph.definitions.items():
+        if _figure(definition) == figure and _instance(graph, name) is not None:
+            return _definition(graph, name, view)
+    raise UsageError(
+        f"nothing in `{graph.name}` is cited as figure {figure}; it has {_figures(graph)}"
+    )
+
+
+def figures_of(graph: Graph) -> dict[int, str]:
+    """Return the figures that a network can draw: number -> block name, "" for the network."""
+    out = {
+        number: name
+        for name, definition in reversed(list(graph.definitions.items()))
+        if (number := _figure(definition)) is not None and _instance(graph, name) is not None
+    }
+    if graph.info.cite and graph.info.cite.figure is not None:
+        out[graph.info.cite.figure] = ""
+    return dict(sorted(out.items()))
+
+
+def _figures(graph: Graph) -> str:
+    return listing(f"--figure {number}" for number in figures_of(graph))
+
+
+def _figure(definition: Definition) -> int | None:
+    return definition.info.cite.figure if definition.info.cite else None
+
+
+def _definition(graph: Graph, name: str, view: View) -> View:
+    instance = _instance(graph, name)
+    if instance is None:
+        raise UsageError(
+            f"`{graph.name}` does not use its block `{name}`, so it has no size to draw"
+        )
+    return replace(view, scope=instance, by_name=True)
+
+
+def _instance(graph: Graph, definition: str) -> str | None:
+    """Return the first instance of a block, in reading order."""
+    return next((n for n, r in graph.regions.items() if r.definition == definition), None)

@@ -1,0 +1,1 @@
+"""Layout -> SVG, PDF, PNG, TikZ, JSON and DOT."""

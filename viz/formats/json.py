@@ -1,0 +1,19 @@
+"""Layout -> JSON: boxes with their words and sizes, and the arrows between them."""
+
+from __future__ import annotations
+
+import json
+
+from viz.layout.placed import Layout
+from viz.style.theme import Theme
+
+
+def write_json(layout: Layout, theme: Theme, scale: float = 1.0) -> str:
+    """Return the picture as data; nodes from bottom to top, in a row from left to right."""
+    order = {placed.box.id: i for i, placed in enumerate(layout.boxes)}
+    nodes = [
+        {"id": i, "label": placed.box.label, "size": placed.box.size}
+        for i, placed in enumerate(layout.boxes)
+    ]
+    edges = sorted([order[a.arrow.tail], order[a.arrow.head]] for a in layout.arrows)
+    return json.dumps({"nodes": nodes, "edges": edges}, indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,1 @@
+"""Diagram -> Layout: where everything stands, in points; the same for every format."""

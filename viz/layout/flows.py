@@ -1,0 +1,95 @@
+"""Which items of each series data flows between: arrows seen at every level of the hierarchy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from viz.diagram.parts import Box, Diagram, Group, Item, Parallel, Series
+
+BELOW = -1
+"""In a flow: data comes from below the series."""
+ABOVE = 1 << 30
+"""In a flow: data leaves the series at its top."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One level on the way to a box: item number `index` of a series."""
+
+    series: int
+    """Identity of the series object."""
+    index: int
+    item: Item
+
+
+Flow = tuple[int, int]
+"""(item, item) of one series, or `BELOW` or `ABOVE`. Equal items: from column to column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """The paths of all boxes from the outermost series, and the flows of each series."""
+
+    paths: dict[str, tuple[Step, ...]]
+    flows: dict[int, dict[Flow, None]]
+
+    def meeting(self, tail: str, head: str) -> int:
+        """Return at which step of their paths two boxes part: there they are in one series."""
+        a, b = self.paths[tail], self.paths[head]
+        depth = 0
+        while a[depth].item is b[depth].item and a[depth + 1].series == b[depth + 1].series:
+            depth += 1
+        return depth
+
+
+def find_flows(diagram: Diagram) -> Flows:
+    """Return how the arrows of a diagram run through its series."""
+    paths = _paths(diagram.content)
+    found = Flows(paths, {})
+    for arrow in diagram.arrows:
+        tail, head = paths[arrow.tail], paths[arrow.head]
+        depth = found.meeting(arrow.tail, arrow.head)
+        _add(found, tail[depth].series, (tail[depth].index, head[depth].index))
+        for step in tail[depth + 1 :]:
+            _add(found, step.series, (step.index, ABOVE))
+        for step in head[depth + 1 :]:
+            _add(found, step.series, (BELOW, step.index))
+    return found
+
+
+def _add(found: Flows, series: int, flow: Flow) -> None:
+    found.flows.setdefault(series, {})[flow] = None
+
+
+def _paths(content: Series) -> dict[str, tuple[Step, ...]]:
+    paths: dict[str, tuple[Step, ...]] = {}
+    stack: list[tuple[Series, tuple[Step, ...]]] = [(content, ())]
+    while stack:
+        series, above = stack.pop()
+        for index, item in enumerate(series.items):
+            path = (*above, Step(id(series), index, item))
+            if isinstance(item, Box):
+                paths[item.id] = path
+            elif isinstance(item, Group):
+                stack.append((item.content, path))
+            else:
+                stack.extend((column, path) for column in item.columns)
+    return paths
+
+
+def is_chain(items: tuple[Item, ...], flows: dict[Flow, None]) -> bool:
+    """True when data only flows from each item to the next, or along an empty column."""
+    return all(_passes(items, flow) for flow in flows)
+
+
+def _passes(items: tuple[Item, ...], flow: Flow) -> bool:
+    first, last = flow
+    between = items[first + 1 : min(last, len(items))]
+    return first == last or all(empty_column(item) is not None for item in between)
+
+
+def empty_column(item: Item) -> int | None:
+    """Return the first column of a parallel item that is only a line, None if there is none."""
+    if isinstance(item, Parallel):
+        return next((i for i, c in enumerate(item.columns) if not c.items), None)
+    return None

@@ -1,0 +1,156 @@
+"""Diagram -> Layout: measure inside out, place outside in, route, and turn upside down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from viz.diagram.parts import Arrow, Box, Diagram, Group, Item
+from viz.layout.cells import FRAME_PAD, Cells, GroupCell
+from viz.layout.flows import find_flows
+from viz.layout.measure import SIZE_GAP, BoxSize, measure_boxes
+from viz.layout.placed import Area, Layout, PlacedArrow, PlacedBox, PlacedFrame, Point, Text
+from viz.layout.route import Router
+from viz.layout.spots import Spots
+from viz.style.font import font
+from viz.style.text import lines_of, visible
+from viz.style.theme import THEMES, Theme
+
+FLOW_GAP = 4.0
+"""Points between an arrow and the words beside it."""
+NOTE_WIDTH = 260.0
+"""Lines under a picture may be this wide, in points, even where the picture is not."""
+
+
+def lay_out(diagram: Diagram, theme: Theme = THEMES["paper"]) -> Layout:
+    """Return where everything in a diagram stands; the same for every output format."""
+    sizes = measure_boxes(diagram, theme)
+    flows = find_flows(diagram)
+    cells = Cells(diagram, flows, sizes, theme)
+    spots = Spots(cells, diagram.content)
+    routes = Router(diagram, flows, spots, sizes, theme).routes()
+    return _Drawing(diagram, theme, sizes, spots, routes).layout()
+
+
+class _Drawing:
+    """Turns places into a layout: y downwards, nothing outside the picture."""
+
+    def __init__(
+        self,
+        diagram: Diagram,
+        theme: Theme,
+        sizes: dict[str, BoxSize],
+        spots: Spots,
+        routes: list[list[Point]],
+    ) -> None:
+        self.diagram = diagram
+        self.theme = theme
+        self.sizes = sizes
+        self.spots = spots
+        self.routes = routes
+        whole = spots.cells.content
+        xs = [x for route in routes for x, _ in route]
+        self.left = max([whole.left, *(-x for x in xs)]) + theme.margin
+        self.right = max([whole.right, *xs]) + theme.margin
+        self.top = whole.height + theme.margin
+
+    def layout(self) -> Layout:
+        """Return the finished layout."""
+        boxes = [self._box(box) for box in self.diagram.boxes()]
+        boxes.sort(key=lambda b: (-round(b.area.bottom, 3), b.area.x))
+        frames = tuple(self._frame(group) for group in self.diagram.groups())
+        arrows = tuple(map(self._arrow, self.diagram.arrows, self.routes))
+        height = self.top + self.theme.margin
+        width = self.left + self.right
+        notes = tuple(self._notes(height))
+        for text in notes:
+            height = max(height, text.y + 0.3 * text.size + self.theme.margin)
+            width = max(width, text.left + text.width + self.theme.margin)
+        return Layout(self.diagram, width, height, frames, tuple(boxes), arrows, notes)
+
+    def _point(self, point: Point) -> Point:
+        return point[0] + self.left, self.top - point[1]
+
+    def _area(self, item: Item, left: float, right: float) -> Area:
+        x, bottom = self._point(self.spots.bottom(item))
+        height = self.spots.cells.of(item).height
+        return Area(x - left, bottom - height, left + right, height)
+
+    def _box(self, box: Box) -> PlacedBox:
+        size = self.sizes[box.id]
+        area = self._area(box, size.width / 2, size.width / 2)
+        texts = [*self._inside(size, area)]
+        if box.size:
+            texts.append(self._beside(box.size, area))
+        return PlacedBox(box, area, tuple(texts), size.round)
+
+    def _inside(self, size: BoxSize, area: Area) -> Iterator[Text]:
+        """Yield the lines in a box, the block of them in its middle."""
+        theme = self.theme
+        middle = area.x + area.width / 2
+        note_leading = 1.22 * theme.note_pt
+        block = theme.leading * len(size.lines) + note_leading * len(size.notes)
+        top = area.y + (area.height - block) / 2
+        for line in size.lines:
+            baseline = top + theme.leading / 2 + 0.35 * theme.font_pt
+            yield self._text(line, middle, baseline, theme.font_pt)
+            top += theme.leading
+        for note in size.notes:
+            baseline = top + note_leading / 2 + 0.35 * theme.note_pt
+            yield self._text(note, middle, baseline, theme.note_pt, role="note")
+            top += note_leading
+
+    def _text(
+        self,
+        text: str,
+        x: float,
+        y: float,
+        size: float,
+        anchor: str = "middle",
+        role: str = "label",
+    ) -> Text:
+        return Text(text, x, y, size, font().width(text, size), anchor, role)  # type: ignore[arg-type]
+
+    def _beside(self, size: str, area: Area) -> Text:
+        baseline = area.y + area.height / 2 + 0.35 * self.theme.font_pt
+        x = area.right + SIZE_GAP
+        return self._text(visible(size), x, baseline, self.theme.font_pt, "start", "size")
+
+    def _frame(self, group: Group) -> PlacedFrame:
+        cell = self.spots.cells.of(group)
+        assert isinstance(cell, GroupCell)
+        area = self._area(group, cell.left, cell.right - cell.beside)
+        baseline = area.y + 1.15 * self.theme.font_pt
+        words = visible(group.label)
+        texts = [
+            self._text(
+                words, area.x + FRAME_PAD / 2, baseline, self.theme.font_pt, "start", "caption"
+            )
+        ]
+        if group.size:
+            x = area.right + SIZE_GAP
+            texts.append(
+                self._text(visible(group.size), x, baseline, self.theme.font_pt, "start", "size")
+            )
+        return PlacedFrame(group, area, tuple(texts))
+
+    def _arrow(self, arrow: Arrow, route: list[Point]) -> PlacedArrow:
+        points = tuple(map(self._point, route))
+        texts = (self._flow(arrow.label, points),) if arrow.label else ()
+        return PlacedArrow(arrow, points, texts)
+
+    def _flow(self, label: str, points: tuple[Point, ...]) -> Text:
+        """Return the words beside an arrow's last piece, on the side that it leans away from."""
+        (x0, y0), (x1, y1) = points[-2], points[-1]
+        left = x1 > x0 + 1
+        x = (x0 + x1) / 2 + (-FLOW_GAP if left else FLOW_GAP)
+        y = (y0 + y1) / 2 + 0.35 * self.theme.note_pt
+        anchor = "end" if left else "start"
+        return self._text(visible(label), x, y, self.theme.note_pt, anchor, "flow")
+
+    def _notes(self, top: float) -> Iterator[Text]:
+        size = self.theme.font_pt
+        limit = max(self.left + self.right - 2 * self.theme.margin, NOTE_WIDTH)
+        lines = [line for note in self.diagram.notes for line in lines_of(note, size, limit, False)]
+        for i, line in enumerate(lines):
+            baseline = top + (i + 0.8) * self.theme.leading
+            yield self._text(line, self.theme.margin, baseline, size, "start", "error")

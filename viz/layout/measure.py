@@ -1,0 +1,108 @@
+"""Box -> its lines of text and its extent. Boxes of one frame share a width and a height."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+
+from viz.diagram.parts import Box, Diagram, Group, Item, Parallel, Series
+from viz.style.font import font
+from viz.style.text import lines_of, visible
+from viz.style.theme import Theme
+
+LONGEST_LINE = 24.0
+"""A label is broken where a line would be wider than this many times the type size."""
+SHARED_LINES = 3
+SHARED_WIDTH = 1.6
+"""A box with more lines, or that much wider than the usual one, does not enlarge the others."""
+SIZE_GAP = 5.0
+"""Points between a box and the size beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoxSize:
+    """The extent of a box, its lines, and the room that the size beside it takes."""
+
+    lines: tuple[str, ...]
+    notes: tuple[str, ...]
+    width: float
+    height: float
+    beside: float = 0.0
+    round: bool = False
+
+
+def measure_boxes(diagram: Diagram, theme: Theme) -> dict[str, BoxSize]:
+    """Return the extent of every box, by id."""
+    out: dict[str, BoxSize] = {}
+    for boxes, has_columns in _scopes(diagram.content):
+        natural = {box.id: _natural(box, theme, has_columns) for box in boxes}
+        out.update(_shared(natural))
+    return out
+
+
+def _scopes(content: Series) -> list[tuple[list[Box], bool]]:
+    """Return the boxes that stand in one frame, frame by frame, and whether in columns."""
+    out = []
+    stack = [content]
+    while stack:
+        boxes: list[Box] = []
+        has_columns = False
+        items: list[Item] = list(stack.pop().items)
+        while items:
+            item = items.pop()
+            if isinstance(item, Box):
+                boxes.append(item)
+            elif isinstance(item, Group):
+                stack.append(item.content)
+            else:
+                has_columns = has_columns or _is_fork(item)
+                items.extend(inner for column in item.columns for inner in column.items)
+        out.append((boxes, has_columns))
+    return out
+
+
+def _is_fork(item: Parallel) -> bool:
+    return sum(bool(column.items) for column in item.columns) > 1
+
+
+def _natural(box: Box, theme: Theme, has_columns: bool) -> BoxSize:
+    size = theme.font_pt
+    lines = lines_of(box.label, size, LONGEST_LINE * size, has_columns)
+    notes = tuple(visible(note) for note in box.notes)
+    beside = SIZE_GAP + font().width(visible(box.size), size) if box.size else 0.0
+    if box.kind == "add" and len(box.label) == 1 and not notes:
+        side = 1.7 * size
+        return BoxSize(lines, notes, side, side, beside, round=True)
+    width = max(
+        [font().width(line, size) for line in lines]
+        + [font().width(note, theme.note_pt) for note in notes]
+    )
+    height = theme.leading * len(lines) + 1.22 * theme.note_pt * len(notes)
+    return BoxSize(lines, notes, width + 2 * theme.pad_x, height + 2 * theme.pad_y, beside)
+
+
+def _shared(natural: Mapping[str, BoxSize]) -> dict[str, BoxSize]:
+    """Give ordinary boxes one width and one height: the greatest among them."""
+    plain = [s for s in natural.values() if not s.round and _is_short(s)]
+    if not plain:
+        return dict(natural)
+    usual = SHARED_WIDTH * median(s.width for s in plain)
+    width = max(s.width for s in plain if s.width <= usual)
+    height = max(s.height for s in plain)
+    return {
+        name: s
+        if s.round
+        else BoxSize(
+            s.lines,
+            s.notes,
+            max(s.width, width),
+            max(s.height, height) if _is_short(s) else s.height,
+            s.beside,
+        )
+        for name, s in natural.items()
+    }
+
+
+def _is_short(size: BoxSize) -> bool:
+    return len(size.lines) + len(size.notes) <= SHARED_LINES + len(size.notes)

@@ -1,0 +1,151 @@
+"""Colours and measures: what a theme decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from viz.diagram.parts import BoxKind
+
+PAPER_FILLS: Mapping[BoxKind, str] = {
+    "conv": "#cfe2f3",
+    "pool": "#cfe2f3",
+    "linear": "#cfe2f3",
+    "softmax": "#cfe2f3",
+    "add": "#cfe2f3",
+    "concat": "#fce5cd",
+    "activation": "#fce5cd",
+    "norm": "#fce5cd",
+    "scale": "#fce5cd",
+    "input": "#fff2cc",
+    "final_pool": "#fff2cc",
+    "output": "#fff2cc",
+    "inception": "#e6b8af",
+    "reduction": "#d9ead3",
+    "stem": "#ead1dc",
+    "block": "#d9d2e9",
+    "dropout": "#d9d9d9",
+    "reshape": "#eeeeee",
+}
+"""Fills of the figures of arXiv 1602.07261; kinds that they lack take a neighbour of theirs."""
+
+SLIDE_FILLS: Mapping[BoxKind, str] = {
+    **PAPER_FILLS,
+    "conv": "#9fc5e8",
+    "pool": "#b6d7a8",
+    "concat": "#f9cb9c",
+    "inception": "#dd7e6b",
+    "reduction": "#93c47d",
+}
+
+DARK_FILLS: Mapping[BoxKind, str] = {
+    "conv": "#1f3b57",
+    "pool": "#1f3b57",
+    "linear": "#1f3b57",
+    "softmax": "#1f3b57",
+    "add": "#1f3b57",
+    "concat": "#57401f",
+    "activation": "#57401f",
+    "norm": "#57401f",
+    "scale": "#57401f",
+    "input": "#575020",
+    "final_pool": "#575020",
+    "output": "#575020",
+    "inception": "#5b2a22",
+    "reduction": "#2a4a25",
+    "stem": "#4c2a3c",
+    "block": "#3a2f55",
+    "dropout": "#404040",
+    "reshape": "#333333",
+}
+
+SAFE_FILLS: Mapping[BoxKind, str] = {
+    "conv": "#a6cee8",
+    "pool": "#d5e9f7",
+    "linear": "#a6cee8",
+    "softmax": "#a6cee8",
+    "add": "#ffffff",
+    "concat": "#f6c979",
+    "activation": "#f6c979",
+    "norm": "#f6c979",
+    "scale": "#f6c979",
+    "input": "#f7f0a1",
+    "final_pool": "#f7f0a1",
+    "output": "#f7f0a1",
+    "inception": "#e8a97e",
+    "reduction": "#83c9b5",
+    "stem": "#dcb2cd",
+    "block": "#c9c9c9",
+    "dropout": "#e3e3e3",
+    "reshape": "#f0f0f0",
+}
+"""Tints of the eight hues of Okabe and Ito, which differ in lightness too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """Colours, type sizes and distances; lengths in points (1/72 inch) at scale 1."""
+
+    name: str
+    fills: Mapping[BoxKind, str] = field(default_factory=lambda: PAPER_FILLS)
+    background: str | None = "#ffffff"
+    outline: str = "#6d9eeb"
+    circle: str = "#000000"
+    ink: str = "#000000"
+    line: str = "#000000"
+    frame: str = "#999999"
+    frame_fill: str = "#fafafa"
+    failed: str = "#cc0000"
+    failed_fill: str = "#f4cccc"
+    line_width: float = 0.8
+    font_pt: float = 9.0
+    note_pt: float = 7.5
+    pad_x: float = 7.0
+    """Between a box's border and its text."""
+    pad_y: float = 4.5
+    row_gap: float = 17.0
+    column_gap: float = 13.0
+    margin: float = 8.0
+
+    @property
+    def leading(self) -> float:
+        """The distance between two lines of text."""
+        return 1.22 * self.font_pt
+
+
+THEMES: Mapping[str, Theme] = {
+    theme.name: theme
+    for theme in (
+        Theme("paper"),
+        Theme(
+            "slide",
+            fills=SLIDE_FILLS,
+            background=None,
+            outline="#3d6fb4",
+            line="#333333",
+            line_width=1.4,
+            font_pt=14.0,
+            note_pt=11.0,
+            pad_x=11.0,
+            pad_y=7.0,
+            row_gap=24.0,
+            column_gap=20.0,
+            margin=12.0,
+        ),
+        Theme(
+            "dark",
+            fills=DARK_FILLS,
+            background="#1e1e1e",
+            outline="#7aa7e8",
+            circle="#dddddd",
+            ink="#f0f0f0",
+            line="#d0d0d0",
+            frame="#777777",
+            frame_fill="#262626",
+            failed="#ff6b6b",
+            failed_fill="#5c1f1f",
+        ),
+        Theme("safe", fills=SAFE_FILLS, outline="#0072b2", failed="#d55e00", failed_fill="#fbe0cf"),
+    )
+}
+"""Name -> theme; `safe` keeps its meaning for colour-blind readers."""
