@@ -11,12 +11,13 @@ Rect = tuple[float, float, float, float]
 
 
 def overlaps(layout: Layout) -> list[tuple[str, str]]:
-    """Return boxes, sizes beside boxes and captions that lie on each other."""
+    """Return boxes, sizes, captions and words at arrows that lie on each other."""
     rects = [(b.box.id, _rect(b.area)) for b in layout.boxes]
     rects += [
         (f"size of {b.box.id}", _text(t)) for b in layout.boxes for t in b.texts if t.role == "size"
     ]
     rects += [(f"caption of {f.group.id}", _text(t)) for f in layout.frames for t in f.texts]
+    rects += [(f"words at {a.arrow.tail}", _text(t)) for a in layout.arrows for t in a.texts]
     return [(a, b) for (a, r), (b, s) in combinations(rects, 2) if _meet(r, s)]
 
 
@@ -57,6 +58,24 @@ def touched(layout: Layout) -> list[tuple[str, str]]:
     ]
 
 
+def struck(layout: Layout) -> list[tuple[str, str]]:
+    """Return words outside boxes that an arrow's line runs through."""
+    words = [t for b in layout.boxes for t in b.texts if t.role == "size"]
+    words += [t for f in layout.frames for t in f.texts]
+    words += [t for a in layout.arrows for t in a.texts]
+    return [
+        (t.text, f"{a.arrow.tail}->{a.arrow.head}")
+        for t in words
+        for a in layout.arrows
+        if any(_runs_through(p, q, _area(t)) for p, q in pairwise(a.points))
+    ]
+
+
+def bent(layout: Layout) -> list[str]:
+    """Return arrows that are not one straight line."""
+    return [f"{a.arrow.tail}->{a.arrow.head}" for a in layout.arrows if len(a.points) > 2]
+
+
 def downwards(layout: Layout) -> list[str]:
     """Return arrows that do not rise from the top of one box to the bottom of another."""
     area = {b.box.id: b.area for b in layout.boxes}
@@ -73,6 +92,11 @@ def _rect(area: Area) -> Rect:
 
 def _text(text: Text) -> Rect:
     return text.left, text.y - 0.75 * text.size, text.left + text.width, text.y + 0.22 * text.size
+
+
+def _area(text: Text) -> Area:
+    left, top, right, bottom = _text(text)
+    return Area(left, top, right - left, bottom - top)
 
 
 def _meet(a: Rect, b: Rect) -> bool:

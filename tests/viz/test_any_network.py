@@ -7,7 +7,7 @@ import time
 import pytest
 
 from compiler.build import draft_graph, load_graph
-from tests.viz.geometry import clipped, crossings, downwards, overlaps, touched
+from tests.viz.geometry import bent, clipped, crossings, downwards, overlaps, struck, touched
 from tests.viz.networks import broken, layout, network
 from viz.diagram.arrange import arrange, coverage
 from viz.diagram.boxes import View
@@ -75,6 +75,7 @@ def assert_clean(layout: Layout) -> None:
     assert clipped(layout) == []
     assert touched(layout) == []
     assert downwards(layout) == []
+    assert struck(layout) == []
 
 
 @pytest.mark.parametrize("text", [SKIPS, SIDE, FLAT_BRANCHES, CROSSED])
@@ -111,6 +112,42 @@ def test_a_side_output_is_named_and_does_not_bend_the_trunk() -> None:
 
     assert x["image"] == x["a"] == x["b"] == x["c"]
     assert "Output side (training only)" in [b.box.label for b in drawn.boxes]
+
+
+def test_a_head_at_the_side_stands_under_its_output() -> None:
+    for depth in (0, 9):
+        drawn = lay_out(arrange(load_graph("zoo/inception_v3"), View(depth=depth)))
+        out = next(a.points for a in drawn.arrows if a.arrow.head == ":aux")
+        assert out[0][0] == out[-1][0]
+
+
+@pytest.mark.parametrize("spec", ["inception_v4", "inception_resnet_v1", "inception_resnet_v2"])
+def test_no_arrow_of_the_paper_s_networks_bends_with_all_blocks_open(spec: str) -> None:
+    """Where a frame's caption stood in the way, arrows to the left of it had a bend."""
+    assert bent(lay_out(arrange(load_graph(spec), View(depth=9)))) == []
+
+
+def test_boxes_in_one_pile_share_a_width() -> None:
+    """GoogLeNet's overview mixes `Inception` with `3x3 MaxPool (stride 2 V ceil)`."""
+    drawn = lay_out(arrange(load_graph("zoo/googlenet")))
+
+    assert len({box.area.width for box in drawn.boxes}) == 1
+
+
+def test_numbers_make_a_box_as_high_as_they_need() -> None:
+    drawn = lay_out(arrange(load_graph("inception_v4"), View(show=("params", "macs"))))
+    heights = {b.box.label: b.area.height for b in drawn.boxes}
+
+    assert heights["Dropout (keep 0.8)"] < heights["Softmax"] == heights["Stem"]
+
+
+def test_a_size_is_said_once() -> None:
+    """`--show shapes` adds nothing where the size is printed beside the box."""
+    boxes = arrange(load_graph("inception_v4"), View(show=("shapes",))).boxes()
+    assert not any(box.notes for box in boxes)
+
+    inside = arrange(load_graph("inception_v4"), View(scope="a.0", show=("shapes",))).boxes()
+    assert all(box.notes for box in inside)
 
 
 def test_several_inputs_have_a_box_each() -> None:

@@ -12,9 +12,10 @@ import pytest
 from compiler.build import draft_graph
 from compiler.graph import Graph
 from compiler.paper.figures import paper
-from tests.viz.geometry import clipped, crossings, downwards, overlaps, touched
+from tests.viz.geometry import bent, clipped, crossings, downwards, overlaps, struck, touched
 from viz.diagram.faults import find_faults
 from viz.diagram.scope import figures_of
+from viz.layout.fit import fit, texts
 from viz.layout.lay_out import lay_out
 from viz.layout.placed import Layout
 from viz.render import Options, picture, render
@@ -98,6 +99,46 @@ def test_nothing_overlaps_is_clipped_or_crosses(spec: str, number: int) -> None:
     assert crossings(layout) == []
     assert touched(layout) == []
     assert downwards(layout) == []
+    assert struck(layout) == []
+
+
+@pytest.mark.parametrize(("spec", "number"), ALL)
+def test_arrows_are_straight_and_meet_edges_at_a_readable_angle(spec: str, number: int) -> None:
+    """No printed figure has a bent arrow; the flattest arrows there rise by one in seven."""
+    layout = drawn(spec, number)
+    ends = [arrow.points[-2:] for arrow in layout.arrows]
+
+    assert bent(layout) == []
+    assert all(y0 - y1 > abs(x1 - x0) / 5 for (x0, y0), (x1, y1) in ends)
+
+
+@pytest.mark.parametrize("number", sorted(set(PRINTED) - {5, 6, 8, 10, 16}))
+def test_boxes_stand_in_the_rows_of_the_paper(number: int) -> None:
+    """Bottom to top and left to right; the figures left out space each branch by itself."""
+    printed = [box.label for box in paper().figures[number].boxes]
+
+    assert [b.box.label for b in drawn(PRINTED[number], number).boxes] == printed
+
+
+def test_short_branches_stand_in_the_middle_of_figures_7_and_11() -> None:
+    """There Figure 7's y are 227 (k), 190 (pool, n, l) and 154 (m)."""
+    rows = {b.box.label: b.area.y for b in drawn(PRINTED[7], 7).boxes}
+    assert rows["1x1 Conv (k)"] > rows["3x3 Conv (l)"] > rows["3x3 Conv (m stride 2 V)"]
+    assert (
+        rows["3x3 MaxPool (stride 2 V)"] == rows["3x3 Conv (n stride 2 V)"] == rows["3x3 Conv (l)"]
+    )
+
+    tops = [b.area.y for b in drawn(PRINTED[11], 11).boxes if "(128)" in b.box.label]
+    assert tops[0] > tops[1] == tops[2] > tops[3]  # 1x1; 1x1 and 1x7 side by side; 7x1
+
+
+@pytest.mark.parametrize(("spec", "number"), BUILT)
+def test_every_figure_fits_a_column_with_type_of_five_points(spec: str, number: int) -> None:
+    """A column of a two-column page is 3.3 inches wide; journals ask for 5 points at least."""
+    fitted, scale = fit(drawn(spec, number), 3.3 * 72, 5.0)
+
+    assert fitted.width * scale <= 3.3 * 72 + 1e-6
+    assert min(text.size for text in texts(fitted)) * scale >= 5.0
 
 
 @pytest.mark.parametrize(("spec", "number"), ALL)

@@ -11,9 +11,10 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from compiler.build import load_graph
+from compiler.build import draft_graph, load_graph
 from compiler.errors import UsageError
 from tests.viz.networks import labelled, network
+from viz.diagram.faults import find_faults
 from viz.formats.png import bounded_zoom
 from viz.formats.tikz import tex
 from viz.render import WRITERS, Options, render
@@ -88,8 +89,35 @@ def test_nothing_in_an_svg_could_act() -> None:
     data = render(network(labelled("</text><script>alert(1)</script>")), "svg")
     tags = {element.tag.removeprefix(SVG) for element in ET.fromstring(data).iter()}
 
-    assert tags <= {"svg", "title", "rect", "path", "polygon", "g", "text", "ellipse"}
+    assert tags <= {"svg", "title", "desc", "rect", "path", "polygon", "g", "text", "ellipse"}
     assert b"href" not in data
+
+
+def test_an_svg_says_what_is_to_be_seen() -> None:
+    """Figure 6 has 13 boxes and 17 arrows, and a concat at each end."""
+    root = ET.fromstring(render(load_graph("inception_v4"), "svg", Options(figure=6)))
+
+    assert (root[0].tag, root[0].text) == (f"{SVG}title", "Inception-C")
+    assert root[1].tag == f"{SVG}desc"
+    assert root[1].text == (
+        "13 boxes and 17 arrows, from Filter concat at the bottom to Filter concat at the top."
+    )
+
+
+FAILED = {
+    "svg": 'fill="#f4cccc" stroke="#cc0000" stroke-width="1.6"',
+    "tikz": "draw=ndfailed,fill=ndfailedfill,line width=1.6bp",
+    "dot": 'fillcolor="#f4cccc", color="#cc0000", penwidth=2',
+}
+
+
+@pytest.mark.parametrize(("format", "mark"), FAILED.items())
+def test_the_edge_of_what_failed_is_thicker(format: str, mark: str) -> None:
+    """Printed without colours, red is grey."""
+    graph, report, _ = draft_graph("printed/inception_v4")
+    options = Options(figure=3, faults=find_faults(graph, report.diagnostics))
+
+    assert mark in render(graph, format, options).decode()
 
 
 def test_a_line_break_makes_two_lines() -> None:

@@ -28,7 +28,11 @@ def arrange(graph: Graph, view: View | None = None, faults: Faults = NO_FAULTS) 
 
     def annotated(box: Box) -> Box:
         known = subjects.get(box.id)
-        return replace(box, notes=annotator.notes(box.members, known)) if known else box
+        if known is None:
+            return box
+        beside = (box.size or "").split()
+        notes = (n for n in annotator.notes(box.members, known) if n not in beside)
+        return replace(box, notes=tuple(notes))
 
     content = map_boxes(content, annotated) if view.show else content
     arrows = tuple(_arrows(graph, content, boxes, faults))

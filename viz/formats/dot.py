@@ -88,13 +88,14 @@ class _Writer:
 
     def _box(self, box: Box) -> str:
         text = "\n".join([box.label, *box.notes])
-        parts = [f"label={self._quoted(text)}", f'fillcolor="{self.theme.fills[box.kind]}"']
+        fill = self.theme.failed_fill if box.failed else self.theme.fills[box.kind]
+        parts = [f"label={self._quoted(text)}", f'fillcolor="{fill}"']
         if box.kind == "add":
             parts += ["shape=ellipse", f'color="{self.theme.circle}"']
         if box.size:
             parts.append(f"xlabel={self._quoted(box.size)}")
         if box.failed:
-            parts.append(f'color="{self.theme.failed}"')
+            parts.append(f'color="{self.theme.failed}", penwidth=2')
         return f"{self.names[box.id]} [{', '.join(parts)}]"
 
     def _quoted(self, text: str) -> str:

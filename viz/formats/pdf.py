@@ -154,7 +154,7 @@ class _Page:
         theme, failed = self.theme, placed.box.failed
         fill = theme.failed_fill if failed else theme.fills[placed.box.kind]
         edge = theme.failed if failed else (theme.circle if placed.round else theme.outline)
-        yield f"{_colour(fill)} rg {_colour(edge)} RG"
+        yield f"{_colour(fill)} rg {_colour(edge)} RG {number(theme.stroke(failed))} w"
         yield (self._ellipse if placed.round else self._rect)(placed.area) + " B"
         yield from map(self._text, placed.texts)
 
@@ -179,9 +179,8 @@ class _Page:
         theme, failed = self.theme, placed.arrow.failed
         colour = _colour(theme.failed if failed else theme.line)
         line, head = arrow_shape(placed.points)
-        width = theme.line_width * (2 if failed else 1)
-        yield f"{colour} RG {colour} rg {number(width)} w {self._path(line)} S"
-        yield f"{self._path(head)} h f {number(theme.line_width)} w"
+        yield f"{colour} RG {colour} rg {number(theme.stroke(failed))} w {self._path(line)} S"
+        yield f"{self._path(head)} h f"
         yield from map(self._text, placed.texts)
 
     def _path(self, points: list[tuple[float, float]]) -> str:

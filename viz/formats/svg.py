@@ -28,6 +28,7 @@ def _document(layout: Layout, theme: Theme, scale: float) -> Iterator[str]:
         f'fill="{theme.ink}">'
     )
     yield f"<title>{escape(visible(layout.diagram.title))}</title>"
+    yield f"<desc>{escape(_description(layout))}</desc>"
     if theme.background:
         yield f'<rect width="{width}" height="{height}" fill="{theme.background}"/>'
     for frame in layout.frames:
@@ -39,6 +40,14 @@ def _document(layout: Layout, theme: Theme, scale: float) -> Iterator[str]:
     for text in layout.texts:
         yield _text(text, theme)
     yield "</svg>"
+
+
+def _description(layout: Layout) -> str:
+    """Return what is to be seen, for readers who cannot see it."""
+    labels = [visible(" ".join(placed.box.label.split())) for placed in layout.boxes]
+    ends = f", from {labels[0]} at the bottom to {labels[-1]} at the top" if labels else ""
+    words = f"{len(labels)} boxes and {len(layout.arrows)} arrows{ends}."
+    return " ".join([words, *(f"Fault: {visible(note)}." for note in layout.diagram.notes)])
 
 
 def _frame(frame: PlacedFrame, theme: Theme) -> Iterator[str]:
@@ -57,7 +66,7 @@ def _box(placed: PlacedBox, theme: Theme) -> Iterator[str]:
     box, area = placed.box, placed.area
     fill = theme.failed_fill if box.failed else theme.fills[box.kind]
     edge = theme.failed if box.failed else (theme.circle if placed.round else theme.outline)
-    style = f'fill="{fill}" stroke="{edge}" stroke-width="{number(theme.line_width)}"'
+    style = f'fill="{fill}" stroke="{edge}" stroke-width="{number(theme.stroke(box.failed))}"'
     yield f"<g id={_id(box.id, 'box')}>"
     if placed.round:
         rx, ry = area.width / 2, area.height / 2
@@ -92,7 +101,7 @@ def _text(text: Text, theme: Theme) -> str:
 
 def _arrow(placed: PlacedArrow, theme: Theme) -> Iterator[str]:
     colour = theme.failed if placed.arrow.failed else theme.line
-    width = theme.line_width * (2 if placed.arrow.failed else 1)
+    width = theme.stroke(placed.arrow.failed)
     line, head = arrow_shape(placed.points)
     path = "M" + " L".join(f"{number(x)} {number(y)}" for x, y in line)
     yield f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{number(width)}"/>'

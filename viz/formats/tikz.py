@@ -71,7 +71,7 @@ def _document(layout: Layout, theme: Theme, scale: float) -> Iterator[str]:
     for arrow in layout.arrows:
         yield from _arrow(arrow, theme, scale)
     for box in layout.boxes:
-        yield from _box(box, scale)
+        yield from _box(box, theme, scale)
     yield from (_text(text, scale) for text in layout.texts)
     yield r"\end{tikzpicture}"
     yield r"\end{document}"
@@ -103,7 +103,7 @@ def _frame(frame: PlacedFrame, scale: float) -> Iterator[str]:
     yield from (_text(text, scale) for text in frame.texts)
 
 
-def _box(placed: PlacedBox, scale: float) -> Iterator[str]:
+def _box(placed: PlacedBox, theme: Theme, scale: float) -> Iterator[str]:
     area, failed = placed.area, placed.box.failed
     fill = "ndfailedfill" if failed else f"nd{placed.box.kind.replace('_', '')}"
     edge = "ndfailed" if failed else ("ndcircle" if placed.round else "ndoutline")
@@ -112,7 +112,8 @@ def _box(placed: PlacedBox, scale: float) -> Iterator[str]:
         shape = f"{_at(area.x + area.width / 2, area.y + area.height / 2)} ellipse [{radii}]"
     else:
         shape = f"{_at(area.x, area.y)} rectangle {_at(area.right, area.bottom)}"
-    yield rf"\path[draw={edge},fill={fill}] {shape};"
+    width = number(theme.stroke(failed) * scale)
+    yield rf"\path[draw={edge},fill={fill},line width={width}bp] {shape};"
     yield from (_text(text, scale) for text in placed.texts)
 
 
@@ -133,7 +134,7 @@ def _at(x: float, y: float) -> str:
 def _arrow(placed: PlacedArrow, theme: Theme, scale: float) -> Iterator[str]:
     failed = placed.arrow.failed
     colour = "ndfailed" if failed else "ndline"
-    width = number(theme.line_width * scale * (2 if failed else 1))
+    width = number(theme.stroke(failed) * scale)
     line, head = arrow_shape(placed.points)
     path = " -- ".join(_at(x, y) for x, y in line)
     yield rf"\draw[{colour},line width={width}bp] {path};"

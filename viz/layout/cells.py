@@ -5,11 +5,14 @@ Lengths are points; within a cell x counts from its spine, y upwards from its lo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from viz.diagram.parts import Box, Diagram, Group, Item, Parallel, Series, walk
 from viz.layout.flows import Flow, Flows, empty_column, is_chain
+from viz.layout.grid import Span
 from viz.layout.layered import layered
+from viz.layout.lift import Column, lifts
 from viz.layout.measure import SIZE_GAP, BoxSize
 from viz.layout.placed import Point
 from viz.style.font import font
@@ -19,7 +22,9 @@ from viz.style.theme import Theme
 LANE = 5.0
 """Half the width of an empty column."""
 FRAME_PAD = 9.0
-FAN_SLOPE, FAN_LIMIT = 0.22, 2.6
+CAPTION_CLEAR = 36.0
+"""Room between a frame's caption and its way out, so that arrows there can lean over it."""
+FAN_SLOPE, FAN_LIMIT = 0.25, 3.0
 """Lines that spread over columns rise by this part of their reach, up to so many row gaps."""
 
 
@@ -30,6 +35,10 @@ class Cell:
     left: float
     right: float
     height: float
+    lower: Span = (0.0, 0.0)
+    """Between which x lines arrive from below."""
+    upper: Span = (0.0, 0.0)
+    """Between which x lines leave at the top."""
 
 
 @dataclass(slots=True)
@@ -42,9 +51,9 @@ class SeriesCell(Cell):
 
 @dataclass(slots=True)
 class ParallelCell(Cell):
-    """Columns side by side: where their spines are."""
+    """Columns side by side: where their spines and lower edges are."""
 
-    places: list[float] = field(default_factory=list)
+    places: list[Point] = field(default_factory=list)
     columns: list[SeriesCell] = field(default_factory=list)
 
 
@@ -68,6 +77,11 @@ class Cells:
         self.sizes = sizes
         self.theme = theme
         self.items: dict[int, Cell] = {}
+        self._first_in_frames = {
+            id(g.content.items[0]) for g in diagram.groups() if g.content.items
+        }
+        self._from_afar = _at_ends(diagram.content, 0)
+        self._to_afar = _at_ends(diagram.content, -1)
         for item in reversed(list(walk(diagram.content))):
             self.items[id(item)] = self._item(item)
         self.content = self.series(diagram.content)
@@ -93,30 +107,37 @@ class Cells:
             right = places[-1] + column.right
         spine = (places[0] + places[-1]) / 2 if item.spine is None else places[item.spine]
         height = max(column.height for column in columns)
-        return ParallelCell(spine, right - spine, height, [x - spine for x in places], columns)
+        xs = [x - spine for x in places]
+        lower, upper = (
+            _union((x + a, x + b) for x, (a, b) in zip(xs, spans, strict=True))
+            for spans in ([c.lower for c in columns], [c.upper for c in columns])
+        )
+        measured = [
+            Column(x, c.left, c.right, c.height, tuple(y for _, y in c.places))
+            for x, c in zip(xs, columns, strict=True)
+        ]
+        below = None if id(item) in self._from_afar else self._rise(lower)
+        above = None if id(item) in self._to_afar else self._rise(upper)
+        spots = list(zip(xs, lifts(measured, below, above), strict=True))
+        return ParallelCell(spine, right - spine, height, lower, upper, spots, columns)
 
     def _group(self, item: Group) -> GroupCell:
         theme = self.theme
         content = self.series(item.content)
-        fan_in = self._fan(item.content.items[:1])
-        fan_out = self._fan(item.content.items[-1:])
+        fan_in, fan_out = self._rise(content.lower), self._rise(content.upper)
         caption = caption_width(item.label, theme)
         lift = FRAME_PAD + fan_in
         height = lift + content.height + max(FRAME_PAD, fan_out) + theme.leading
         left, right = content.left + FRAME_PAD, content.right + FRAME_PAD
-        left = max(left, caption + 2 * FRAME_PAD)
+        left = max(left, FRAME_PAD / 2 + caption + CAPTION_CLEAR)
         beside = SIZE_GAP + font().width(visible(item.size), theme.font_pt) if item.size else 0.0
-        return GroupCell(left, right + beside, height, content, lift, beside)
+        return GroupCell(left, right + beside, height, content=content, lift=lift, beside=beside)
 
-    def _fan(self, items: tuple[Item, ...]) -> float:
-        """Return the room that lines need to spread over the columns of an item."""
-        return max((self._spread(i) for i in items if isinstance(i, Parallel)), default=0.0)
-
-    def _spread(self, item: Parallel) -> float:
-        cell = self.of(item)
-        if not isinstance(cell, ParallelCell) or len(cell.places) < 2:
+    def _rise(self, span: Span) -> float:
+        """Return the room that lines need to spread over columns; none where there is one line."""
+        if span[0] == span[1]:
             return 0.0
-        reach = max(abs(x) for x in cell.places)
+        reach = max(map(abs, span))
         return min(max(self.theme.row_gap, FAN_SLOPE * reach), FAN_LIMIT * self.theme.row_gap)
 
     def series(self, series: Series) -> SeriesCell:
@@ -127,19 +148,23 @@ class Cells:
         if is_chain(series.items, flows):
             return self._chain(series.items, flows)
         cells = [self.of(item) for item in series.items]
-        plan = layered([(c.left, c.right, c.height) for c in cells], flows, self.theme)
-        return SeriesCell(plan.left, plan.right, plan.height, plan.places, plan.ways)
+        extents = [(c.left, c.right, c.height) for c in cells]
+        plan = layered(extents, [(c.lower, c.upper) for c in cells], flows, self.theme)
+        lower, upper = cells[0].lower, cells[-1].upper
+        return SeriesCell(plan.left, plan.right, plan.height, lower, upper, plan.places, plan.ways)
 
     def _chain(self, items: tuple[Item, ...], flows: dict[Flow, None]) -> SeriesCell:
         cells = [self.of(item) for item in items]
         places: list[Point] = []
         top = 0.0
-        for i, item in enumerate(items):
+        for i in range(len(items)):
             if i:
-                top += max(self.theme.row_gap, self._fan((item,)), self._fan((items[i - 1],)))
+                fans = self._rise(cells[i].lower), self._rise(cells[i - 1].upper)
+                top += max(self.theme.row_gap, *fans)
             places.append((0.0, top))
             top += cells[i].height
-        out = SeriesCell(max(c.left for c in cells), max(c.right for c in cells), top, places)
+        left, right = max(c.left for c in cells), max(c.right for c in cells)
+        out = SeriesCell(left, right, top, cells[0].lower, cells[-1].upper, places)
         for flow in flows:
             out.ways[flow] = self._lanes(items, places, flow)
         return out
@@ -151,9 +176,20 @@ class Cells:
             item, cell = items[index], self.of(items[index])
             lane = empty_column(item)
             if lane is not None and isinstance(cell, ParallelCell):
-                x, y = cell.places[lane] + places[index][0], places[index][1]
+                x, y = cell.places[lane][0] + places[index][0], places[index][1]
                 points += [(x, y), (x, y + cell.height)]
         return points
+
+
+def _at_ends(content: Series, end: int) -> set[int]:
+    """Return the items at the first (0) or last (-1) place of a column: others stand beside it."""
+    columns = [c for item in walk(content) if isinstance(item, Parallel) for c in item.columns]
+    return {id(column.items[end]) for column in columns if column.items}
+
+
+def _union(spans: Iterable[Span]) -> Span:
+    lefts, rights = zip(*spans, strict=True)
+    return min(lefts), max(rights)
 
 
 def caption_width(words: str, theme: Theme) -> float:

@@ -8,6 +8,8 @@ from viz.layout.flows import Flow
 
 Extent = tuple[float, float, float]
 """(left of the spine, right of it, height)."""
+Span = tuple[float, float]
+"""(leftmost, rightmost) x, from the spine."""
 
 
 @dataclass(slots=True)

@@ -11,13 +11,13 @@ from viz.layout.measure import SIZE_GAP, BoxSize, measure_boxes
 from viz.layout.placed import Area, Layout, PlacedArrow, PlacedBox, PlacedFrame, Point, Text
 from viz.layout.route import Router
 from viz.layout.spots import Spots
+from viz.layout.straighten import Rect
+from viz.layout.words import place_words
 from viz.style.font import font
 from viz.style.text import lines_of, visible
 from viz.style.theme import THEMES, Theme
 
-FLOW_GAP = 4.0
-"""Points between an arrow and the words beside it."""
-NOTE_WIDTH = 260.0
+NOTE_WIDTH = 180.0
 """Lines under a picture may be this wide, in points, even where the picture is not."""
 
 
@@ -27,8 +27,12 @@ def lay_out(diagram: Diagram, theme: Theme = THEMES["paper"]) -> Layout:
     flows = find_flows(diagram)
     cells = Cells(diagram, flows, sizes, theme)
     spots = Spots(cells, diagram.content)
-    routes = Router(diagram, flows, spots, sizes, theme).routes()
-    return _Drawing(diagram, theme, sizes, spots, routes).layout()
+    router = Router(diagram, flows, spots, sizes, theme)
+    routes = router.routes()
+    labels = {i: visible(arrow.label) for i, arrow in enumerate(diagram.arrows) if arrow.label}
+    widths = {i: font().width(label, theme.note_pt) for i, label in labels.items()}
+    words = place_words(routes, widths, theme.note_pt, router.obstacles())
+    return _Drawing(diagram, theme, sizes, spots, routes, words).layout()
 
 
 class _Drawing:
@@ -41,14 +45,17 @@ class _Drawing:
         sizes: dict[str, BoxSize],
         spots: Spots,
         routes: list[list[Point]],
+        words: dict[int, Rect],
     ) -> None:
         self.diagram = diagram
         self.theme = theme
         self.sizes = sizes
         self.spots = spots
         self.routes = routes
+        self.words = words
         whole = spots.cells.content
         xs = [x for route in routes for x, _ in route]
+        xs += [x for left, _, right, _ in words.values() for x in (left, right)]
         self.left = max([whole.left, *(-x for x in xs)]) + theme.margin
         self.right = max([whole.right, *xs]) + theme.margin
         self.top = whole.height + theme.margin
@@ -58,7 +65,7 @@ class _Drawing:
         boxes = [self._box(box) for box in self.diagram.boxes()]
         boxes.sort(key=lambda b: (-round(b.area.bottom, 3), b.area.x))
         frames = tuple(self._frame(group) for group in self.diagram.groups())
-        arrows = tuple(map(self._arrow, self.diagram.arrows, self.routes))
+        arrows = tuple(self._arrow(i, arrow) for i, arrow in enumerate(self.diagram.arrows))
         height = self.top + self.theme.margin
         width = self.left + self.right
         notes = tuple(self._notes(height))
@@ -133,19 +140,16 @@ class _Drawing:
             )
         return PlacedFrame(group, area, tuple(texts))
 
-    def _arrow(self, arrow: Arrow, route: list[Point]) -> PlacedArrow:
-        points = tuple(map(self._point, route))
-        texts = (self._flow(arrow.label, points),) if arrow.label else ()
+    def _arrow(self, number: int, arrow: Arrow) -> PlacedArrow:
+        points = tuple(map(self._point, self.routes[number]))
+        texts = (self._flow(arrow.label, self.words[number]),) if arrow.label else ()
         return PlacedArrow(arrow, points, texts)
 
-    def _flow(self, label: str, points: tuple[Point, ...]) -> Text:
-        """Return the words beside an arrow's last piece, on the side that it leans away from."""
-        (x0, y0), (x1, y1) = points[-2], points[-1]
-        left = x1 > x0 + 1
-        x = (x0 + x1) / 2 + (-FLOW_GAP if left else FLOW_GAP)
-        y = (y0 + y1) / 2 + 0.35 * self.theme.note_pt
-        anchor = "end" if left else "start"
-        return self._text(visible(label), x, y, self.theme.note_pt, anchor, "flow")
+    def _flow(self, label: str, place: Rect) -> Text:
+        """Return the words beside an arrow."""
+        x, y = self._point(((place[0] + place[2]) / 2, (place[1] + place[3]) / 2))
+        size = self.theme.note_pt
+        return self._text(visible(label), x, y + 0.35 * size, size, "middle", "flow")
 
     def _notes(self, top: float) -> Iterator[Text]:
         size = self.theme.font_pt

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from viz.layout.flows import ABOVE, BELOW, Flow
-from viz.layout.grid import Extent, Grid
+from viz.layout.grid import Extent, Grid, Span
 from viz.layout.order import order_rows
 from viz.layout.placed import Point
 from viz.layout.spread import spread
@@ -18,7 +18,7 @@ from viz.style.theme import Theme
 
 LANE = 4.0
 """Half the width of a lane."""
-RISE, RISE_LIMIT = 0.2, 3.0
+RISE, RISE_LIMIT = 0.25, 3.0
 """Slanted flows rise by this part of their reach, up to so many row gaps."""
 
 
@@ -33,11 +33,17 @@ class Plan:
     ways: dict[Flow, list[Point]]
 
 
-def layered(extents: Sequence[Extent], flows: Iterable[Flow], theme: Theme) -> Plan:
+def layered(
+    extents: Sequence[Extent],
+    spans: Sequence[tuple[Span, Span]],
+    flows: Iterable[Flow],
+    theme: Theme,
+) -> Plan:
     """Return places for items that data flows between in any way, no backward flow among them.
 
     Args:
         extents: of the items, in execution order.
+        spans: between which x lines arrive at each item from below, and leave it at its top.
         flows: pairs of items; `BELOW` and `ABOVE` stand for what is outside.
         theme: gives the distances.
     """
@@ -46,7 +52,7 @@ def layered(extents: Sequence[Extent], flows: Iterable[Flow], theme: Theme) -> P
     grid = _grid(extents, edges)
     order_rows(grid.rows, grid.pieces)
     xs = spread(grid, count, theme.column_gap)
-    return _plan(grid, count, xs, theme)
+    return _plan(grid, spans, xs, theme)
 
 
 def _node(end: int, count: int) -> int:
@@ -116,8 +122,9 @@ def _lay_lane(grid: Grid, ranks: dict[int, int], tail: int, heads: list[int]) ->
         grid.pieces.append((stops[-1], head))
 
 
-def _plan(grid: Grid, count: int, xs: list[float], theme: Theme) -> Plan:
-    bottoms, tops = _heights(grid, xs, theme)
+def _plan(grid: Grid, spans: Sequence[tuple[Span, Span]], xs: list[float], theme: Theme) -> Plan:
+    count = len(spans)
+    bottoms, tops = _heights(grid, spans, xs, theme)
     rank_of = {node: rank for rank, row in enumerate(grid.rows) for node in row}
     spine = xs[count] if count in rank_of else xs[grid.rows[0][0]]
     places = [(xs[i] - spine, bottoms[rank_of[i]]) for i in range(count)]
@@ -137,12 +144,15 @@ def _end(node: int, count: int) -> int:
     return {count: BELOW, count + 1: ABOVE}.get(node, node)
 
 
-def _heights(grid: Grid, xs: list[float], theme: Theme) -> tuple[list[float], list[float]]:
+def _heights(
+    grid: Grid, spans: Sequence[tuple[Span, Span]], xs: list[float], theme: Theme
+) -> tuple[list[float], list[float]]:
     """Return the lower and upper edge of each row, with room for slanted flows between them."""
     rank_of = {node: rank for rank, row in enumerate(grid.rows) for node in row}
     reach = [0.0] * len(grid.rows)
     for tail, head in grid.pieces:
-        reach[rank_of[head]] = max(reach[rank_of[head]], abs(xs[tail] - xs[head]))
+        rank = rank_of[head]
+        reach[rank] = max(reach[rank], _reach(xs, spans, tail, head))
     bottoms, tops = [], []
     top = 0.0
     for rank, row in enumerate(grid.rows):
@@ -152,3 +162,10 @@ def _heights(grid: Grid, xs: list[float], theme: Theme) -> tuple[list[float], li
         top += max(grid.extents[node][2] for node in row)
         tops.append(top)
     return bottoms, tops
+
+
+def _reach(xs: list[float], spans: Sequence[tuple[Span, Span]], tail: int, head: int) -> float:
+    """Return how far sideways the farthest line between two nodes goes."""
+    leaves = spans[tail][1] if tail < len(spans) else (0.0,)
+    arrives = spans[head][0] if head < len(spans) else (0.0,)
+    return max(abs(xs[tail] + a - xs[head] - b) for a in leaves for b in arrives)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from viz.diagram.parts import Box, Diagram, Group, Item, Parallel, Series
@@ -14,8 +14,11 @@ from viz.style.theme import Theme
 LONGEST_LINE = 24.0
 """A label is broken where a line would be wider than this many times the type size."""
 SHARED_LINES = 3
-SHARED_WIDTH = 1.6
-"""A box with more lines, or that much wider than the usual one, does not enlarge the others."""
+SHARED_WIDTH, SHARED_WIDTH_ALONE = 1.6, 3.0
+"""A box with more lines, or that much wider than the usual one, does not enlarge the others.
+
+In one pile the picture is as wide as its widest box anyway, so there more boxes share a width.
+"""
 SIZE_GAP = 5.0
 """Points between a box and the size beside it."""
 
@@ -37,7 +40,8 @@ def measure_boxes(diagram: Diagram, theme: Theme) -> dict[str, BoxSize]:
     out: dict[str, BoxSize] = {}
     for boxes, has_columns in _scopes(diagram.content):
         natural = {box.id: _natural(box, theme, has_columns) for box in boxes}
-        out.update(_shared(natural))
+        ratio = SHARED_WIDTH if has_columns else SHARED_WIDTH_ALONE
+        out.update(_shared(natural, ratio, theme.leading))
     return out
 
 
@@ -82,27 +86,24 @@ def _natural(box: Box, theme: Theme, has_columns: bool) -> BoxSize:
     return BoxSize(lines, notes, width + 2 * theme.pad_x, height + 2 * theme.pad_y, beside)
 
 
-def _shared(natural: Mapping[str, BoxSize]) -> dict[str, BoxSize]:
-    """Give ordinary boxes one width and one height: the greatest among them."""
+def _shared(natural: Mapping[str, BoxSize], ratio: float, leading: float) -> dict[str, BoxSize]:
+    """Give ordinary boxes one width, and one height but for the numbers that each has to show."""
     plain = [s for s in natural.values() if not s.round and _is_short(s)]
     if not plain:
         return dict(natural)
-    usual = SHARED_WIDTH * median(s.width for s in plain)
+    usual = ratio * median(s.width for s in plain)
     width = max(s.width for s in plain if s.width <= usual)
-    height = max(s.height for s in plain)
-    return {
-        name: s
-        if s.round
-        else BoxSize(
-            s.lines,
-            s.notes,
-            max(s.width, width),
-            max(s.height, height) if _is_short(s) else s.height,
-            s.beside,
-        )
-        for name, s in natural.items()
-    }
+    lines = max(len(s.lines) for s in plain)
+    return {name: _enlarged(size, width, lines, leading) for name, size in natural.items()}
+
+
+def _enlarged(size: BoxSize, width: float, lines: int, leading: float) -> BoxSize:
+    if size.round:
+        return size
+    missing = max(lines - len(size.lines), 0) if _is_short(size) else 0
+    height = size.height + missing * leading
+    return replace(size, width=max(size.width, width), height=height)
 
 
 def _is_short(size: BoxSize) -> bool:
-    return len(size.lines) + len(size.notes) <= SHARED_LINES + len(size.notes)
+    return len(size.lines) <= SHARED_LINES

@@ -9,7 +9,7 @@ from viz.layout.measure import BoxSize
 from viz.layout.placed import Point
 from viz.layout.ports import spread_heads
 from viz.layout.spots import Spots
-from viz.layout.straighten import straighten
+from viz.layout.straighten import Rect, straighten
 from viz.style.theme import Theme
 
 
@@ -28,7 +28,7 @@ class Router:
     def routes(self) -> list[list[Point]]:
         """Return the points of every arrow, in the order of the diagram's arrows, y upwards."""
         rough = [self._rough(arrow) for arrow in self.diagram.arrows]
-        routes = straighten(rough, self._obstacles())
+        routes = straighten(rough, self.obstacles())
         widths = {name: size.width for name, size in self.sizes.items()}
         circles = {name for name, size in self.sizes.items() if size.round}
         spread_heads(self.diagram.arrows, routes, widths, circles)
@@ -63,7 +63,7 @@ class Router:
         x, y = self.spots.bottom(holder)
         return (x, y) if isinstance(holder, Group) else (first[0], y)
 
-    def _obstacles(self) -> list[tuple[float, float, float, float]]:
+    def obstacles(self) -> list[Rect]:
         """Return what no arrow may touch, as (left, bottom, right, top): boxes and their sizes."""
         out = []
         for box in self.diagram.boxes():

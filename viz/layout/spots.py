@@ -28,8 +28,10 @@ class Spots:
     def _inner(self, item: Item, spot: Point) -> Iterator[tuple[Series, Point, SeriesCell]]:
         cell = self.cells.of(item)
         if isinstance(item, Parallel) and isinstance(cell, ParallelCell):
-            for column, dx, inner in zip(item.columns, cell.places, cell.columns, strict=True):
-                yield column, (spot[0] + dx, spot[1]), inner
+            for column, (dx, dy), inner in zip(
+                item.columns, cell.places, cell.columns, strict=True
+            ):
+                yield column, (spot[0] + dx, spot[1] + dy), inner
         elif isinstance(item, Group) and isinstance(cell, GroupCell) and cell.content:
             yield item.content, (spot[0], spot[1] + cell.lift), cell.content
 

@@ -52,8 +52,8 @@ def _main_flows(grid: Grid, count: int) -> list[tuple[int, int]]:
     """Return the flows that shape the picture: between neighbouring rows, or from a branch's end.
 
     A flow that passes rows from an item that others read too is a skip: it goes around.
-    A side output is read by nothing though other items stand above it: it and what leads
-    to it alone must not bend the main line.
+    A side output is read by nothing though other items stand above it: what leads to it must
+    not bend the main line where it leaves it.
     """
     rank_of = {node: rank for rank, row in enumerate(grid.rows) for node in row}
     last = max((rank for node, rank in rank_of.items() if node < count), default=0)
@@ -63,7 +63,11 @@ def _main_flows(grid: Grid, count: int) -> list[tuple[int, int]]:
         readers = heads.get(node, [])
         if any(h in useful for h in readers) or (not readers and rank_of[node] == last):
             useful.add(node)
-    near = [(a, b) for a, b in grid.pieces if a < count and b < count and b in useful]
+    near = [
+        (a, b)
+        for a, b in grid.pieces
+        if a < count and b < count and (b in useful or a not in useful)
+    ]
     far = [(a, heads[a][0]) for a in grid.lanes if a < count and len(heads[a]) == 1]
     return near + [(a, b) for a, b in far if b < count]
 

@@ -97,10 +97,10 @@ def hits(a: Point, b: Point, rect: Rect) -> bool:
         left <= x <= right and (abs(y - bottom) < 1e-6 or abs(y - top) < 1e-6) for x, y in (a, b)
     )
     grow = -0.1 if ends_on else CLEARANCE
-    return _clip(a, b, (left - grow, bottom - grow, right + grow, top + grow))
+    return clip(a, b, (left - grow, bottom - grow, right + grow, top + grow))
 
 
-def _clip(a: Point, b: Point, rect: Rect) -> bool:
+def clip(a: Point, b: Point, rect: Rect) -> bool:
     """True when part of a segment lies inside a rectangle (Liang and Barsky)."""
     start, end = 0.0, 1.0
     dx, dy = b[0] - a[0], b[1] - a[1]

@@ -100,17 +100,21 @@ class Theme:
     line_width: float = 0.8
     font_pt: float = 9.0
     note_pt: float = 7.5
-    pad_x: float = 7.0
+    pad_x: float = 5.0
     """Between a box's border and its text."""
     pad_y: float = 4.5
     row_gap: float = 17.0
-    column_gap: float = 13.0
-    margin: float = 8.0
+    column_gap: float = 11.0
+    margin: float = 6.0
 
     @property
     def leading(self) -> float:
         """The distance between two lines of text."""
         return 1.22 * self.font_pt
+
+    def stroke(self, failed: bool) -> float:
+        """Return the width of a line; what failed is thicker too, for print without colours."""
+        return self.line_width * (2 if failed else 1)
 
 
 THEMES: Mapping[str, Theme] = {
