@@ -24,6 +24,8 @@ Choices = dict[str, str]
 """Node name -> the text of a choice."""
 
 _ROUNDS = 3
+_LEAST_PIXELS = 18
+"""Pixels or tiles of one task: two or three blocks, for the weights are read once per task."""
 _CACHE_FLOATS = 100_000
 """Input pixels of one task: what stays in a core's second-level cache beside the weights."""
 
@@ -71,7 +73,8 @@ class NativeRunner:
     @property
     def memory_bytes(self) -> int:
         """Activation and scratch memory; weights are not counted."""
-        return int(self.plan.arena.nbytes + self.plan.scratch.nbytes)
+        plan = self.plan
+        return int(plan.arena.nbytes + plan.rounded_arena.nbytes + plan.scratch.nbytes)
 
     def profile(self) -> list[tuple[str, float]]:
         """Return (what, seconds) of every step of one run."""
@@ -86,6 +89,7 @@ class NativeRunner:
         plan.scratch = plan.scratch[:0]
         pairs = list(zip(plan.layout.loops, chosen, strict=True))
         plan.reserve(max(plan.scratch_floats(loop, choice) for loop, choice in pairs))
+        plan.round_for([p for p, choice in pairs if choice and choice.method == torch.bfloat16])
         steps, labels = [], []
         for loop, choice in pairs:
             bound = plan.steps(loop, choice)
@@ -126,7 +130,8 @@ class _Tuner:
 
     def possible(self, loop: Product) -> Iterator[Choice]:
         """Yield the ways to compute a product."""
-        plan, panels = self.plan, self.panel_count(loop)
+        plan, threads = self.plan, self.plan.threads
+        panels = self.panel_count(loop)
         pixels = prod(loop.node.shape.numbers[1:])
         methods = [torch.float32]
         if self.dtype == torch.bfloat16 and plan.library.has_bfloat16:
@@ -134,10 +139,9 @@ class _Tuner:
         channels = plan.graph.nodes[loop.source].shape.numbers[0]
         for method in methods:
             room = max(48, _CACHE_FLOATS // channels)
-            least = -(-4 * plan.threads // (panels * plan.batch))
-            yield Choice(method, _chunk(pixels, least, room))
+            yield Choice(method, task_size(pixels, panels * plan.batch, threads, room))
         for variant in candidates(plan.graph, loop.node):
-            yield Choice(variant, _chunk(plan.tiles(loop, variant), -(-4 * plan.threads // panels)))
+            yield Choice(variant, task_size(plan.tiles(loop, variant), panels, threads))
 
     def panel_count(self, loop: Product) -> int:
         """Return the panels of output channels that a product is split into."""
@@ -173,10 +177,21 @@ class _Tuner:
         return run
 
 
-def _chunk(count: int, least_parts: int, most: int = 1 << 30) -> int:
-    """Return a task size for `count` pixels: whole register blocks, no fewer parts than asked."""
-    size = min(-(-count // max(1, least_parts)), most)
-    return -(-size // 24) * 24
+def task_size(count: int, shares: int, threads: int, most: int = 1 << 30) -> int:
+    """Return into how large parts to cut `count` pixels or tiles, each times `shares`.
+
+    Some parts for each thread, so that none waits long for a slower one; but no smaller than
+    pays, and as many for one thread as for another.
+    """
+    least = max(-(-threads // shares), -(-count // most))
+    parts = max(least, min(-(-4 * threads // shares), count // _LEAST_PIXELS))
+    parts = min(range(parts, parts + threads), key=lambda n: (_rounds(n * shares, threads), n))
+    return -(-count // parts)
+
+
+def _rounds(tasks: int, threads: int) -> float:
+    """Return the time of equal tasks on so many threads, in that of a perfect share."""
+    return -(-tasks // threads) * threads / tasks
 
 
 def run_native(request: Request) -> Runner:

@@ -34,19 +34,41 @@ inline vec load(const float* p) { return *reinterpret_cast<const vec*>(p); }
 inline void store(float* p, vec v) { *reinterpret_cast<vec*>(p) = v; }
 inline vec larger(vec floor, vec v) { return floor > v ? floor : v; }  // NaN in v stays
 
+inline uint16_t to_bfloat16(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  if (x != x) return uint16_t(bits >> 16) | 0x40;  // NaN stays NaN
+  return uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+inline void store_rounded(uint16_t* p, vec v) {
+#ifdef __AVX512BF16__
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), (__m256i)_mm512_cvtneps_pbh((__m512)v));
+#else
+  for (int i = 0; i < WIDTH; ++i) p[i] = to_bfloat16(v[i]);
+#endif
+}
+
 }  // namespace
 
 extern "C" {
 
-// A stretch of output channels: its weights and where its results go.
+// Where one vector of output channels goes, and what happens to it on the way.
+struct Target {
+  float* out;          // null where only bfloat16 is wanted
+  uint16_t* rounded;   // the same in bfloat16, or null
+  const float* add;    // residual, or null
+  int64_t out_stride;  // elements from pixel to pixel, of `out` and `rounded`
+  int64_t add_stride;
+  int64_t channels;    // at most WIDTH
+};
+
+// Some vectors of output channels: their weights, and bias, floor and target of each.
 struct Panel {
   const void* weight;  // float; bfloat16 in pairs for the bfloat16 product
   const float *bias, *floor;
-  float* out;
-  int64_t out_stride;  // floats from pixel to pixel
-  const float* add;    // residual, or null
-  int64_t add_stride;
-  int32_t vectors, channels;
+  const Target* targets;
+  int64_t vectors;
 };
 
 struct Conv {
@@ -78,7 +100,8 @@ struct Winograd {
 
 struct Pool {
   const float* in;
-  float* out;
+  float* out;         // null where only bfloat16 is wanted
+  uint16_t* rounded;  // the same in bfloat16, or null
   int64_t in_stride, out_stride;
   float floor;
   int32_t batch, channels, in_height, in_width, out_height, out_width;
@@ -170,20 +193,22 @@ inline void multiply(const uint16_t* const* rows, int64_t pairs, const uint16_t*
 }
 #endif
 
-inline void finish(const Panel& panel, int64_t pixel, int v, vec value) {
-  const int64_t at = int64_t(v) * WIDTH;
-  const int64_t left = panel.channels - at;
-  float* out = panel.out + pixel * panel.out_stride + at;
-  value += load(panel.bias + at);
-  if (left >= WIDTH) {
-    if (panel.add) value += load(panel.add + pixel * panel.add_stride + at);
-    store(out, larger(load(panel.floor + at), value));
+inline void finish(const Target& target, int64_t pixel, vec value, vec bias, vec floor) {
+  value += bias;
+  const int64_t to = pixel * target.out_stride;
+  const float* add = target.add + pixel * target.add_stride;
+  if (target.channels == WIDTH) {
+    if (target.add) value += load(add);
+    value = larger(floor, value);
+    if (target.out) store(target.out + to, value);
+    if (target.rounded) store_rounded(target.rounded + to, value);
     return;
   }
-  for (int64_t i = 0; i < left; ++i) {
-    float x = value[i];
-    if (panel.add) x += panel.add[pixel * panel.add_stride + at + i];
-    out[i] = panel.floor[at + i] > x ? panel.floor[at + i] : x;
+  for (int64_t i = 0; i < target.channels; ++i) {
+    float x = target.add ? value[i] + add[i] : value[i];
+    x = floor[i] > x ? floor[i] : x;
+    if (target.out) target.out[to + i] = x;
+    if (target.rounded) target.rounded[to + i] = to_bfloat16(x);
   }
 }
 
@@ -193,6 +218,7 @@ void conv_block(const Conv& conv, const Panel& panel, int64_t image, int64_t fir
   const T* weight = static_cast<const T*>(panel.weight);
   const T* in = static_cast<const T*>(conv.in) + image * conv.in_pixels * conv.in_stride;
   const int32_t* table = conv.table + first * conv.taps;
+  const int64_t pixel = image * conv.out_pixels + first;
   for (int t = 0; t < conv.taps; ++t) {
     const T* rows[R];
     for (int r = 0; r < R; ++r) {
@@ -201,11 +227,13 @@ void conv_block(const Conv& conv, const Panel& panel, int64_t image, int64_t fir
     }
     multiply<R, V>(rows, conv.channels, weight, sum);
   }
-  const int64_t pixel = image * conv.out_pixels + first;
-#pragma GCC unroll 8
-  for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) finish(panel, pixel + r, v, sum[r][v]);
+  for (int v = 0; v < V; ++v) {
+    const Target target = panel.targets[v];  // a copy: the stores below could change the original
+    const vec bias = load(panel.bias + v * WIDTH), floor = load(panel.floor + v * WIDTH);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) finish(target, pixel + r, sum[r][v], bias, floor);
+  }
 }
 
 template <int R, int V>
@@ -249,6 +277,11 @@ const ProductBlock product_blocks[MAX_VECTORS + 1][MAX_ROWS + 1] = ALL_BLOCKS(pr
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// Rows of a block such that all blocks are about equal: 18 rows are 6, 6, 6 and not 8, 8, 2.
+inline int64_t even_rows(int64_t count, int64_t vectors) {
+  return ceil_div(count, ceil_div(count, ROWS[vectors]));
+}
+
 typedef const ConvBlock BlockTable[MAX_VECTORS + 1][MAX_ROWS + 1];
 
 template <BlockTable& blocks>
@@ -258,16 +291,21 @@ void conv_task(const Conv& conv, int64_t task) {
   const Panel& panel = conv.panels[task / chunks % conv.panel_count];
   int64_t at = task % chunks * conv.chunk;
   const int64_t end = at + conv.chunk < conv.out_pixels ? at + conv.chunk : conv.out_pixels;
-  const int rows = ROWS[panel.vectors];
-  for (; at + rows <= end; at += rows)
-    blocks[panel.vectors][rows](conv, panel, image, at);
-  if (at < end) blocks[panel.vectors][end - at](conv, panel, image, at);
+  const int64_t rows = even_rows(end - at, panel.vectors);
+  for (; at < end; at += rows)
+    blocks[panel.vectors][at + rows < end ? rows : end - at](conv, panel, image, at);
 }
 
 struct Tile {
   int64_t image;
   int32_t top, left;  // of its outputs
 };
+
+// Floats from point to point of the transformed input: an odd number of cache lines, for 64
+// points at an even distance would fall into the same few sets of the first-level cache.
+inline int64_t point_stride(const Winograd& w) {
+  return (int64_t(w.tiles) * w.channels / 16 | 1) * 16;
+}
 
 inline Tile tile_at(const Winograd& w, int64_t tile) {
   const int64_t per_image = int64_t(w.tiles_down) * w.tiles_across;
@@ -276,9 +314,9 @@ inline Tile tile_at(const Winograd& w, int64_t tile) {
           int32_t(in_image % w.tiles_across) * w.outputs_across};
 }
 
-void winograd_data_task(const Winograd& w, int64_t task) {
+void winograd_data(const Winograd& w, int64_t at_tile) {
   const float* pixels[MAX_POINTS];
-  const Tile tile = tile_at(w, w.first_tile + task);
+  const Tile tile = tile_at(w, w.first_tile + at_tile);
   const float* in = w.in + tile.image * w.in_height * w.in_width * w.in_stride;
   int at = 0;
   for (int i = 0; i < w.points_down; ++i)
@@ -287,7 +325,14 @@ void winograd_data_task(const Winograd& w, int64_t task) {
       const bool inside = y >= 0 && y < w.in_height && x >= 0 && x < w.in_width;
       pixels[at] = inside ? in + (int64_t(y) * w.in_width + x) * w.in_stride : w.zeros;
     }
-  w.data(pixels, w.channels, w.products + task * w.channels, int64_t(w.tiles) * w.channels);
+  w.data(pixels, w.channels, w.products + at_tile * w.channels, point_stride(w));
+}
+
+constexpr int64_t TILES_PER_TASK = 4;
+
+void winograd_data_task(const Winograd& w, int64_t task) {
+  const int64_t end = (task + 1) * TILES_PER_TASK < w.tiles ? (task + 1) * TILES_PER_TASK : w.tiles;
+  for (int64_t tile = task * TILES_PER_TASK; tile < end; ++tile) winograd_data(w, tile);
 }
 
 void winograd_write(const Winograd& w, const Panel& panel, const Tile& tile, const float* y) {
@@ -296,25 +341,31 @@ void winograd_write(const Winograd& w, const Panel& panel, const Tile& tile, con
       if (tile.top + i >= w.out_height || tile.left + j >= w.out_width) continue;
       const int64_t pixel =
           (tile.image * w.out_height + tile.top + i) * w.out_width + tile.left + j;
-      for (int v = 0; v < panel.vectors; ++v) finish(panel, pixel, v, load(y + v * WIDTH));
+      for (int v = 0; v < panel.vectors; ++v) {
+        const int at = v * WIDTH;
+        finish(panel.targets[v], pixel, load(y + at), load(panel.bias + at),
+               load(panel.floor + at));
+      }
     }
 }
 
 void winograd_product_task(const Winograd& w, int64_t task) {
-  alignas(64) thread_local float sums[MAX_POINTS * TILE_BLOCK * MAX_VECTORS * WIDTH];
+  alignas(64) thread_local float sums[MAX_POINTS * (TILE_BLOCK * MAX_VECTORS + 1) * WIDTH];
   alignas(64) thread_local float y[MAX_POINTS * MAX_VECTORS * WIDTH];
   const int64_t chunks = ceil_div(w.tiles, w.chunk);
   const Panel& panel = w.panels[task / chunks];
   const int64_t from = task % chunks * w.chunk;
   const int64_t to = from + w.chunk < w.tiles ? from + w.chunk : w.tiles;
-  const int points = w.points_down * w.points_across, rows = ROWS[panel.vectors];
+  const int points = w.points_down * w.points_across;
   const int64_t row_size = panel.vectors * WIDTH;
+  const int64_t sum_stride = TILE_BLOCK * row_size + WIDTH;  // odd, as `point_stride` is
   for (int64_t first = from; first < to; first += TILE_BLOCK) {
     const int64_t count = first + TILE_BLOCK < to ? TILE_BLOCK : to - first;
+    const int64_t rows = even_rows(count, panel.vectors);
     for (int p = 0; p < points; ++p) {
-      const float* in = w.products + (p * int64_t(w.tiles) + first) * w.channels;
+      const float* in = w.products + p * point_stride(w) + first * w.channels;
       const float* weight = static_cast<const float*>(panel.weight) + p * w.channels * row_size;
-      float* out = sums + p * TILE_BLOCK * row_size;
+      float* out = sums + p * sum_stride;
       for (int64_t at = 0; at < count; at += rows) {
         const int64_t block = at + rows < count ? rows : count - at;
         product_blocks[panel.vectors][block](in + at * w.channels, w.channels, weight,
@@ -322,7 +373,7 @@ void winograd_product_task(const Winograd& w, int64_t task) {
       }
     }
     for (int64_t t = 0; t < count; ++t) {
-      w.output(sums + t * row_size, TILE_BLOCK * row_size, panel.vectors, y);
+      w.output(sums + t * row_size, sum_stride, panel.vectors, y);
       winograd_write(w, panel, tile_at(w, w.first_tile + first + t), y);
     }
   }
@@ -346,7 +397,7 @@ void pool_task(const Pool& p, int64_t task) {
                                  ? x0 + p.kernel_width : p.in_width + p.pad_right;
     const int area = p.count_pad ? (padded_bottom - y0) * (padded_right - x0)
                                  : (bottom - top) * (right - left);
-    float* out = p.out + ((image * p.out_height + row) * p.out_width + col) * p.out_stride;
+    const int64_t to = ((image * p.out_height + row) * p.out_width + col) * p.out_stride;
     const float scale = 1.0f / float(area);
     int64_t c = 0;
     for (; c + WIDTH <= p.channels; c += WIDTH) {
@@ -356,7 +407,9 @@ void pool_task(const Pool& p, int64_t task) {
           const vec value = load(in + (int64_t(y) * p.in_width + x) * p.in_stride + c);
           sum = p.mean ? sum + value : (sum > value ? sum : value);
         }
-      store(out + c, larger(vec{} + p.floor, p.mean ? sum * scale : sum));
+      sum = larger(vec{} + p.floor, p.mean ? sum * scale : sum);
+      if (p.out) store(p.out + to + c, sum);
+      if (p.rounded) store_rounded(p.rounded + to + c, sum);
     }
     for (; c < p.channels; ++c) {
       float sum = p.mean ? 0.0f : -std::numeric_limits<float>::infinity();
@@ -366,7 +419,9 @@ void pool_task(const Pool& p, int64_t task) {
           sum = p.mean ? sum + value : (sum > value ? sum : value);
         }
       sum = p.mean ? sum * scale : sum;
-      out[c] = p.floor > sum ? p.floor : sum;
+      sum = p.floor > sum ? p.floor : sum;
+      if (p.out) p.out[to + c] = sum;
+      if (p.rounded) p.rounded[to + c] = to_bfloat16(sum);
     }
   }
 }
@@ -417,13 +472,6 @@ void normalize_task(const Rows& r, int64_t row) {
   for (int c = 0; c < r.channels; ++c) out[c] = in[c] / length;
 }
 
-inline uint16_t to_bfloat16(float x) {
-  uint32_t bits;
-  std::memcpy(&bits, &x, 4);
-  if (x != x) return uint16_t(bits >> 16) | 0x40;  // NaN stays NaN
-  return uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 void round_task(const Rounding& r, int64_t task) {
   const int64_t end = (task + 1) * PIXELS_PER_TASK < r.pixels ? (task + 1) * PIXELS_PER_TASK
                                                               : r.pixels;
@@ -432,11 +480,7 @@ void round_task(const Rounding& r, int64_t task) {
     const float* in = r.in + x * r.in_stride;
     uint16_t* out = r.out + x * even;
     int64_t c = 0;
-#ifdef __AVX512BF16__
-    for (; c + 16 <= r.channels; c += 16)
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + c),
-                          (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(in + c)));
-#endif
+    for (; c + WIDTH <= r.channels; c += WIDTH) store_rounded(out + c, load(in + c));
     for (; c < r.channels; ++c) out[c] = to_bfloat16(in[c]);
     if (c < even) out[c] = 0;
   }
@@ -467,7 +511,8 @@ void run_step(Step& step) {
       return run_tasks(step, ceil_div(static_cast<const Rounding*>(step.args)->pixels,
                                       PIXELS_PER_TASK), round_task);
     case WINOGRAD_DATA:
-      return run_tasks(step, static_cast<const Winograd*>(step.args)->tiles, winograd_data_task);
+      return run_tasks(step, ceil_div(static_cast<const Winograd*>(step.args)->tiles,
+                                      TILES_PER_TASK), winograd_data_task);
     case WINOGRAD_PRODUCT: {
       const auto& w = *static_cast<const Winograd*>(step.args);
       return run_tasks(step, w.panel_count * ceil_div(w.tiles, w.chunk), winograd_product_task);
@@ -511,8 +556,8 @@ class Barrier {
   }
 
  private:
-  std::atomic<int> arrived_{0};
-  std::atomic<uint32_t> round_{0};
+  alignas(64) std::atomic<int> arrived_{0};  // apart: one is written while the other is watched
+  alignas(64) std::atomic<uint32_t> round_{0};
 };
 
 }  // namespace

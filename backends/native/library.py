@@ -21,13 +21,21 @@ _FLAGS = ("-O3", "-march=native", "-std=c++20", "-shared", "-fPIC", "-fopenmp")
 _FLOATS = c_void_p
 
 
-class Panel(ctypes.Structure):
-    """A stretch of output channels; see `kernels.cpp`."""
+class Target(ctypes.Structure):
+    """Where one vector of output channels goes; see `kernels.cpp`."""
 
     _fields_ = [
-        ("weight", _FLOATS), ("bias", _FLOATS), ("floor", _FLOATS), ("out", _FLOATS),
-        ("out_stride", c_int64), ("add", _FLOATS), ("add_stride", c_int64),
-        ("vectors", c_int32), ("channels", c_int32),
+        ("out", _FLOATS), ("rounded", c_void_p), ("add", _FLOATS),
+        ("out_stride", c_int64), ("add_stride", c_int64), ("channels", c_int64),
+    ]  # fmt: skip
+
+
+class Panel(ctypes.Structure):
+    """Some vectors of output channels; see `kernels.cpp`."""
+
+    _fields_ = [
+        ("weight", _FLOATS), ("bias", _FLOATS), ("floor", _FLOATS), ("targets", POINTER(Target)),
+        ("vectors", c_int64),
     ]  # fmt: skip
 
 
@@ -61,8 +69,8 @@ class Pool(ctypes.Structure):
     """A pooling window; see `kernels.cpp`."""
 
     _fields_ = [
-        ("in_", _FLOATS), ("out", _FLOATS), ("in_stride", c_int64), ("out_stride", c_int64),
-        ("floor", c_float),
+        ("in_", _FLOATS), ("out", _FLOATS), ("rounded", c_void_p),
+        ("in_stride", c_int64), ("out_stride", c_int64), ("floor", c_float),
         *((name, c_int32) for name in (
             "batch", "channels", "in_height", "in_width", "out_height", "out_width",
             "kernel_height", "kernel_width", "stride_height", "stride_width",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Collection
 from dataclasses import dataclass
 from math import prod
 
@@ -13,8 +14,9 @@ from torch import Tensor
 from backends.native import library as c
 from backends.native.groups import Loop, Pooling, Product, RowFunction, Sum, group_loops
 from backends.native.layout import View, lay_out
+from backends.native.rounded import Rounded, Rounding
 from backends.native.transforms import Variant, variants_of
-from backends.native.weights import aligned_floats, pack, split_panels
+from backends.native.weights import Vector, aligned_floats, pack, split_panels
 from backends.parameters import State
 from compiler.graph import Graph, Node
 from compiler.ops import AvgPool2d, Conv2d, GlobalPool2d, MaxPool2d
@@ -34,10 +36,9 @@ class Choice:
 
     @property
     def text(self) -> str:
-        """The choice as a word for lock files and profiles: `f_6_6_3_3/24`, `bfloat16/96`."""
+        """The method as a word for lock files and profiles: `f_6_6_3_3`, `bfloat16`."""
         method = self.method
-        name = method.name if isinstance(method, Variant) else str(method).removeprefix("torch.")
-        return f"{name}/{self.chunk}"
+        return method.name if isinstance(method, Variant) else str(method).removeprefix("torch.")
 
 
 class NativePlan:
@@ -56,6 +57,9 @@ class NativePlan:
         self.arena = aligned_floats(self.layout.total)
         self.zeros = aligned_floats(1 + max(n.shape.numbers[0] for n in graph.nodes.values()))
         self.scratch = aligned_floats(0)
+        self.rounding = Rounding(graph, self.layout)
+        self.rounded = Rounded()
+        self.rounded_arena = np.zeros(0, dtype=np.uint16)
         self.kept: list[object] = []
         self.panels: dict[object, ctypes.Array[c.Panel]] = {}
         self.tables: dict[object, np.ndarray[tuple[int, ...], np.dtype[np.int32]]] = {}
@@ -85,6 +89,26 @@ class NativePlan:
             (self.batch, *shape[1:], shape[0]),
             (4 * view.stride * shape[1] * shape[2], 4 * view.stride * shape[2], 4 * view.stride, 4),
         )
+
+    def target(self, name: str, channel: int = 0) -> tuple[int | None, int | None]:
+        """Return the addresses that a loop writes a tensor to: float32, bfloat16."""
+        wide = None if name in self.rounded.alone else self.address(name, channel)
+        half = self.rounded_address(name, channel) if name in self.rounded.written else None
+        return wide, half
+
+    def rounded_address(self, name: str, channel: int = 0) -> int:
+        """Return the address of a channel of a tensor's first pixel in bfloat16."""
+        if not self.rounded_arena.size:
+            self.rounded_arena = aligned_floats(-(-self.arena.size // 2)).view(np.uint16)
+        at = self.address(name, channel) - int(self.arena.ctypes.data)
+        return int(self.rounded_arena.ctypes.data) + at // 2
+
+    def round_for(self, loops: Collection[Loop]) -> None:
+        """Decide what is written in bfloat16 when these products read it; before `steps`."""
+        sources = {loop.source for loop in loops if isinstance(loop, Product)}
+        rounding = {source for source in sources if self.rounding.may_round(source)}
+        readers = [p for p in loops if isinstance(p, Product) and p.source in rounding]
+        self.rounded = self.rounding.choose(rounding, readers)
 
     def reserve(self, floats: int) -> None:
         """Make the scratch memory at least so large; steps bound before keep the old one."""
@@ -119,6 +143,9 @@ class NativePlan:
         args = self._direct(loop, panels, choice.chunk)
         if choice.method == torch.float32:
             return [self._step("conv", args)]
+        if self.rounding.may_round(loop.source):
+            args.in_, args.channels = self.rounded_address(loop.source), args.channels // 2
+            return [self._step("conv_bfloat16", args)]
         rounding = self._rounding(loop.source)
         args.in_, args.in_stride = rounding.out, -(-rounding.channels // 2) * 2
         args.channels = -(-rounding.channels // 2)
@@ -137,31 +164,37 @@ class NativePlan:
         if key in self.panels:
             return self.panels[key]
         width = self.library.width
-        ranges = split_panels(loop.segments, width, self.library.max_vectors)
+        parts = split_panels(loop.segments, width, self.library.max_vectors)
         name = loop.node.share or loop.node.name
         weight, bias = self.state[f"{name}.weight"], self.state.get(f"{name}.bias")
-        packed = pack(weight, bias, ranges, width, method)
-        panels = (c.Panel * len(ranges))()
+        packed = pack(weight, bias, parts, width, method)
+        panels = (c.Panel * len(parts))()
         self.kept += [packed, panels]
         weights, epilogue = packed.weights.ctypes.data, packed.epilogue.ctypes.data
-        offsets = zip(ranges, packed.weight_offsets, packed.epilogue_offsets, strict=True)
+        offsets = zip(parts, packed.weight_offsets, packed.epilogue_offsets, strict=True)
         for index, (part, weight_at, epilogue_at) in enumerate(offsets):
-            channel = part.start - part.segment.start
-            add = part.segment.add
+            targets = (c.Target * len(part))(*(self._target(vector) for vector in part))
             bias_address = epilogue + epilogue_at
             panels[index] = c.Panel(
                 weights + weight_at,
                 bias_address,
-                bias_address + 4 * part.vectors * width,
-                self.address(part.segment.out, channel),
-                self.view(part.segment.out).stride,
-                self.address(add, channel) if add else None,
-                self.view(add).stride if add else 0,
-                part.vectors,
-                part.stop - part.start,
+                bias_address + 4 * len(part) * width,
+                targets,
+                len(part),
             )
+            self.kept.append(targets)
         self.panels[key] = panels
         return panels
+
+    def _target(self, vector: Vector) -> c.Target:
+        segment, channel = vector.segment, vector.start - vector.segment.start
+        return c.Target(
+            *self.target(segment.out, channel),
+            self.address(segment.add, channel) if segment.add else None,
+            self.view(segment.out).stride,
+            self.view(segment.add).stride if segment.add else 0,
+            vector.stop - vector.start,
+        )
 
     def forget(self) -> None:
         """Let go of everything that was bound, so that only what is bound next takes memory."""
@@ -174,17 +207,22 @@ class NativePlan:
             return 0
         shape = self.graph.nodes[loop.source].shape.numbers
         if isinstance(choice.method, Variant):
-            group, per_tile = self._tile_group(loop, choice.method)
-            return group * per_tile
+            return self._transformed_floats(loop, choice.method)
+        if self.rounding.may_round(loop.source):
+            return 0
         return self.batch * prod(shape[1:]) * -(-shape[0] // 2)
 
-    def _tile_group(self, loop: Product, variant: Variant) -> tuple[int, int]:
-        """Return the tiles that are transformed at a time, and the floats that one needs."""
+    def _tile_group(self, loop: Product, variant: Variant) -> int:
+        """Return the tiles that are transformed at a time."""
         total = self.tiles(loop, variant)
         channels = self.graph.nodes[loop.source].shape.numbers[0]
-        per_tile = variant.points[0] * variant.points[1] * channels
-        groups = -(-total // max(1, SCRATCH_LIMIT // per_tile))
-        return -(-total // groups), per_tile
+        groups = -(-total // max(1, SCRATCH_LIMIT // (prod(variant.points) * channels)))
+        return -(-total // groups)
+
+    def _transformed_floats(self, loop: Product, variant: Variant) -> int:
+        channels = self.graph.nodes[loop.source].shape.numbers[0]
+        a_point = self._tile_group(loop, variant) * channels
+        return prod(variant.points) * (a_point + 16)  # and a cache line, see `point_stride`
 
     def tiles(self, loop: Product, variant: Variant) -> int:
         """Return the number of tiles of a product in all images."""
@@ -240,8 +278,8 @@ class NativePlan:
         pads = op.pads(shape)
         down, across = _tile_grid(loop.node, variant)
         total = self.tiles(loop, variant)
-        group, per_tile = self._tile_group(loop, variant)
-        self.reserve(group * per_tile)
+        group = self._tile_group(loop, variant)
+        self.reserve(self._transformed_floats(loop, variant))
         steps = []
         for first in range(0, total, group):
             args = c.Winograd(
@@ -260,19 +298,19 @@ class NativePlan:
     def _pooling(self, loop: Pooling) -> c.Step:
         op, shape = loop.node.op, self.graph.nodes[loop.source].shape
         source, target = self.view(loop.source), self.view(loop.out)
-        ends = (self.address(loop.source), self.address(loop.out), source.stride, target.stride)
+        start, strides = self.address(loop.source), (source.stride, target.stride)
         if isinstance(op, GlobalPool2d):
             pixels = shape.numbers[1] * shape.numbers[2]
-            mean = int(op.function == "avg")
-            args = c.GlobalPool(*ends, self.batch, shape.numbers[0], pixels, mean)
+            mean, out = int(op.function == "avg"), self.address(loop.out)
+            args = c.GlobalPool(start, out, *strides, self.batch, shape.numbers[0], pixels, mean)
             return self._step("global_pool", args)
         assert isinstance(op, MaxPool2d | AvgPool2d)
         (top, bottom), (left, right) = op.pads(shape)
         mean = isinstance(op, AvgPool2d)
         count_pad = isinstance(op, AvgPool2d) and op.count_include_pad
         window = c.Pool(
-            *ends, 0.0 if loop.relu else -np.inf, self.batch, *shape.numbers,
-            *loop.node.shape.numbers[1:], *op.kernel_size, *op.stride,
+            start, *self.target(loop.out), *strides, 0.0 if loop.relu else -np.inf,
+            self.batch, *shape.numbers, *loop.node.shape.numbers[1:], *op.kernel_size, *op.stride,
             top, left, mean, count_pad, bottom, right,
         )  # fmt: skip
         return self._step("pool", window)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 
 import torch
 from torch import Tensor
 
+from backends.native.straight_line import StraightLine
 from backends.winograd import Matrix, Transform, transform
 
 MAX_LINE_POINTS = 12
@@ -101,28 +100,17 @@ extern "C" void output_{variant.name}(const float* products, int64_t point_strid
 
 def _emit_plane(down: Matrix, across: Matrix) -> str:
     """Return statements for `out = down @ in @ across.T`, element by element."""
-    lines = []
+    code = StraightLine("s")
     rows, columns = len(down[0]), len(across[0])
+    halves = []
     for i in range(rows):
-        lines += [f"const vec d{i}_{j} = in({i}, {j});" for j in range(columns)]
-        for j, factors in enumerate(across):
-            total = _sum(factors, [f"d{i}_{k}" for k in range(columns)])
-            lines.append(f"const vec t{i}_{j} = {total};")
-    for i, factors in enumerate(down):
-        for j in range(len(across)):
-            total = _sum(factors, [f"t{k}_{j}" for k in range(rows)])
-            lines.append(f"put({i}, {j}, {total});")
-    return "\n".join("    " + line for line in lines)
-
-
-def _sum(factors: Iterable[Fraction], names: list[str]) -> str:
-    terms = []
-    for factor, name in zip(factors, names, strict=True):
-        if factor:
-            sign = "-" if factor < 0 else "+"
-            size = abs(factor)
-            terms.append(f"{sign} {name}" if size == 1 else f"{sign} {float(size):.9e}f * {name}")
-    return " ".join(terms).removeprefix("+ ")
+        names = [f"d{i}_{j}" for j in range(columns)]
+        code.lines += [f"const vec {name} = in({i}, {j});" for j, name in enumerate(names)]
+        halves.append(code.apply(across, names))
+    made = [code.apply(down, [row[j] for row in halves]) for j in range(len(across))]
+    for i in range(len(down)):
+        code.lines += [f"put({i}, {j}, {column[i]});" for j, column in enumerate(made)]
+    return "\n".join("    " + line for line in code.lines)
 
 
 def _tensor(matrix: Matrix) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -14,32 +15,32 @@ from backends.native.transforms import Variant
 
 
 @dataclass(frozen=True)
-class PanelRange:
-    """Output channels `start` to `stop` of a product, as `vectors` registers; of one segment."""
+class Vector:
+    """Output channels `start` to `stop` of a product: of one segment, in one register."""
 
     segment: Segment
     start: int
     stop: int
-    vectors: int
 
 
-def split_panels(segments: tuple[Segment, ...], width: int, most: int) -> tuple[PanelRange, ...]:
-    """Split every segment into panels of at most `most` vectors, as even as can be.
+Panel = tuple[Vector, ...]
 
-    80 channels of 16 to a vector are 5 vectors: 3 and 2, not 4 and 1.
+
+def split_panels(segments: tuple[Segment, ...], width: int, most: int) -> tuple[Panel, ...]:
+    """Split the output channels into panels of at most `most` vectors, as even as can be.
+
+    80 channels of 16 to a vector are 5 vectors: 3 and 2, not 4 and 1. A panel may hold vectors
+    of several segments: each goes where its own segment goes.
     """
-    return tuple(panel for s in segments for panel in _split(s, width, most))
+    vectors = [vector for segment in segments for vector in _split(segment, width)]
+    count = -(-len(vectors) // most)
+    ends = [len(vectors) * (index + 1) // count for index in range(count)]
+    return tuple(tuple(vectors[a:b]) for a, b in pairwise([0, *ends]))
 
 
-def _split(segment: Segment, width: int, most: int) -> Iterator[PanelRange]:
-    vectors = -(-(segment.stop - segment.start) // width)
-    count = -(-vectors // most)
-    at = segment.start
-    for index in range(count):
-        size = vectors // count + (index < vectors % count)
-        stop = min(at + size * width, segment.stop)
-        yield PanelRange(segment, at, stop, size)
-        at = stop
+def _split(segment: Segment, width: int) -> Iterator[Vector]:
+    for start in range(segment.start, segment.stop, width):
+        yield Vector(segment, start, min(start + width, segment.stop))
 
 
 Floats = np.ndarray[tuple[int], np.dtype[np.float32]]
@@ -60,7 +61,7 @@ class Packed:
 def pack(
     weight: Tensor,
     bias: Tensor | None,
-    panels: tuple[PanelRange, ...],
+    panels: tuple[Panel, ...],
     width: int,
     method: Variant | torch.dtype,
 ) -> Packed:
@@ -73,14 +74,13 @@ def pack(
     shift = torch.zeros(weight.shape[0]) if bias is None else bias.detach().float()
     weights, epilogues = [], []
     for panel in panels:
-        room = panel.vectors * width
-        values = _padded(taps[..., panel.start : panel.stop], room)
+        values = _side_by_side(taps, panel, width)
         if method == torch.bfloat16:
             values = _in_pairs(values)
         weights.append(values.flatten())
-        floor = 0.0 if panel.segment.relu else -torch.inf
-        epilogues.append(_padded(shift[panel.start : panel.stop], room))
-        epilogues.append(torch.full((room,), floor))
+        floors = [0.0 if vector.segment.relu else -torch.inf for vector in panel]
+        epilogues.append(_side_by_side(shift, panel, width))
+        epilogues.append(torch.tensor(floors).repeat_interleave(width))
     return Packed(
         _aligned(torch.cat(weights)),
         _starts(weights),
@@ -102,8 +102,11 @@ def _in_pairs(values: Tensor) -> Tensor:
     return pairs.to(torch.bfloat16).view(torch.float32)
 
 
-def _padded(values: Tensor, room: int) -> Tensor:
-    return torch.nn.functional.pad(values, (0, room - values.shape[-1]))
+def _side_by_side(values: Tensor, panel: Panel, width: int) -> Tensor:
+    """Return the panel's channels of the last axis, each vector filled up with zeros."""
+    parts = [values[..., vector.start : vector.stop] for vector in panel]
+    padded = [torch.nn.functional.pad(part, (0, width - part.shape[-1])) for part in parts]
+    return torch.cat(padded, dim=-1)
 
 
 def _starts(parts: list[Tensor]) -> tuple[int, ...]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
 import torch
 
 from backends.engine.flat_module import build_flat_module
-from backends.native.engine import NativeRunner
-from backends.native.groups import Product, Sum, group_loops
+from backends.native.engine import NativeRunner, task_size
+from backends.native.groups import Product, Segment, Sum, group_loops
 from backends.native.layout import lay_out
+from backends.native.library import KINDS
 from backends.native.plan import Choice, candidates
+from backends.native.straight_line import StraightLine
+from backends.native.weights import split_panels
 from backends.parameters import convert_state
+from backends.winograd import transform
 from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.optimize import optimize_graph
@@ -111,6 +116,76 @@ def test_bfloat16_rounds_products_only() -> None:
     assert isinstance(made, torch.Tensor)
     assert made.dtype == torch.bfloat16
     assert distance(made, reference) < 2e-2
+
+
+def in_bfloat16(layers: str) -> tuple[NativeRunner, float]:
+    """Return a runner whose every product is in bfloat16, and its distance from float64."""
+    graph, parameters, image, reference = prepared(layers)
+    runner = NativeRunner(
+        graph, parameters, 2, torch.bfloat16, dict.fromkeys(graph.nodes, "bfloat16")
+    )
+    if not runner.plan.library.has_bfloat16:
+        pytest.skip("this processor has no bfloat16 product")
+    assert set(runner.choices.values()) == {"bfloat16"}
+    return runner, distance(runner(image), reference)
+
+
+def test_what_products_read_is_written_in_bfloat16_at_once() -> None:
+    runner, off = in_bfloat16(INCEPTION)
+    assert off < 2e-2
+    rounded = runner.plan.rounded
+    assert "conv_3x3.act" in rounded.alone  # read by a product alone
+    assert "mixed.pool.conv_1x1.act" in rounded.written  # a slice of the concat
+    assert "mixed.pool.conv_1x1.act" not in rounded.alone  # the residual adds it in float32
+    kinds = [KINDS[step.kind] for step in runner._steps]
+    assert kinds.count("round") == 1, "the image alone is rounded by a step of its own"
+
+
+def test_what_other_loops_write_is_rounded_by_a_step_of_its_own() -> None:
+    runner, off = in_bfloat16(ODDS)
+    assert off < 2e-2
+    assert [KINDS[step.kind] for step in runner._steps].count("round") == 2  # image, and copies
+
+
+def test_a_panel_holds_vectors_of_several_segments() -> None:
+    segments = (Segment(0, 32, "a"), Segment(32, 64, "b"), Segment(64, 84, "c"))
+    panels = split_panels(segments, 16, 4)
+    ends = [[(v.segment.out, v.start, v.stop) for v in panel] for panel in panels]
+    assert ends == [
+        [("a", 0, 16), ("a", 16, 32), ("b", 32, 48)],
+        [("b", 48, 64), ("c", 64, 80), ("c", 80, 84)],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "shares", "threads", "size"),
+    [
+        (36, 1, 2, 18),  # two tasks, as large as can be
+        (289, 17, 2, 145),  # 17 tasks on two threads would leave one idle for a ninth of the time
+        (289, 14, 2, 289),
+        (1225, 4, 2, 613),
+        (64, 1, 64, 1),  # a thread each, though so small a task reads the weights anew
+    ],
+)
+def test_task_sizes_keep_all_threads_busy(count: int, shares: int, threads: int, size: int) -> None:
+    assert task_size(count, shares, threads) == size
+
+
+@pytest.mark.parametrize(("outputs", "taps"), [(2, 3), (4, 3), (6, 3), (4, 5), (6, 7)])
+@pytest.mark.parametrize("side", ["data", "output"])
+def test_straight_lines_are_the_matrix(outputs: int, taps: int, side: str) -> None:
+    matrix = getattr(transform(outputs, taps), side)
+    values = {f"d{i}": float(3 * i * i - 7 * i + 2) for i in range(len(matrix[0]))}
+    code = StraightLine("s")
+    made = code.apply(matrix, list(values))
+    for line in code.lines:
+        name, _, value = line.removeprefix("const vec ").removesuffix(";").partition(" = ")
+        values[name] = eval(re.sub(r"(e[+-]\d\d)f", r"\1", value), {}, dict(values))
+    given = [values[f"d{i}"] for i in range(len(matrix[0]))]
+    direct = [sum(float(a) * x for a, x in zip(row, given, strict=True)) for row in matrix]
+    assert [values[name] for name in made] == pytest.approx(direct, rel=1e-6)
+    terms = sum(line.count(" * ") for line in code.lines)
+    assert terms < sum(abs(a) not in (0, 1) for row in matrix for a in row) or outputs == 2
 
 
 def test_concats_are_written_in_place() -> None:
