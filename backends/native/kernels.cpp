@@ -13,7 +13,7 @@
 #include <cstring>
 #include <limits>
 #include <omp.h>
-#ifdef __AVX512BF16__
+#ifdef __AVX512F__
 #include <immintrin.h>
 #endif
 
@@ -32,7 +32,13 @@ typedef float vec __attribute__((vector_size(WIDTH * 4), aligned(4), may_alias))
 
 inline vec load(const float* p) { return *reinterpret_cast<const vec*>(p); }
 inline void store(float* p, vec v) { *reinterpret_cast<vec*>(p) = v; }
-inline vec larger(vec floor, vec v) { return floor > v ? floor : v; }  // NaN in v stays
+inline vec larger(vec floor, vec v) {  // NaN in v stays
+#ifdef __AVX512F__
+  return (vec)_mm512_max_ps((__m512)floor, (__m512)v);
+#else
+  return floor > v ? floor : v;
+#endif
+}
 
 inline uint16_t to_bfloat16(float x) {
   uint32_t bits;

@@ -17,7 +17,7 @@ from pathlib import Path
 from backends.native.transforms import Variant, emit_transforms
 from compiler.errors import BackendError
 
-_FLAGS = ("-O3", "-march=native", "-std=c++20", "-shared", "-fPIC", "-fopenmp")
+_FLAGS = ("-O2", "-funswitch-loops", "-march=native", "-std=c++20", "-shared", "-fPIC", "-fopenmp")
 _FLOATS = c_void_p
 
 
