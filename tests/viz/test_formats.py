@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 import zlib
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -81,7 +84,7 @@ def test_a_hostile_label_is_text_in_every_format(label: str) -> None:
     assert label in pdf_texts(render(graph, "pdf"))
     assert json.loads(render(graph, "json"))["nodes"][1]["label"] == label
     assert dot_labels(render(graph, "dot").decode())[1] == label
-    assert f"{{{tex(label)}}};" in render(graph, "tikz").decode()
+    assert f"{{{tex(label)}}}" in render(graph, "tikz").decode()
     Image.open(BytesIO(render(graph, "png"))).verify()
 
 
@@ -260,3 +263,25 @@ def test_names_in_dot_are_our_own() -> None:
 
     assert len(ends) == 17
     assert {name for pair in ends for name in pair} == {f"n{i}" for i in range(13)}
+
+
+@pytest.mark.exe
+@pytest.mark.parametrize("label", ["3x3 Conv (96 stride 2 V)", *LABELS])
+def test_latex_makes_a_page_of_the_same_size(tmp_path: Path, label: str) -> None:
+    """Where TeX Live is installed (texlive-pictures, texlive-latex-extra)."""
+    program = shutil.which("pdflatex")
+    if program is None:
+        pytest.skip("no pdflatex is installed")
+    graph = network(labelled(label))
+    (tmp_path / "figure.tex").write_bytes(render(graph, "tikz"))
+    options = ["-interaction=nonstopmode", "-halt-on-error", "-jobname=figure"]
+    command = [program, *options, r"\pdfobjcompresslevel=0\input{figure.tex}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+    pages = [(tmp_path / "figure.pdf").read_bytes(), render(graph, "pdf")]
+    latex, ours = (re.search(rb"/MediaBox *\[([^]]*)\]", page) for page in pages)
+    assert latex
+    assert ours
+    wanted = [float(n) for n in ours[1].split()]
+    assert [float(n) for n in latex[1].split()] == pytest.approx(wanted, abs=0.05)

@@ -124,7 +124,10 @@ def _text(text: Text, scale: float) -> str:
     leading = number(1.2 * text.size * scale)
     font = rf"\fontfamily{{phv}}\fontsize{{{size}bp}}{{{leading}bp}}\selectfont"
     options = f"anchor={anchor},text={colour},font={font}"
-    return rf"\node[{options}] at {_at(text.x, text.y)} {{{tex(text.text)}}};"
+    words = tex(text.text)
+    if "\\texttt" in words:  # code points are wider than the letters that they stand for
+        words = rf"\resizebox{{{number(text.width * scale)}bp}}{{\height}}{{{words}}}"
+    return rf"\node[{options}] at {_at(text.x, text.y)} {{{words}}};"
 
 
 def _at(x: float, y: float) -> str:

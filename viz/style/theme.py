@@ -60,26 +60,26 @@ DARK_FILLS: Mapping[BoxKind, str] = {
 }
 
 SAFE_FILLS: Mapping[BoxKind, str] = {
-    "conv": "#a6cee8",
-    "pool": "#d5e9f7",
-    "linear": "#a6cee8",
-    "softmax": "#a6cee8",
+    "conv": "#b5d9fb",
+    "pool": "#dcecf9",
+    "linear": "#b5d9fb",
+    "softmax": "#b5d9fb",
     "add": "#ffffff",
-    "concat": "#f6c979",
-    "activation": "#f6c979",
-    "norm": "#f6c979",
-    "scale": "#f6c979",
-    "input": "#f7f0a1",
-    "final_pool": "#f7f0a1",
-    "output": "#f7f0a1",
-    "inception": "#e8a97e",
-    "reduction": "#83c9b5",
-    "stem": "#dcb2cd",
-    "block": "#c9c9c9",
-    "dropout": "#e3e3e3",
+    "concat": "#fbb954",
+    "activation": "#fbb954",
+    "norm": "#fbb954",
+    "scale": "#fbb954",
+    "input": "#fde0a0",
+    "final_pool": "#fde0a0",
+    "output": "#fde0a0",
+    "inception": "#e88a58",
+    "reduction": "#88ae8a",
+    "stem": "#c391c0",
+    "block": "#c8c8c8",
+    "dropout": "#ffffff",
     "reshape": "#f0f0f0",
 }
-"""Tints of the eight hues of Okabe and Ito, which differ in lightness too."""
+"""Tints that stay apart for readers without one of the three cones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ THEMES: Mapping[str, Theme] = {
             failed="#ff6b6b",
             failed_fill="#5c1f1f",
         ),
-        Theme("safe", fills=SAFE_FILLS, outline="#0072b2", failed="#d55e00", failed_fill="#fbe0cf"),
+        Theme("safe", fills=SAFE_FILLS, outline="#0072b2", failed="#b04a00", failed_fill="#fbe0cf"),
     )
 }
 """Name -> theme; `safe` keeps its meaning for colour-blind readers."""
