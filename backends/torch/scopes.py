@@ -116,9 +116,11 @@ def _fill(
 def local_name(name: str, scope: str) -> str:
     """Return the rest of a name behind the name of the scope that it stands in.
 
-    What a pass has moved out of its layer keeps the layer's name, as `conv_1x1_conv`.
+    What a pass has moved out of its layer keeps the layer's name, as `conv_1x1_conv`; what it
+    has moved in from elsewhere has the last step of its own.
     """
-    rest = name[len(scope) + 1 :] if scope else name
+    inside = not scope or name.startswith(f"{scope}.")
+    rest = name[len(scope) + 1 if scope else 0 :] if inside else name.rpartition(".")[2]
     return rest.replace(".", "_")
 
 

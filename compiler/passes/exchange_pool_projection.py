@@ -46,10 +46,10 @@ def _sweep(graph: Graph) -> Graph:
         inside = regions[pool.name][0] in regions[conv.name]
         if inside and _commute(graph, pool, conv):
             source = pool.inputs[0]
-            rewrite.move(
-                replace(conv, inputs=(source,)), regions[pool.name][0], pool.name, pool.name
-            )
-            rewrite.set(replace(pool, inputs=(conv.name,), shape=conv.shape))
+            rewrite.set(replace(conv, inputs=(source,)))  # stays: its parameters keep their names
+            moved = replace(pool, inputs=(conv.name,), shape=conv.shape)
+            rewrite.move_after(moved, regions[conv.name][0], conv.name)
+            rewrite.redirect(conv.name, pool.name)
             fixed.add(conv.name)
     return rewrite.finish()
 

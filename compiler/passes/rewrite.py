@@ -25,6 +25,7 @@ class Rewrite:
         self._following: dict[tuple[str, str], list[Node]] = defaultdict(list)
         self._recipes: dict[str, Recipe] = {}
         self._redirected: dict[str, str] = {}
+        self._moved: set[str] = set()
 
     def set(self, node: Node) -> None:
         """Put `node` in the place of the node of the same name."""
@@ -42,10 +43,14 @@ class Rewrite:
         """Add a node to a region, just after its member `after`."""
         self._following[region, after].append(node)
 
-    def move(self, node: Node, region: str, before: str, redirect: str) -> None:
-        """Put a node elsewhere; who read it reads `redirect`, save nodes that were `set`."""
-        self._redirected[node.name] = redirect
-        self.insert(node, region, before)
+    def move_after(self, node: Node, region: str, after: str) -> None:
+        """Put a node elsewhere: into a region, just after its member `after`."""
+        self._moved.add(node.name)
+        self.insert_after(node, region, after)
+
+    def redirect(self, name: str, to: str) -> None:
+        """Let who reads `name` read `to`, save nodes that were `set` or moved."""
+        self._redirected[name] = to
 
     def set_recipe(self, parameter: str, recipe: Recipe) -> None:
         """Say how a parameter of the new graph is made."""
@@ -81,7 +86,7 @@ class Rewrite:
         members: list[str] = []
         for member in region.members:
             members.extend(n.name for n in self._inserted.get((region.name, member), ()))
-            if member not in self._dropped and member not in self._redirected:
+            if member not in self._dropped and member not in self._moved:
                 members.append(member)
             members.extend(n.name for n in self._following.get((region.name, member), ()))
         inputs = tuple(dict.fromkeys(map(self._redirect, region.inputs)))
@@ -100,7 +105,7 @@ class Rewrite:
                 yield new[name] if name in new else self._nodes.get(name) or self.graph.nodes[name]
 
     def _reconnect(self, node: Node) -> Node:
-        edited = node.name in self._nodes or node.name in self._redirected
+        edited = node.name in self._nodes or node.name in self._moved
         follow = self._resolve if edited else self._redirect
         inputs = tuple(map(follow, node.inputs))
         return node if inputs == node.inputs else replace(node, inputs=inputs)

@@ -12,6 +12,7 @@ from backends.torch.module import build_module
 from backends.unit_scale import check_unit_scale, randomize
 from compiler.build import load_graph
 from compiler.optimize import optimize_graph
+from compiler.passes import TRAINING_PASSES
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +40,28 @@ def test_optimized_source_computes_the_same(spec: str) -> None:
     check_unit_scale(want)
     assert float((got - want).abs().max() / want.abs().max()) < 1e-9
     assert not [n for n, m in fast.named_modules() if isinstance(m, torch.nn.BatchNorm2d)]
+
+
+def test_training_passes_keep_parameters_values_and_gradients() -> None:
+    graph = load_graph("inception_v4", inputs=["3x107x107"])
+    plain = build_module(graph)
+    x = torch.randn(3, 3, 107, 107, generator=torch.Generator().manual_seed(1))
+    randomize(plain, 0, x)
+    trained = build_module(optimize_graph(graph, TRAINING_PASSES))
+    trained.load_state_dict(plain.state_dict())  # the same names: checkpoints fit both
+    moved = trained.get_submodule("a.0.pool.conv_1x1")
+    assert [name for name, _ in moved.named_children()] == ["conv", "avg_pool_3x3", "norm", "act"]
+    results = []
+    for module in (plain, trained):
+        module.double().train()
+        torch.manual_seed(5)  # the same units drop out
+        output = module(x.double())
+        torch.autograd.backward(output.square().sum())
+        gradients = {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
+        results.append((output.detach(), gradients))
+    (want, want_gradients), (got, gradients) = results
+    check_unit_scale(want)
+    assert float((got - want).abs().max() / want.abs().max()) < 1e-9
+    assert want_gradients.keys() == gradients.keys() == dict(plain.named_parameters()).keys()
+    for name, gradient in want_gradients.items():
+        assert float((gradients[name] - gradient).abs().max() / gradient.abs().max()) < 1e-9, name
