@@ -4,7 +4,7 @@ load -> lower (with shapes) -> verify -> optimize -> a backend | viz | summary
 
 source.py    YAML text -> values that know where they stand
 read.py      values -> spec models, with all faults of a run
-load.py      files -> Spec: imports and variants
+loader.py    files -> Spec: imports and variants
 lower.py     Spec -> Graph: blocks expanded, hierarchy kept, shapes proved
 verify.py    what must hold after every step
 passes/      Graph -> Graph, one function a file
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         emit_source,
         graph_of,
         load,
+        optimize,
         render,
         show,
         summary,
@@ -46,6 +47,7 @@ __all__ = [
     "emit_source",
     "graph_of",
     "load",
+    "optimize",
     "render",
     "show",
     "summary",

@@ -18,6 +18,7 @@ from compiler.summarize import Summary, summarize
 if TYPE_CHECKING:
     from torch import nn
 
+    from backends.engine.optimized import Optimized
     from viz.notebook import Drawing
 
 Spec = str | Path | Graph
@@ -36,6 +37,7 @@ __all__ = [
     "emit_source",
     "graph_of",
     "load",
+    "optimize",
     "render",
     "show",
     "summary",
@@ -112,6 +114,23 @@ def build_module(
 
         load_weights(module, Path(weights))
     return module if device is None else module.to(device)
+
+
+def optimize(network: nn.Module, *, passes: Sequence[str] | None = None) -> Optimized:
+    """Return a network after the optimiser's passes, ready for `.for_inference(device, dtype)`.
+
+    Args:
+        network: a module that `build_module` made, with the weights that it is to have.
+        passes: names of passes, in order; None: all that suit inference.
+
+    Raises:
+        ValueError: netdraft did not build the module.
+        KeyError: there is no pass of that name.
+    """
+    from backends.engine import optimized
+    from compiler.passes import DEFAULT_PASSES
+
+    return optimized.optimize(network, passes=DEFAULT_PASSES if passes is None else passes)
 
 
 def graph_of(module: nn.Module) -> Graph:

@@ -100,8 +100,7 @@ def peer_subjects(case: Case) -> Iterator[Subject]:
 
 def _runtime(case: Case, target: str) -> Run:
     """Return a runtime on the network without our passes: its own optimiser does the work."""
-    own = case.optimized
-    request = replace(case.request, graph=own.plain, state=own.plain_state)
+    request = replace(case.request, passes=())
     runner, inputs = build_runner(target, request), case.inputs
     return lambda: runner(*inputs)
 

@@ -11,9 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from backends.bench.subjects import Case, Run, Subject
-from backends.torch.module import build_module
-from compiler.optimize import optimize_graph
-from compiler.passes import TRAINING_PASSES
 
 
 def training_subjects(case: Case, compiled: bool) -> Iterator[Subject]:
@@ -27,9 +24,7 @@ def training_subjects(case: Case, compiled: bool) -> Iterator[Subject]:
 
 def _netdraft(case: Case) -> nn.Module:
     """Return the network after the training-safe passes, with the case's parameters."""
-    module = build_module(optimize_graph(case.graph, TRAINING_PASSES))
-    module.load_state_dict(case.optimized.plain_state)
-    return module
+    return case.optimized.for_training()
 
 
 def _peer(case: Case) -> nn.Module:

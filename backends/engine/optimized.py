@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +15,12 @@ from backends.engine.targets import TARGETS, Request, Result, Runner, build_runn
 from backends.engine.tune import ROUNDS, LockFile, Tuned, device_name, measure, medians
 from backends.native.engine import NativeRunner
 from backends.parameters import State, convert_state
-from backends.torch.module import graph_of
+from backends.torch.module import build_module, graph_of
 from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.ops import Softmax
 from compiler.optimize import optimize_graph
-from compiler.passes import DEFAULT_PASSES, Pass
+from compiler.passes import DEFAULT_PASSES, TRAINING_PASSES, Pass
 
 Precision = torch.dtype | Literal["tf32"]
 
@@ -48,7 +48,7 @@ def optimize(
     plain = without_final_softmax(network)
     graph = optimize_graph(plain, passes)
     cpu = {name: value.detach().cpu() for name, value in state.items()}
-    return Optimized(plain, cpu, graph, convert_state(graph, cpu))
+    return Optimized(plain, cpu, graph, convert_state(graph, cpu), tuple(passes))
 
 
 def without_final_softmax(graph: Graph) -> Graph:
@@ -69,6 +69,19 @@ class Optimized:
     plain_state: State
     graph: Graph
     state: State
+    passes: tuple[Pass | str, ...] = DEFAULT_PASSES
+
+    def for_training(self) -> nn.Module:
+        """Return a module after the training-safe passes, channels last, with these parameters.
+
+        Values and gradients are those of the network, and so are the names of its parameters:
+        a checkpoint of one fits the other.
+        """
+        module = build_module(optimize_graph(self.plain, TRAINING_PASSES))
+        module.load_state_dict(self.plain_state)
+        channels_last: Any = module.train()
+        channels_last.to(memory_format=torch.channels_last)
+        return module
 
     def for_inference(
         self,
@@ -169,8 +182,16 @@ class InferenceModule(nn.Module):
         own = self.optimized
         example = tuple(x.detach().to(self.device, torch.float32) for x in inputs)
         choices = tuned.choices if tuned else {}
-        plain = own.plain, own.plain_state
-        return Request(own.graph, own.state, plain, example, self.dtype, self.tf32, choices)
+        return Request(
+            own.graph,
+            own.state,
+            (own.plain, own.plain_state),
+            example,
+            self.dtype,
+            own.passes,
+            self.tf32,
+            choices,
+        )
 
     def _key(self, inputs: tuple[Tensor, ...]) -> str:
         shapes = " ".join("x".join(map(str, x.shape)) for x in inputs)

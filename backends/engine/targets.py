@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from backends.engine.flat_module import build_flat_module
 from backends.parameters import State
 from compiler.errors import BackendError
 from compiler.graph import Graph
+from compiler.passes import DEFAULT_PASSES, Pass
 
 Result = Tensor | tuple[Tensor, ...]
 Runner = Callable[..., Result]
@@ -33,6 +34,8 @@ class Request:
     plain: tuple[Graph, State]
     inputs: tuple[Tensor, ...]
     dtype: torch.dtype
+    passes: Sequence[Pass | str] = DEFAULT_PASSES
+    """What made `graph` from the plain one; runtimes leave out those that do not suit them."""
     tf32: bool = False
     known: Mapping[str, str] = field(default_factory=dict)
 
@@ -65,6 +68,7 @@ TARGETS = {
     "compile_short": "backends.engine.targets:run_compiled_short",
     "cuda_graph": "backends.engine.cuda:run_cuda_graph",
     "native": "backends.native.engine:run_native",
+    "native_lean": "backends.native.engine:run_native_lean",
     "onnxruntime": "backends.engine.runtimes:run_onnxruntime",
     "openvino": "backends.engine.runtimes:run_openvino",
     "tensorrt": "backends.engine.cuda:run_tensorrt",

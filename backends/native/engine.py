@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +37,14 @@ class NativeRunner:
     Activations are float32 and channels last in one arena; with `dtype` bfloat16, products may
     round their operands to bfloat16 (never their sums) where that measures faster.
 
+    Args:
+        graph: an optimised graph.
+        state: its parameters.
+        batch: N of every input.
+        dtype: float32 or bfloat16.
+        known: node name -> the method that an earlier run chose; the rest is measured.
+        growth: how much more memory than its weights a product's packed filters may take.
+
     Raises:
         BackendError: no compiler, an operation without a loop, or a size that is not a number.
     """
@@ -47,13 +56,14 @@ class NativeRunner:
         batch: int,
         dtype: torch.dtype = torch.float32,
         known: Mapping[str, str] | None = None,
+        growth: float = math.inf,
     ) -> None:
         if not all(node.shape.is_known for node in graph.nodes.values()):
             raise BackendError("the native engine needs input sizes in numbers")
         self.plan = NativePlan(graph, state, batch, torch.get_num_threads())
         self.dtype = dtype
         self._lock = threading.Lock()
-        tuner = _Tuner(self.plan, dtype, known or {})
+        tuner = _Tuner(self.plan, dtype, known or {}, growth)
         chosen = [tuner.choose(loop) for loop in self.plan.layout.loops]
         self.choices: Choices = tuner.texts
         self._steps, self.labels = self._bind(chosen)
@@ -109,8 +119,11 @@ def _table(steps: Sequence[c.Step]) -> ctypes.Array[c.Step]:
 class _Tuner:
     """Chooses for every product what measures fastest; equal products are measured once."""
 
-    def __init__(self, plan: NativePlan, dtype: torch.dtype, known: Mapping[str, str]) -> None:
+    def __init__(
+        self, plan: NativePlan, dtype: torch.dtype, known: Mapping[str, str], growth: float
+    ) -> None:
         self.plan = plan
+        self.growth = growth
         self.dtype = dtype
         self.known = known
         self.texts: Choices = {}
@@ -141,6 +154,8 @@ class _Tuner:
             room = max(48, _CACHE_FLOATS // channels)
             yield Choice(method, task_size(pixels, panels * plan.batch, threads, room))
         for variant in candidates(plan.graph, loop.node):
+            if prod(variant.points) / prod(variant.kernel) > self.growth:
+                continue
             yield Choice(variant, task_size(plan.tiles(loop, variant), panels, threads))
 
     def panel_count(self, loop: Product) -> int:
@@ -200,8 +215,22 @@ def run_native(request: Request) -> Runner:
     Raises:
         BackendError: not on this device or in this dtype, no compiler, or no loop for an op.
     """
-    need_cpu(request, "native")
+    return _run(request, "native", math.inf)
+
+
+def run_native_lean(request: Request) -> Runner:
+    """As `run_native`, without Winograd's filters, which take more memory than the weights.
+
+    Raises:
+        BackendError: as `run_native`.
+    """
+    return _run(request, "native_lean", 1.0)
+
+
+def _run(request: Request, target: str, growth: float) -> Runner:
+    need_cpu(request, target)
     if request.dtype not in (torch.float32, torch.bfloat16):
         raise BackendError(f"the native engine computes float32 or bfloat16, not {request.dtype}")
     batch = len(request.inputs[0])
-    return NativeRunner(request.graph, request.state, batch, request.dtype, request.known)
+    known = request.known if target == "native" else {}
+    return NativeRunner(request.graph, request.state, batch, request.dtype, known, growth)

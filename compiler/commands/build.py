@@ -77,8 +77,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(slots=True)
 class Built:
-    """What a build has made so far."""
+    """What a build has made so far; `plain` is the network before the optimiser's passes."""
 
+    plain: tuple[Graph, dict[str, Tensor]]
     graph: Graph
     module: nn.Module
     state: dict[str, Tensor]
@@ -86,6 +87,17 @@ class Built:
     taps: tuple[str, ...]
     say: Callable[[str], None]
     files: list[Path] = field(default_factory=list)
+
+    def for_runtimes(self) -> tuple[Graph, dict[str, Tensor]]:
+        """Return the graph for a runtime that has an optimiser of its own, and its parameters."""
+        if self.graph is self.plain[0]:
+            return self.graph, self.state
+        from backends.parameters import convert_state
+        from compiler.optimize import optimize_graph
+        from compiler.passes import RUNTIME_PASSES
+
+        graph = optimize_graph(self.plain[0], RUNTIME_PASSES)
+        return graph, convert_state(graph, self.plain[1])
 
 
 def run(args: argparse.Namespace) -> int:
@@ -176,14 +188,23 @@ def _build(
         load_weights(module, args.weights)
         say(f"weights: {args.weights}")
     state = dict(module.state_dict())
+    plain = graph, state
     if optimized is not graph:
         from backends.parameters import convert_state
 
         state = convert_state(optimized, state)
         module = build_module(optimized, taps=taps)
-        module.load_state_dict(state, strict=False)
+        _load_converted(module, state)
         say(f"optimised: {len(graph.nodes)} operations became {len(optimized.nodes)}")
-    return Built(optimized, module, state, folder, taps, say)
+    return Built(plain, optimized, module, state, folder, taps, say)
+
+
+def _load_converted(module: nn.Module, state: dict[str, Tensor]) -> None:
+    """Load what a graph's recipes made; they make no counts of batches."""
+    result = module.load_state_dict(state, strict=False)
+    missing = [n for n in result.missing_keys if not n.endswith(".num_batches_tracked")]
+    assert not missing, missing
+    assert not result.unexpected_keys, result.unexpected_keys
 
 
 def _device(name: str) -> str:
@@ -273,8 +294,9 @@ def _make_onnx(built: Built) -> None:
     from backends.onnx.files import save_onnx
     from backends.onnx.model import build_onnx
 
-    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in built.state.items()}
-    model = build_onnx(built.graph, arrays, taps=built.taps)
+    graph, state = built.for_runtimes()
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}
+    model = build_onnx(graph, arrays, taps=built.taps)
     built.folder.mkdir(parents=True, exist_ok=True)
     for path in save_onnx(model, built.folder / f"{built.graph.name}.onnx"):
         _add(built, path)

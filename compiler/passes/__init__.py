@@ -40,5 +40,10 @@ TRAINING_PASSES: tuple[Pass, ...] = (
 )
 """The passes that keep values, gradients and parameters: safe before training."""
 
+RUNTIME_PASSES: tuple[Pass, ...] = tuple(
+    run for run in DEFAULT_PASSES if run not in (merge_siblings, hoist_activation)
+)
+"""For runtimes that copy where a tensor is split, as ONNX Runtime and OpenVINO do: no merging."""
+
 PASSES: dict[str, Pass] = {run.__name__: run for run in (*DEFAULT_PASSES, *TRAINING_PASSES)}
 """Name -> pass."""

@@ -14,6 +14,7 @@ from compiler import (
     emit_source,
     graph_of,
     load,
+    optimize,
     render,
     show,
     summary,
@@ -47,6 +48,18 @@ def test_a_module_carries_the_spec_that_it_was_built_from(tiny: Path) -> None:
     assert graph_of(module).digest == load(tiny).digest
     assert module(torch.zeros(2, 3, 8, 8)).shape == (2, 2)
     assert "class B(nn.Module)" in emit_source(graph_of(module))
+
+
+def test_an_optimized_module_computes_the_same(tiny: Path) -> None:
+    import torch
+
+    module = build_module(tiny).eval()
+    x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    fast = optimize(module).for_inference(target="eager")
+    torch.testing.assert_close(fast(x), module(x).detach())
+    trained = optimize(module).for_training()
+    assert trained.training
+    assert trained.state_dict().keys() == module.state_dict().keys()
 
 
 def test_a_figure_is_the_contents_of_a_file(tiny: Path) -> None:
