@@ -12,7 +12,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from backends.engine.targets import Request, Runner, need_cpu
+from backends.engine.targets import Request, Result, Runner, need_cpu
 from backends.native import library as c
 from backends.native.groups import Loop, Product
 from backends.native.plan import Choice, NativePlan, candidates, tensor_of
@@ -215,22 +215,36 @@ def run_native(request: Request) -> Runner:
     Raises:
         BackendError: not on this device or in this dtype, no compiler, or no loop for an op.
     """
-    return _run(request, "native", math.inf)
+    batch = len(request.inputs[0])
+    return _runner(request, "native", batch, request.known, math.inf)
 
 
 def run_native_lean(request: Request) -> Runner:
-    """As `run_native`, without Winograd's filters, which take more memory than the weights.
+    """As `run_native`, in little memory: image by image, and weights packed once.
+
+    All images pass through the buffers of one; Winograd's filters, which take up to seven times
+    the memory of the weights, are not used.
 
     Raises:
         BackendError: as `run_native`.
     """
-    return _run(request, "native_lean", 1.0)
+    runner = _runner(request, "native_lean", 1, {}, 1.0)
+
+    def run(*inputs: Tensor) -> Result:
+        made = [
+            runner(*images) for images in zip(*(torch.split(x, 1) for x in inputs), strict=True)
+        ]
+        if isinstance(made[0], tuple):
+            return tuple(torch.cat(parts) for parts in zip(*made, strict=True))
+        return torch.cat([part for part in made if isinstance(part, Tensor)])
+
+    return run
 
 
-def _run(request: Request, target: str, growth: float) -> Runner:
+def _runner(
+    request: Request, target: str, batch: int, known: Mapping[str, str], growth: float
+) -> NativeRunner:
     need_cpu(request, target)
     if request.dtype not in (torch.float32, torch.bfloat16):
         raise BackendError(f"the native engine computes float32 or bfloat16, not {request.dtype}")
-    batch = len(request.inputs[0])
-    known = request.known if target == "native" else {}
     return NativeRunner(request.graph, request.state, batch, request.dtype, known, growth)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from backends.engine.flat_module import build_flat_module
+from backends.engine.targets import Request, build_runner
 from backends.native.engine import NativeRunner, task_size
 from backends.native.groups import Product, Segment, Sum, group_loops
 from backends.native.layout import lay_out
@@ -107,6 +108,18 @@ def test_every_choice_equals_the_module() -> None:
         runner = NativeRunner(graph, parameters, 2, known=known)
         assert any(runner.choices[name] == text for name, text in known.items())
         assert distance(runner(image), reference) < 2e-5
+
+
+def test_lean_takes_one_image_at_a_time_and_no_more_than_the_weights() -> None:
+    graph, parameters, image, reference = prepared(INCEPTION + HEADS["softmax"])
+    image = torch.cat([image, image[:1]])
+    request = Request(graph, parameters, (graph, parameters), (image,), torch.float32)
+    made = build_runner("native_lean", request)(image)
+    assert isinstance(made, torch.Tensor)
+    assert distance(made[:2], reference) < 2e-5
+    assert torch.equal(made[2], made[0])
+    lean = NativeRunner(graph, parameters, 1, growth=1.0)
+    assert set(lean.choices.values()) == {"float32"}  # no Winograd filters
 
 
 def test_bfloat16_rounds_products_only() -> None:
