@@ -128,7 +128,7 @@ def _difference(op: Op, operands: tuple[Node, ...]) -> str:
     channels = {s.channels for s in shapes}
     grids = {s.grid for s in shapes}
     if isinstance(op, Concat):
-        same = "the channels agree, " if len(channels) == 1 else ""
+        same = "the channels agree, " if len(channels) == 1 and None not in channels else ""
         return f"{same}a concat needs equal grids; channels may differ"
     parts = []
     if len(channels) > 1:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from compiler.expr import Expr, ExprError, Unknown, Value, evaluate
 from compiler.spec import (
     BlockLayer,
     BlockSpec,
@@ -14,39 +15,67 @@ from compiler.spec import (
     SplitLayer,
 )
 
+MAX_LEVELS = 100
+"""Levels of blocks, branches and residuals in one another; the shipped networks have 7."""
+
+LookUp = Callable[[str], Value]
+
 
 class Expansion:
-    """Counts operations from below: a `repeat` that is a formula counts as one copy."""
+    """Counts operations and scopes from below; a `repeat` that is not known counts as one copy.
 
-    def __init__(self, blocks: Mapping[str, BlockSpec]) -> None:
+    Args:
+        blocks: the definitions, by name.
+        repeats: False counts every `repeat` as one copy.
+    """
+
+    def __init__(self, blocks: Mapping[str, BlockSpec], *, repeats: bool = True) -> None:
         self.blocks = blocks
+        self.repeats = repeats
         self.known: dict[str, int] = {}
+        self.depth = 0
 
-    def of_layer(self, layer: Layer) -> int:
-        """Return the least number of operations in one copy of a layer."""
+    def of_layer(self, layer: Layer, lookup: LookUp | None = None) -> int:
+        """Return the least number of operations and scopes in one copy of a layer.
+
+        `lookup` gives the parameters where the layer stands.
+        """
         if isinstance(layer, BlockLayer):
-            return self._of_block(layer.block)
+            return 1 + self._of_block(layer.block)
         if isinstance(layer, LayersLayer):
-            return self._of_chain(layer.layers)
+            return 1 + self._of_chain(layer.layers, lookup)
         if isinstance(layer, (BranchesLayer, SplitLayer)):
             chains = layer.branches if isinstance(layer, BranchesLayer) else layer.split
-            return 1 + sum(self._of_chain(c) for c in chains.values())
+            return 1 + sum(self._of_chain(c, lookup) for c in chains.values())
         if isinstance(layer, ResidualLayer):
             part = layer.residual
-            return 1 + self._of_chain(part.body or []) + self._of_chain(part.shortcut or [])
+            body = self._of_chain(part.body or [], lookup)
+            return 1 + body + self._of_chain(part.shortcut or [], lookup)
         return 1
 
-    def _of_chain(self, layers: Iterable[Layer]) -> int:
-        total = 0
-        for layer in layers:
-            repeat = layer.common.repeat
-            copies = repeat if isinstance(repeat, int) and repeat > 0 else 1
-            total += copies * self.of_layer(layer)
-        return total
+    def _of_chain(self, layers: Iterable[Layer], lookup: LookUp | None) -> int:
+        return sum(self._copies(layer, lookup) * self.of_layer(layer, lookup) for layer in layers)
+
+    def _copies(self, layer: Layer, lookup: LookUp | None) -> int:
+        return _copies(layer, lookup) if self.repeats else 1
 
     def _of_block(self, name: str) -> int:
         if name not in self.known:
             self.known[name] = 1  # a block inside itself is reported elsewhere
             block = self.blocks.get(name)
-            self.known[name] = self._of_chain(block.body) if block else 1
+            self.depth += 1
+            is_deep = self.depth > MAX_LEVELS  # reported elsewhere too
+            self.known[name] = self._of_chain(block.body, None) if block and not is_deep else 1
+            self.depth -= 1
         return self.known[name]
+
+
+def _copies(layer: Layer, lookup: LookUp | None) -> int:
+    repeat = layer.common.repeat
+    if isinstance(repeat, Expr) and lookup is not None:
+        try:
+            value = evaluate(repeat, lookup)
+        except (ExprError, Unknown):
+            return 1
+        return value if isinstance(value, int) and value > 0 else 1
+    return repeat if isinstance(repeat, int) and repeat > 0 else 1

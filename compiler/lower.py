@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from compiler.builder import MAX_NODES
-from compiler.errors import Diagnostic, Report
+from compiler.errors import CompileError, Diagnostic, Report
+from compiler.expansion import MAX_LEVELS
 from compiler.loader import Spec
 from compiler.lower_blocks import lower_block
 from compiler.lower_joins import is_transparent, lower_branches, lower_residual, lower_sequence
@@ -92,7 +93,7 @@ def _repeat(
     first = next(iter(inputs.values())) if isinstance(inputs, dict) else inputs[0]
     if count is None:
         count = 1
-    size = len(lowering.builder.nodes) + count * lowering.sizes.of_layer(layer)
+    size = len(lowering.builder.nodes) + count * lowering.sizes.of_layer(layer, values.lookup)
     if size > MAX_NODES:
         lowering.report_layer(
             layer,
@@ -101,7 +102,7 @@ def _repeat(
             "lower the `repeat`, here or inside",
             "repeat",
         )
-        count = 1
+        raise CompileError(lowering.report.diagnostics)
     lowering.builder.open(path, "repeat", tuple(flat(inputs)), lowering.info(layer))
     tensor = first
     for index in range(count):
@@ -142,7 +143,11 @@ def _plain(
     values: Values,
 ) -> str:
     tensors = tuple(flat(inputs))
-    if isinstance(layer, BlockLayer):
+    if len(lowering.builder.stack) > MAX_LEVELS:
+        message = f"layers stand in one another more than {MAX_LEVELS} deep"
+        lowering.report_layer(layer, "too-deep", message, "write some of them side by side")
+        tensor = lowering.builder.add_unknown(path, tensors[:1], lowering.info(layer))
+    elif isinstance(layer, BlockLayer):
         tensor = lower_block(lowering, layer, path, scope, inputs, values)
     elif isinstance(layer, BranchesLayer):
         tensor = lower_branches(lowering, layer, path, scope, tensors[0], is_transparent(layer))[0]

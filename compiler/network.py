@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from compiler.arguments import parameter_default
-from compiler.errors import Diagnostic, Report, UsageError
+from compiler.builder import MAX_NODES
+from compiler.errors import CompileError, Diagnostic, Report, UsageError
+from compiler.expansion import Expansion
 from compiler.expr import Value
 from compiler.fields import describe
 from compiler.graph import Claim, Definition, Graph, Info, Output, Parameter
@@ -18,7 +20,7 @@ from compiler.lowering import Argument, Lowering, cite, drawing
 from compiler.ops import Input
 from compiler.read import validate
 from compiler.references import tensor
-from compiler.scope import Frame, Scope
+from compiler.scope import Frame, Named, Scope
 from compiler.shapes import Dim, Shape, SymbolicDim
 from compiler.smallest import smallest_input
 from compiler.source import Mapping as YamlMapping
@@ -70,6 +72,7 @@ def _lower(
 ) -> Graph:
     lowering = new_lowering(spec, report, layer_defaults(network, report))
     builder = lowering.builder
+    _refuse_too_large(network, lowering)
     info = Info(network.span(), title=network.title, cite=cite(network.cite), doc=network.doc)
     info = replace(info, errata=lowering.errata(network, network.errata))
     builder.open("", "network", tuple(shapes), info)
@@ -80,6 +83,9 @@ def _lower(
     )
     frame.sizes_hold = is_as_declared
     scope = Scope("", frame)
+    for name in shapes:  # a layer of the same name would take the input's place in the graph
+        span = network.span("input", name)
+        scope.names[name] = Named(name, span, is_automatic=False, tensor=name)
     end = lowering.chain(network.layers, scope, next(iter(shapes)))[-1]
     outputs = _outputs(network, lowering, scope, end)
     builder.close(outputs[0].node if outputs else end)
@@ -95,11 +101,30 @@ def _lower(
         definitions={b.name: definition(b, lowering) for b in spec.blocks.values()},
         info=info,
         drawing=drawing(network.drawing),
-        claims=tuple(Claim(c.of, c.source, c.value, c.text, c.erratum) for c in network.claims),
+        claims=tuple(
+            Claim(c.of, c.source, c.value, c.text, c.erratum)
+            for c in network.claims
+            if is_as_declared or c.value is None  # a number holds for the sizes it was said of
+        ),
     )
     if not report.errors:
         _warn_unused(graph, spec, lowering, frame, network, report)
     return graph
+
+
+def _refuse_too_large(network: NetworkSpec, lowering: Lowering) -> None:
+    """Refuse what blocks in blocks multiply beyond measure, before any of it is made.
+
+    What a `repeat` multiplies is refused where it stands.
+    """
+    sizes = Expansion(lowering.spec.blocks, repeats=False)
+    for layer in network.layers:
+        size = sizes.of_layer(layer)
+        if size > MAX_NODES:
+            message = f"this layer makes {size:,} operations or more, {MAX_NODES:,} at most"
+            help = "blocks of blocks multiply: write fewer levels of them"
+            found = Diagnostic("too-large", message, layer.span(), help=help)
+            raise CompileError([*lowering.report.diagnostics, found])
 
 
 def _parameter(name: str, spec: ParamSpec, value: Value) -> Parameter:

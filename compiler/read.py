@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from compiler.errors import Diagnostic, Report, Span
 from compiler.fields import describe, describe_text, read_name, read_param_name
+from compiler.foreign import EXPLAINED, SYNONYMS
 from compiler.ops import ACTIVATIONS
 from compiler.source import Mapping, Node, Scalar, Sequence, node_at, plain, span_at
 from compiler.spec import (
@@ -45,7 +46,11 @@ def validate(
 ) -> M | None:
     """Return a model, or None after reporting each fault of `values` at its place in `node`."""
     empty = _empty(node, values)
+    rest = _rest_of_call(node)
+    values = {key: value for key, value in values.items() if key not in rest}
     for key in empty:
+        if key in rest:
+            continue
         report.add(_is_empty(key, what, span_at(node, (key,))))
     values = {key: value for key, value in values.items() if key not in empty}
     try:
@@ -71,6 +76,24 @@ def _empty(node: Node, values: dict[str, Any]) -> list[str]:
     entries = node.entries if isinstance(node, Mapping) else {}
     found = [(k, entries[k].node) for k, v in values.items() if v is None and k in entries]
     return [k for k, n in found if isinstance(n, Scalar) and n.value is None]
+
+
+def _is_open_call(node: Scalar) -> bool:
+    return not node.quoted and node.text.count("(") > node.text.count(")")
+
+
+def _rest_of_call(node: Node) -> list[str]:
+    """Return the keys that are what a comma cut off an expression: `{filters: max(8, k)}`."""
+    found: list[str] = []
+    is_open = False
+    for key, entry in node.entries.items() if isinstance(node, Mapping) else ():
+        value = entry.node
+        if is_open and isinstance(value, Scalar) and value.value is None:
+            found.append(key)
+            is_open = ")" not in key
+        else:
+            is_open = isinstance(value, Scalar) and _is_open_call(value)
+    return found
 
 
 def _is_empty(key: str, what: str, span: Span) -> Diagnostic:
@@ -104,17 +127,25 @@ def _as_fields(
 
 def _unknown_field(model: type[Located], what: str, key: str, span: Span) -> Diagnostic:
     known = _keys(model)
-    guess = model.spelled.get(key) or nearest(key, known)
+    guess = model.spelled.get(key) or _nearest(key, known)
     hint = f" (did you mean `{guess}`?)" if guess else ""
     help = f"{what} takes {listing(known)}"
+    if issubclass(model, Layer) and key in EXPLAINED:
+        help = f"{EXPLAINED[key]}; {help}"
     return Diagnostic("unknown-field", f"{what} has no key `{key}`{hint}", span, help=help)
+
+
+def _nearest(key: str, known: list[str]) -> str | None:
+    """Return the key that a word of another tool, or a misspelt one, stands for."""
+    synonym = SYNONYMS.get(key)
+    return synonym if synonym in known else nearest(key, known)
 
 
 def _meant(model: type[Located], faults: list[Any]) -> set[tuple[Any, ...]]:
     """Return the missing fields that a misspelt key stands for: one mistake, one error."""
     known = _keys(model)
     extra = [f["loc"] for f in faults if f["type"] == "extra_forbidden"]
-    near = [(loc, nearest(str(loc[-1]), known)) for loc in extra]
+    near = [(loc, _nearest(str(loc[-1]), known)) for loc in extra]
     fields = {key: field for field, key in model.spelled.items()}
     return {(*loc[:-1], fields.get(n, n)) for loc, n in near if n is not None}
 
@@ -141,6 +172,8 @@ def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any
         return _is_empty(key, what, span)
     if "start" in context and isinstance(at, Scalar):
         span = at.inside(context["start"], context["end"])
+    if isinstance(at, Scalar) and _is_open_call(at) and _rest_of_call(node):
+        context = {**context, "help": "a comma ends a value inside `{...}`: put it in quotes"}
     code = kind if kind.startswith("bad-") else "bad-value"
     message = fault["msg"] if kind.startswith("bad-") else _expected(kind, context, found)
     help = str(context.get("help", ""))

@@ -42,9 +42,15 @@ class Values:
         """Return a field's name with its layer's, for a message."""
         return self.what if self.what == f"`{field}`" else f"`{field}` of {self.what}"
 
+    def where(self, field: str) -> Located:
+        """Return what says a field: the layer, or the network's defaults."""
+        if self.defaults is not None and not self.layer.says(field) and self.defaults.says(field):
+            return self.defaults
+        return self.layer
+
     def raw(self, field: str) -> Any:
         """Return a field as written: the layer's own, else the network's default, else the op's."""
-        if self.defaults is not None and not self.layer.says(field) and self.defaults.says(field):
+        if self.where(field) is self.defaults:
             return getattr(self.defaults, field)
         if field in COMMON and isinstance(self.layer, Layer):
             return getattr(self.layer.common, field)
@@ -80,7 +86,7 @@ class Values:
                 Diagnostic(
                     code,
                     f"{whose or self.whose(field)}: {error}",
-                    self.layer.inside(steps or (field,), error.start, error.end),
+                    self.where(field).inside(steps or (field,), error.start, error.end),
                     help=error.help,
                 )
             )
@@ -117,7 +123,7 @@ class Values:
             Diagnostic(
                 "bad-value",
                 f"{self.whose(field)} = {written}{show_value(value)} {why}",
-                self.layer.span(field),
+                self.where(field).span(field),
                 help=help,
             )
         )
@@ -185,7 +191,9 @@ class Values:
             guess = did_you_mean(raw.text, ("same", "valid", "V"))
             message = f"{self.whose(field)}: there is no padding `{raw.text}`{guess}"
             help = "write `same`, `V` (valid), or numbers"
-            self.report.add(Diagnostic("bad-value", message, self.layer.span(field), help=help))
+            self.report.add(
+                Diagnostic("bad-value", message, self.where(field).span(field), help=help)
+            )
             return True
         return False
 
@@ -213,7 +221,7 @@ class Values:
                     "bad-value",
                     f"{self.whose(field)}: there is no {field} `{value}`"
                     + did_you_mean(str(value), known),
-                    self.layer.span(field),
+                    self.where(field).span(field),
                     help=f"one of {listing(known)}",
                 )
             )
