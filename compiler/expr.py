@@ -182,10 +182,26 @@ class _Parser:
             close = self.expect(")")
             return Term(inner.kind, inner.text, inner.args, token.start, close.end)
         if token.kind == "number":
+            self.check_number(token)
             return Term("number", token.text, (), token.start, token.end)
         if token.kind == "name" and token.text not in ("and", "or"):
             return self.call(token, depth) if self.peek().text == "(" else _name(token)
         raise self.fail(token, "a number, a name or `(`")
+
+    def check_number(self, token: _Token) -> None:
+        """Refuse a number that is part of something else: `1_000`, or the date 2016-02-23."""
+        rest = re.match(r"_[0-9_]*", self.text[token.end :])
+        if rest is not None:
+            plain = (token.text + rest[0]).replace("_", "")
+            raise ExprError(
+                f"`{token.text}{rest[0]}` is no number", token.start, token.end + rest.end(),
+                help=f"write {plain}",
+            )  # fmt: skip
+        if re.match(r"0[0-9]", token.text) and len(self.tokens) > 1:
+            raise ExprError(
+                f"`{token.text}` begins with a zero", token.start, token.end,
+                help=f"write {token.text.lstrip('0') or 0}; text, as a date, needs quotes",
+            )  # fmt: skip
 
     def call(self, name: _Token, depth: int) -> Term:
         if name.text not in FUNCTIONS:

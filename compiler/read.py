@@ -14,7 +14,7 @@ from compiler.errors import Diagnostic, Report, Span
 from compiler.fields import describe, describe_text, read_name, read_param_name
 from compiler.foreign import EXPLAINED, SYNONYMS
 from compiler.ops import ACTIVATIONS
-from compiler.source import Mapping, Node, Scalar, Sequence, node_at, plain, span_at
+from compiler.source import Entry, Mapping, Node, Scalar, Sequence, node_at, plain, span_at
 from compiler.spec import (
     COMMON,
     LAYERS,
@@ -331,11 +331,31 @@ def _unknown_op(word: str, span: Span, others: Iterable[str] = ()) -> Diagnostic
             span,
             help=f"put `{found[0]}` first",
         )
+    owners = [op for op, model in LAYERS.items() if word in _keys(model)]
+    if word not in _keys(WordLayer) and owners:
+        return Diagnostic(
+            "unknown-op",
+            f"a layer opens with its op, and `{word}` is a key of {listing(owners)}",
+            span,
+            help="write the op first: `{conv: 3x3, filters: 64}`",
+        )
     return Diagnostic(
         "unknown-op",
         f"there is no op `{describe_text(word)}`{did_you_mean(word, LAYERS)}",
         span,
         help=f"the ops are {listing(LAYERS)}; a block is used as `{{block: NAME}}`",
+    )
+
+
+def _op_as_value(word: str, entry: Entry) -> Diagnostic:
+    """Return what to say of `{op: conv, ...}`, as many other tools spell a layer."""
+    text = entry.node.text if isinstance(entry.node, Scalar) else ""
+    op = text if text in LAYERS else nearest(text, LAYERS) if text else None
+    return Diagnostic(
+        "unknown-op",
+        f"the op is the first key itself, not the value of `{word}`",
+        entry.key_span,
+        help=f"write `{{{op}: ...}}`" if op else "write it so: `{conv: 3x3, filters: 64}`",
     )
 
 
@@ -346,15 +366,8 @@ def _find_op(node: Mapping, report: Report) -> str | None:
         )
         return None
     word, entry = next(iter(node.entries.items()))
-    if word == "op" and isinstance(entry.node, Scalar):
-        report.add(
-            Diagnostic(
-                "unknown-op",
-                f"the op is the first key itself, not the value of `op`: `{entry.node.text}`",
-                entry.key_span,
-                help=f"write `{{{entry.node.text or 'conv'}: ...}}`",
-            )
-        )
+    if word in ("op", "type"):
+        report.add(_op_as_value(word, entry))
         return None
     if word in LAYERS:
         return word

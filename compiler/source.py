@@ -347,12 +347,15 @@ class _Builder:
 
     def _mapping(self, top: _Open, span: Span) -> Mapping:
         own: dict[str, Entry] = {}
-        merged: list[Mapping] = []
+        merged: dict[str, Entry] = {}  # the first base that has a key wins
+        before: list[str] | None = None
         for key, node in zip(top.keys, top.items, strict=True):
             if key.value is None:
                 continue
             if key.text == "<<" and not key.quoted:
-                merged.extend(self._merged(node))
+                before = list(own) if before is None else before
+                for base in self._merged(node):
+                    merged = {**base.entries, **merged}
                 continue
             if key.text in own:
                 self._fault(
@@ -365,10 +368,9 @@ class _Builder:
                 )
                 continue
             own[key.text] = Entry(key.span, node)
-        for base in merged:
-            for name, entry in base.entries.items():
-                own.setdefault(name, entry)
-        return Mapping(own, span)
+        # What is merged stands where `<<` stands: a layer's op comes first, as in its base.
+        order = dict.fromkeys([*(before or ()), *merged, *own])
+        return Mapping({name: own.get(name) or merged[name] for name in order}, span)
 
     def _merged(self, node: Node) -> list[Mapping]:
         items = node.items if isinstance(node, Sequence) else (node,)

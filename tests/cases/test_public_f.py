@@ -66,7 +66,7 @@ def test_f02_a_layer_may_read_a_later_one(draft: Draft) -> None:
         ("{ReLU: true}", "did you mean `relu`?"),
         ("{block: nosuch}", "there is no block `nosuch`"),
         ("{op: conv}", "the op is the first key itself"),
-        ("{filters: 32}", "there is no op `filters`"),
+        ("{filters: 32}", "`filters` is a key of `conv`"),
     ],
 )
 def test_f03_unknown_ops(draft: Draft, layer: str, words: str) -> None:
