@@ -31,6 +31,22 @@ def _table(table: Mapping[str, Any]) -> Iterator[str]:
     for name, why in table["refused"].items():
         yield f"  {name}: {why}"[:_WIDTH]
     yield from _limits(table)
+    yield from _profile(table["profile"])
+
+
+def _profile(shares: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if not shares:
+        return
+    total = sum(share["milliseconds"] for share in shares)
+    yield f"  native, {total:.1f} ms in all steps"
+    for share in shares:
+        if share["milliseconds"] < total / 200:
+            continue
+        rate = share["gmacs"] / share["milliseconds"] * 2e3
+        yield (
+            f"  {share['what']:32}{share['steps']:5} steps{share['milliseconds']:8.2f} ms"
+            f"{share['gmacs']:8.3f} GMAC{rate:7.0f} GFLOP/s"
+        )
 
 
 def _row(row: Mapping[str, Any], batch: int, base: float, slowest: float) -> str:

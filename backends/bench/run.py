@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import date
+from importlib import metadata
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from backends.bench.ceiling import floor_of, measure_ceiling
+from backends.bench.profile import Share, profile_native
 from backends.bench.subjects import Case, Subject, load_peer, netdraft_subjects, peer_subjects
 from backends.bench.training import training_subjects
 from backends.engine.flat_module import build_flat_module
@@ -38,6 +42,8 @@ class Plan:
     training: int = 0
     """Batch of the training step; 0: none."""
     training_compile: bool = False
+    profile: bool = False
+    """The native engine's steps too, in inference."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ class Table:
     rows: list[Row]
     refused: dict[str, str]
     limits: dict[str, float] = field(default_factory=dict)
+    profile: list[Share] = field(default_factory=list)
 
     def best(self, side: str, quantity: str = "median_ms") -> Row | None:
         """Return the fastest row of a side."""
@@ -123,8 +130,17 @@ def run_plan(graph: Graph, plan: Plan, say: Callable[[str], None]) -> dict[str, 
         "device": device_name(plan.device),
         "torch": torch.__version__,
         "python": platform.python_version(),
+        "versions": dict(_versions()),
+        "date": date.today().isoformat(),
         "tables": [asdict(table) for table in tables],
     }
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    """Yield the packages that were compared, where they are installed, with their versions."""
+    for package in ("torch", "timm", "facenet-pytorch", "onnxruntime", "openvino", "tensorrt"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            yield package, metadata.version(package)
 
 
 def _inference(case: Case, plan: Plan) -> Table:
@@ -140,6 +156,9 @@ def _inference(case: Case, plan: Plan) -> Table:
         "arithmetic_floor_ms": 1e3 * floor.arithmetic_seconds(batch, ceiling),
         "memory_floor_ms": 1e3 * floor.memory_seconds(batch, ceiling),
     }
+    if plan.profile:
+        own = case.optimized
+        table.profile = profile_native(own.graph, own.state, batch, case.dtype)
     return table
 
 

@@ -30,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--rounds", type=int, default=9, metavar="N", help="runs of each (default: %(default)s)")
     add("--training", type=int, default=0, metavar="N", help="a training step too, with batch N")
     add("--compile-training", action="store_true", help="with --training: torch.compile too")
+    add("--profile", action="store_true", help="where the native engine's time goes, too")
     add("--memory", action="store_true", help="peak memory too, in processes of their own")
     add("--device", default="cpu", help="cpu, cuda, cuda:1 (default: %(default)s)")
     add("-o", "--output", type=Path, metavar="DIR", help="write bench.json and bench.svg")
@@ -49,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
         args.device,
         args.training,
         args.compile_training,
+        args.profile,
     )
     graph = graph_from(args)
     result = run_plan(graph, plan, lambda text: print(text, file=sys.stderr))
