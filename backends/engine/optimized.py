@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from backends.engine.targets import TARGETS, Request, Result, Runner, build_runner
 from backends.engine.tune import ROUNDS, LockFile, Tuned, device_name, measure, medians
-from backends.native.engine import NativeRunner
 from backends.parameters import State, convert_state
 from backends.torch.module import build_module, graph_of
 from compiler.errors import BackendError
@@ -162,7 +161,7 @@ class InferenceModule(nn.Module):
         runs = {name: (lambda r=run: r(*request.inputs)) for name, run in runners.items()}
         found = medians(measure(runs, rounds, str(self.device)))
         native = runners.get("native")
-        choices = native.choices if isinstance(native, NativeRunner) else {}
+        choices = getattr(native, "choices", {})
         tuned = Tuned(min(found, key=found.__getitem__), found, choices, refused)
         self.lock.write(self._key(inputs), tuned)
         self._runners[tuple(x.shape for x in inputs)] = runners[tuned.target]

@@ -209,42 +209,61 @@ def _rounds(tasks: int, threads: int) -> float:
     return -(-tasks // threads) * threads / tasks
 
 
+class SlicedRunner:
+    """Runs a batch slice by slice through the buffers of one slice, which stay in the caches."""
+
+    def __init__(self, runner: NativeRunner, size: int) -> None:
+        self.runner = runner
+        self.size = size
+
+    @property
+    def choices(self) -> Choices:
+        """The method that was chosen for every product."""
+        return self.runner.choices
+
+    def __call__(self, *inputs: Tensor) -> Result:
+        """Return the output for inputs (N, C, H, W), or a tuple; N is a multiple of the size."""
+        slices = zip(*(torch.split(x, self.size) for x in inputs), strict=True)
+        made = [self.runner(*images) for images in slices]
+        if isinstance(made[0], tuple):
+            return tuple(torch.cat(parts) for parts in zip(*made, strict=True))
+        return torch.cat([part for part in made if isinstance(part, Tensor)])
+
+
 def run_native(request: Request) -> Runner:
     """Run the project's own kernels: float32, or bfloat16 products on float32 activations.
 
     Raises:
         BackendError: not on this device or in this dtype, no compiler, or no loop for an op.
     """
-    batch = len(request.inputs[0])
-    return _runner(request, "native", batch, request.known, math.inf)
+    return _runner(request, "native", request.known, math.inf)
 
 
 def run_native_lean(request: Request) -> Runner:
     """As `run_native`, in little memory: image by image, and weights packed once.
 
-    All images pass through the buffers of one; Winograd's filters, which take up to seven times
-    the memory of the weights, are not used.
+    Winograd's filters, which take up to seven times the memory of the weights, are not used.
 
     Raises:
         BackendError: as `run_native`.
     """
-    runner = _runner(request, "native_lean", 1, {}, 1.0)
-
-    def run(*inputs: Tensor) -> Result:
-        made = [
-            runner(*images) for images in zip(*(torch.split(x, 1) for x in inputs), strict=True)
-        ]
-        if isinstance(made[0], tuple):
-            return tuple(torch.cat(parts) for parts in zip(*made, strict=True))
-        return torch.cat([part for part in made if isinstance(part, Tensor)])
-
-    return run
+    return _runner(request, "native_lean", {}, 1.0)
 
 
-def _runner(
-    request: Request, target: str, batch: int, known: Mapping[str, str], growth: float
-) -> NativeRunner:
+def _runner(request: Request, target: str, known: Mapping[str, str], growth: float) -> Runner:
     need_cpu(request, target)
     if request.dtype not in (torch.float32, torch.bfloat16):
         raise BackendError(f"the native engine computes float32 or bfloat16, not {request.dtype}")
-    return NativeRunner(request.graph, request.state, batch, request.dtype, known, growth)
+    batch = len(request.inputs[0])
+    size = 1 if target == "native_lean" else slice_size(batch, torch.get_num_threads())
+    runner = NativeRunner(request.graph, request.state, size, request.dtype, known, growth)
+    return runner if size == batch else SlicedRunner(runner, size)
+
+
+def slice_size(batch: int, threads: int) -> int:
+    """Return how many images to compute at a time: few, for the caches, but work for all threads.
+
+    One image's small maps keep about four threads busy; the size divides the batch.
+    """
+    most = max(1, threads // 4)
+    return max(size for size in range(1, min(most, batch) + 1) if batch % size == 0)

@@ -10,7 +10,7 @@ import torch
 
 from backends.engine.flat_module import build_flat_module
 from backends.engine.targets import Request, build_runner
-from backends.native.engine import NativeRunner, task_size
+from backends.native.engine import NativeRunner, slice_size, task_size
 from backends.native.groups import Product, Segment, Sum, group_loops
 from backends.native.layout import lay_out
 from backends.native.library import KINDS
@@ -168,6 +168,13 @@ def test_a_panel_holds_vectors_of_several_segments() -> None:
         [("a", 0, 16), ("a", 16, 32), ("b", 32, 48)],
         [("b", 48, 64), ("c", 64, 80), ("c", 80, 84)],
     ]
+
+
+@pytest.mark.parametrize(
+    ("batch", "threads", "size"), [(1, 2, 1), (8, 2, 1), (8, 16, 4), (6, 16, 3), (7, 16, 1)]
+)
+def test_a_batch_runs_in_slices(batch: int, threads: int, size: int) -> None:
+    assert slice_size(batch, threads) == size
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from backends.bench.page import main as performance_page
 from compiler.commands import COMMANDS
 from compiler.commands.help_page import help_page, main
 
@@ -13,6 +14,10 @@ from compiler.commands.help_page import help_page, main
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="argparse words options anew in 3.13")
 def test_the_page_of_commands_is_fresh() -> None:
     assert main(["--check"]) == 0, "docs/CLI.md is stale: run `make docs`"
+
+
+def test_the_page_of_performance_says_what_was_measured() -> None:
+    assert performance_page(["--check"]) == 0, "docs/PERFORMANCE.md is stale: run `make docs`"
 
 
 def test_every_command_has_a_section() -> None:
