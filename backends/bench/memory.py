@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from compiler.errors import BackendError
+
 MEGABYTE = 1 << 20
 
 
@@ -27,12 +29,13 @@ def measure_memory(
     """Run one subject in a new process and return what it took.
 
     Raises:
-        RuntimeError: the process failed; the text ends with what it said.
+        BackendError: the process failed; the text is the last line of what it said.
     """
     command = [sys.executable, "-m", "backends.bench.process", spec, side, subject, dtype]
     done = subprocess.run([*command, str(batch), *settings], capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"memory of {side} {subject}: {done.stderr.strip()[-400:]}")
+        last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
+        raise BackendError(f"memory of {side} {subject}: {last}")
     return Memory(**json.loads(done.stdout.strip().splitlines()[-1]))
 
 

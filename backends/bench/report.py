@@ -44,19 +44,24 @@ def _profile(shares: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             continue
         rate = share["gmacs"] / share["milliseconds"] * 2e3
         yield (
-            f"  {share['what']:32}{share['steps']:5} steps{share['milliseconds']:8.2f} ms"
-            f"{share['gmacs']:8.3f} GMAC{rate:7.0f} GFLOP/s"
+            f"  {share['what']:30}{share['steps']:4} steps{share['milliseconds']:8.2f} ms"
+            f"{share['gmacs']:7.2f} GMAC{rate:6.0f} GFLOP/s"
         )
 
 
 def _row(row: Mapping[str, Any], batch: int, base: float, slowest: float) -> str:
     median = row["median_ms"]
     name = f"{'>' if row['side'] == 'netdraft' else ' '} {row['side']} {row['subject']}"
-    ratio = f"{median / base:7.2f}" if base else " " * 7
+    ratio = f"{_short(median / base, 2):>7}" if base else " " * 7
     error = "" if row["error"] is None else f"{row['error']:.0e}"
     bar = "#" * round(12 * median / slowest)
-    times = f"{median:9.1f}{row['best_ms']:9.1f}{1e3 * batch / median:8.1f}"
-    return f"{name:24}{times}{ratio}  {error:8}{bar}".rstrip()
+    times = f"{_short(median):>9}{_short(row['best_ms']):>9}{_short(1e3 * batch / median):>8}"
+    return f"{name[:23]:24}{times}{ratio}  {error:8}{bar}".rstrip()
+
+
+def _short(number: float, digits: int = 1) -> str:
+    """Return a number in at most seven characters."""
+    return f"{number:.{digits}f}" if 0.05 <= number < 1e4 else f"{number:.1e}"
 
 
 def _limits(table: Mapping[str, Any]) -> Iterator[str]:

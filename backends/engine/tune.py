@@ -82,9 +82,11 @@ class LockFile:
         self.path = path
 
     def read(self, key: str) -> Tuned | None:
-        """Return an entry, None if there is none."""
-        entry = self._entries().get(key)
-        return Tuned(**entry) if entry else None
+        """Return an entry, None if there is none that can be read."""
+        try:
+            return Tuned(**self._entries()[key])
+        except (KeyError, TypeError):
+            return None
 
     def write(self, key: str, tuned: Tuned) -> None:
         """Add or replace an entry; the file is replaced whole."""
@@ -100,4 +102,6 @@ class LockFile:
             data = json.loads(self.path.read_text())
         except (OSError, ValueError):
             return {}
-        return dict(data["entries"]) if data.get("version") == LOCK_VERSION else {}
+        is_ours = isinstance(data, dict) and data.get("version") == LOCK_VERSION
+        entries = data.get("entries") if is_ours else None
+        return entries if isinstance(entries, dict) else {}

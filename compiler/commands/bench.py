@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from compiler.commands.options import add_format, add_spec, graph_from
+from compiler.commands.options import add_format, add_spec, device_of, graph_from
 from compiler.errors import UsageError
 from compiler.files import write_file
 
@@ -41,13 +41,14 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print; 0."""
     from backends.bench.report import as_svg, as_text
     from backends.bench.run import Plan, run_plan
+    from backends.engine.targets import TARGETS
 
     plan = Plan(
         _numbers("--batch", args.batch),
         _names("--dtype", args.dtype, DTYPES),
-        tuple(filter(None, args.targets.split(","))),
+        _names("--targets", args.targets, tuple(TARGETS)) if args.targets else (),
         max(1, args.rounds),
-        args.device,
+        device_of(args.device),
         args.training,
         args.compile_training,
         args.profile,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compiler.commands.options import add_format, add_spec, graph_from
+from compiler.commands.options import add_format, add_spec, device_of, graph_from
 from compiler.commands.summary import as_json as summary_json
 from compiler.commands.summary import as_text as summary_text
 from compiler.errors import BackendError, UsageError
@@ -116,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
     folder = args.output or Path("build") / graph.name
     _check_folder(folder)
     built = _build(graph, optimized, args, folder, say)
-    device = _device(args.device)
+    device = device_of(args.device)
     forward = _forward(built, device, args.image)
     for target in targets:
         MAKERS[target](built)
@@ -205,19 +205,6 @@ def _load_converted(module: nn.Module, state: dict[str, Tensor]) -> None:
     missing = [n for n in result.missing_keys if not n.endswith(".num_batches_tracked")]
     assert not missing, missing
     assert not result.unexpected_keys, result.unexpected_keys
-
-
-def _device(name: str) -> str:
-    import torch
-
-    has_gpu = torch.cuda.is_available()
-    if name == "auto":
-        return "cuda" if has_gpu else "cpu"
-    if name.split(":")[0] not in ("cpu", "cuda"):
-        raise UsageError(f"unknown device: {name} (must be one of auto, cpu, cuda)")
-    if name.startswith("cuda") and not has_gpu:
-        raise UsageError("--device cuda: this torch sees no GPU; say --device auto or cpu")
-    return name
 
 
 def _forward(built: Built, device: str, image: Path | None) -> dict[str, Any]:

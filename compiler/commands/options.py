@@ -85,3 +85,22 @@ def graph_from(args: argparse.Namespace) -> Graph:
 
         print_diagnostics(report.diagnostics, spec.texts)
     return graph
+
+
+def device_of(name: str) -> str:
+    """Return the device of `--device`: `cpu`, `cuda` or `cuda:N`; `auto` is a GPU if there is one.
+
+    Raises:
+        UsageError: there is no such device here.
+    """
+    import torch
+
+    has_gpu = torch.cuda.is_available()
+    if name == "auto":
+        return "cuda" if has_gpu else "cpu"
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or not (index.isdigit() or name == kind):
+        raise UsageError(f"--device {name}: write auto, cpu, cuda or cuda:N")
+    if kind == "cuda" and not has_gpu:
+        raise UsageError(f"--device {name}: this torch sees no GPU; say --device auto or cpu")
+    return name

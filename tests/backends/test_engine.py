@@ -1,0 +1,291 @@
+"""The inference engine: every target computes the network, and tuning keeps the fastest."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from backends.engine import optimized as engine
+from backends.engine.flat_module import build_flat_module
+from backends.engine.optimized import Optimized, optimize
+from backends.engine.targets import TARGETS, Request, build_runner, matrix_precision
+from backends.engine.tune import LockFile, Tuned, medians
+from backends.torch.module import build_module
+from backends.unit_scale import randomize
+from compiler.errors import BackendError
+from compiler.graph import Graph
+from tests.passes.random_specs import graph_of
+
+SPEC = """
+network: small
+input: {image: [3, 19, 17]}
+defaults: {conv: {norm: batch_norm, activation: relu}}
+layers:
+  - {conv: 3x3, filters: 16, stride: 2, padding: V}
+  - branches:
+      pool: [{avg_pool: 3x3}, {conv: 1x1, filters: 16}]
+      one: [{conv: 1x1, filters: 8}]
+      two: [{conv: 1x1, filters: 8}, {conv: 1x7, filters: 8}, {conv: 7x1, filters: 16}]
+    join: concat
+  - residual:
+      body: [{conv: 1x1, filters: 40, norm: none, activation: none, bias: true}]
+      scale: 0.2
+      activation: relu
+  - {max_pool: 3x3, stride: 2}
+  - global_avg_pool
+  - {linear: 5}
+  - softmax
+"""
+BOUNDS = {torch.float32: 1e-5, torch.bfloat16: 3e-2}
+HERE = ("plain", "eager", "onnxruntime", "native", "native_lean")
+SLOW = ("compile", "compile_short")
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """One thread, and a lock file of its own."""
+    monkeypatch.setattr(engine, "_lock_path", lambda: tmp_path / "tune.json")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    return graph_of(SPEC)
+
+
+@pytest.fixture
+def module(graph: Graph) -> nn.Module:
+    module = build_module(graph)
+    randomize(module, 0, images(4))
+    return module.eval()
+
+
+def images(count: int) -> Tensor:
+    return torch.randn(count, 3, 19, 17, generator=torch.Generator().manual_seed(count))
+
+
+def distance(made: object, module: nn.Module, x: Tensor) -> float:
+    """Return the largest difference from float64, as a part of the largest logit."""
+    assert isinstance(made, Tensor)
+    own = optimize(module)
+    double = {name: value.double() for name, value in own.plain_state.items()}
+    with torch.no_grad():
+        reference = build_flat_module(own.plain, double)(x.double())
+    assert float(reference.std()) > 0.05
+    return float((made.double() - reference).abs().max() / reference.abs().max())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("target", HERE)
+def test_every_target_computes_the_network(
+    target: str, dtype: torch.dtype, module: nn.Module
+) -> None:
+    if target == "onnxruntime" and dtype != torch.float32:
+        pytest.skip("its CPU provider computes float32")
+    if target.startswith("native") and not any(map(shutil.which, ("g++", "clang++", "c++"))):
+        pytest.skip("there is no C++ compiler")
+    fast = optimize(module).for_inference(dtype=dtype, target=target)
+    for count in (1, 3):
+        made = fast(images(count))
+        assert distance(made, module, images(count)) < BOUNDS[dtype]
+        assert not made.requires_grad
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", SLOW)
+def test_compiled_targets_compute_the_network(target: str, module: nn.Module) -> None:
+    fast = optimize(module).for_inference(target=target)
+    assert distance(fast(images(2)), module, images(2)) < 1e-4
+
+
+def test_inputs_come_in_any_dtype_and_layout(module: nn.Module) -> None:
+    fast = optimize(module).for_inference(target="eager")
+    want = fast(images(2))
+    assert isinstance(want, Tensor)
+    turned = images(2).permute(0, 1, 3, 2).contiguous().permute(0, 1, 3, 2)
+    for x in (images(2).to(memory_format=torch.channels_last), turned, images(2).double()):
+        torch.testing.assert_close(fast(x), want)
+
+
+def request(module: nn.Module, dtype: torch.dtype = torch.float32) -> Request:
+    own = optimize(module)
+    return Request(own.graph, own.state, (own.plain, own.plain_state), (images(1),), dtype)
+
+
+@pytest.mark.parametrize(
+    ("target", "dtype", "why"),
+    [
+        ("cuda_graph", torch.float32, "needs an NVIDIA GPU, not cpu"),
+        ("tensorrt", torch.float32, "needs an NVIDIA GPU, not cpu"),
+        ("onnxruntime", torch.bfloat16, "computes float32, not torch.bfloat16"),
+        ("native", torch.float16, "computes float32 or bfloat16, not torch.float16"),
+        ("native_lean", torch.float16, "computes float32 or bfloat16, not torch.float16"),
+        ("compile_short", torch.bfloat16, "need float32 on a CPU"),
+    ],
+)
+def test_a_target_that_cannot_run_says_why(
+    target: str, dtype: torch.dtype, why: str, module: nn.Module
+) -> None:
+    with pytest.raises(BackendError, match=why):
+        build_runner(target, request(module, dtype))
+
+
+def test_a_runtime_that_is_not_installed_is_named(
+    module: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
+    with pytest.raises(BackendError, match="needs openvino, which is not installed"):
+        build_runner("openvino", request(module))
+
+
+def test_an_unknown_target_is_refused_with_the_known_ones(module: nn.Module) -> None:
+    with pytest.raises(BackendError, match=r"unknown target `fast` \(known: auto, plain, eager"):
+        optimize(module).for_inference(target="fast")
+
+
+class Clock:
+    """Stands for targets and for time: each target takes the milliseconds that it is given."""
+
+    def __init__(self, milliseconds: dict[str, float]) -> None:
+        self.milliseconds = milliseconds
+        self.built: list[str] = []
+        self.measured = 0
+
+    def build(self, target: str, request: Request) -> Callable[..., Tensor]:
+        if target not in self.milliseconds:
+            raise BackendError(f"there is no {target}")
+        self.built.append(target)
+        return lambda *inputs: torch.full((len(inputs[0]), 5), self.milliseconds[target])
+
+    def measure(self, runs: dict[str, object], rounds: int, device: str) -> dict[str, list[float]]:
+        self.measured += 1
+        return {name: [self.milliseconds[name]] * rounds for name in runs}
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock({"plain": 9.0, "eager": 7.0, "native": 3.0, "openvino": 4.0})
+    monkeypatch.setattr(engine, "build_runner", made.build)
+    monkeypatch.setattr(engine, "measure", made.measure)
+    return made
+
+
+def test_tuning_keeps_the_fastest_and_remembers_it(module: nn.Module, clock: Clock) -> None:
+    fast = optimize(module).for_inference()
+    assert float(fast(images(1))[0, 0]) == 3.0
+    assert set(clock.built) == set(clock.milliseconds)
+    clock.built.clear()
+    assert float(optimize(module).for_inference()(images(1))[0, 0]) == 3.0  # from the lock file
+    assert (clock.built, clock.measured) == (["native"], 1)
+
+
+def test_tuning_is_never_slower_than_the_plain_network(module: nn.Module, clock: Clock) -> None:
+    clock.milliseconds.update(eager=12.0, native=13.0, openvino=14.0)
+    tuned = optimize(module).for_inference().tune(images(1))
+    assert (tuned.target, tuned.milliseconds["plain"]) == ("plain", 9.0)
+    assert tuned.refused["compile"] == "there is no compile"
+
+
+def test_what_changes_the_answer_is_tuned_anew(module: nn.Module, clock: Clock) -> None:
+    own = optimize(module)
+    for count, fast in enumerate(
+        (
+            own.for_inference(),
+            own.for_inference(dtype=torch.bfloat16),
+            own.for_inference(dtype="tf32"),
+            optimize(
+                build_module(graph_of(SPEC.replace("linear: 5", "linear: 6")))
+            ).for_inference(),
+        ),
+        start=1,
+    ):
+        fast(images(1))
+        assert clock.measured == count
+    own.for_inference()(images(2))  # another batch
+    assert clock.measured == 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "null", '{"version": 99, "entries": {}}', '{"version": 1, "entries": [1]}'],
+)
+def test_a_damaged_lock_file_is_measured_over(
+    text: str, module: nn.Module, clock: Clock, tmp_path: Path
+) -> None:
+    (tmp_path / "tune.json").write_text(text)
+    optimize(module).for_inference()(images(1))
+    entries = json.loads((tmp_path / "tune.json").read_text())["entries"]
+    assert [entry["target"] for entry in entries.values()] == ["native"]
+
+
+def test_an_interrupted_write_leaves_the_lock_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = LockFile(tmp_path / "tune.json")
+    lock.write("a", Tuned("eager", {"eager": 1.0}))
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        lock.write("b", Tuned("plain", {"plain": 1.0}))
+    found = LockFile(tmp_path / "tune.json")
+    assert found.read("a") == Tuned("eager", {"eager": 1.0})
+    assert found.read("b") is None
+
+
+def test_an_entry_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    entries = {"a": {"target": "eager"}, "b": 3, "c": {"target": "eager", "other": 1}}
+    (tmp_path / "tune.json").write_text(json.dumps({"version": 1, "entries": entries}))
+    lock = LockFile(tmp_path / "tune.json")
+    assert [lock.read(key) for key in ("a", "b", "c", "d")] == [None] * 4
+
+
+def test_medians() -> None:
+    assert medians({"a": [5.0, 1.0, 3.0], "b": [2.0, 4.0]}) == {"a": 3.0, "b": 3.0}
+
+
+def test_matrix_precision_is_put_back(module: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = [flag.allow_tf32 for flag in flags]
+    monkeypatch.setattr(Request, "device", torch.device("cuda"))
+    for tf32 in (True, False):
+        with matrix_precision(replace(request(module), tf32=tf32)):
+            assert [flag.allow_tf32 for flag in flags] == [tf32, tf32]
+        assert [flag.allow_tf32 for flag in flags] == before
+    with contextlib.suppress(ZeroDivisionError), matrix_precision(request(module)):
+        raise ZeroDivisionError
+    assert [flag.allow_tf32 for flag in flags] == before
+
+
+def test_the_final_softmax_is_left_out(module: nn.Module) -> None:
+    made = optimize(module).for_inference(target="eager")(images(2))
+    assert isinstance(made, Tensor)
+    assert (made < 0).any()  # logits
+    torch.testing.assert_close(made, module(images(2)).detach(), atol=1e-4, rtol=1e-4)
+
+
+def test_a_graph_needs_parameters(graph: Graph) -> None:
+    with pytest.raises(ValueError, match="is a graph without parameters: pass `state` too"):
+        optimize(graph)
+
+
+def test_for_training_has_the_same_parameters(module: nn.Module) -> None:
+    own: Optimized = optimize(module)
+    trained = own.for_training()
+    assert trained.training
+    assert list(trained.state_dict()) == list(module.state_dict())
+    first = next(p for p in trained.parameters() if p.dim() == 4)
+    assert first.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_targets_are_known_by_name() -> None:
+    assert set(HERE) | set(SLOW) <= set(TARGETS)
