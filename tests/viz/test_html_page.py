@@ -235,6 +235,57 @@ def test_broken_spec_is_drawn_with_its_fault(show: Show) -> None:
     assert box(page, "Stem").get_attribute("class").count("failed") == 1
 
 
+def test_both_sizes_are_told_where_they_do_not_fit(show: Show) -> None:
+    """Clear of the lines, the red one at the operand that is to blame."""
+    page = show(page_of("printed/inception_v4"))
+    page.evaluate("netdraft.setAll(true)")
+    words = page.locator("#boxes .arrow text.flow")
+    assert sorted(words.all_text_contents()) == ["35x35x192", "69x69x192"]
+    struck = page.evaluate(
+        """() => {
+          const texts = [...document.querySelectorAll('#boxes .arrow text.flow')];
+          const lines = [...document.querySelectorAll('#boxes .arrow path')];
+          const hits = (line, { x, y, width, height }) => {
+            for (let t = 0; t <= 1000; t += 1) {
+              const p = line.getPointAtLength((t / 1000) * line.getTotalLength());
+              if (p.x > x && p.x < x + width && p.y > y + 2 && p.y < y + height - 3) return true;
+            }
+            return false;
+          };
+          return texts.filter((t) => lines.some((l) => hits(l, t.getBBox()))).length;
+        }"""
+    )
+    assert struck == 0
+
+
+def test_short_branches_stand_in_the_middle_of_figure_7(show: Show) -> None:
+    """Its y are 227 (k), 190 (pool, n and l) and 154 (m)."""
+    page = show(page_of(V4))
+    page.evaluate("netdraft.setAll(true)")
+    places = page.evaluate(
+        "Object.fromEntries(netdraft.items().filter(i => i.id.startsWith('reduction_a.'))"
+        ".map(i => [i.label, i.area.y]))"
+    )
+    middle = places["3x3 Conv (224)"]
+    assert places["1x1 Conv (192)"] > middle > places["3x3 Conv (256 stride 2 V)"]
+    assert places["3x3 MaxPool (stride 2 V)"] == places["3x3 Conv (384 stride 2 V)"] == middle
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_an_auxiliary_head_stands_beside_the_main_line(show: Show, is_open: bool) -> None:
+    page = show(page_of("zoo/inception_v3"))
+    page.evaluate(f"netdraft.setAll({json.dumps(is_open)})")
+    spines = page.evaluate("Object.fromEntries(netdraft.items().map(i => [i.id, i.spine]))")
+
+    trunk = {spines[name] for name in ("image", "mixed_5b", "mixed_7c", ":logits")}
+    assert len(trunk) == 1
+    assert spines["aux"] == spines[":aux"] > trunk.pop()
+    right = page.evaluate(
+        "Math.max(...netdraft.figure.arrows.flatMap(a => a.points.map(p => p[0])))"
+    )
+    assert right == pytest.approx(spines["aux"])  # and no arrow goes around anything
+
+
 def test_repeat_changes_the_drawing(show: Show) -> None:
     page = show(page_of(V4))
     repeats = page.locator("#controls input[id$='-repeat']")

@@ -232,7 +232,8 @@ class App {
     this.showDetails(id);
     if (!focus) return;
     this.elementOf(id)?.focus({ preventScroll: true });
-    if (this.itemOf(id)) this.view.reveal(this.roomOf(id, 30));
+    // With what is next to it: an error is about two boxes.
+    if (this.itemOf(id)) this.view.reveal(this.roomOf(id, 30), 64);
   }
 
   /** The area of an item with the size beside it; of a frame only the uppermost `most`. */

@@ -210,23 +210,26 @@ class Arranging {
     return carriers;
   }
 
-  /** One arrow for each pair of boxes that data flows between, in drawing order. */
+  /** One arrow for each pair of boxes that data flows between; where it does not fit, all say what flows. */
   arrows(boxes) {
     const owner = new Map(boxes.flatMap((box) => box.members.map((m) => [m, box])));
     const order = new Map(boxes.map((box, i) => [box, i]));
     const found = new Map();
-    const use = (source, head, failed) => {
+    const use = (source, head, failed, isTold) => {
       const tail = owner.get(source);
       if (!tail || order.get(tail) >= order.get(head)) return;
       const key = `${order.get(tail)} ${order.get(head)}`;
-      if (failed || !found.has(key)) found.set(key, { tail, head, failed, shape: this.graph.nodes.get(source).shape });
+      if (failed || !found.has(key)) found.set(key, { tail, head, failed, isTold, shape: this.graph.nodes.get(source).shape });
     };
     for (const box of boxes) {
-      if (this.exits.has(box.id)) use(this.exits.get(box.id), box, false);
+      if (this.exits.has(box.id)) use(this.exits.get(box.id), box, false, false);
       const carriers = this.carriersOf(box, owner);
       for (const name of box.members) {
         const node = this.graph.nodes.get(name);
-        for (const source of node.inputs) use(source, box, carriers.has(name) || Boolean(node.unfit?.includes(source)));
+        for (const source of node.inputs) {
+          const failed = carriers.has(name) || Boolean(node.unfit?.includes(source));
+          use(source, box, failed, failed || Boolean(node.unfit));
+        }
       }
     }
     return [...found.values()];

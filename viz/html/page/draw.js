@@ -28,7 +28,7 @@ function drawFrame({ area, failed }) {
 }
 
 /** An arrow; a piece that another one has `drawn` already is not drawn again, it would look bold. */
-function drawArrow({ points, failed, shape }, drawn) {
+function drawArrow({ points, failed, isTold, shape, words }, drawn) {
   const [[x0, y0], [x1, y1]] = points.slice(-2);
   const length = Math.hypot(x1 - x0, y1 - y0) || 1;
   const [ux, uy] = [(x1 - x0) / length, (y1 - y0) / length];
@@ -43,12 +43,7 @@ function drawArrow({ points, failed, shape }, drawn) {
     svg("path", { d: pieces.join(" ") }),
     svg("polygon", { points: corners.map((p) => p.map(round2).join(",")).join(" ") }),
   ];
-  if (failed) {
-    // Above a slanted line, on the side that it leans away from.
-    const side = x1 > x0 ? -1 : 1;
-    const place = { x: (x0 + x1) / 2 + 7 * side, y: (y0 + y1) / 2 + 2, "text-anchor": side < 0 ? "end" : "start" };
-    parts.push(svg("text", { ...place, class: "flow" }, paper(shape)));
-  }
+  if (isTold) parts.push(svg("text", { x: words[0], y: words[1] + 0.35 * FONT, "text-anchor": "middle", class: "flow" }, paper(shape)));
   return svg("g", { class: failed ? "arrow failed" : "arrow" }, ...parts);
 }
 
@@ -91,12 +86,11 @@ function boxOf(item) {
 
 function captionOf(item) {
   const { x, y, width, height } = item.area;
-  const start = item.captionAt === null ? x : item.spine + item.captionAt;
   const hit = svg("rect", { class: "hit", x, y, width, height: LEADING + 8 });
   const ring = svg("rect", { class: "ring", x: x - 3, y: y - 3, width: width + 6, height: height + 6, rx: 7 });
-  const label = svg("text", { x: start + (item.isFixed ? 9 : 25), y: y + 1.35 * FONT, class: "caption-label" }, item.lines[0]);
+  const label = svg("text", { x: x + (item.isFixed ? 9 : 25), y: y + 1.35 * FONT, class: "caption-label" }, item.lines[0]);
   const parts = [hit, label, ring];
-  if (!item.isFixed) parts.push(signOf(start + 14, y + 0.98 * FONT, false));
+  if (!item.isFixed) parts.push(signOf(x + 14, y + 0.98 * FONT, false));
   if (item.size) parts.push(sizeText(item, y + 1.35 * FONT));
   return parts;
 }

@@ -1,98 +1,14 @@
 // Figure -> places, bottom to top: measured inside out, placed outside in, as viz/layout/cells.py
 // does. Lengths are SVG units; while measuring, y grows upwards and x counts from an item's spine.
 
-const FONT = 12;
-const NOTE = 10;
-const LEADING = 1.22 * FONT;
-const PAD_X = 9;
-const PAD_Y = 6;
-const ROW_GAP = 23;
-const COLUMN_GAP = 17;
 const FRAME_PAD = 12;
-const SIZE_GAP = 7;
 const LANE = 7;
 const LANE_GAP = 12;
 const MARGIN = 14;
-const FAN_SLOPE = 0.22;
-const FAN_LIMIT = 2.6;
-const LONGEST_LINE = 24 * FONT;
-const MOST_LINES = 6;
-const FAMILY = '"Liberation Sans", Arimo, Arial, Helvetica, sans-serif';
+const FAN_SLOPE = 0.25;
+const FAN_LIMIT = 3;
 const BELOW = -1;
 const ABOVE = Infinity;
-
-const pencil = document.createElement("canvas").getContext("2d");
-
-function textWidth(text, size = FONT) {
-  pencil.font = `${size}px ${FAMILY}`;
-  return pencil.measureText(text).width;
-}
-
-/** Words -> lines that fit a box; what stands in brackets at the end has its own where boxes stand in columns. */
-function linesOf(label, atBracket) {
-  const text = visible(label.slice(0, 400)) + (label.length > 400 ? "\u2026" : "");
-  const cut = text.indexOf(" (");
-  const parts = atBracket && cut > 0 && text.endsWith(")") ? [text.slice(0, cut), text.slice(cut + 1)] : [text];
-  const lines = parts.flatMap(wrap);
-  return lines.length > MOST_LINES ? [...lines.slice(0, MOST_LINES - 1), "\u2026"] : lines;
-}
-
-function wrap(line) {
-  if (textWidth(line) <= LONGEST_LINE) return [line];
-  const out = [];
-  let current = "";
-  for (const piece of line.split(" ").flatMap(cutWord)) {
-    const longer = current ? `${current} ${piece}` : piece;
-    if (current && textWidth(longer) > LONGEST_LINE) {
-      out.push(current);
-      current = piece;
-    } else current = longer;
-  }
-  return [...out, current];
-}
-
-function cutWord(word) {
-  if (textWidth(word) <= LONGEST_LINE) return [word];
-  const size = Math.max(1, Math.floor((word.length * LONGEST_LINE) / textWidth(word)) - 1);
-  return word.match(new RegExp(`.{1,${size}}`, "gsu")) ?? [word];
-}
-
-/** Give every box its lines, width and height; ordinary boxes of one frame share both. */
-function measureScope(items) {
-  const boxes = [];
-  let hasColumns = false;
-  const collect = (list) => list.forEach((item) => {
-    if (item.type === "box") boxes.push(item);
-    else if (item.type === "group") measureScope(item.items);
-    else {
-      hasColumns ||= item.columns.filter((c) => c.length).length > 1;
-      item.columns.forEach(collect);
-    }
-  });
-  collect(items);
-  boxes.forEach((box) => measureBox(box, hasColumns));
-  const plain = boxes.filter((b) => !b.round && b.lines.length <= 3);
-  if (!plain.length) return;
-  const sorted = plain.map((b) => b.width).sort((a, b) => a - b);
-  const usual = 1.6 * sorted[Math.floor(sorted.length / 2)];
-  const width = Math.max(...sorted.filter((w) => w <= usual));
-  const height = Math.max(...plain.map((b) => b.height));
-  for (const box of boxes.filter((b) => !b.round)) {
-    box.width = Math.max(box.width, width);
-    if (box.lines.length <= 3) box.height = Math.max(box.height, height);
-  }
-}
-
-function measureBox(box, hasColumns) {
-  box.lines = linesOf(box.label, hasColumns);
-  box.beside = box.size ? SIZE_GAP + textWidth(box.size) : 0;
-  box.round = box.kind === "add" && box.label.length === 1;
-  if (box.round) box.width = box.height = 1.7 * FONT;
-  else {
-    box.width = Math.max(...box.lines.map((l) => textWidth(l))) + 2 * PAD_X + (box.openable ? 14 : 0);
-    box.height = LEADING * box.lines.length + 2 * PAD_Y;
-  }
-}
 
 /** Which items of each list data flows between, seen from every level of the hierarchy. */
 class Flows {
@@ -137,20 +53,25 @@ class Flows {
 
 const emptyColumn = (item) => (item.type === "parallel" ? item.columns.findIndex((c) => !c.length) : -1);
 
-/** How far lines must rise to spread over the columns of an item. */
-function fanOf(item) {
-  if (item?.type !== "parallel" || item.cell.places.length < 2) return 0;
-  const reach = Math.max(...item.cell.places.map(Math.abs));
+/** How far lines must rise to reach from one spine to all that lies between two x. */
+function riseOf([left, right]) {
+  if (left === right) return 0;
+  const reach = Math.max(Math.abs(left), Math.abs(right));
   return Math.min(Math.max(ROW_GAP, FAN_SLOPE * reach), FAN_LIMIT * ROW_GAP);
 }
 
-function cellOf(item, flows) {
-  if (item.type === "box") return { left: item.width / 2, right: item.width / 2 + item.beside, height: item.height };
-  return item.type === "parallel" ? parallelCell(item, flows) : groupCell(item, flows);
+/** `lower` and `upper` say between which x lines arrive from below and leave at the top. */
+function cellOf(item, flows, isFirst, isLast) {
+  if (item.type === "box") {
+    const half = item.width / 2;
+    return { left: half, right: half + item.beside, height: item.height, lower: [0, 0], upper: [0, 0] };
+  }
+  return item.type === "parallel" ? parallelCell(item, flows, isFirst, isLast) : groupCell(item, flows);
 }
 
-function parallelCell(item, flows) {
-  const columns = item.columns.map((column) => seriesCell(column, flows));
+/** Columns side by side; what is first or last in a column of its own is reached from afar. */
+function parallelCell(item, flows, isFirst, isLast) {
+  const columns = item.columns.map((column) => seriesCell(column, flows, true));
   const places = [];
   let right = 0;
   for (const column of columns) {
@@ -158,64 +79,85 @@ function parallelCell(item, flows) {
     right = places.at(-1) + column.right;
   }
   const spine = item.spine === null ? (places[0] + places.at(-1)) / 2 : places[item.spine];
+  const xs = places.map((x) => x - spine);
+  const span = (side) => [
+    Math.min(...columns.map((c, i) => xs[i] + c[side][0])),
+    Math.max(...columns.map((c, i) => xs[i] + c[side][1])),
+  ];
+  const [lower, upper] = [span("lower"), span("upper")];
+  const lifted = liftsOf(columns, xs, isFirst ? null : riseOf(lower), isLast ? null : riseOf(upper));
   const height = Math.max(...columns.map((c) => c.height));
-  return { left: spine, right: right - spine, height, columns, places: places.map((x) => x - spine) };
+  return { left: spine, right: right - spine, height, lower, upper, columns, places: xs.map((x, i) => [x, lifted[i]]) };
 }
 
 function groupCell(item, flows) {
   const content = seriesCell(item.items, flows);
   item.lines = linesOf(item.label, false).slice(0, 1);
-  const lift = FRAME_PAD + fanOf(item.items[0]);
-  const height = lift + content.height + Math.max(FRAME_PAD, fanOf(item.items.at(-1))) + LEADING + 6;
-  const caption = textWidth(item.lines[0]) + 30;
+  const lift = FRAME_PAD + riseOf(content.lower);
+  const height = lift + content.height + Math.max(FRAME_PAD, riseOf(content.upper)) + LEADING + 6;
   const beside = item.size ? SIZE_GAP + textWidth(item.size) : 0;
-  // The caption stands on the side of the way out that has more room.
-  const isAtRight = content.right > content.left;
-  item.captionAt = isAtRight ? 6 : null;
-  const left = Math.max(content.left, isAtRight ? 0 : caption) + FRAME_PAD;
-  const right = Math.max(content.right, isAtRight ? caption + 6 : 0) + FRAME_PAD;
-  return { left, right: right + beside, height, content, lift, beside };
+  // The caption is bold, and so a little wider; it keeps clear of the way out.
+  const left = Math.max(content.left, 1.1 * textWidth(item.lines[0]) + 30) + FRAME_PAD;
+  const right = content.right + FRAME_PAD;
+  return { left, right: right + beside, height, content, lift, beside, lower: [0, 0], upper: [0, 0] };
 }
 
 /** Items one above the other; what passes items goes along an empty column or a lane at the right. */
-function seriesCell(items, flows) {
-  if (!items.length) return { left: LANE, right: LANE, height: 0, places: [], ways: new Map() };
-  for (const item of items) item.cell = cellOf(item, flows);
-  const places = [];
-  let top = 0;
-  items.forEach((item, i) => {
-    if (i) top += Math.max(ROW_GAP, fanOf(item), fanOf(items[i - 1]));
-    places.push(top);
-    top += item.cell.height;
-  });
-  const cell = {
-    left: Math.max(...items.map((i) => i.cell.left)),
-    right: Math.max(...items.map((i) => i.cell.right)),
-    height: top,
-    places,
-    ways: new Map(),
-  };
-  addWays(items, flows.of(items), cell);
+function seriesCell(items, flows, isColumn = false) {
+  if (!items.length) return { left: LANE, right: LANE, height: 0, places: [], ways: new Map(), lower: [0, 0], upper: [0, 0] };
+  const isAt = (i, end) => isColumn && i === end;
+  items.forEach((item, i) => { item.cell = cellOf(item, flows, isAt(i, 0), isAt(i, items.length - 1)); });
+  const found = flows.of(items);
+  const chains = sideChains(items, found);
+  const main = items.map((_, i) => i).filter((i) => !chains.some((c) => c.members.includes(i)));
+  measureChains(items, chains, main);
+  const cell = pileOf(items, main, chains);
+  addWays(items, found, main, cell);
+  placeChains(items, chains, cell);
   return cell;
 }
 
-function addWays(items, found, cell) {
+/** The items of the main line one above the other, with room for the lines that lead aside. */
+function pileOf(items, main, chains) {
+  const places = [];
+  let top = 0;
+  main.forEach((i, k) => {
+    const { cell } = items[i];
+    const asides = chains.filter((c) => c.next === i).map((c) => riseOf([0, c.x]));
+    if (k) top += Math.max(ROW_GAP, riseOf(cell.lower), riseOf(items[main[k - 1]].cell.upper), ...asides);
+    places[i] = top;
+    top += cell.height;
+  });
+  const cells = main.map((i) => items[i].cell);
+  return {
+    left: Math.max(...cells.map((c) => c.left)),
+    right: Math.max(...cells.map((c) => c.right)),
+    height: top,
+    lower: cells[0].lower,
+    upper: cells.at(-1).upper,
+    places,
+    asides: new Map(),
+    ways: new Map(),
+  };
+}
+
+function addWays(items, found, main, cell) {
   const lanes = [];
-  const passed = ({ from, to }) => items.slice(from + 1, Math.min(to, items.length));
-  const long = found.filter((flow) => passed(flow).length && flow.from !== flow.to);
+  const passed = ({ from, to }) => main.filter((i) => i > from && i < to);
+  const isMain = (end) => end < 0 || end === ABOVE || main.includes(end);
+  const long = found.filter((f) => isMain(f.from) && isMain(f.to) && f.from !== f.to && passed(f).length);
   long.sort((a, b) => passed(a).length - passed(b).length);
   for (const flow of long) {
     const key = `${flow.from} ${flow.to}`;
     const between = passed(flow);
-    if (between.every((item) => emptyColumn(item) >= 0)) {
-      cell.ways.set(key, between.flatMap((item, i) => alongColumn(item, cell.places[flow.from + 1 + i])));
+    if (between.every((i) => emptyColumn(items[i]) >= 0)) {
+      cell.ways.set(key, between.flatMap((i) => alongColumn(items[i], cell.places[i])));
       continue;
     }
-    const first = flow.from + 1;
-    const last = Math.min(flow.to, items.length) - 1;
+    const [first, last] = [between[0], between.at(-1)];
     // Lanes that end where another one begins would read as one line.
     const taken = lanes.filter((lane) => lane.first <= last + 1 && first <= lane.last + 1).map((lane) => lane.x);
-    let x = Math.max(...between.map((i) => i.cell.right)) + LANE_GAP;
+    let x = Math.max(...between.map((i) => items[i].cell.right)) + LANE_GAP;
     while (taken.some((t) => Math.abs(t - x) < LANE_GAP)) x += LANE_GAP;
     lanes.push({ first, last, x });
     const bottom = cell.places[first] - ROW_GAP / 2;
@@ -226,7 +168,7 @@ function addWays(items, found, cell) {
 }
 
 function alongColumn(item, bottom) {
-  const x = item.cell.places[emptyColumn(item)];
+  const [x] = item.cell.places[emptyColumn(item)];
   return [[x, bottom], [x, bottom + item.cell.height]];
 }
 
@@ -254,17 +196,21 @@ function layOut(figure) {
   figure.arrows.forEach((arrow, i) => { arrow.points = routes[i].map(flip); });
   straightenArrows(figure);
   spreadHeads(figure.arrows);
+  placeWords(figure);
   return { width, height };
 }
 
 function placeSeries(items, cell, x, y, spots) {
   spots.set(items, { x, y, cell });
   items.forEach((item, i) => {
-    const spot = { x, y: y + cell.places[i] };
+    const spot = { x: x + (cell.asides?.get(i) ?? 0), y: y + cell.places[i] };
     spots.set(item, spot);
     if (item.type === "group") placeSeries(item.items, item.cell.content, spot.x, spot.y + item.cell.lift, spots);
     if (item.type === "parallel") {
-      item.columns.forEach((column, c) => placeSeries(column, item.cell.columns[c], x + item.cell.places[c], spot.y, spots));
+      item.columns.forEach((column, c) => {
+        const [dx, dy] = item.cell.places[c];
+        placeSeries(column, item.cell.columns[c], spot.x + dx, spot.y + dy, spots);
+      });
     }
   });
 }

@@ -78,6 +78,12 @@ function wordControl({ id, label, hint, words, pattern, change, reset }) {
 }
 
 /** Pairs of a term and what it is, as a list for both eyes and ears. */
+/** A path that breaks after its slashes, not within a name or a number. */
+function pathFact(text) {
+  const [first, ...rest] = text.split(/(?<=\/)/);
+  return text && html("span", {}, first, ...rest.flatMap((part) => [html("wbr"), part]));
+}
+
 function facts(pairs) {
   return html("dl", {}, ...pairs.filter(([, value]) => value).map(([term, value]) => html("div", {}, html("dt", {}, term), html("dd", {}, value))));
 }

@@ -65,8 +65,8 @@ Object.assign(App.prototype, {
       ["Name", item.id.slice(0, 300)],
       ["Holds", (item.guests ?? []).map((g) => g.label).join(", ")],
       ["Cited", cites.join("; ")],
-      ["Spec", placeText(this.program, item.info?.at)],
-      ["Defined", definition ? placeText(this.program, definition.at) : ""],
+      ["Spec", pathFact(placeText(this.program, item.info?.at))],
+      ["Defined", definition ? pathFact(placeText(this.program, definition.at)) : ""],
     ]);
   },
 

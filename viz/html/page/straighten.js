@@ -6,12 +6,7 @@ const REACH = 0.36;
 
 function straightenArrows(figure) {
   const items = [...walk(figure.items)];
-  const boxes = items.filter((i) => i.type === "box").map((box) => ({
-    left: box.area.x,
-    right: box.area.x + box.area.width + box.beside,
-    top: box.area.y,
-    bottom: box.area.y + box.area.height,
-  }));
+  const boxes = items.filter((i) => i.type === "box").map(roomOfBox);
   for (const arrow of figure.arrows) {
     let { points } = arrow;
     for (let i = 1; i < points.length - 1; i += 1) {
@@ -25,6 +20,11 @@ function straightenArrows(figure) {
     arrow.points = points;
     leaveAside(arrow);
   }
+}
+
+/** The rectangle of a box with the size beside it. */
+function roomOfBox({ area, beside }) {
+  return { left: area.x, right: area.x + area.width + beside, top: area.y, bottom: area.y + area.height };
 }
 
 /** An arrow that goes off to a lane beside its box leaves the box's edge on that side. */

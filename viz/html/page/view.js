@@ -2,6 +2,7 @@
 
 const LEAST_SCALE = 0.08;
 const MOST_SCALE = 6;
+const NOTICE_GAP = 18;
 const print = matchMedia("print");
 const stillness = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -32,7 +33,7 @@ class View {
   /** The room that is not under the notice at the lower edge; `covered` is that notice. */
   get clearRoom() {
     const { width, height } = this.room;
-    const notice = this.covered?.offsetHeight ?? 0;
+    const notice = this.covered?.offsetHeight ? this.covered.offsetHeight + NOTICE_GAP : 0;
     return { width, height: Math.max(height / 3, height - notice) };
   }
 
