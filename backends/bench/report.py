@@ -56,7 +56,7 @@ def _row(row: Mapping[str, Any], batch: int, base: float, slowest: float) -> str
     error = "" if row["error"] is None else f"{row['error']:.0e}"
     bar = "#" * round(12 * median / slowest)
     times = f"{_short(median):>9}{_short(row['best_ms']):>9}{_short(1e3 * batch / median):>8}"
-    return f"{name[:23]:24}{times}{ratio}  {error:8}{bar}".rstrip()
+    return f"{name[:24]:24}{times}{ratio}  {error:8}{bar}".rstrip()
 
 
 def _short(number: float, digits: int = 1) -> str:
