@@ -235,9 +235,9 @@ REMAINS = """## What remains, and why
   Their products at the ceiling would take 60 % of their time; transforms and moving what is
   transformed take the rest.
 - **Memory bandwidth** is what `native` leans on: packed filters are read once per image. The
-  machine is shared, and at times its medians rise by 40 % (Inception-v4 in float32 from 70 to 97 ms, the
-  second Inception-ResNet in bfloat16 from 41 to 59), while OpenVINO's rise by 8: there it stays
-  ahead in float32 and may fall behind in bfloat16. The best times show the quiet machine.
+  machine is shared, and at times its medians rise by 40 % (Inception-v4 in float32 from 70 to
+  97 ms, the second Inception-ResNet in bfloat16 from 41 to 59), while OpenVINO's rise by 8: there
+  it stays ahead in float32 and may fall behind in bfloat16. The best times show the quiet machine.
 - **Runtimes on our graph** gain 2 % at most: they fold as well as we do, and merged siblings cost
   them copies, so they get the graph without merging.
 - **A training step** is 88 % convolutions, forward at the wall and backward at 85 % of it, in
