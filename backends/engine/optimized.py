@@ -18,7 +18,7 @@ from backends.torch.module import build_module, graph_of
 from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.ops import Softmax
-from compiler.optimize import optimize_graph
+from compiler.optimizer import optimize_graph
 from compiler.passes import DEFAULT_PASSES, TRAINING_PASSES, Pass
 
 Precision = torch.dtype | Literal["tf32"]

@@ -12,7 +12,7 @@ from backends.engine.targets import Request, Result, Runner, need_cpu, require
 from backends.onnx.model import build_onnx
 from backends.parameters import convert_state
 from compiler.errors import BackendError
-from compiler.optimize import optimize_graph
+from compiler.optimizer import optimize_graph
 from compiler.passes import PASSES, RUNTIME_PASSES
 
 _OPENVINO_PRECISION = {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}

@@ -93,7 +93,7 @@ class Built:
         if self.graph is self.plain[0]:
             return self.graph, self.state
         from backends.parameters import convert_state
-        from compiler.optimize import optimize_graph
+        from compiler.optimizer import optimize_graph
         from compiler.passes import RUNTIME_PASSES
 
         graph = optimize_graph(self.plain[0], RUNTIME_PASSES)
@@ -159,7 +159,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _optimize(graph: Graph, args: argparse.Namespace) -> Graph:
-    from compiler.optimize import optimize_graph
+    from compiler.optimizer import optimize_graph
 
     def show(name: str, after: Graph) -> None:
         if args.print_after_each:

@@ -21,7 +21,7 @@ from backends.parameters import convert_state
 from backends.winograd import transform
 from compiler.errors import BackendError
 from compiler.graph import Graph
-from compiler.optimize import optimize_graph
+from compiler.optimizer import optimize_graph
 from tests.passes.random_specs import graph_of, random_state
 
 pytestmark = pytest.mark.skipif(

@@ -11,7 +11,7 @@ from backends.parameters import convert_state
 from backends.torch.module import build_module
 from backends.unit_scale import check_unit_scale, randomize
 from compiler.build import load_graph
-from compiler.optimize import optimize_graph
+from compiler.optimizer import optimize_graph
 from compiler.passes import TRAINING_PASSES
 
 

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from backends.engine.flat_module import build_flat_module
 from backends.parameters import State, convert_state
 from compiler.graph import Graph
-from compiler.optimize import optimize_graph
+from compiler.optimizer import optimize_graph
 from compiler.passes import DEFAULT_PASSES, PASSES, Pass
 from compiler.passes.exchange_pool_projection import exchange_pool_projection
 from compiler.verify import verify
