@@ -103,6 +103,7 @@ def test_every_target_computes_the_network(
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # torch's compiler warns of its own parts
 @pytest.mark.parametrize("target", SLOW)
 def test_compiled_targets_compute_the_network(target: str, module: nn.Module) -> None:
     fast = optimize(module).for_inference(target=target)
