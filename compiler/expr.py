@@ -75,6 +75,8 @@ class _Token(NamedTuple):
     end: int
 
 
+_REST_OF_NUMBER = re.compile(r"_[0-9_]*")
+_LEADING_ZERO = re.compile(r"0[0-9]")
 _TOKENS = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?)"
     r"|(?P<name>[A-Za-z_]\w*(?:\.[A-Za-z_0-9]\w*)*)"
@@ -190,14 +192,14 @@ class _Parser:
 
     def check_number(self, token: _Token) -> None:
         """Refuse a number that is part of something else: `1_000`, or the date 2016-02-23."""
-        rest = re.match(r"_[0-9_]*", self.text[token.end :])
+        rest = _REST_OF_NUMBER.match(self.text, token.end)
         if rest is not None:
             plain = (token.text + rest[0]).replace("_", "")
             raise ExprError(
-                f"`{token.text}{rest[0]}` is no number", token.start, token.end + rest.end(),
+                f"`{token.text}{rest[0]}` is no number", token.start, rest.end(),
                 help=f"write {plain}",
             )  # fmt: skip
-        if re.match(r"0[0-9]", token.text) and len(self.tokens) > 1:
+        if _LEADING_ZERO.match(token.text) and len(self.tokens) > 1:
             raise ExprError(
                 f"`{token.text}` begins with a zero", token.start, token.end,
                 help=f"write {token.text.lstrip('0') or 0}; text, as a date, needs quotes",

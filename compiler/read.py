@@ -46,13 +46,12 @@ def validate(
 ) -> M | None:
     """Return a model, or None after reporting each fault of `values` at its place in `node`."""
     empty = _empty(node, values)
-    rest = _rest_of_call(node)
-    values = {key: value for key, value in values.items() if key not in rest}
-    for key in empty:
-        if key in rest:
-            continue
-        report.add(_is_empty(key, what, span_at(node, (key,))))
-    values = {key: value for key, value in values.items() if key not in empty}
+    if empty:
+        rest = _rest_of_call(node)
+        for key in empty:
+            if key not in rest:
+                report.add(_is_empty(key, what, span_at(node, (key,))))
+        values = {key: value for key, value in values.items() if key not in empty}
     try:
         out = model.model_validate(_as_fields(model, node, values, what, report))
     except ValidationError as error:

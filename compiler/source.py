@@ -355,7 +355,8 @@ class _Builder:
             if key.text == "<<" and not key.quoted:
                 before = list(own) if before is None else before
                 for base in self._merged(node):
-                    merged = {**base.entries, **merged}
+                    for name, entry in base.entries.items():
+                        merged.setdefault(name, entry)
                 continue
             if key.text in own:
                 self._fault(
@@ -368,8 +369,10 @@ class _Builder:
                 )
                 continue
             own[key.text] = Entry(key.span, node)
+        if before is None:
+            return Mapping(own, span)
         # What is merged stands where `<<` stands: a layer's op comes first, as in its base.
-        order = dict.fromkeys([*(before or ()), *merged, *own])
+        order = dict.fromkeys([*before, *merged, *own])
         return Mapping({name: own.get(name) or merged[name] for name in order}, span)
 
     def _merged(self, node: Node) -> list[Mapping]:

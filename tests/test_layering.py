@@ -31,6 +31,12 @@ DRAWING = {
     "viz.gallery": ("viz.diagram", "viz.render"),
 }
 """Each part of `viz` -> the parts that it may import; `viz.render` loads a format by its name."""
+PARTS = {
+    "backends.native": ("backends.parameters", "backends.winograd"),
+    "backends.onnx": ("backends.open_grid",),
+    "backends.torch": ("backends.open_grid", "backends.unit_scale"),
+}
+"""Packages of `backends` -> what else of `backends` they may import; engine and bench join them."""
 HEAVY = {"torch", "onnx", "onnxruntime", "graphviz", "numpy", "PIL", "safetensors", "fontTools"}
 
 
@@ -79,6 +85,13 @@ def test_drawing_goes_from_graph_to_file(module: str) -> None:
     part = next(part for part in DRAWING if is_in(module, part))
     found = {m for m in imports(tree_of(module)) if is_in(m, "viz")}
     assert [m for m in found if not is_in(m, part, *DRAWING[part])] == []
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if is_in(m, *PARTS)])
+def test_back_ends_do_not_know_what_joins_them(module: str) -> None:
+    part = next(part for part in PARTS if is_in(module, part))
+    found = {m for m in imports(tree_of(module)) if is_in(m, "backends") and m != "backends"}
+    assert [m for m in found if not is_in(m, part, *PARTS[part])] == []
 
 
 def test_nothing_imports_itself_by_detours() -> None:

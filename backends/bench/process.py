@@ -1,4 +1,4 @@
-"""The process in which `bench_memory` measures: builds one subject, runs it, prints its peak."""
+"""The process in which `memory.py` measures: builds one subject, runs it, prints its peak."""
 
 from __future__ import annotations
 

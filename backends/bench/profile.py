@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from backends.native.engine import NativeRunner
+from backends.native.runner import NativeRunner
 from backends.parameters import State
 from compiler.graph import Graph, Node
 from compiler.ops import Conv2d

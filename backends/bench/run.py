@@ -72,17 +72,6 @@ class Table:
     limits: dict[str, float] = field(default_factory=dict)
     profile: list[Share] = field(default_factory=list)
 
-    def best(self, side: str, quantity: str = "median_ms") -> Row | None:
-        """Return the fastest row of a side."""
-        rows = [row for row in self.rows if row.side == side and row.subject != "plain"]
-        return min(rows, key=lambda row: getattr(row, quantity)) if rows else None
-
-    def ratio(self, ours: str, theirs: str) -> float | None:
-        """Return the ratio of medians of a netdraft subject and a peer's, None without both."""
-        found = {(row.side, row.subject): row.median_ms for row in self.rows}
-        a, b = found.get(("netdraft", ours)), found.get(("peer", theirs))
-        return a / b if a and b else None
-
 
 def make_case(graph: Graph, batch: int, dtype: torch.dtype, device: str) -> Case:
     """Return a case with random weights that keep the signal alive.

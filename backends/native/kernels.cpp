@@ -202,16 +202,16 @@ inline void multiply(const uint16_t* const* rows, int64_t pairs, const uint16_t*
 inline void finish(const Target& target, int64_t pixel, vec value, vec bias, vec floor) {
   value += bias;
   const int64_t to = pixel * target.out_stride;
-  const float* add = target.add + pixel * target.add_stride;
+  const float* add = target.add ? target.add + pixel * target.add_stride : nullptr;
   if (target.channels == WIDTH) {
-    if (target.add) value += load(add);
+    if (add) value += load(add);
     value = larger(floor, value);
     if (target.out) store(target.out + to, value);
     if (target.rounded) store_rounded(target.rounded + to, value);
     return;
   }
   for (int64_t i = 0; i < target.channels; ++i) {
-    float x = target.add ? value[i] + add[i] : value[i];
+    float x = add ? value[i] + add[i] : value[i];
     x = floor[i] > x ? floor[i] : x;
     if (target.out) target.out[to + i] = x;
     if (target.rounded) target.rounded[to + i] = to_bfloat16(x);

@@ -129,6 +129,11 @@ KINDS = (
 """Names of the kinds of steps, in the order of the enumeration in `kernels.cpp`."""
 
 
+def table_of(steps: Sequence[Step]) -> ctypes.Array[Step]:
+    """Return steps as the array that a run walks through."""
+    return (Step * len(steps))(*steps)
+
+
 class Library:
     """The compiled kernels."""
 

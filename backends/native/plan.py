@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Collection
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from backends.native import library as c
 from backends.native.groups import Loop, Pooling, Product, RowFunction, Sum, group_loops
-from backends.native.layout import View, lay_out
-from backends.native.rounded import Rounded, Rounding
+from backends.native.layout import lay_out
+from backends.native.memory import Memory
 from backends.native.transforms import Variant, variants_of
-from backends.native.weights import Vector, aligned_floats, pack, split_panels
+from backends.native.weights import Vector, pack, split_panels
 from backends.parameters import State
 from compiler.graph import Graph, Node
 from compiler.ops import AvgPool2d, Conv2d, GlobalPool2d, MaxPool2d
@@ -54,66 +52,10 @@ class NativePlan:
         self.threads = threads
         self.layout = lay_out(graph, group_loops(graph), batch)
         self.library = c.load_library()
-        self.arena = aligned_floats(self.layout.total)
-        self.zeros = aligned_floats(1 + max(n.shape.numbers[0] for n in graph.nodes.values()))
-        self.scratch = aligned_floats(0)
-        self.rounding = Rounding(graph, self.layout)
-        self.rounded = Rounded()
-        self.rounded_arena = np.zeros(0, dtype=np.uint16)
+        self.memory = Memory(graph, self.layout, batch)
         self.kept: list[object] = []
         self.panels: dict[object, ctypes.Array[c.Panel]] = {}
         self.tables: dict[object, np.ndarray[tuple[int, ...], np.dtype[np.int32]]] = {}
-
-    def view(self, name: str) -> View:
-        """Return where a tensor lies."""
-        return self.layout.views[name]
-
-    def address(self, name: str, channel: int = 0) -> int:
-        """Return the address of a channel of a tensor's first pixel."""
-        view = self.view(name)
-        at = self.layout.offsets[view.buffer] + view.offset + channel
-        return int(self.arena.ctypes.data) + 4 * at
-
-    def array(self, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-        """Return a tensor as an array (N, H, W, C) or (N, C) that shares the arena's memory."""
-        view, shape = self.view(name), self.graph.nodes[name].shape.numbers
-        start = self.layout.offsets[view.buffer] + view.offset
-        size = self.batch * prod(shape[1:])
-        rows = np.lib.stride_tricks.as_strided(
-            self.arena[start:], (size, shape[0]), (4 * view.stride, 4)
-        )
-        if len(shape) == 1:
-            return rows
-        return np.lib.stride_tricks.as_strided(
-            rows,
-            (self.batch, *shape[1:], shape[0]),
-            (4 * view.stride * shape[1] * shape[2], 4 * view.stride * shape[2], 4 * view.stride, 4),
-        )
-
-    def target(self, name: str, channel: int = 0) -> tuple[int | None, int | None]:
-        """Return the addresses that a loop writes a tensor to: float32, bfloat16."""
-        wide = None if name in self.rounded.alone else self.address(name, channel)
-        half = self.rounded_address(name, channel) if name in self.rounded.written else None
-        return wide, half
-
-    def rounded_address(self, name: str, channel: int = 0) -> int:
-        """Return the address of a channel of a tensor's first pixel in bfloat16."""
-        if not self.rounded_arena.size:
-            self.rounded_arena = aligned_floats(-(-self.arena.size // 2)).view(np.uint16)
-        at = self.address(name, channel) - int(self.arena.ctypes.data)
-        return int(self.rounded_arena.ctypes.data) + at // 2
-
-    def round_for(self, loops: Collection[Loop]) -> None:
-        """Decide what is written in bfloat16 when these products read it; before `steps`."""
-        sources = {loop.source for loop in loops if isinstance(loop, Product)}
-        rounding = {source for source in sources if self.rounding.may_round(source)}
-        readers = [p for p in loops if isinstance(p, Product) and p.source in rounding]
-        self.rounded = self.rounding.choose(rounding, readers)
-
-    def reserve(self, floats: int) -> None:
-        """Make the scratch memory at least so large; steps bound before keep the old one."""
-        if floats > self.scratch.size:
-            self.scratch = aligned_floats(floats)
 
     def steps(self, loop: Loop, choice: Choice | None = None) -> list[c.Step]:
         """Bind a loop: one step, or several for Winograd.
@@ -143,21 +85,23 @@ class NativePlan:
         args = self._direct(loop, panels, choice.chunk)
         if choice.method == torch.float32:
             return [self._step("conv", args)]
-        if self.rounding.may_round(loop.source):
-            args.in_, args.channels = self.rounded_address(loop.source), args.channels // 2
+        if self.memory.rounding.may_round(loop.source):
+            args.in_, args.channels = self.memory.rounded_address(loop.source), args.channels // 2
             return [self._step("conv_bfloat16", args)]
-        rounding = self._rounding(loop.source)
+        rounding = self._round_args(loop.source)
         args.in_, args.in_stride = rounding.out, -(-rounding.channels // 2) * 2
         args.channels = -(-rounding.channels // 2)
         return [self._step("round", rounding), self._step("conv_bfloat16", args)]
 
-    def _rounding(self, name: str) -> c.Rounding:
+    def _round_args(self, name: str) -> c.Rounding:
         shape = self.graph.nodes[name].shape.numbers
         pixels = self.batch * prod(shape[1:])
-        self.reserve(pixels * -(-shape[0] // 2))
-        self.kept.append(self.scratch)
-        out = self.scratch.ctypes.data
-        return c.Rounding(self.address(name), out, self.view(name).stride, pixels, shape[0])
+        self.memory.reserve(pixels * -(-shape[0] // 2))
+        self.kept.append(self.memory.scratch)
+        out = self.memory.scratch.ctypes.data
+        return c.Rounding(
+            self.memory.address(name), out, self.memory.view(name).stride, pixels, shape[0]
+        )
 
     def _panels(self, loop: Product, method: Variant | torch.dtype) -> ctypes.Array[c.Panel]:
         key = (loop.node.name, method)
@@ -189,10 +133,10 @@ class NativePlan:
     def _target(self, vector: Vector) -> c.Target:
         segment, channel = vector.segment, vector.start - vector.segment.start
         return c.Target(
-            *self.target(segment.out, channel),
-            self.address(segment.add, channel) if segment.add else None,
-            self.view(segment.out).stride,
-            self.view(segment.add).stride if segment.add else 0,
+            *self.memory.target(segment.out, channel),
+            self.memory.address(segment.add, channel) if segment.add else None,
+            self.memory.view(segment.out).stride,
+            self.memory.view(segment.add).stride if segment.add else 0,
             vector.stop - vector.start,
         )
 
@@ -208,7 +152,7 @@ class NativePlan:
         shape = self.graph.nodes[loop.source].shape.numbers
         if isinstance(choice.method, Variant):
             return self._transformed_floats(loop, choice.method)
-        if self.rounding.may_round(loop.source):
+        if self.memory.rounding.may_round(loop.source):
             return 0
         return self.batch * prod(shape[1:]) * -(-shape[0] // 2)
 
@@ -233,12 +177,12 @@ class NativePlan:
         source_pixels = prod(source.shape.numbers[1:])
         table = self._table(loop.node, source.shape)
         return c.Conv(
-            self.address(loop.source),
-            self.view(loop.source).stride,
+            self.memory.address(loop.source),
+            self.memory.view(loop.source).stride,
             source_pixels,
             len(table),
             table.ctypes.data,
-            self.zeros.ctypes.data,
+            self.memory.zeros.ctypes.data,
             panels,
             self.batch,
             table.shape[1],
@@ -278,30 +222,32 @@ class NativePlan:
         pads = op.pads(shape)
         down, across = _tile_grid(loop.node, variant)
         total = self.tiles(loop, variant)
-        group = self._tile_group(loop, variant)
-        self.reserve(self._transformed_floats(loop, variant))
+        group, memory = self._tile_group(loop, variant), self.memory
+        memory.reserve(self._transformed_floats(loop, variant))
         steps = []
         for first in range(0, total, group):
             args = c.Winograd(
-                self.address(loop.source), self.view(loop.source).stride, self.zeros.ctypes.data,
-                self.scratch.ctypes.data, self.library.transform("data", variant),
+                memory.address(loop.source), memory.view(loop.source).stride,
+                memory.zeros.ctypes.data, memory.scratch.ctypes.data,
+                self.library.transform("data", variant),
                 self.library.transform("output", variant), panels,
                 shape.numbers[0], len(panels), first, min(group, total - first), chunk,
                 shape.numbers[1], shape.numbers[2], out[1], out[2], pads[0][0], pads[1][0],
                 down, across, *variant.outputs, *variant.points,
             )  # fmt: skip
-            self.kept.append(self.scratch)
+            self.kept.append(memory.scratch)
             steps.append(self._step("winograd_data", args))
             steps.append(self._step("winograd_product", args))
         return steps
 
     def _pooling(self, loop: Pooling) -> c.Step:
         op, shape = loop.node.op, self.graph.nodes[loop.source].shape
-        source, target = self.view(loop.source), self.view(loop.out)
-        start, strides = self.address(loop.source), (source.stride, target.stride)
+        memory = self.memory
+        source, target = memory.view(loop.source), memory.view(loop.out)
+        start, strides = memory.address(loop.source), (source.stride, target.stride)
         if isinstance(op, GlobalPool2d):
             pixels = shape.numbers[1] * shape.numbers[2]
-            mean, out = int(op.function == "avg"), self.address(loop.out)
+            mean, out = int(op.function == "avg"), memory.address(loop.out)
             args = c.GlobalPool(start, out, *strides, self.batch, shape.numbers[0], pixels, mean)
             return self._step("global_pool", args)
         assert isinstance(op, MaxPool2d | AvgPool2d)
@@ -309,7 +255,7 @@ class NativePlan:
         mean = isinstance(op, AvgPool2d)
         count_pad = isinstance(op, AvgPool2d) and op.count_include_pad
         window = c.Pool(
-            start, *self.target(loop.out), *strides, 0.0 if loop.relu else -np.inf,
+            start, *memory.target(loop.out), *strides, 0.0 if loop.relu else -np.inf,
             self.batch, *shape.numbers, *loop.node.shape.numbers[1:], *op.kernel_size, *op.stride,
             top, left, mean, count_pad, bottom, right,
         )  # fmt: skip
@@ -317,10 +263,12 @@ class NativePlan:
 
     def _sum(self, loop: Sum) -> c.Step:
         shape = self.graph.nodes[loop.a].shape.numbers
+        memory = self.memory
         args = c.Elementwise(
-            self.address(loop.a), self.address(loop.b) if loop.b else None, self.address(loop.out),
-            self.view(loop.a).stride, self.view(loop.b).stride if loop.b else 0,
-            self.view(loop.out).stride, self.batch * prod(shape[1:]),
+            memory.address(loop.a), memory.address(loop.b) if loop.b else None,
+            memory.address(loop.out),
+            memory.view(loop.a).stride, memory.view(loop.b).stride if loop.b else 0,
+            memory.view(loop.out).stride, self.batch * prod(shape[1:]),
             0.0 if loop.relu else -np.inf, loop.factor, shape[0],
         )  # fmt: skip
         return self._step("elementwise", args)
@@ -328,9 +276,10 @@ class NativePlan:
     def _rows(self, loop: RowFunction) -> c.Step:
         shape = self.graph.nodes[loop.source].shape.numbers
         rows = self.batch * prod(shape[1:])
+        memory = self.memory
         args = c.Rows(
-            self.address(loop.source), self.address(loop.out),
-            self.view(loop.source).stride, self.view(loop.out).stride, rows, shape[0],
+            memory.address(loop.source), memory.address(loop.out),
+            memory.view(loop.source).stride, memory.view(loop.out).stride, rows, shape[0],
         )  # fmt: skip
         return self._step(loop.kind, args)
 
@@ -356,9 +305,3 @@ def candidates(graph: Graph, node: Node) -> tuple[Variant, ...]:
     channels = graph.input_shapes(node)[0].channels
     whole = isinstance(channels, int) and channels % 16 == 0
     return variants_of(op.kernel_size) if whole else ()
-
-
-def tensor_of(array: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Tensor:
-    """Return an array (N, H, W, C) as a tensor (N, C, H, W) on the same memory."""
-    out = torch.from_numpy(array)
-    return out.permute(0, 3, 1, 2) if out.dim() == 4 else out

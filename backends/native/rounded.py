@@ -37,7 +37,7 @@ class Extent:
         return self.buffer == other.buffer and self.start < other.stop and other.start < self.stop
 
 
-class Rounding:
+class RoundingRules:
     """Says of the tensors of one layout which can be written in bfloat16, and which have to."""
 
     def __init__(self, graph: Graph, layout: Layout) -> None:

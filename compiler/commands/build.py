@@ -115,8 +115,10 @@ def run(args: argparse.Namespace) -> int:
     say = _speaker(args.format == "text")
     folder = args.output or Path("build") / graph.name
     _check_folder(folder)
-    built = _build(graph, optimized, args, folder, say)
+    say(f"{graph.title}: checked, {len(graph.nodes)} operations")
+    say("loading torch ...")
     device = device_of(args.device)
+    built = _build(graph, optimized, args, folder, say)
     forward = _forward(built, device, args.image)
     for target in targets:
         MAKERS[target](built)
@@ -176,8 +178,6 @@ def _build(
     say: Callable[[str], None],
 ) -> Built:
     """Build the module, load weights, and convert them where the graph was optimised."""
-    say(f"{graph.title}: checked, {len(graph.nodes)} operations")
-    say("loading torch ...")
     from backends.torch.module import build_module
 
     taps = tuple(t.strip() for t in args.taps.split(",") if t.strip())

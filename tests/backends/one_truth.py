@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -173,17 +172,6 @@ def arrays(outputs: Tensor | Sequence[Tensor]) -> list[Result]:
     """Return what a module returned as a list of arrays."""
     tensors = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     return [tensor.detach().numpy() for tensor in tensors]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep torch to one thread: its sums then have one order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def main(specs: Sequence[str]) -> None:

@@ -6,8 +6,6 @@ that keep activations near unit scale. `python -m tests.backends.one_truth` prin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from compiler.build import load_graph
@@ -21,19 +19,14 @@ from tests.backends.one_truth import (
     Subject,
     measure,
     measure_training,
-    one_thread,
 )
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 TOLERANCE = 5e-5
 """Float32 keeps 6e-8 of a number, and a hundred layers of batch norm and ReLU raise that."""
 TRAINING_TOLERANCE = 1e-8
 """In float64, where three samples of a 1x1 grid can have a very small spread to divide by."""
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 def check(subject: Subject, target: str) -> None:

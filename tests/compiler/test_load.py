@@ -68,6 +68,12 @@ def test_explicit_keys_win_over_merged_ones_and_earlier_ones_over_later() -> Non
     assert found["e"] == {"y": 9, "x": 1}  # type: ignore[index]
 
 
+def test_merged_keys_stand_where_the_merge_stands_in_the_order_of_the_bases() -> None:
+    text = "b: &b {conv: 1}\nc: &c {stride: 2}\nd: {name: 3, <<: [*b, *c], filters: 4}\n"
+    merged = values(text)["d"]  # type: ignore[index]
+    assert list(merged) == ["name", "conv", "stride", "filters"]
+
+
 @pytest.mark.parametrize(
     "data",
     [

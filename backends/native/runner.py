@@ -1,0 +1,94 @@
+"""The native CPU engine: one table of steps, bound to memory, that runs a whole network."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import threading
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from backends.native import library as c
+from backends.native.groups import Loop, Product
+from backends.native.memory import tensor_of
+from backends.native.plan import Choice, NativePlan
+from backends.native.tuner import Choices, Tuner
+from backends.parameters import State
+from compiler.errors import BackendError
+from compiler.graph import Graph
+
+
+class NativeRunner:
+    """Computes an optimised graph for one batch size on this machine's CPU.
+
+    Activations are float32 and channels last in one arena; with `dtype` bfloat16, products may
+    round their operands to bfloat16 (never their sums) where that measures faster.
+
+    Args:
+        graph: an optimised graph.
+        state: its parameters.
+        batch: N of every input.
+        dtype: float32 or bfloat16.
+        known: node name -> the method that an earlier run chose; the rest is measured.
+        growth: how much more memory than its weights a product's packed filters may take.
+
+    Raises:
+        BackendError: no compiler, an operation without a loop, or a size that is not a number.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        state: State,
+        batch: int,
+        dtype: torch.dtype = torch.float32,
+        known: Mapping[str, str] | None = None,
+        growth: float = math.inf,
+    ) -> None:
+        if not all(node.shape.is_known for node in graph.nodes.values()):
+            raise BackendError("the native engine needs input sizes in numbers")
+        self.plan = NativePlan(graph, state, batch, torch.get_num_threads())
+        self.dtype = dtype
+        self._lock = threading.Lock()
+        tuner = Tuner(self.plan, dtype, known or {}, growth)
+        chosen = [tuner.choose(loop) for loop in self.plan.layout.loops]
+        self.choices: Choices = tuner.texts
+        self._steps, self.labels = self._bind(chosen)
+        self.plan.state = {}  # packed by now
+        self.inputs = [tensor_of(self.plan.memory.array(name)) for name in graph.inputs]
+        self.outputs = [tensor_of(self.plan.memory.array(o.node)) for o in graph.outputs]
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return the outputs for inputs (N, C, H, W), always as a tuple."""
+        with self._lock:
+            for own, value in zip(self.inputs, inputs, strict=True):
+                own.copy_(value)
+            self.plan.library.run(self._steps, self.plan.threads)
+            return tuple(out.clone().to(self.dtype) for out in self.outputs)
+
+    def profile(self) -> list[tuple[str, float]]:
+        """Return (what, seconds) of every step of one run."""
+        seconds = self.plan.library.profile(self._steps, self.plan.threads)
+        return list(zip(self.labels, seconds, strict=True))
+
+    def _bind(
+        self, chosen: Sequence[Choice | None]
+    ) -> tuple[ctypes.Array[c.Step], tuple[str, ...]]:
+        plan, memory = self.plan, self.plan.memory
+        plan.forget()
+        memory.scratch = memory.scratch[:0]
+        pairs = list(zip(plan.layout.loops, chosen, strict=True))
+        memory.reserve(max(plan.scratch_floats(loop, choice) for loop, choice in pairs))
+        memory.round_for([p for p, choice in pairs if choice and choice.method == torch.bfloat16])
+        steps, labels = [], []
+        for loop, choice in pairs:
+            bound = plan.steps(loop, choice)
+            steps += bound
+            labels += [f"{_name(loop)} {choice.text if choice else ''}".strip()] * len(bound)
+        return c.table_of(steps), tuple(labels)
+
+
+def _name(loop: Loop) -> str:
+    return loop.node.name if isinstance(loop, Product) else loop.out

@@ -1,0 +1,137 @@
+"""How each product is computed fastest on this processor: measured, equal products once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import prod
+
+import numpy as np
+import torch
+
+from backends.native.groups import Loop, Product
+from backends.native.library import table_of
+from backends.native.plan import Choice, NativePlan, candidates
+from backends.native.weights import split_panels
+
+Choices = dict[str, str]
+"""Node name -> the text of a choice."""
+
+_ROUNDS = 3
+_SWEEP_FLOATS = 16 << 20
+"""What is written between two measured runs: more than a last-level cache holds for us."""
+_LEAST_PIXELS = 18
+"""Pixels or tiles of one task: two or three blocks, for the weights are read once per task."""
+_CACHE_FLOATS = 100_000
+"""Input pixels of one task: what stays in a core's second-level cache beside the weights."""
+
+
+class Tuner:
+    """Chooses for every product what measures fastest; equal products are measured once."""
+
+    def __init__(
+        self, plan: NativePlan, dtype: torch.dtype, known: Mapping[str, str], growth: float
+    ) -> None:
+        self.plan = plan
+        self.growth = growth
+        self.dtype = dtype
+        self.known = known
+        self.texts: Choices = {}
+        self.measured: dict[object, Choice] = {}
+        self.sweep = np.zeros(_SWEEP_FLOATS, dtype=np.float32)
+        plan.memory.arena[:] = 0.25  # not zero and not denormal: either would mislead the clock
+
+    def choose(self, loop: Loop) -> Choice | None:
+        """Return the choice for a product, None for other loops."""
+        if not isinstance(loop, Product):
+            return None
+        choices = list(self.possible(loop))
+        text = self.known.get(loop.node.name)
+        found = next((choice for choice in choices if choice.text == text), None)
+        choice = found or self.measure(loop, choices)
+        self.texts[loop.node.name] = choice.text
+        return choice
+
+    def possible(self, loop: Product) -> Iterator[Choice]:
+        """Yield the ways to compute a product."""
+        plan, threads = self.plan, self.plan.threads
+        panels = self.panel_count(loop)
+        pixels = prod(loop.node.shape.numbers[1:])
+        methods = [torch.float32]
+        if self.dtype == torch.bfloat16 and plan.library.has_bfloat16:
+            methods.append(torch.bfloat16)
+        channels = plan.graph.nodes[loop.source].shape.numbers[0]
+        for method in methods:
+            room = max(48, _CACHE_FLOATS // channels)
+            yield Choice(method, task_size(pixels, panels * plan.batch, threads, room))
+        for variant in candidates(plan.graph, loop.node):
+            if prod(variant.points) / prod(variant.kernel) > self.growth:
+                continue
+            yield Choice(variant, task_size(plan.tiles(loop, variant), panels, threads))
+
+    def panel_count(self, loop: Product) -> int:
+        """Return the panels of output channels that a product is split into."""
+        library = self.plan.library
+        return len(split_panels(loop.segments, library.width, library.max_vectors))
+
+    def measure(self, loop: Product, choices: Sequence[Choice]) -> Choice:
+        """Return the fastest choice."""
+        source = self.plan.graph.nodes[loop.source].shape
+        parts = tuple((s.stop - s.start, s.relu, s.add is None) for s in loop.segments)
+        key = (loop.node.op, source, parts)
+        if key not in self.measured:
+            self.plan.memory.reserve(
+                max(self.plan.scratch_floats(loop, choice) for choice in choices)
+            )
+            runs = [self.runner(loop, choice) for choice in choices]
+            seconds = [
+                min(times)
+                for times in zip(*(self.round(runs) for _ in range(_ROUNDS)), strict=True)
+            ]
+            self.measured[key] = choices[seconds.index(min(seconds))]
+            self.plan.forget()
+        return self.measured[key]
+
+    def round(self, runs: Sequence[Callable[[], float]]) -> list[float]:
+        """Return the seconds of every run, each with weights that are in no cache.
+
+        So it is in a network, where all other weights were read since; and Winograd's filters,
+        which take several times the memory of the weights, are not flattered.
+        """
+        seconds = []
+        for run in runs:
+            np.add(self.sweep, 1, out=self.sweep)
+            seconds.append(run())
+        return seconds
+
+    def runner(self, loop: Product, choice: Choice) -> Callable[[], float]:
+        """Return a function that computes a product and says how much time that took.
+
+        It is the processor time of one thread: that hardly depends on what else runs here.
+        """
+        table = table_of(self.plan.steps(loop, choice))
+
+        def run() -> float:
+            start = time.thread_time()
+            self.plan.library.run(table, 1)
+            return time.thread_time() - start
+
+        run()
+        return run
+
+
+def task_size(count: int, shares: int, threads: int, most: int = 1 << 30) -> int:
+    """Return into how large parts to cut `count` pixels or tiles, each times `shares`.
+
+    Some parts for each thread, so that none waits long for a slower one; but no smaller than
+    pays, and as many for one thread as for another.
+    """
+    least = max(-(-threads // shares), -(-count // most))
+    parts = max(least, min(-(-4 * threads // shares), count // _LEAST_PIXELS))
+    parts = min(range(parts, parts + threads), key=lambda n: (_rounds(n * shares, threads), n))
+    return -(-count // parts)
+
+
+def _rounds(tasks: int, threads: int) -> float:
+    """Return the time of equal tasks on so many threads, in that of a perfect share."""
+    return -(-tasks // threads) * threads / tasks
