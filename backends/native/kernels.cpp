@@ -40,6 +40,19 @@ inline vec larger(vec floor, vec v) {  // NaN in v stays
 #endif
 }
 
+// Some lanes of a vector, `stride` floats apart in memory.
+inline vec load_lanes(const float* p, int64_t stride, int64_t lanes) {
+  if (stride == 1 && lanes == WIDTH) return load(p);
+  vec v = {};
+  for (int64_t i = 0; i < lanes; ++i) v[i] = p[i * stride];
+  return v;
+}
+
+inline void store_lanes(float* p, int64_t stride, int64_t lanes, vec v) {
+  if (stride == 1 && lanes == WIDTH) return store(p, v);
+  for (int64_t i = 0; i < lanes; ++i) p[i * stride] = v[i];
+}
+
 inline uint16_t to_bfloat16(float x) {
   uint32_t bits;
   std::memcpy(&bits, &x, 4);
@@ -104,6 +117,31 @@ struct Winograd {
   int32_t tiles_down, tiles_across, outputs_down, outputs_across, points_down, points_across;
 };
 
+typedef void (*FilterTransform)(const float* weight, int64_t row, int64_t column, int64_t lane,
+                                int64_t lanes, float* out, int64_t point_stride);
+typedef void (*TapTransform)(const float* sums, int64_t point_stride, float* weight, int64_t row,
+                             int64_t column, int64_t lane, int64_t lanes, bool add);
+
+// Filters at the interpolation points, written to where the panels have their weights.
+struct Filters {
+  const float* weight;  // as the network has it, by strides; negative ones turn the taps round
+  FilterTransform transform;
+  const Panel* panels;
+  int64_t out_stride, in_stride, row_stride, column_stride;
+  int32_t channels, panel_count;
+};
+
+// The gradient of a weight: per point the product of what the inputs and the gradients of the
+// outputs are there, summed over the tiles, then taken back to the taps.
+struct WeightGradient {
+  const float *in, *out;  // [points][tiles][channels], see `point_stride`
+  int64_t in_point_stride, out_point_stride;
+  TapTransform transform;
+  float* weight;
+  int64_t out_stride, in_stride, row_stride, column_stride;
+  int32_t in_channels, out_channels, tiles, points, add;
+};
+
 struct Pool {
   const float* in;
   float* out;         // null where only bfloat16 is wanted
@@ -145,7 +183,7 @@ struct Rows {
 };
 
 enum Kind : int32_t { CONV, WINOGRAD_DATA, WINOGRAD_PRODUCT, POOL, GLOBAL_POOL, ELEMENTWISE,
-                      SOFTMAX, NORMALIZE, ROUND, CONV_BFLOAT16 };
+                      SOFTMAX, NORMALIZE, ROUND, CONV_BFLOAT16, FILTERS, WEIGHT_GRADIENT };
 
 struct Step {
   int64_t kind;
@@ -385,6 +423,78 @@ void winograd_product_task(const Winograd& w, int64_t task) {
   }
 }
 
+constexpr int64_t CHANNELS_PER_TASK = 16;
+
+void filters_task(const Filters& f, int64_t task) {
+  const int64_t blocks = ceil_div(f.channels, CHANNELS_PER_TASK);
+  int64_t lane = 0;
+  for (int64_t i = 0; i < task / blocks; ++i) lane += f.panels[i].vectors * WIDTH;
+  const Panel& panel = f.panels[task / blocks];
+  const int64_t row_size = panel.vectors * WIDTH, first = task % blocks * CHANNELS_PER_TASK;
+  const int64_t end = first + CHANNELS_PER_TASK < f.channels ? first + CHANNELS_PER_TASK : f.channels;
+  float* out = static_cast<float*>(const_cast<void*>(panel.weight));
+  for (int64_t c = first; c < end; ++c)
+    for (int64_t v = 0; v < panel.vectors; ++v)
+      f.transform(f.weight + c * f.in_stride + (lane + v * WIDTH) * f.out_stride, f.row_stride,
+                  f.column_stride, f.out_stride, panel.targets[v].channels,
+                  out + c * row_size + v * WIDTH, f.channels * row_size);
+}
+
+// R channels of `a` times V vectors of channels of `b`, summed over the tiles.
+template <int R, int V>
+void outer_block(const float* a, int64_t a_stride, const float* b, int64_t b_stride, int64_t tiles,
+                 float* out) {
+  vec sum[R][V] = {};
+  for (int64_t t = 0; t < tiles; ++t, a += a_stride, b += b_stride) {
+    vec w[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) w[v] = load(b + v * WIDTH);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const float x = a[r];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) sum[r][v] += x * w[v];
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) store(out + (r * V + v) * WIDTH, sum[r][v]);
+}
+
+typedef void (*OuterBlock)(const float*, int64_t, const float*, int64_t, int64_t, float*);
+const OuterBlock outer_blocks[MAX_VECTORS + 1][MAX_ROWS + 1] = ALL_BLOCKS(outer_block);
+
+inline int64_t gradient_panels(const WeightGradient& g) {
+  return ceil_div(g.in_channels, MAX_VECTORS * WIDTH);
+}
+
+// A block of output channels times a panel of input channels, whose lanes lie side by side in
+// a weight that is channels last.
+void weight_gradient_task(const WeightGradient& g, int64_t task) {
+  alignas(64) thread_local float sums[MAX_POINTS * (TILE_BLOCK * MAX_VECTORS + 1) * WIDTH];
+  const int64_t blocks = ceil_div(g.out_channels, TILE_BLOCK), panels = gradient_panels(g);
+  const int64_t all = g.in_channels / WIDTH, panel = task / blocks;
+  const int64_t vector = all * panel / panels, vectors = all * (panel + 1) / panels - vector;
+  const int64_t first = task % blocks * TILE_BLOCK;
+  const int64_t count = first + TILE_BLOCK < g.out_channels ? TILE_BLOCK : g.out_channels - first;
+  const int64_t rows = even_rows(count, vectors), row_size = vectors * WIDTH;
+  const int64_t sum_stride = TILE_BLOCK * row_size + WIDTH;
+  for (int64_t p = 0; p < g.points; ++p) {
+    const float* in = g.in + p * g.in_point_stride + vector * WIDTH;
+    const float* out = g.out + p * g.out_point_stride + first;
+    for (int64_t at = 0; at < count; at += rows)
+      outer_blocks[vectors][at + rows < count ? rows : count - at](
+          out + at, g.out_channels, in, g.in_channels, g.tiles,
+          sums + p * sum_stride + at * row_size);
+  }
+  for (int64_t r = 0; r < count; ++r)
+    for (int64_t v = 0; v < vectors; ++v)
+      g.transform(sums + r * row_size + v * WIDTH, sum_stride,
+                  g.weight + (first + r) * g.out_stride + (vector + v) * WIDTH * g.in_stride,
+                  g.row_stride, g.column_stride, g.in_stride, WIDTH, g.add);
+}
+
 // One row of outputs of one image.
 void pool_task(const Pool& p, int64_t task) {
   const int64_t image = task / p.out_height;
@@ -522,6 +632,16 @@ void run_step(Step& step) {
     case WINOGRAD_PRODUCT: {
       const auto& w = *static_cast<const Winograd*>(step.args);
       return run_tasks(step, w.panel_count * ceil_div(w.tiles, w.chunk), winograd_product_task);
+    }
+    case FILTERS: {
+      const auto& f = *static_cast<const Filters*>(step.args);
+      return run_tasks(step, f.panel_count * ceil_div(f.channels, CHANNELS_PER_TASK),
+                       filters_task);
+    }
+    case WEIGHT_GRADIENT: {
+      const auto& g = *static_cast<const WeightGradient*>(step.args);
+      return run_tasks(step, gradient_panels(g) * ceil_div(g.out_channels, TILE_BLOCK),
+                       weight_gradient_task);
     }
     case POOL: {
       const auto& p = *static_cast<const Pool*>(step.args);

@@ -65,6 +65,28 @@ class Winograd(ctypes.Structure):
     ]  # fmt: skip
 
 
+class Filters(ctypes.Structure):
+    """Filters at the interpolation points; see `kernels.cpp`."""
+
+    _fields_ = [
+        ("weight", c_void_p), ("transform", c_void_p), ("panels", POINTER(Panel)),
+        *((name, c_int64) for name in ("out_stride", "in_stride", "row_stride", "column_stride")),
+        ("channels", c_int32), ("panel_count", c_int32),
+    ]  # fmt: skip
+
+
+class WeightGradient(ctypes.Structure):
+    """The gradient of a weight by interpolation points; see `kernels.cpp`."""
+
+    _fields_ = [
+        ("in_", _FLOATS), ("out", _FLOATS),
+        ("in_point_stride", c_int64), ("out_point_stride", c_int64),
+        ("transform", c_void_p), ("weight", _FLOATS),
+        *((name, c_int64) for name in ("out_stride", "in_stride", "row_stride", "column_stride")),
+        *((name, c_int32) for name in ("in_channels", "out_channels", "tiles", "points", "add")),
+    ]  # fmt: skip
+
+
 class Pool(ctypes.Structure):
     """A pooling window; see `kernels.cpp`."""
 
@@ -124,7 +146,7 @@ class Step(ctypes.Structure):
 
 KINDS = (
     "conv", "winograd_data", "winograd_product", "pool", "global_pool", "elementwise",
-    "softmax", "normalize", "round", "conv_bfloat16",
+    "softmax", "normalize", "round", "conv_bfloat16", "filters", "weight_gradient",
 )  # fmt: skip
 """Names of the kinds of steps, in the order of the enumeration in `kernels.cpp`."""
 
@@ -158,7 +180,7 @@ class Library:
         return list(seconds)
 
     def transform(self, side: str, variant: Variant) -> int:
-        """Return the address of a Winograd transform; `side` is `data` or `output`."""
+        """Return the address of a Winograd transform; `side` begins its name in C++."""
         function = getattr(self._c, f"{side}_{variant.name}")
         return ctypes.cast(function, c_void_p).value or 0
 

@@ -65,37 +65,74 @@ def variants_of(kernel: tuple[int, int]) -> tuple[Variant, ...]:
 
 
 def emit_transforms() -> str:
-    """Return C++ functions `data_NAME` and `output_NAME` for every variant."""
+    """Return C++ functions for every variant.
+
+    `data_NAME` and `output_NAME` take inputs and products to and from the points, `filter_NAME`
+    the filters; `gradient_NAME` and `taps_NAME` are the transposes of the output and the filter
+    transform, for the gradient of a weight.
+    """
     return "".join(_emit(variant) for kernel in KERNELS for variant in variants_of(kernel))
 
 
 def _emit(variant: Variant) -> str:
     down, across = variant.transforms
-    data = _emit_plane(down.data, across.data)
-    output = _emit_plane(down.output, across.output)
-    columns = across.size
-    return f"""
-extern "C" void data_{variant.name}(const float* const* pixels, int64_t channels,
-                                    float* out, int64_t point_stride) {{
-  for (int64_t c = 0; c < channels; c += WIDTH) {{
-    auto in = [&](int i, int j) {{ return load(pixels[i * {columns} + j] + c); }};
-    auto put = [&](int i, int j, vec v) {{
-      store(out + (i * {columns} + j) * point_stride + c, v);
-    }};
-{data}
-  }}
-}}
+    columns, outputs = across.size, across.outputs
+    return (
+        _emit_data(f"data_{variant.name}", down.data, across.data)
+        + _emit_data(f"gradient_{variant.name}", *map(_transposed, (down.output, across.output)))
+        + f"""
 extern "C" void output_{variant.name}(const float* products, int64_t point_stride,
                                       int32_t vectors, float* out) {{
   for (int32_t v = 0; v < vectors; ++v, products += WIDTH, out += WIDTH) {{
     auto in = [&](int i, int j) {{ return load(products + (i * {columns} + j) * point_stride); }};
     auto put = [&](int i, int j, vec y) {{
-      store(out + (i * {variant.outputs[1]} + j) * vectors * WIDTH, y);
+      store(out + (i * {outputs} + j) * vectors * WIDTH, y);
     }};
-{output}
+{_emit_plane(down.output, across.output)}
+  }}
+}}
+extern "C" void filter_{variant.name}(const float* weight, int64_t row, int64_t column,
+                                      int64_t lane, int64_t lanes, float* out,
+                                      int64_t point_stride) {{
+    auto in = [&](int i, int j) {{
+      return load_lanes(weight + i * row + j * column, lane, lanes);
+    }};
+    auto put = [&](int i, int j, vec v) {{
+      store(out + (i * {columns} + j) * point_stride, v);
+    }};
+{_emit_plane(down.filter, across.filter)}
+}}
+extern "C" void taps_{variant.name}(const float* sums, int64_t point_stride, float* weight,
+                                    int64_t row, int64_t column, int64_t lane, int64_t lanes,
+                                    bool add) {{
+    auto in = [&](int i, int j) {{ return load(sums + (i * {columns} + j) * point_stride); }};
+    auto put = [&](int i, int j, vec v) {{
+      float* at = weight + i * row + j * column;
+      store_lanes(at, lane, lanes, add ? v + load_lanes(at, lane, lanes) : v);
+    }};
+{_emit_plane(_transposed(down.filter), _transposed(across.filter))}
+}}
+"""
+    )
+
+
+def _emit_data(name: str, down: Matrix, across: Matrix) -> str:
+    return f"""
+extern "C" void {name}(const float* const* pixels, int64_t channels,
+                       float* out, int64_t point_stride) {{
+  for (int64_t c = 0; c < channels; c += WIDTH) {{
+    auto in = [&](int i, int j) {{ return load(pixels[i * {len(across[0])} + j] + c); }};
+    auto put = [&](int i, int j, vec v) {{
+      store(out + (i * {len(across)} + j) * point_stride + c, v);
+    }};
+{_emit_plane(down, across)}
   }}
 }}
 """
+
+
+def _transposed(matrix: Matrix) -> Matrix:
+    return tuple(zip(*matrix, strict=True))
 
 
 def _emit_plane(down: Matrix, across: Matrix) -> str:
