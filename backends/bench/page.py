@@ -19,7 +19,8 @@ NETWORKS = ("inception_v4", "inception_resnet_v1", "inception_resnet_v2")
 
 ABOUT = {
     "native": "C++ kernels compiled on first use; short (Winograd) convolutions",
-    "native_lean": "the same, image by image, direct convolutions only",
+    "native_lean": "C++ kernels, image by image, direct convolutions only",
+    "short": "short (Winograd) convolutions, forward and backward",
     "openvino": "OpenVINO",
     "onnxruntime": "ONNX Runtime",
     "compile": "torch.compile with freezing",
@@ -35,16 +36,18 @@ Table = Mapping[str, Any]
 def page() -> str:
     """Return the page."""
     runs = {network: _read(f"{network}.json") for network in NETWORKS}
-    large = _read("inception_v4_batch_8.json")
+    large = _read("inception_v4_batches.json")
+    compiled = _read("inception_v4_training.json")
+    training = [t for run in (*runs.values(), compiled) for t in _tables(run, "training")]
     memory = _read("memory.json")
     parts = [
         _intro(runs["inception_v4"]),
-        _aims(runs, large, memory),
+        _aims(runs, large, training, memory),
         *(_network(runs[network]) for network in NETWORKS),
-        _section("Batch 8", _tables(large, "inference")),
-        _section("Training step", _tables(large, "training")),
+        _section("Larger batches", _tables(large, "inference")),
+        _section("Training step", training),
         _memory(memory),
-        REMAINS,
+        _remains(runs),
     ]
     return "\n".join(parts)
 
@@ -64,8 +67,8 @@ def _intro(run: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
     return f"""# Performance
 
-Recorded by `netdraft bench` on {run["date"]}, wins and losses; this page is written from the raw
-times in [performance/](performance/) (`make docs`), so it cannot say anything else.
+Recorded by `netdraft bench` on {run["date"]}, wins and losses. The tables are made from the raw
+times in [performance/](performance/) by `make docs`, and a test fails when they are stale.
 Machine: {run["device"]}; Python {run["python"]}, {versions}.
 
 All subjects of a table are interleaved in one process; the tables have the median and the best of
@@ -87,44 +90,63 @@ def _median(table: Table, side: str, *subjects: str) -> float:
     return min(float(row["median_ms"]) for row in chosen)
 
 
+Aim = tuple[str, float, float]
+"""What was to be reached, the limit, and the measured ratio."""
+
+
 def _aims(
     runs: Mapping[str, Mapping[str, Any]],
     large: Mapping[str, Any],
+    training: Sequence[Table],
     memory: Mapping[str, Any],
 ) -> str:
-    rows = []
-    for limit, dtype in ((0.97, "float32"), (0.95, "bfloat16")):
-        for network in NETWORKS:
-            table = _of(runs[network], "inference", dtype)
-            ratio = _median(table, "netdraft") / _median(table, "peer")
-            rows.append((f"{network}, {dtype}, batch 1: best mode, of the best peer", limit, ratio))
-    for dtype in ("float32", "bfloat16"):
-        for network in NETWORKS:
-            table = _of(runs[network], "inference", dtype)
-            ours = _median(table, "netdraft", "eager", "compile", "compile_short")
-            ratio = ours / _median(table, "peer", "compile")
-            rows.append((f"{network}, {dtype}: torch alone, of the peer's compiled", 0.95, ratio))
-    for limit, dtype in ((0.97, "float32"), (0.95, "bfloat16")):
-        table = _of(large, "inference", dtype)
-        ratio = _median(table, "netdraft") / _median(table, "peer")
-        rows.append((f"inception_v4, {dtype}, batch 8: best mode, of the best peer", limit, ratio))
-    steps = _of(large, "training", "float32")
-    for mode in ("eager", "channels_last"):
-        ratio = _median(steps, "netdraft") / _median(steps, "peer", mode)
-        rows.append((f"inception_v4: training step, of timm's {mode}", 0.95, ratio))
-    for batch in sorted({row["batch"] for row in memory["memory"]}):
-        for quantity, words in (("peak", "all"), ("activations", "without the parameters")):
-            lean = _megabytes(memory, "netdraft", "native_lean", batch, quantity)
-            ratio = lean / _megabytes(memory, "peer", "eager", batch, quantity)
-            what = f"peak memory, batch {batch}, {words}: native_lean, of timm's eager"
-            rows.append((what, 0.6, ratio))
+    aims = [
+        *_inference_aims([t for run in (*runs.values(), large) for t in _tables(run, "inference")]),
+        *_torch_aims([t for run in runs.values() for t in _tables(run, "inference")]),
+        *_training_aims(training),
+        *_memory_aims(memory),
+    ]
     lines = [
         f"| {what} | {limit:.2f} | {ratio:.2f} | {'reached' if ratio <= limit else '**missed**'} |"
-        for what, limit, ratio in rows
+        for what, limit, ratio in aims
     ]
     gpu = "| anything on a GPU | | | not measured: none was at hand |"
     head = ["## Against the aims", "", "| what | at most | measured | |", "|---|---|---|---|"]
     return "\n".join([*head, *lines, gpu, ""])
+
+
+def _name(table: Table) -> str:
+    return f"{table['network']}, {table['dtype']}, batch {table['batch']}"
+
+
+def _inference_aims(tables: Sequence[Table]) -> Iterator[Aim]:
+    for table in tables:
+        limit = 0.97 if table["dtype"] == "float32" else 0.95
+        ratio = _median(table, "netdraft") / _median(table, "peer")
+        yield f"{_name(table)}: best mode, of the best peer", limit, ratio
+
+
+def _torch_aims(tables: Sequence[Table]) -> Iterator[Aim]:
+    for table in tables:
+        ours = _median(table, "netdraft", "eager", "compile", "compile_short")
+        ratio = ours / _median(table, "peer", "compile")
+        yield f"{_name(table)}: torch alone, of the peer's compiled", 0.95, ratio
+
+
+def _training_aims(tables: Sequence[Table]) -> Iterator[Aim]:
+    for table in tables:
+        peers = {row["subject"] for row in table["rows"] if row["side"] == "peer"}
+        for mode in [m for m in ("eager", "channels_last", "compile") if m in peers]:
+            ratio = _median(table, "netdraft") / _median(table, "peer", mode)
+            yield f"{_name(table)}: training step, of the peer's {mode}", 0.95, ratio
+
+
+def _memory_aims(memory: Mapping[str, Any]) -> Iterator[Aim]:
+    for batch in sorted({row["batch"] for row in memory["memory"]}):
+        for quantity, words in (("peak", "all"), ("activations", "without the parameters")):
+            lean = _megabytes(memory, "netdraft", "native_lean", batch, quantity)
+            ratio = lean / _megabytes(memory, "peer", "eager", batch, quantity)
+            yield f"peak memory, batch {batch}, {words}: native_lean, of timm's eager", 0.6, ratio
 
 
 def _of(run: Mapping[str, Any], task: str, dtype: str) -> Table:
@@ -151,7 +173,7 @@ def _section(title: str, tables: Sequence[Table]) -> str:
 
 def _table(table: Table) -> Iterator[str]:
     peers = [row["median_ms"] for row in table["rows"] if row["side"] == "peer"]
-    yield f"{table['network']}, {table['dtype']}, batch {table['batch']}; peer: {table['peer']}."
+    yield f"{_name(table)}; peer: {table['peer']}."
     yield ""
     yield "| subject | median ms | best ms | images/s | ratio | error |"
     yield "|---|---|---|---|---|---|"
@@ -224,25 +246,48 @@ def _memory(run: Mapping[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
+def _remains(runs: Mapping[str, Mapping[str, Any]]) -> str:
+    tables = [table for run in runs.values() for table in _tables(run, "inference")]
+    direct = sorted(100 * part for table in tables for part in _parts_of_ceiling(table))
+    gains = sorted(
+        _median(table, "netdraft", runtime) / _median(table, "peer", runtime)
+        for table in tables
+        for runtime in ("onnxruntime", "openvino")
+        if runtime in {row["subject"] for row in table["rows"] if row["side"] == "peer"}
+    )
+    return REMAINS.format(direct[0], direct[-1], gains[0], gains[-1])
+
+
+def _parts_of_ceiling(table: Table) -> Iterator[float]:
+    """Yield the rates of direct products that take a twentieth of the time or more."""
+    shares = table.get("profile", ())
+    least = sum(share["milliseconds"] for share in shares) / 20
+    for share in shares:
+        if share["gmacs"] and "F(" not in share["what"] and share["milliseconds"] >= least:
+            rate = 2e3 * share["gmacs"] / share["milliseconds"]
+            yield rate / table["limits"]["matmul_gflops"]
+
+
 REMAINS = """## What remains, and why
 
-- **Direct products are at the wall.** In the profiles above, 1x1 convolutions and 3x3 of stride 2
-  run at 90 to 105 % of what a large matrix product reaches on this machine, in float32 and in
-  bfloat16. Only fewer multiplications would help: a 1x1 has none to save; a 3x3 of stride 2 could
-  be split into phases with shorter filters (0.56 of the products), which is not built.
+- **Direct products are at the wall.** In the profiles above, the 1x1 convolutions and those of
+  stride 2 that take a twentieth of the time or more run at {0:.0f} to {1:.0f} % of what a large
+  matrix product reaches on this machine (in the same run, minutes apart). Only fewer
+  multiplications would help: a 1x1 has none to save; a 3x3 of stride 2 could be split into phases
+  with shorter filters (0.56 of the products), which is not built.
 - **Short convolutions** compute the 3x3 and the 1x7, 7x1 of stride 1 in float32, for rounding their
   operands to bfloat16 would be amplified by the transforms; so in bfloat16 the gain is smaller.
-  Their products at the ceiling would take 60 % of their time; transforms and moving what is
-  transformed take the rest.
+  Transforms, and moving what is transformed, take about as long as the products that are left.
 - **Memory bandwidth** is what `native` leans on: packed filters are read once per image. The
-  machine is shared, and at times its medians rise by 40 % (Inception-v4 in float32 from 70 to
-  97 ms, the second Inception-ResNet in bfloat16 from 41 to 59), while OpenVINO's rise by 8: there
-  it stays ahead in float32 and may fall behind in bfloat16. The best times show the quiet machine.
-- **Runtimes on our graph** gain 2 % at most: they fold as well as we do, and merged siblings cost
-  them copies, so they get the graph without merging.
-- **A training step** is 88 % convolutions, forward at the wall and backward at 85 % of it, in
-  oneDNN's kernels on either side. The pooling that is exchanged with its projection gains 2 to 3 %
-  of timm's step in channels last; merging siblings would need batch norms that write slices.
+  machine is shared. In runs that are not kept here its medians rose by 40 % at times (Inception-v4
+  in float32 from 70 to 97 ms, the second Inception-ResNet in bfloat16 from 41 to 59), and
+  OpenVINO's by 8: there it stays ahead in float32 and may fall behind in bfloat16.
+- **Runtimes on our graph** take {2:.2f} to {3:.2f} of their time on the plain one: they fold as
+  well as we do, and merged siblings cost them copies, so they get the graph without merging.
+- **A training step** is four fifths convolutions. In float32 those of stride 1 are short where that
+  measures faster, forward and both gradients; 1x1 and stride 2 are oneDNN's on either side. In
+  bfloat16 (autocast) all are, and what is left to gain is the pooling that is exchanged with its
+  projection. Merging siblings would need batch norms that write slices.
 - **Memory:** the weights alone are 0.8 of timm's peak at batch 1 in float32, so no engine can be at
   0.6 there; without them `native_lean` is. Short convolutions pay for their speed with packed
   filters of up to seven times the weights: `native` takes more memory than timm at batch 1.

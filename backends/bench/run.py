@@ -114,10 +114,10 @@ def run_plan(graph: Graph, plan: Plan, say: Callable[[str], None]) -> dict[str, 
             say(f"{graph.name}: inference, {dtype_name}, batch {batch}")
             case = make_case(graph, batch, getattr(torch, dtype_name), plan.device)
             tables.append(_inference(case, plan))
-    if plan.training:
-        say(f"{graph.name}: training step, float32, batch {plan.training}")
-        case = make_case(graph, plan.training, torch.float32, plan.device)
-        tables.append(_training(case, plan))
+        if plan.training:
+            say(f"{graph.name}: training step, {dtype_name}, batch {plan.training}")
+            case = make_case(graph, plan.training, getattr(torch, dtype_name), plan.device)
+            tables.append(_training(case, plan))
     return {
         "network": graph.name,
         "device": device_name(plan.device),

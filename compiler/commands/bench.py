@@ -23,12 +23,17 @@ DTYPES = ("float32", "bfloat16", "float16")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_spec(parser)
-    parser.add_argument("--batch", default="1", metavar="N,...", help="batch sizes (default: 1)")
     add = parser.add_argument
+    add(
+        "--batch",
+        default="1",
+        metavar="N,...",
+        help="of inference; none: no inference (default: 1)",
+    )
     add("--dtype", default="float32,bfloat16", metavar="NAME,...", help="default: %(default)s")
     add("--targets", default="", metavar="NAME,...", help="netdraft's targets (default: all)")
     add("--rounds", type=int, default=9, metavar="N", help="runs of each (default: %(default)s)")
-    add("--training", type=int, default=0, metavar="N", help="a training step too, with batch N")
+    add("--training", type=int, default=0, metavar="N", help="a training step too, batch N")
     add("--compile-training", action="store_true", help="with --training: torch.compile too")
     add("--profile", action="store_true", help="where the native engine's time goes, too")
     add("--memory", action="store_true", help="peak memory too, in processes of their own")
@@ -44,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from backends.engine.targets import TARGETS
 
     plan = Plan(
-        _numbers("--batch", args.batch),
+        () if args.batch == "none" else _numbers("--batch", args.batch),
         _names("--dtype", args.dtype, DTYPES),
         _names("--targets", args.targets, tuple(TARGETS)) if args.targets else (),
         max(1, args.rounds),

@@ -99,6 +99,41 @@ def test_every_target_computes_the_network(
         assert not made.requires_grad
 
 
+TWO = """
+network: two
+input: {left: [3, 9, 11], right: [4, 9, 11]}
+defaults: {conv: {norm: batch_norm, activation: relu}}
+layers:
+  - {conv: 3x3, filters: 16, from: left, name: a}
+  - {conv: 1x1, filters: 16, from: right, name: b}
+  - {add: [a, b], name: sum}
+  - {conv: 3x3, filters: 8, name: map}
+  - {global_avg_pool: true}
+  - {linear: 5, name: logits}
+outputs: [map, sum, logits]
+"""
+
+
+@pytest.mark.parametrize("target", HERE)
+def test_every_target_takes_several_inputs_and_gives_several_outputs(target: str) -> None:
+    if target.startswith("native") and not any(map(shutil.which, ("g++", "clang++", "c++"))):
+        pytest.skip("there is no C++ compiler")
+    module = build_module(graph_of(TWO))
+    left, right = (
+        torch.randn(4, c, 9, 11, generator=torch.Generator().manual_seed(c)) for c in (3, 4)
+    )
+    randomize(module, 0, left, right)
+    own = optimize(module)
+    double = {name: value.double() for name, value in own.plain_state.items()}
+    with torch.no_grad():
+        reference = build_flat_module(own.plain, double)(left.double(), right.double())
+    left = left.contiguous(memory_format=torch.channels_last)  # one in another layout
+    made = own.for_inference(target=target)(left, right)
+    assert [tuple(t.shape) for t in made] == [(4, 8, 9, 11), (4, 16, 9, 11), (4, 5)]
+    for one, wanted in zip(made, reference, strict=True):
+        assert float((one.double() - wanted).abs().max() / wanted.abs().max()) < 1e-5
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # torch's compiler warns of its own parts
 @pytest.mark.parametrize("target", SLOW)
