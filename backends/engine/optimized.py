@@ -78,9 +78,10 @@ class Optimized:
         a checkpoint of one fits the other.
 
         Args:
-            short: on a CPU, in float32, measure at the first step for every convolution of
-                stride 1 and each of its gradients whether a short (Winograd) one is faster, and
-                use it where it is: to about 1e-5 of the largest value. It takes a C++ compiler.
+            short: on a CPU, in float32 or under autocast to bfloat16, measure at the first step
+                for every convolution of stride 1 and each of its gradients whether a short
+                (Winograd) one is faster, and use it where it is: to about 1e-5 of the largest
+                value, rounded to bfloat16 under autocast. It takes a C++ compiler.
         """
         module = build_module(optimize_graph(self.plain, TRAINING_PASSES))
         module.load_state_dict(self.plain_state)

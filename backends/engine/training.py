@@ -49,11 +49,13 @@ def may_be_short(conv: nn.Conv2d) -> bool:
 
 
 class TunedConv2d(nn.Conv2d):
-    """An `nn.Conv2d` that on a CPU, in float32, computes as measures fastest: oneDNN or short.
+    """An `nn.Conv2d` that on a CPU computes as measures fastest: oneDNN or short.
 
     At the first call with an input shape, forward, input gradient and weight gradient are each
-    measured with every Winograd variant beside PyTorch's own; the process keeps the fastest.
-    Elsewhere (another device or dtype, autocast, torch.compile) it is an `nn.Conv2d`.
+    measured with every Winograd variant beside PyTorch's own; the process keeps the fastest. That
+    holds for float32, and for autocast to bfloat16, where short ones compute in float32 on the
+    rounded inputs with the weights as they are. Elsewhere (another device or dtype, torch.compile)
+    it is an `nn.Conv2d`.
     """
 
     @classmethod
@@ -71,19 +73,22 @@ class TunedConv2d(nn.Conv2d):
         return made.train(conv.training)
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if _is_for_kernels(input) and _is_for_kernels(weight) and input.dim() == 4:
-            return _convolve(input, weight, bias, self.padding)
+        dtype = _dtype_of_kernels(input, weight)
+        if dtype is not None and input.dim() == 4:
+            return _convolve(input.to(dtype), weight, bias, self.padding)
         out: Tensor = super()._conv_forward(input, weight, bias)
         return out
 
 
-def _is_for_kernels(x: Tensor) -> bool:
-    return (
-        x.device.type == "cpu"
-        and x.dtype == torch.float32
-        and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
-    )
+def _dtype_of_kernels(x: Tensor, weight: Tensor) -> torch.dtype | None:
+    """Return what the kernels would read and write here; None where they don't apply."""
+    if torch.compiler.is_compiling() or not x.device.type == weight.device.type == "cpu":
+        return None
+    is_cast = torch.is_autocast_enabled("cpu")
+    dtype = torch.get_autocast_dtype("cpu") if is_cast else torch.float32
+    readable = (torch.float32, torch.bfloat16) if is_cast else (torch.float32,)
+    is_known = dtype in (torch.float32, torch.bfloat16)
+    return dtype if is_known and x.dtype in readable and weight.dtype == torch.float32 else None
 
 
 class _Convolve(torch.autograd.Function):
@@ -105,7 +110,7 @@ class _Convolve(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             for_weight = _fastest("weight", ctx.geometry, gradient, x, weight)
         if ctx.needs_input_grad[2]:
-            for_bias = gradient.sum((0, 2, 3))
+            for_bias = gradient.sum((0, 2, 3), dtype=torch.float32)
         return for_input, for_weight, for_bias, None
 
 
@@ -116,7 +121,8 @@ def _geometry(x: Tensor, weight: Tensor, pads: tuple[int, int]) -> Geometry:
     batch, channels, height, width = x.shape
     kernel = weight.shape[2], weight.shape[3]
     out = height + 2 * pads[0] - kernel[0] + 1, width + 2 * pads[1] - kernel[1] + 1
-    return Geometry(batch, channels, (height, width), weight.shape[0], kernel, pads, out)
+    size = height, width
+    return Geometry(batch, channels, size, weight.shape[0], kernel, pads, out, x.dtype)
 
 
 _CHOSEN: dict[tuple[str, Geometry, int], Run] = {}
@@ -146,7 +152,10 @@ def _candidates(task: str, geometry: Geometry, threads: int) -> dict[str, Run]:
 
 
 def _torch_forward(geometry: Geometry) -> Run:
-    return lambda x, w, b: torch.conv2d(x, w, b, padding=geometry.pads)
+    dtype, pads = geometry.dtype, geometry.pads
+    return lambda x, w, b: torch.conv2d(
+        x, w.to(dtype), b if b is None else b.to(dtype), padding=pads
+    )
 
 
 def _torch_gradient(index: int) -> Callable[[Geometry], Run]:
@@ -157,8 +166,8 @@ def _torch_gradient(index: int) -> Callable[[Geometry], Run]:
 
         def run(g: Tensor, x: Tensor, w: Tensor) -> Tensor:
             back = torch.ops.aten.convolution_backward
-            made = back(g, x, w, None, one, pads, one, False, none, 1, wanted)
-            return made[index]  # type: ignore[no-any-return]
+            made = back(g, x, w.to(x.dtype), None, one, pads, one, False, none, 1, wanted)[index]
+            return made.to(w.dtype) if index else made  # type: ignore[no-any-return]
 
         return run
 

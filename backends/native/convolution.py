@@ -1,4 +1,8 @@
-"""Single convolutions by Winograd's method on tensors of the caller's, for training."""
+"""Single convolutions by Winograd's method on tensors of the caller's, for training.
+
+The arithmetic is float32. Inputs, outputs and their gradients may be bfloat16: the transforms read
+it, and the last write rounds. Weights and their gradients are float32.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +37,13 @@ class Geometry:
     pads: tuple[int, int]
     """Zeros above and left of the input."""
     out_size: tuple[int, int]
+    dtype: torch.dtype = torch.float32
+    """Of inputs, outputs and their gradients: float32 or bfloat16."""
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether it reads and writes bfloat16."""
+        return self.dtype == torch.bfloat16
 
     @property
     def input_gradient(self) -> Geometry:
@@ -46,6 +57,7 @@ class Geometry:
             self.kernel,
             before,
             self.size,
+            self.dtype,
         )
 
     def tile_grid(self, variant: Variant) -> tuple[int, int]:
@@ -123,7 +135,7 @@ class ShortConvolution:
         return task_size(tiles, len(self.parts), self.threads)
 
     def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Return (N, O, H', W'), channels last, of float32 (N, C, H, W) and (O, C, kH, kW)."""
+        """Return (N, O, H', W'), channels last, of (N, C, H, W) and a float32 (O, C, kH, kW)."""
         return self._run(x, weight, bias, turned=False)
 
     def turned(self, x: Tensor, weight: Tensor) -> Tensor:
@@ -135,6 +147,7 @@ class ShortConvolution:
         x, stride = on_pixels(x)
         out = torch.empty(
             (geometry.batch, geometry.out_channels, *geometry.out_size),
+            dtype=geometry.dtype,
             memory_format=torch.channels_last,
         )
         if bias is not None:
@@ -175,7 +188,10 @@ class ShortConvolution:
             panel.targets = ctypes.cast(place, ctypes.POINTER(c.Target))
             at += len(part)
         for index, target in enumerate(self.targets):
-            target.out = out + 4 * index * width
+            if self.geometry.is_rounded:
+                target.rounded = out + 2 * index * width
+            else:
+                target.out = out + 4 * index * width
 
 
 class ShortWeightGradient:
@@ -240,7 +256,7 @@ def tile_groups(geometry: Geometry, variant: Variant) -> list[Group]:
 
 
 def on_pixels(x: Tensor) -> tuple[Tensor, int]:
-    """Return a tensor whose channels lie side by side, and the floats from pixel to pixel.
+    """Return a tensor whose channels lie side by side, and the elements from pixel to pixel.
 
     A slice of a channels-last tensor, as a concat's gradient is, stays as it is; others are copied.
     """
@@ -260,12 +276,13 @@ def _tiles(
     chunk: int = 1,
 ) -> c.Winograd:
     """Return the arguments for tiles of the input, and for their products with the panels."""
+    side = "data16" if geometry.is_rounded else "data"
     return c.Winograd(
-        None, 0, None, None, library.transform("data", variant),
+        None, 0, None, None, library.transform(side, variant),
         library.transform("output", variant), panels,
         geometry.channels, len(panels or ()), *group, chunk,
         *geometry.size, *geometry.out_size, *geometry.pads,
-        *geometry.tile_grid(variant), *variant.outputs, *variant.points,
+        *geometry.tile_grid(variant), *variant.outputs, *variant.points, geometry.dtype.itemsize,
     )  # fmt: skip
 
 
@@ -273,11 +290,12 @@ def _gradient_tiles(
     library: c.Library, geometry: Geometry, variant: Variant, group: Group
 ) -> c.Winograd:
     """Return the arguments for tiles of the output's gradient: as many pixels as outputs."""
+    side = "gradient16" if geometry.is_rounded else "gradient"
     return c.Winograd(
-        None, 0, None, None, library.transform("gradient", variant), None, None,
+        None, 0, None, None, library.transform(side, variant), None, None,
         geometry.out_channels, 0, *group, 1,
         *geometry.out_size, *geometry.out_size, 0, 0,
-        *geometry.tile_grid(variant), *variant.outputs, *variant.outputs,
+        *geometry.tile_grid(variant), *variant.outputs, *variant.outputs, geometry.dtype.itemsize,
     )  # fmt: skip
 
 

@@ -31,6 +31,21 @@ constexpr int MAX_ROWS = 8, MAX_POINTS = 64, TILE_BLOCK = 24;
 typedef float vec __attribute__((vector_size(WIDTH * 4), aligned(4), may_alias));
 
 inline vec load(const float* p) { return *reinterpret_cast<const vec*>(p); }
+inline vec load(const uint16_t* p) {  // of bfloat16, the upper halves of floats
+#ifdef __AVX512F__
+  const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return (vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16);
+#else
+  vec v;
+  for (int i = 0; i < WIDTH; ++i) {
+    const uint32_t bits = uint32_t(p[i]) << 16;
+    float x;
+    std::memcpy(&x, &bits, 4);
+    v[i] = x;
+  }
+  return v;
+#endif
+}
 inline void store(float* p, vec v) { *reinterpret_cast<vec*>(p) = v; }
 inline vec larger(vec floor, vec v) {  // NaN in v stays
 #ifdef __AVX512F__
@@ -99,15 +114,15 @@ struct Conv {
   int32_t batch, taps, channels, panel_count, chunk;
 };
 
-typedef void (*DataTransform)(const float* const* pixels, int64_t channels, float* out,
+typedef void (*DataTransform)(const void* const* pixels, int64_t channels, float* out,
                               int64_t point_stride);
 typedef void (*OutputTransform)(const float* products, int64_t point_stride, int32_t vectors,
                                 float* out);
 
 struct Winograd {
-  const float* in;
-  int64_t in_stride;
-  const float* zeros;
+  const void* in;      // what `data` reads: float or bfloat16
+  int64_t in_stride;   // elements
+  const void* zeros;
   float* products;  // [points][tiles][channels], the transformed input
   DataTransform data;
   OutputTransform output;
@@ -115,6 +130,7 @@ struct Winograd {
   int32_t channels, panel_count, first_tile, tiles, chunk;
   int32_t in_height, in_width, out_height, out_width, pad_top, pad_left;
   int32_t tiles_down, tiles_across, outputs_down, outputs_across, points_down, points_across;
+  int32_t element;  // bytes of a value of the input
 };
 
 typedef void (*FilterTransform)(const float* weight, int64_t row, int64_t column, int64_t lane,
@@ -359,15 +375,16 @@ inline Tile tile_at(const Winograd& w, int64_t tile) {
 }
 
 void winograd_data(const Winograd& w, int64_t at_tile) {
-  const float* pixels[MAX_POINTS];
+  const void* pixels[MAX_POINTS];
   const Tile tile = tile_at(w, w.first_tile + at_tile);
-  const float* in = w.in + tile.image * w.in_height * w.in_width * w.in_stride;
+  const int64_t step = w.in_stride * w.element;
+  const char* in = static_cast<const char*>(w.in) + tile.image * w.in_height * w.in_width * step;
   int at = 0;
   for (int i = 0; i < w.points_down; ++i)
     for (int j = 0; j < w.points_across; ++j, ++at) {
       const int y = tile.top - w.pad_top + i, x = tile.left - w.pad_left + j;
       const bool inside = y >= 0 && y < w.in_height && x >= 0 && x < w.in_width;
-      pixels[at] = inside ? in + (int64_t(y) * w.in_width + x) * w.in_stride : w.zeros;
+      pixels[at] = inside ? in + (int64_t(y) * w.in_width + x) * step : w.zeros;
     }
   w.data(pixels, w.channels, w.products + at_tile * w.channels, point_stride(w));
 }

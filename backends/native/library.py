@@ -60,7 +60,7 @@ class Winograd(ctypes.Structure):
             "channels", "panel_count", "first_tile", "tiles", "chunk",
             "in_height", "in_width", "out_height", "out_width", "pad_top", "pad_left",
             "tiles_down", "tiles_across", "outputs_down", "outputs_across",
-            "points_down", "points_across",
+            "points_down", "points_across", "element",
         )),
     ]  # fmt: skip
 

@@ -233,7 +233,7 @@ class NativePlan:
                 self.library.transform("output", variant), panels,
                 shape.numbers[0], len(panels), first, min(group, total - first), chunk,
                 shape.numbers[1], shape.numbers[2], out[1], out[2], pads[0][0], pads[1][0],
-                down, across, *variant.outputs, *variant.points,
+                down, across, *variant.outputs, *variant.points, 4,
             )  # fmt: skip
             self.kept.append(memory.scratch)
             steps.append(self._step("winograd_data", args))

@@ -69,7 +69,7 @@ def emit_transforms() -> str:
 
     `data_NAME` and `output_NAME` take inputs and products to and from the points, `filter_NAME`
     the filters; `gradient_NAME` and `taps_NAME` are the transposes of the output and the filter
-    transform, for the gradient of a weight.
+    transform, for the gradient of a weight. `data16_NAME` and `gradient16_NAME` read bfloat16.
     """
     return "".join(_emit(variant) for kernel in KERNELS for variant in variants_of(kernel))
 
@@ -77,9 +77,10 @@ def emit_transforms() -> str:
 def _emit(variant: Variant) -> str:
     down, across = variant.transforms
     columns, outputs = across.size, across.outputs
+    gradient = _transposed(down.output), _transposed(across.output)
     return (
-        _emit_data(f"data_{variant.name}", down.data, across.data)
-        + _emit_data(f"gradient_{variant.name}", *map(_transposed, (down.output, across.output)))
+        _emit_data("data", variant, down.data, across.data)
+        + _emit_data("gradient", variant, *gradient)
         + f"""
 extern "C" void output_{variant.name}(const float* products, int64_t point_stride,
                                       int32_t vectors, float* out) {{
@@ -116,17 +117,29 @@ extern "C" void taps_{variant.name}(const float* sums, int64_t point_stride, flo
     )
 
 
-def _emit_data(name: str, down: Matrix, across: Matrix) -> str:
+def _emit_data(side: str, variant: Variant, down: Matrix, across: Matrix) -> str:
+    """Return a transform of pixels, and the same with `16` after its side for bfloat16 ones."""
+    load = f"load(static_cast<const T*>(pixels[i * {len(across[0])} + j]) + c)"
+    arguments = "const void* const* pixels, int64_t channels, float* out, int64_t point_stride"
+    template = f"{side}_of_{variant.name}"
     return f"""
-extern "C" void {name}(const float* const* pixels, int64_t channels,
-                       float* out, int64_t point_stride) {{
+namespace {{
+template <class T>
+inline void {template}({arguments}) {{
   for (int64_t c = 0; c < channels; c += WIDTH) {{
-    auto in = [&](int i, int j) {{ return load(pixels[i * {len(across[0])} + j] + c); }};
+    auto in = [&](int i, int j) {{ return {load}; }};
     auto put = [&](int i, int j, vec v) {{
       store(out + (i * {len(across)} + j) * point_stride + c, v);
     }};
 {_emit_plane(down, across)}
   }}
+}}
+}}
+extern "C" void {side}_{variant.name}({arguments}) {{
+  {template}<float>(pixels, channels, out, point_stride);
+}}
+extern "C" void {side}16_{variant.name}({arguments}) {{
+  {template}<uint16_t>(pixels, channels, out, point_stride);
 }}
 """
 

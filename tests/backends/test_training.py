@@ -36,9 +36,12 @@ pytestmark = [
 ]
 
 CHANNELS_LAST = torch.channels_last
+FLOAT, SHORT_FLOAT = torch.float32, torch.bfloat16
 VARIANTS = [variant for kernel in KERNELS for variant in variants_of(kernel)]
 BOUND = 3e-5
 """Of the largest value; the transforms of F(6, 7) amplify float32's 6e-8 the most."""
+ROUNDED = 2**-8 + BOUND
+"""Of the largest value: bfloat16 has eight binary digits, the nearest is half of 2^-7 off."""
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -51,13 +54,20 @@ def distance(made: Tensor, reference: Tensor) -> float:
 
 
 def in_float64(
-    x: Tensor, weight: Tensor, pads: tuple[int, int], bias: Tensor | None = None
+    x: Tensor,
+    weight: Tensor,
+    pads: tuple[int, int],
+    bias: Tensor | None = None,
+    dtype: torch.dtype = FLOAT,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the output of a convolution, a gradient for it, and those of x and the weight."""
+    """Return the output of a convolution, a gradient for it, and those of x and the weight.
+
+    The gradient for the output is of a dtype, the others are float64.
+    """
     x, weight = (t.detach().double().requires_grad_() for t in (x, weight))
     out = F.conv2d(x, weight, None if bias is None else bias.detach().double(), padding=pads)
-    gradient = normal(*out.shape, seed=1).double()
-    torch.autograd.backward(out, gradient)
+    gradient = normal(*out.shape, seed=1).to(dtype)
+    torch.autograd.backward(out, gradient.double())
     assert x.grad is not None
     assert weight.grad is not None
     return out.detach(), gradient, x.grad, weight.grad
@@ -66,21 +76,28 @@ def in_float64(
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: v.name)
 @pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, CHANNELS_LAST])
-def test_all_three_products(variant: Variant, padded: bool, layout: torch.memory_format) -> None:
+@pytest.mark.parametrize("dtype", [FLOAT, SHORT_FLOAT])
+def test_all_three_products(
+    variant: Variant, padded: bool, layout: torch.memory_format, dtype: torch.dtype
+) -> None:
     pads = (variant.kernel[0] // 2, variant.kernel[1] // 2) if padded else (0, 0)
-    x = normal(2, 32, 13, 11).contiguous(memory_format=layout)
+    x = normal(2, 32, 13, 11).to(dtype).contiguous(memory_format=layout)
     weight = normal(48, 32, *variant.kernel, seed=2).contiguous(memory_format=layout)
     bias = normal(48, seed=3)
-    out, gradient, for_x, for_weight = in_float64(x, weight, pads, bias)
-    geometry = Geometry(2, 32, (13, 11), 48, variant.kernel, pads, (out.shape[2], out.shape[3]))
-    single = gradient.float()
+    out, gradient, for_x, for_weight = in_float64(x, weight, pads, bias, dtype)
+    out_size = out.shape[2], out.shape[3]
+    geometry = Geometry(2, 32, (13, 11), 48, variant.kernel, pads, out_size, dtype)
+    bound = BOUND if dtype == FLOAT else ROUNDED
     made = ShortConvolution(geometry, variant, 1)(x, weight, bias)
-    assert distance(made, out) < BOUND
+    assert made.dtype == dtype
+    assert distance(made, out) < bound
     assert made.is_contiguous(memory_format=CHANNELS_LAST)
-    turned = ShortConvolution(geometry.input_gradient, variant, 1).turned(single, weight)
-    assert distance(turned, for_x) < BOUND
-    back = ShortWeightGradient(geometry, variant, 1)(x, single, weight)
-    assert distance(back, for_weight) < BOUND
+    turned = ShortConvolution(geometry.input_gradient, variant, 1).turned(gradient, weight)
+    assert turned.dtype == dtype
+    assert distance(turned, for_x) < bound
+    back = ShortWeightGradient(geometry, variant, 1)(x, gradient, weight)
+    assert back.dtype == FLOAT
+    assert distance(back, for_weight) < BOUND  # nothing is rounded here but what came in
     assert back.stride() == weight.stride()
 
 
@@ -95,7 +112,7 @@ def test_many_tiles_go_in_groups_whose_weight_gradients_add_up(
     x, weight = normal(3, 16, 18, 18), normal(16, 16, 3, 3, seed=2)
     out, gradient, _, for_weight = in_float64(x, weight, (1, 1))
     assert distance(ShortConvolution(geometry, variant, 2)(x, weight), out) < BOUND
-    made = ShortWeightGradient(geometry, variant, 2)(x, gradient.float(), weight)
+    made = ShortWeightGradient(geometry, variant, 2)(x, gradient, weight)
     assert distance(made, for_weight) < BOUND
 
 
@@ -174,9 +191,9 @@ def test_a_tuned_convolution_has_the_gradients_of_torch(
         x.grad = None
         conv.zero_grad()
         made = conv(x)
-        torch.autograd.backward(made, gradient.float())
+        torch.autograd.backward(made, gradient)
         assert distance(made, out) < BOUND
-        for_bias = gradient.sum((0, 2, 3))
+        for_bias = gradient.double().sum((0, 2, 3))
         expected = ((x, for_x), (conv.weight, for_weight), (conv.bias, for_bias))
         for leaf, reference in expected:
             assert leaf is not None
@@ -185,11 +202,37 @@ def test_a_tuned_convolution_has_the_gradients_of_torch(
     assert tasks == ["torch, f_2_2_3_3, f_4_4_3_3, f_6_6_3_3"] * 3  # once a task, not once a step
 
 
+@pytest.mark.parametrize("choice", ["torch", "f_2_2_3_3", "f_6_6_3_3"])
+@pytest.mark.parametrize("dtype", [FLOAT, SHORT_FLOAT])
+def test_under_autocast_it_reads_and_writes_bfloat16(
+    monkeypatch: pytest.MonkeyPatch, choice: str, dtype: torch.dtype
+) -> None:
+    conv, tasks = tuned(monkeypatch, choice)
+    x = normal(2, 16, 9, 8).bfloat16().to(dtype).requires_grad_()
+    with torch.no_grad():  # so that what PyTorch rounds is what it is
+        for parameter in conv.parameters():
+            parameter.copy_(parameter.bfloat16())
+    out, gradient, for_x, for_weight = in_float64(x, conv.weight, (1, 1), conv.bias, SHORT_FLOAT)
+    with torch.autocast("cpu", torch.bfloat16):
+        made = conv(x)
+    assert made.dtype == torch.bfloat16
+    assert distance(made, out) < ROUNDED
+    torch.autograd.backward(made, gradient)
+    for_bias = gradient.double().sum((0, 2, 3))
+    expected = ((x, for_x), (conv.weight, for_weight), (conv.bias, for_bias))
+    for leaf, reference in expected:
+        assert leaf is not None
+        assert leaf.grad is not None
+        assert leaf.grad.dtype == leaf.dtype
+        assert distance(leaf.grad, reference) < ROUNDED
+    assert len(tasks) == 3
+
+
 def test_elsewhere_it_is_an_ordinary_convolution(monkeypatch: pytest.MonkeyPatch) -> None:
     conv, tasks = tuned(monkeypatch, "f_2_2_3_3")
     x = normal(1, 16, 9, 8)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert conv(x).dtype == torch.bfloat16
+    with torch.autocast("cpu", torch.float16):
+        assert conv(x).dtype == torch.float16
     image = x[0]
     assert conv(image).shape == (32, 9, 8)
     compiled = torch.compile(conv, backend="eager", fullgraph=True)
