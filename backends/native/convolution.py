@@ -20,8 +20,8 @@ from backends.native.transforms import Variant
 from backends.native.tuner import task_size
 from backends.native.weights import aligned_floats, split_panels
 
-_GROUP_FLOATS = 4 << 20
-"""Most floats that the transformed tiles of one side may take at a time."""
+_GROUP_FLOATS = 1 << 20
+"""Most floats that the transformed tiles of one side may take at a time: a cache holds them."""
 
 
 @dataclass(frozen=True)
