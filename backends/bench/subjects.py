@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from backends.engine.optimized import Optimized
-from backends.engine.targets import TARGETS, Request, build_runner
+from backends.engine.targets import TARGETS, Request, build_runner, compile_module, freezing
 from backends.torch.module import build_module
 from backends.unit_scale import randomize
 from compiler.graph import Graph
@@ -112,10 +112,10 @@ def _eager(case: Case, layout: torch.memory_format) -> Run:
 
 def _compiled(case: Case) -> Run:
     module, inputs = _moved(case, torch.channels_last)
-    options: dict[str, Any] = {"freezing": True}
-    if inputs[0].device.type == "cuda":
-        options |= {"max_autotune": True, "triton.cudagraphs": True}
-    return _without_gradients(torch.compile(module, dynamic=False, options=options), inputs)
+    run = _without_gradients(compile_module(module, inputs[0].device), inputs)
+    with freezing():
+        run()
+    return run
 
 
 def _moved(case: Case, layout: torch.memory_format) -> tuple[nn.Module, tuple[Tensor, ...]]:

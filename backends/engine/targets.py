@@ -89,11 +89,7 @@ def run_eager(request: Request) -> Runner:
 
 def run_compiled(request: Request) -> Runner:
     """Run the optimised graph through torch.compile: frozen weights; max-autotune on a GPU."""
-    options: dict[str, Any] = {"freezing": True}
-    if request.device.type == "cuda":
-        options |= {"max_autotune": True, "triton.cudagraphs": True}
-    compiled = torch.compile(_module(request), dynamic=False, options=options)
-    return _calling(compiled, request, torch.channels_last)
+    return _frozen(_module(request), request)
 
 
 def run_compiled_short(request: Request) -> Runner:
@@ -104,9 +100,34 @@ def run_compiled_short(request: Request) -> Runner:
     """
     if request.dtype != torch.float32 or request.device.type != "cpu":
         raise BackendError("short convolutions need float32 on a CPU")
-    module = _module(request, short=True)
-    compiled = torch.compile(module, dynamic=False, options={"freezing": True})
-    return _calling(compiled, request, torch.channels_last)
+    return _frozen(_module(request, short=True), request)
+
+
+def _frozen(module: nn.Module, request: Request) -> Runner:
+    run = _calling(compile_module(module, request.device), request, torch.channels_last)
+    with freezing():
+        run(*request.inputs)
+    return run
+
+
+def compile_module(module: nn.Module, device: torch.device) -> Callable[..., Any]:
+    """Return a module through torch.compile for fixed sizes; its first call compiles it."""
+    on_gpu: dict[str, Any] = {"max_autotune": True, "triton.cudagraphs": True}
+    options = on_gpu if device.type == "cuda" else None
+    return torch.compile(module, dynamic=False, options=options)
+
+
+@contextlib.contextmanager
+def freezing() -> Iterator[None]:
+    """Make what is compiled inside keep its parameters as constants, folded and packed.
+
+    `freezing` among the options of torch.compile has no effect: whether parameters are inputs of
+    the graph is decided while it is traced, and by the global setting alone.
+    """
+    import torch._inductor.config as inductor  # a second, for those who compile
+
+    with inductor.patch(freezing=True):
+        yield
 
 
 def _module(request: Request, short: bool = False) -> nn.Module:
