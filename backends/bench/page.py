@@ -24,7 +24,7 @@ ABOUT = {
     "openvino": "OpenVINO",
     "onnxruntime": "ONNX Runtime",
     "compile": "torch.compile with freezing",
-    "compile_short": "torch.compile with freezing, short 1x7 and 7x1",
+    "compile_short": "torch.compile with freezing, short 1x7, 7x1 and large 3x3",
     "eager": "eager",
     "channels_last": "eager, channels last",
     "plain": "nothing optimised",

@@ -58,7 +58,8 @@ def build_flat_module(graph: Graph, state: State, short: bool = False) -> fx.Gra
 
     Takes the graph's inputs in order, each (N, C, H, W), and returns its only output, or a
     tuple of them. Parameters are buffers named as in `state`, dots as `__`. With `short`, long
-    thin convolutions (1x7, 7x1) are computed as F(6, 7), with 12 products instead of 42.
+    thin convolutions (1x7, 7x1) are computed as F(6, 7), with 12 products instead of 42, and
+    large 3x3 ones as F(4x4, 3x3), with 36 instead of 144.
 
     Raises:
         BackendError: an operation has no inference form here.
@@ -148,8 +149,8 @@ class _Builder:
             self.root.register_buffer(name, value)
             made.append(self.trace.get_attr(name))
         bias = self.parameters(node)["bias"]
-        across = variant.kernel[0] == 1
-        return self.call(short_convolution, x, *made, bias, pads, across)
+        sizes = variant.points, variant.outputs
+        return self.call(short_convolution, x, *made, bias, pads, *sizes)
 
     def pad(self, x: fx.Node, pads: Pads, fill: float) -> tuple[fx.Node, tuple[int, int]]:
         (top, bottom), (left, right) = pads

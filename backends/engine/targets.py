@@ -93,7 +93,7 @@ def run_compiled(request: Request) -> Runner:
 
 
 def run_compiled_short(request: Request) -> Runner:
-    """As `compile`, with 1x7 and 7x1 convolutions as short products, in float32 on a CPU.
+    """As `compile`, with 1x7, 7x1 and large 3x3 convolutions as short products, on a CPU.
 
     Raises:
         BackendError: another dtype, whose rounding the transforms would amplify, or a GPU.

@@ -13,10 +13,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from backends.bench import subjects
+from backends.bench.subjects import Case, netdraft_subjects, peer_subjects
 from backends.engine import optimized as engine
+from backends.engine import targets
 from backends.engine.flat_module import build_flat_module
 from backends.engine.optimized import Optimized, optimize
-from backends.engine.targets import TARGETS, Request, build_runner, matrix_precision
+from backends.engine.targets import (
+    TARGETS,
+    Request,
+    build_runner,
+    compile_module,
+    matrix_precision,
+)
 from backends.engine.tune import LockFile, Tuned, medians
 from backends.torch.module import build_module
 from backends.unit_scale import randomize
@@ -140,6 +149,36 @@ def test_every_target_takes_several_inputs_and_gives_several_outputs(target: str
 def test_compiled_targets_compute_the_network(target: str, module: nn.Module) -> None:
     fast = optimize(module).for_inference(target=target)
     assert distance(fast(images(2)), module, images(2)) < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("side", ["netdraft", "peer"])
+def test_what_is_compiled_has_packed_constant_weights(
+    side: str, module: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[nn.Module] = []
+
+    def compile_and_keep(network: nn.Module, device: torch.device) -> Callable[..., object]:
+        compiled.append(network)
+        return compile_module(network, device)
+
+    monkeypatch.setattr(targets, "compile_module", compile_and_keep)
+    monkeypatch.setattr(subjects, "compile_module", compile_and_keep)
+    own = optimize(module)
+    case = Case(own.plain, own, (images(1),), torch.float32, module, "plain module")
+    every = [*netdraft_subjects(case, ("compile",)), *peer_subjects(case)]
+    run = next(s for s in every if (s.side, s.name) == (side, "compile")).build()
+    before = run()
+    (network,) = compiled
+    with torch.no_grad():
+        for value in (*network.parameters(), *network.buffers()):
+            if value.dim() == 4:  # packed for oneDNN; others are constants where they lie
+                value.zero_()
+    after = run()
+    assert isinstance(before, Tensor)
+    assert isinstance(after, Tensor)
+    assert torch.equal(before, after)
 
 
 def test_inputs_come_in_any_dtype_and_layout(module: nn.Module) -> None:
