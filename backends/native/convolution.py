@@ -18,7 +18,7 @@ from backends.native import library as c
 from backends.native.groups import Segment
 from backends.native.transforms import Variant
 from backends.native.tuner import task_size
-from backends.native.weights import aligned_floats, split_panels
+from backends.native.weights import aligned_floats, goes_by_panel, split_panels
 
 _GROUP_FLOATS = 1 << 20
 """Most floats that the transformed tiles of one side may take at a time: a cache holds them."""
@@ -283,6 +283,7 @@ def _tiles(
         geometry.channels, len(panels or ()), *group, chunk,
         *geometry.size, *geometry.out_size, *geometry.pads,
         *geometry.tile_grid(variant), *variant.outputs, *variant.points, geometry.dtype.itemsize,
+        goes_by_panel(geometry.out_channels, group[1]),
     )  # fmt: skip
 
 
@@ -295,7 +296,8 @@ def _gradient_tiles(
         None, 0, None, None, library.transform(side, variant), None, None,
         geometry.out_channels, 0, *group, 1,
         *geometry.out_size, *geometry.out_size, 0, 0,
-        *geometry.tile_grid(variant), *variant.outputs, *variant.outputs, geometry.dtype.itemsize,
+        *geometry.tile_grid(variant), *variant.outputs, *variant.outputs,
+        geometry.dtype.itemsize, 0,
     )  # fmt: skip
 
 
@@ -309,4 +311,4 @@ def _floats(tiles: c.Winograd) -> int:
 
 
 def _step(kind: str, args: ctypes.Structure) -> c.Step:
-    return c.Step(c.KINDS.index(kind), ctypes.addressof(args), 0)
+    return c.Step(c.KINDS.index(kind), ctypes.addressof(args))

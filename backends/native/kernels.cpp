@@ -13,6 +13,7 @@
 #include <cstring>
 #include <limits>
 #include <omp.h>
+#include <vector>
 #ifdef __AVX512F__
 #include <immintrin.h>
 #endif
@@ -112,6 +113,7 @@ struct Conv {
   const void* zeros;
   const Panel* panels;
   int32_t batch, taps, channels, panel_count, chunk;
+  int32_t by_panel;  // 1: tasks of one panel follow one another; 0: those of the same pixels
 };
 
 typedef void (*DataTransform)(const void* const* pixels, int64_t channels, float* out,
@@ -130,7 +132,8 @@ struct Winograd {
   int32_t channels, panel_count, first_tile, tiles, chunk;
   int32_t in_height, in_width, out_height, out_width, pad_top, pad_left;
   int32_t tiles_down, tiles_across, outputs_down, outputs_across, points_down, points_across;
-  int32_t element;  // bytes of a value of the input
+  int32_t element;   // bytes of a value of the input
+  int32_t by_panel;  // as in `Conv`, for tiles
 };
 
 typedef void (*FilterTransform)(const float* weight, int64_t row, int64_t column, int64_t lane,
@@ -204,7 +207,6 @@ enum Kind : int32_t { CONV, WINOGRAD_DATA, WINOGRAD_PRODUCT, POOL, GLOBAL_POOL, 
 struct Step {
   int64_t kind;
   const void* args;
-  std::atomic<int64_t> next;  // the next task that nobody has taken
 };
 
 }  // extern "C"
@@ -342,14 +344,26 @@ inline int64_t even_rows(int64_t count, int64_t vectors) {
   return ceil_div(count, ceil_div(count, ROWS[vectors]));
 }
 
+// Which panel and which chunk of pixels or tiles a task is.
+struct Part {
+  int64_t panel, chunk;
+};
+
+inline Part part_of(int64_t task, int64_t chunks, int64_t panels, bool by_panel) {
+  if (by_panel) return {task / chunks, task % chunks};
+  return {task % panels, task / panels};
+}
+
 typedef const ConvBlock BlockTable[MAX_VECTORS + 1][MAX_ROWS + 1];
 
 template <BlockTable& blocks>
 void conv_task(const Conv& conv, int64_t task) {
   const int64_t chunks = ceil_div(conv.out_pixels, conv.chunk);
   const int64_t image = task / (chunks * conv.panel_count);
-  const Panel& panel = conv.panels[task / chunks % conv.panel_count];
-  int64_t at = task % chunks * conv.chunk;
+  const Part part = part_of(task % (chunks * conv.panel_count), chunks, conv.panel_count,
+                            conv.by_panel);
+  const Panel& panel = conv.panels[part.panel];
+  int64_t at = part.chunk * conv.chunk;
   const int64_t end = at + conv.chunk < conv.out_pixels ? at + conv.chunk : conv.out_pixels;
   const int64_t rows = even_rows(end - at, panel.vectors);
   for (; at < end; at += rows)
@@ -414,8 +428,9 @@ void winograd_product_task(const Winograd& w, int64_t task) {
   alignas(64) thread_local float sums[MAX_POINTS * (TILE_BLOCK * MAX_VECTORS + 1) * WIDTH];
   alignas(64) thread_local float y[MAX_POINTS * MAX_VECTORS * WIDTH];
   const int64_t chunks = ceil_div(w.tiles, w.chunk);
-  const Panel& panel = w.panels[task / chunks];
-  const int64_t from = task % chunks * w.chunk;
+  const Part part = part_of(task, chunks, w.panel_count, w.by_panel);
+  const Panel& panel = w.panels[part.panel];
+  const int64_t from = part.chunk * w.chunk;
   const int64_t to = from + w.chunk < w.tiles ? from + w.chunk : w.tiles;
   const int points = w.points_down * w.points_across;
   const int64_t row_size = panel.vectors * WIDTH;
@@ -623,57 +638,78 @@ int64_t conv_tasks(const Conv& c) {
   return int64_t(c.batch) * c.panel_count * ceil_div(c.out_pixels, c.chunk);
 }
 
+// How many tasks of a thread's share of a step are taken; each on a cache line of its own.
+struct alignas(64) Share {
+  std::atomic<int64_t> taken{0};
+};
+
+// One thread of some, with the shares of the step that it works on.
+struct Worker {
+  Share* shares;
+  int64_t thread, threads;
+};
+
+// A thread takes the tasks of its own share in order, then what others have left. From step to
+// step a share is about the same part of the image or of the channels: what a thread reads it
+// wrote itself, which counts where the threads' caches are far apart.
 template <class Args>
-void run_tasks(Step& step, int64_t count, void (*task)(const Args&, int64_t)) {
+void run_tasks(const Step& step, const Worker& worker, int64_t count,
+               void (*task)(const Args&, int64_t)) {
   const Args& args = *static_cast<const Args*>(step.args);
-  for (int64_t at; (at = step.next.fetch_add(1, std::memory_order_relaxed)) < count;)
-    task(args, at);
+  for (int64_t i = 0; i < worker.threads; ++i) {
+    const int64_t owner = (worker.thread + i) % worker.threads;
+    const int64_t first = count * owner / worker.threads;
+    const int64_t size = count * (owner + 1) / worker.threads - first;
+    for (int64_t at; (at = worker.shares[owner].taken.fetch_add(1, std::memory_order_relaxed)) <
+                     size;)
+      task(args, first + at);
+  }
 }
 
-void run_step(Step& step) {
+void run_step(const Step& step, const Worker& worker) {
   switch (step.kind) {
     case CONV:
-      return run_tasks(step, conv_tasks(*static_cast<const Conv*>(step.args)),
+      return run_tasks(step, worker, conv_tasks(*static_cast<const Conv*>(step.args)),
                        conv_task<conv_blocks>);
 #ifdef __AVX512BF16__
     case CONV_BFLOAT16:
-      return run_tasks(step, conv_tasks(*static_cast<const Conv*>(step.args)),
+      return run_tasks(step, worker, conv_tasks(*static_cast<const Conv*>(step.args)),
                        conv_task<conv_blocks16>);
 #endif
     case ROUND:
-      return run_tasks(step, ceil_div(static_cast<const Rounding*>(step.args)->pixels,
+      return run_tasks(step, worker, ceil_div(static_cast<const Rounding*>(step.args)->pixels,
                                       PIXELS_PER_TASK), round_task);
     case WINOGRAD_DATA:
-      return run_tasks(step, ceil_div(static_cast<const Winograd*>(step.args)->tiles,
+      return run_tasks(step, worker, ceil_div(static_cast<const Winograd*>(step.args)->tiles,
                                       TILES_PER_TASK), winograd_data_task);
     case WINOGRAD_PRODUCT: {
       const auto& w = *static_cast<const Winograd*>(step.args);
-      return run_tasks(step, w.panel_count * ceil_div(w.tiles, w.chunk), winograd_product_task);
+      return run_tasks(step, worker, w.panel_count * ceil_div(w.tiles, w.chunk), winograd_product_task);
     }
     case FILTERS: {
       const auto& f = *static_cast<const Filters*>(step.args);
-      return run_tasks(step, f.panel_count * ceil_div(f.channels, CHANNELS_PER_TASK),
+      return run_tasks(step, worker, f.panel_count * ceil_div(f.channels, CHANNELS_PER_TASK),
                        filters_task);
     }
     case WEIGHT_GRADIENT: {
       const auto& g = *static_cast<const WeightGradient*>(step.args);
-      return run_tasks(step, gradient_panels(g) * ceil_div(g.out_channels, TILE_BLOCK),
+      return run_tasks(step, worker, gradient_panels(g) * ceil_div(g.out_channels, TILE_BLOCK),
                        weight_gradient_task);
     }
     case POOL: {
       const auto& p = *static_cast<const Pool*>(step.args);
-      return run_tasks(step, int64_t(p.batch) * p.out_height, pool_task);
+      return run_tasks(step, worker, int64_t(p.batch) * p.out_height, pool_task);
     }
     case GLOBAL_POOL:
-      return run_tasks(step, static_cast<const GlobalPool*>(step.args)->batch, global_pool_task);
+      return run_tasks(step, worker, static_cast<const GlobalPool*>(step.args)->batch, global_pool_task);
     case ELEMENTWISE: {
       const auto& e = *static_cast<const Elementwise*>(step.args);
-      return run_tasks(step, ceil_div(e.pixels, PIXELS_PER_TASK), elementwise_task);
+      return run_tasks(step, worker, ceil_div(e.pixels, PIXELS_PER_TASK), elementwise_task);
     }
     case SOFTMAX:
-      return run_tasks(step, static_cast<const Rows*>(step.args)->rows, softmax_task);
+      return run_tasks(step, worker, static_cast<const Rows*>(step.args)->rows, softmax_task);
     case NORMALIZE:
-      return run_tasks(step, static_cast<const Rows*>(step.args)->rows, normalize_task);
+      return run_tasks(step, worker, static_cast<const Rows*>(step.args)->rows, normalize_task);
   }
 }
 
@@ -715,18 +751,19 @@ int32_t netdraft_has_bfloat16() { return 1; }
 int32_t netdraft_has_bfloat16() { return 0; }
 #endif
 
-void netdraft_run(Step* steps, int64_t count, int32_t threads) {
-  for (int64_t at = 0; at < count; ++at) steps[at].next.store(0, std::memory_order_relaxed);
+void netdraft_run(const Step* steps, int64_t count, int32_t threads) {
+  std::vector<Share> shares(count * threads);
   Barrier barrier;
 #pragma omp parallel num_threads(threads)
   for (int64_t at = 0; at < count; ++at) {
-    run_step(steps[at]);
-    barrier.wait(omp_get_num_threads());
+    const int present = omp_get_num_threads();
+    run_step(steps[at], {&shares[at * threads], omp_get_thread_num(), present});
+    barrier.wait(present);
   }
 }
 
 // Wall-clock seconds of each step, for the profile.
-void netdraft_profile(Step* steps, int64_t count, int32_t threads, double* seconds) {
+void netdraft_profile(const Step* steps, int64_t count, int32_t threads, double* seconds) {
   for (int64_t at = 0; at < count; ++at) {
     const double start = omp_get_wtime();
     netdraft_run(steps + at, 1, threads);
