@@ -18,7 +18,7 @@ from backends.native import library as c
 from backends.native.groups import Segment
 from backends.native.transforms import Variant
 from backends.native.tuner import task_size
-from backends.native.weights import aligned_floats, goes_by_panel, split_panels
+from backends.native.weights import aligned_floats, split_panels
 
 _GROUP_FLOATS = 1 << 20
 """Most floats that the transformed tiles of one side may take at a time: a cache holds them."""
@@ -283,7 +283,6 @@ def _tiles(
         geometry.channels, len(panels or ()), *group, chunk,
         *geometry.size, *geometry.out_size, *geometry.pads,
         *geometry.tile_grid(variant), *variant.outputs, *variant.points, geometry.dtype.itemsize,
-        goes_by_panel(geometry.out_channels, group[1]),
     )  # fmt: skip
 
 
@@ -297,7 +296,7 @@ def _gradient_tiles(
         geometry.out_channels, 0, *group, 1,
         *geometry.out_size, *geometry.out_size, 0, 0,
         *geometry.tile_grid(variant), *variant.outputs, *variant.outputs,
-        geometry.dtype.itemsize, 0,
+        geometry.dtype.itemsize,
     )  # fmt: skip
 
 

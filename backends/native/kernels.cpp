@@ -113,7 +113,6 @@ struct Conv {
   const void* zeros;
   const Panel* panels;
   int32_t batch, taps, channels, panel_count, chunk;
-  int32_t by_panel;  // 1: tasks of one panel follow one another; 0: those of the same pixels
 };
 
 typedef void (*DataTransform)(const void* const* pixels, int64_t channels, float* out,
@@ -132,8 +131,7 @@ struct Winograd {
   int32_t channels, panel_count, first_tile, tiles, chunk;
   int32_t in_height, in_width, out_height, out_width, pad_top, pad_left;
   int32_t tiles_down, tiles_across, outputs_down, outputs_across, points_down, points_across;
-  int32_t element;   // bytes of a value of the input
-  int32_t by_panel;  // as in `Conv`, for tiles
+  int32_t element;  // bytes of a value of the input
 };
 
 typedef void (*FilterTransform)(const float* weight, int64_t row, int64_t column, int64_t lane,
@@ -344,26 +342,14 @@ inline int64_t even_rows(int64_t count, int64_t vectors) {
   return ceil_div(count, ceil_div(count, ROWS[vectors]));
 }
 
-// Which panel and which chunk of pixels or tiles a task is.
-struct Part {
-  int64_t panel, chunk;
-};
-
-inline Part part_of(int64_t task, int64_t chunks, int64_t panels, bool by_panel) {
-  if (by_panel) return {task / chunks, task % chunks};
-  return {task % panels, task / panels};
-}
-
 typedef const ConvBlock BlockTable[MAX_VECTORS + 1][MAX_ROWS + 1];
 
 template <BlockTable& blocks>
 void conv_task(const Conv& conv, int64_t task) {
   const int64_t chunks = ceil_div(conv.out_pixels, conv.chunk);
   const int64_t image = task / (chunks * conv.panel_count);
-  const Part part = part_of(task % (chunks * conv.panel_count), chunks, conv.panel_count,
-                            conv.by_panel);
-  const Panel& panel = conv.panels[part.panel];
-  int64_t at = part.chunk * conv.chunk;
+  const Panel& panel = conv.panels[task % conv.panel_count];
+  int64_t at = task / conv.panel_count % chunks * conv.chunk;
   const int64_t end = at + conv.chunk < conv.out_pixels ? at + conv.chunk : conv.out_pixels;
   const int64_t rows = even_rows(end - at, panel.vectors);
   for (; at < end; at += rows)
@@ -427,10 +413,8 @@ void winograd_write(const Winograd& w, const Panel& panel, const Tile& tile, con
 void winograd_product_task(const Winograd& w, int64_t task) {
   alignas(64) thread_local float sums[MAX_POINTS * (TILE_BLOCK * MAX_VECTORS + 1) * WIDTH];
   alignas(64) thread_local float y[MAX_POINTS * MAX_VECTORS * WIDTH];
-  const int64_t chunks = ceil_div(w.tiles, w.chunk);
-  const Part part = part_of(task, chunks, w.panel_count, w.by_panel);
-  const Panel& panel = w.panels[part.panel];
-  const int64_t from = part.chunk * w.chunk;
+  const Panel& panel = w.panels[task % w.panel_count];
+  const int64_t from = task / w.panel_count * w.chunk;
   const int64_t to = from + w.chunk < w.tiles ? from + w.chunk : w.tiles;
   const int points = w.points_down * w.points_across;
   const int64_t row_size = panel.vectors * WIDTH;
@@ -649,9 +633,10 @@ struct Worker {
   int64_t thread, threads;
 };
 
-// A thread takes the tasks of its own share in order, then what others have left. From step to
-// step a share is about the same part of the image or of the channels: what a thread reads it
-// wrote itself, which counts where the threads' caches are far apart.
+// A thread takes the tasks of its own share in order, then what others have left. Tasks are in the
+// order of images, then pixels or tiles, then panels, so from step to step a share is about the
+// same part of the image: most of what a thread reads it wrote itself, which counts where the
+// threads' caches are far apart.
 template <class Args>
 void run_tasks(const Step& step, const Worker& worker, int64_t count,
                void (*task)(const Args&, int64_t)) {

@@ -46,7 +46,7 @@ class Conv(ctypes.Structure):
         ("in_", _FLOATS), ("in_stride", c_int64), ("in_pixels", c_int64), ("out_pixels", c_int64),
         ("table", c_void_p), ("zeros", _FLOATS), ("panels", POINTER(Panel)),
         ("batch", c_int32), ("taps", c_int32), ("channels", c_int32), ("panel_count", c_int32),
-        ("chunk", c_int32), ("by_panel", c_int32),
+        ("chunk", c_int32),
     ]  # fmt: skip
 
 
@@ -60,7 +60,7 @@ class Winograd(ctypes.Structure):
             "channels", "panel_count", "first_tile", "tiles", "chunk",
             "in_height", "in_width", "out_height", "out_width", "pad_top", "pad_left",
             "tiles_down", "tiles_across", "outputs_down", "outputs_across",
-            "points_down", "points_across", "element", "by_panel",
+            "points_down", "points_across", "element",
         )),
     ]  # fmt: skip
 

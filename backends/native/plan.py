@@ -14,7 +14,7 @@ from backends.native.groups import Loop, Pooling, Product, RowFunction, Sum, gro
 from backends.native.layout import lay_out
 from backends.native.memory import Memory
 from backends.native.transforms import Variant, variants_of
-from backends.native.weights import Vector, goes_by_panel, pack, split_panels
+from backends.native.weights import Vector, pack, split_panels
 from backends.parameters import State
 from compiler.graph import Graph, Node
 from compiler.ops import AvgPool2d, Conv2d, GlobalPool2d, MaxPool2d
@@ -189,7 +189,6 @@ class NativePlan:
             source.shape.numbers[0],
             len(panels),
             chunk,
-            goes_by_panel(table.shape[1] * _out_channels(loop), source_pixels),
         )
 
     def _table(self, node: Node, shape: Shape) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
@@ -235,7 +234,6 @@ class NativePlan:
                 shape.numbers[0], len(panels), first, min(group, total - first), chunk,
                 shape.numbers[1], shape.numbers[2], out[1], out[2], pads[0][0], pads[1][0],
                 down, across, *variant.outputs, *variant.points, 4,
-                goes_by_panel(_out_channels(loop), min(group, total - first)),
             )  # fmt: skip
             self.kept.append(memory.scratch)
             steps.append(self._step("winograd_data", args))
@@ -284,10 +282,6 @@ class NativePlan:
             memory.view(loop.source).stride, memory.view(loop.out).stride, rows, shape[0],
         )  # fmt: skip
         return self._step(loop.kind, args)
-
-
-def _out_channels(loop: Product) -> int:
-    return sum(segment.stop - segment.start for segment in loop.segments)
 
 
 def _tile_grid(node: Node, variant: Variant) -> tuple[int, int]:

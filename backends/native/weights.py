@@ -43,19 +43,6 @@ def _split(segment: Segment, width: int) -> Iterator[Vector]:
         yield Vector(segment, start, min(start + width, segment.stop))
 
 
-def goes_by_panel(weights: int, inputs: int) -> bool:
-    """Say whether threads share out a product by panels of output channels, or by pixels.
-
-    By panels, each thread reads its part of the weights and all of the input, of which others
-    wrote a half or more; by pixels, what it wrote itself, but all of the weights.
-
-    Args:
-        weights: of the product, per input channel.
-        inputs: pixels or tiles, per input channel.
-    """
-    return 2 * weights > inputs
-
-
 Floats = np.ndarray[tuple[int], np.dtype[np.float32]]
 
 
