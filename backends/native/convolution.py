@@ -17,7 +17,7 @@ from torch import Tensor
 from backends.native import library as c
 from backends.native.groups import Segment
 from backends.native.transforms import Variant
-from backends.native.tuner import task_size
+from backends.native.tuner import tiles_per_task
 from backends.native.weights import aligned_floats, split_panels
 
 _GROUP_FLOATS = 1 << 20
@@ -116,23 +116,10 @@ class ShortConvolution:
             None, self.library.transform("filter", variant), self.panels, 0, 0, 0, 0,
             geometry.channels, len(self.parts),
         )  # fmt: skip
-        self.groups = [
-            _tiles(self.library, geometry, variant, group, self.panels, self._chunk(group[1]))
-            for group in tile_groups(geometry, variant)
-        ]
-        self.steps = c.table_of(
-            [
-                _step("filters", self.filters),
-                *(
-                    _step(kind, group)
-                    for group in self.groups
-                    for kind in ("winograd_data", "winograd_product")
-                ),
-            ]
-        )
-
-    def _chunk(self, tiles: int) -> int:
-        return task_size(tiles, len(self.parts), self.threads)
+        tiles = geometry.batch * prod(geometry.tile_grid(variant))
+        chunk = tiles_per_task(tiles, geometry.channels, variant, threads)
+        self.tiles = _tiles(self.library, geometry, variant, (0, tiles), self.panels, chunk)
+        self.steps = c.table_of([_step("filters", self.filters), _step("winograd", self.tiles)])
 
     def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Return (N, O, H', W'), channels last, of (N, C, H, W) and a float32 (O, C, kH, kW)."""
@@ -155,11 +142,8 @@ class ShortConvolution:
         with _SCRATCH.lock:
             self._bind_weight(weight, turned)
             self._bind_panels(out.data_ptr())
-            transformed = _SCRATCH.take(0, max(map(_floats, self.groups)))
-            for group in self.groups:
-                group.in_, group.in_stride = x.data_ptr(), stride
-                group.products = transformed
-                group.zeros = _SCRATCH.zero_pixel(geometry.channels)
+            self.tiles.in_, self.tiles.in_stride = x.data_ptr(), stride
+            self.tiles.zeros = _SCRATCH.zero_pixel(geometry.channels)
             self.library.run(self.steps, self.threads)
         return out
 
@@ -233,8 +217,8 @@ class ShortWeightGradient:
                 inputs.in_, inputs.in_stride = x.data_ptr(), x_stride
                 gradients.in_, gradients.in_stride = gradient.data_ptr(), gradient_stride
                 inputs.zeros = gradients.zeros = zeros
-                inputs.products = product.in_ = ins
-                gradients.products = product.out = outs
+                inputs.points = product.in_ = ins
+                gradients.points = product.out = outs
                 product.weight = made.data_ptr()
                 product.out_stride, product.in_stride = out, in_
                 product.row_stride, product.column_stride = row, column
@@ -303,10 +287,6 @@ def _gradient_tiles(
 def _point_stride(tiles: c.Winograd) -> int:
     """Return the floats from point to point, as `point_stride` in `kernels.cpp` does."""
     return int(tiles.tiles * tiles.channels // 16 | 1) * 16
-
-
-def _floats(tiles: c.Winograd) -> int:
-    return _point_stride(tiles) * int(tiles.points_down * tiles.points_across)
 
 
 def _step(kind: str, args: ctypes.Structure) -> c.Step:

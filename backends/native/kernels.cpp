@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <omp.h>
@@ -124,7 +125,7 @@ struct Winograd {
   const void* in;      // what `data` reads: float or bfloat16
   int64_t in_stride;   // elements
   const void* zeros;
-  float* products;  // [points][tiles][channels], the transformed input
+  float* points;  // [points][tiles][channels], the input there; null where a task keeps its own
   DataTransform data;
   OutputTransform output;
   const Panel* panels;
@@ -199,7 +200,7 @@ struct Rows {
   int32_t rows, channels;
 };
 
-enum Kind : int32_t { CONV, WINOGRAD_DATA, WINOGRAD_PRODUCT, POOL, GLOBAL_POOL, ELEMENTWISE,
+enum Kind : int32_t { CONV, WINOGRAD, WINOGRAD_DATA, POOL, GLOBAL_POOL, ELEMENTWISE,
                       SOFTMAX, NORMALIZE, ROUND, CONV_BFLOAT16, FILTERS, WEIGHT_GRADIENT };
 
 struct Step {
@@ -361,11 +362,29 @@ struct Tile {
   int32_t top, left;  // of its outputs
 };
 
-// Floats from point to point of the transformed input: an odd number of cache lines, for 64
+// Floats from point to point of some transformed tiles: an odd number of cache lines, for 64
 // points at an even distance would fall into the same few sets of the first-level cache.
-inline int64_t point_stride(const Winograd& w) {
-  return (int64_t(w.tiles) * w.channels / 16 | 1) * 16;
+inline int64_t point_stride(int64_t tiles, int64_t channels) {
+  return (tiles * channels / 16 | 1) * 16;
 }
+
+// Memory of one thread that grows to what a task of its needs, on a cache line's boundary.
+class Scratch {
+ public:
+  float* take(int64_t floats) {
+    if (floats > size_) {
+      std::free(start_);
+      start_ = static_cast<float*>(std::aligned_alloc(64, (floats + 15) / 16 * 64));
+      size_ = floats;
+    }
+    return start_;
+  }
+  ~Scratch() { std::free(start_); }
+
+ private:
+  float* start_ = nullptr;
+  int64_t size_ = 0;
+};
 
 inline Tile tile_at(const Winograd& w, int64_t tile) {
   const int64_t per_image = int64_t(w.tiles_down) * w.tiles_across;
@@ -374,9 +393,8 @@ inline Tile tile_at(const Winograd& w, int64_t tile) {
           int32_t(in_image % w.tiles_across) * w.outputs_across};
 }
 
-void winograd_data(const Winograd& w, int64_t at_tile) {
+void winograd_data(const Winograd& w, const Tile& tile, float* out, int64_t stride) {
   const void* pixels[MAX_POINTS];
-  const Tile tile = tile_at(w, w.first_tile + at_tile);
   const int64_t step = w.in_stride * w.element;
   const char* in = static_cast<const char*>(w.in) + tile.image * w.in_height * w.in_width * step;
   int at = 0;
@@ -386,14 +404,16 @@ void winograd_data(const Winograd& w, int64_t at_tile) {
       const bool inside = y >= 0 && y < w.in_height && x >= 0 && x < w.in_width;
       pixels[at] = inside ? in + (int64_t(y) * w.in_width + x) * step : w.zeros;
     }
-  w.data(pixels, w.channels, w.products + at_tile * w.channels, point_stride(w));
+  w.data(pixels, w.channels, out, stride);
 }
 
 constexpr int64_t TILES_PER_TASK = 4;
 
 void winograd_data_task(const Winograd& w, int64_t task) {
   const int64_t end = (task + 1) * TILES_PER_TASK < w.tiles ? (task + 1) * TILES_PER_TASK : w.tiles;
-  for (int64_t tile = task * TILES_PER_TASK; tile < end; ++tile) winograd_data(w, tile);
+  const int64_t stride = point_stride(w.tiles, w.channels);
+  for (int64_t tile = task * TILES_PER_TASK; tile < end; ++tile)
+    winograd_data(w, tile_at(w, w.first_tile + tile), w.points + tile * w.channels, stride);
 }
 
 void winograd_write(const Winograd& w, const Panel& panel, const Tile& tile, const float* y) {
@@ -410,31 +430,39 @@ void winograd_write(const Winograd& w, const Panel& panel, const Tile& tile, con
     }
 }
 
-void winograd_product_task(const Winograd& w, int64_t task) {
+// Some tiles from the input to the output: what lies between stays in one thread's caches.
+void winograd_task(const Winograd& w, int64_t task) {
   alignas(64) thread_local float sums[MAX_POINTS * (TILE_BLOCK * MAX_VECTORS + 1) * WIDTH];
   alignas(64) thread_local float y[MAX_POINTS * MAX_VECTORS * WIDTH];
-  const Panel& panel = w.panels[task % w.panel_count];
-  const int64_t from = task / w.panel_count * w.chunk;
-  const int64_t to = from + w.chunk < w.tiles ? from + w.chunk : w.tiles;
-  const int points = w.points_down * w.points_across;
-  const int64_t row_size = panel.vectors * WIDTH;
-  const int64_t sum_stride = TILE_BLOCK * row_size + WIDTH;  // odd, as `point_stride` is
-  for (int64_t first = from; first < to; first += TILE_BLOCK) {
-    const int64_t count = first + TILE_BLOCK < to ? TILE_BLOCK : to - first;
-    const int64_t rows = even_rows(count, panel.vectors);
-    for (int p = 0; p < points; ++p) {
-      const float* in = w.products + p * point_stride(w) + first * w.channels;
-      const float* weight = static_cast<const float*>(panel.weight) + p * w.channels * row_size;
-      float* out = sums + p * sum_stride;
-      for (int64_t at = 0; at < count; at += rows) {
-        const int64_t block = at + rows < count ? rows : count - at;
-        product_blocks[panel.vectors][block](in + at * w.channels, w.channels, weight,
-                                             out + at * row_size);
+  thread_local Scratch scratch;
+  const int64_t from = task * w.chunk;
+  const int64_t tiles = from + w.chunk < w.tiles ? w.chunk : w.tiles - from;
+  const int64_t points = int64_t(w.points_down) * w.points_across;
+  const int64_t stride = point_stride(tiles, w.channels);
+  float* at_points = scratch.take(points * stride);
+  for (int64_t t = 0; t < tiles; ++t)
+    winograd_data(w, tile_at(w, w.first_tile + from + t), at_points + t * w.channels, stride);
+  for (int64_t i = 0; i < w.panel_count; ++i) {
+    const Panel& panel = w.panels[i];
+    const int64_t row_size = panel.vectors * WIDTH;
+    const int64_t sum_stride = TILE_BLOCK * row_size + WIDTH;  // odd, as `point_stride` is
+    for (int64_t first = 0; first < tiles; first += TILE_BLOCK) {
+      const int64_t count = first + TILE_BLOCK < tiles ? TILE_BLOCK : tiles - first;
+      const int64_t rows = even_rows(count, panel.vectors);
+      for (int64_t p = 0; p < points; ++p) {
+        const float* in = at_points + p * stride + first * w.channels;
+        const float* weight = static_cast<const float*>(panel.weight) + p * w.channels * row_size;
+        float* out = sums + p * sum_stride;
+        for (int64_t at = 0; at < count; at += rows) {
+          const int64_t block = at + rows < count ? rows : count - at;
+          product_blocks[panel.vectors][block](in + at * w.channels, w.channels, weight,
+                                               out + at * row_size);
+        }
       }
-    }
-    for (int64_t t = 0; t < count; ++t) {
-      w.output(sums + t * row_size, sum_stride, panel.vectors, y);
-      winograd_write(w, panel, tile_at(w, w.first_tile + first + t), y);
+      for (int64_t t = 0; t < count; ++t) {
+        w.output(sums + t * row_size, sum_stride, panel.vectors, y);
+        winograd_write(w, panel, tile_at(w, w.first_tile + from + first + t), y);
+      }
     }
   }
 }
@@ -667,9 +695,9 @@ void run_step(const Step& step, const Worker& worker) {
     case WINOGRAD_DATA:
       return run_tasks(step, worker, ceil_div(static_cast<const Winograd*>(step.args)->tiles,
                                       TILES_PER_TASK), winograd_data_task);
-    case WINOGRAD_PRODUCT: {
+    case WINOGRAD: {
       const auto& w = *static_cast<const Winograd*>(step.args);
-      return run_tasks(step, worker, w.panel_count * ceil_div(w.tiles, w.chunk), winograd_product_task);
+      return run_tasks(step, worker, ceil_div(w.tiles, w.chunk), winograd_task);
     }
     case FILTERS: {
       const auto& f = *static_cast<const Filters*>(step.args);

@@ -54,7 +54,7 @@ class Winograd(ctypes.Structure):
     """A convolution by interpolation points; see `kernels.cpp`."""
 
     _fields_ = [
-        ("in_", _FLOATS), ("in_stride", c_int64), ("zeros", _FLOATS), ("products", _FLOATS),
+        ("in_", _FLOATS), ("in_stride", c_int64), ("zeros", _FLOATS), ("points", _FLOATS),
         ("data", c_void_p), ("output", c_void_p), ("panels", POINTER(Panel)),
         *((name, c_int32) for name in (
             "channels", "panel_count", "first_tile", "tiles", "chunk",
@@ -145,7 +145,7 @@ class Step(ctypes.Structure):
 
 
 KINDS = (
-    "conv", "winograd_data", "winograd_product", "pool", "global_pool", "elementwise",
+    "conv", "winograd", "winograd_data", "pool", "global_pool", "elementwise",
     "softmax", "normalize", "round", "conv_bfloat16", "filters", "weight_gradient",
 )  # fmt: skip
 """Names of the kinds of steps, in the order of the enumeration in `kernels.cpp`."""

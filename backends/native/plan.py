@@ -20,9 +20,6 @@ from compiler.graph import Graph, Node
 from compiler.ops import AvgPool2d, Conv2d, GlobalPool2d, MaxPool2d
 from compiler.shapes import Shape
 
-SCRATCH_LIMIT = 2 << 20
-"""Most floats that transformed inputs may take at a time; larger ones go in groups of tiles."""
-
 
 @dataclass(frozen=True)
 class Choice:
@@ -58,7 +55,7 @@ class NativePlan:
         self.tables: dict[object, np.ndarray[tuple[int, ...], np.dtype[np.int32]]] = {}
 
     def steps(self, loop: Loop, choice: Choice | None = None) -> list[c.Step]:
-        """Bind a loop: one step, or several for Winograd.
+        """Bind a loop: one step, or two where the input is rounded first.
 
         Args:
             loop: one of `layout.loops`.
@@ -81,7 +78,7 @@ class NativePlan:
     def _product(self, loop: Product, choice: Choice) -> list[c.Step]:
         panels = self._panels(loop, choice.method)
         if isinstance(choice.method, Variant):
-            return self._winograd(loop, panels, choice.method, choice.chunk)
+            return [self._winograd(loop, panels, choice.method, choice.chunk)]
         args = self._direct(loop, panels, choice.chunk)
         if choice.method == torch.float32:
             return [self._step("conv", args)]
@@ -150,23 +147,9 @@ class NativePlan:
         if not isinstance(loop, Product) or choice is None or choice.method == torch.float32:
             return 0
         shape = self.graph.nodes[loop.source].shape.numbers
-        if isinstance(choice.method, Variant):
-            return self._transformed_floats(loop, choice.method)
-        if self.memory.rounding.may_round(loop.source):
+        if isinstance(choice.method, Variant) or self.memory.rounding.may_round(loop.source):
             return 0
         return self.batch * prod(shape[1:]) * -(-shape[0] // 2)
-
-    def _tile_group(self, loop: Product, variant: Variant) -> int:
-        """Return the tiles that are transformed at a time."""
-        total = self.tiles(loop, variant)
-        channels = self.graph.nodes[loop.source].shape.numbers[0]
-        groups = -(-total // max(1, SCRATCH_LIMIT // (prod(variant.points) * channels)))
-        return -(-total // groups)
-
-    def _transformed_floats(self, loop: Product, variant: Variant) -> int:
-        channels = self.graph.nodes[loop.source].shape.numbers[0]
-        a_point = self._tile_group(loop, variant) * channels
-        return prod(variant.points) * (a_point + 16)  # and a cache line, see `point_stride`
 
     def tiles(self, loop: Product, variant: Variant) -> int:
         """Return the number of tiles of a product in all images."""
@@ -215,30 +198,23 @@ class NativePlan:
 
     def _winograd(
         self, loop: Product, panels: ctypes.Array[c.Panel], variant: Variant, chunk: int
-    ) -> list[c.Step]:
+    ) -> c.Step:
         op = loop.node.op
         assert isinstance(op, Conv2d)
         shape, out = self.graph.nodes[loop.source].shape, loop.node.shape.numbers
         pads = op.pads(shape)
         down, across = _tile_grid(loop.node, variant)
-        total = self.tiles(loop, variant)
-        group, memory = self._tile_group(loop, variant), self.memory
-        memory.reserve(self._transformed_floats(loop, variant))
-        steps = []
-        for first in range(0, total, group):
-            args = c.Winograd(
-                memory.address(loop.source), memory.view(loop.source).stride,
-                memory.zeros.ctypes.data, memory.scratch.ctypes.data,
-                self.library.transform("data", variant),
-                self.library.transform("output", variant), panels,
-                shape.numbers[0], len(panels), first, min(group, total - first), chunk,
-                shape.numbers[1], shape.numbers[2], out[1], out[2], pads[0][0], pads[1][0],
-                down, across, *variant.outputs, *variant.points, 4,
-            )  # fmt: skip
-            self.kept.append(memory.scratch)
-            steps.append(self._step("winograd_data", args))
-            steps.append(self._step("winograd_product", args))
-        return steps
+        memory = self.memory
+        args = c.Winograd(
+            memory.address(loop.source), memory.view(loop.source).stride,
+            memory.zeros.ctypes.data, None,
+            self.library.transform("data", variant),
+            self.library.transform("output", variant), panels,
+            shape.numbers[0], len(panels), 0, self.tiles(loop, variant), chunk,
+            shape.numbers[1], shape.numbers[2], out[1], out[2], pads[0][0], pads[1][0],
+            down, across, *variant.outputs, *variant.points, 4,
+        )  # fmt: skip
+        return self._step("winograd", args)
 
     def _pooling(self, loop: Pooling) -> c.Step:
         op, shape = loop.node.op, self.graph.nodes[loop.source].shape

@@ -12,6 +12,7 @@ import torch
 from backends.native.groups import Loop, Product
 from backends.native.library import table_of
 from backends.native.plan import Choice, NativePlan, candidates
+from backends.native.transforms import Variant
 from backends.native.weights import split_panels
 
 Choices = dict[str, str]
@@ -22,6 +23,8 @@ _SWEEP_FLOATS = 16 << 20
 """What is written between two measured runs: more than a last-level cache holds for us."""
 _LEAST_PIXELS = 18
 """Pixels or tiles of one task: two or three blocks, for the weights are read once per task."""
+_POINT_FLOATS = 1 << 17
+"""Transformed inputs of one task."""
 _CACHE_FLOATS = 100_000
 """Input pixels of one task: what stays in a core's second-level cache beside the weights."""
 
@@ -67,7 +70,9 @@ class Tuner:
         for variant in candidates(plan.graph, loop.node):
             if prod(variant.points) / prod(variant.kernel) > self.growth:
                 continue
-            yield Choice(variant, task_size(plan.tiles(loop, variant), panels, threads))
+            yield Choice(
+                variant, tiles_per_task(plan.tiles(loop, variant), channels, variant, threads)
+            )
 
     def panel_count(self, loop: Product) -> int:
         """Return the panels of output channels that a product is split into."""
@@ -118,6 +123,16 @@ class Tuner:
 
         run()
         return run
+
+
+def tiles_per_task(tiles: int, channels: int, variant: Variant, threads: int) -> int:
+    """Return how many tiles a task takes from the input to the output.
+
+    What they are at the points stays in a core's second-level cache, as long as a task has the
+    tiles that pay for reading the filters.
+    """
+    most = max(_LEAST_PIXELS, _POINT_FLOATS // (channels * prod(variant.points)))
+    return task_size(tiles, 1, threads, most)
 
 
 def task_size(count: int, shares: int, threads: int, most: int = 1 << 30) -> int:
