@@ -233,7 +233,8 @@ def _memory(run: Mapping[str, Any]) -> str:
         "## Peak memory of inference",
         "",
         f"{run['network']}, megabytes above a process with everything imported and the input made;",
-        "each subject in a process of its own.",
+        "each subject in a process of its own. An earlier run, when `compile` left its parameters",
+        "unfrozen on both sides.",
         "",
         "| subject | dtype | batch | all | without the parameters |",
         "|---|---|---|---|---|",
@@ -285,8 +286,8 @@ REMAINS = """## What remains, and why
   engine suffers most (the first Inception-ResNet in bfloat16 takes 34 ms instead of 27 there,
   OpenVINO 32.7 instead of 29.6; Inception-v4 in float32 83 instead of 70, OpenVINO 117 instead of
   108, `compile_short` 131 instead of 103): ahead in float32, level or behind in bfloat16. Shares of
-  a step that stay in place, and tiles that go from input to output in one task, took a third of that;
-  what is left was not found.
+  a step that stay in place, and tiles that go from input to output in one task, took a third of
+  that; what is left was not found. The table of Inception-v4 in float32 above is from that state.
 - **Runtimes on our graph** take {2:.2f} to {3:.2f} of their time on the plain one: they fold as
   well as we do, and merged siblings cost them copies, so they get the graph without merging.
 - **A training step** is four fifths convolutions. Those of stride 1 are short where that measures
