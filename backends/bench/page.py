@@ -296,7 +296,7 @@ REMAINS = """## What remains, and why
   convolutions of Inception-v4, hardly for the Inception-ResNets. Merging siblings would need batch
   norms that write slices.
 - **torch alone in bfloat16** spends nine tenths of its time in the same oneDNN convolutions as the
-  peer, and the slices of merged siblings are copied: 2 % of a run.
+  peer, and the slices of merged siblings are copied (2 % of a run of Inception-ResNet-v2).
 - **Memory:** the weights alone are 0.8 of timm's peak at batch 1 in float32, so no engine can be at
   0.6 there; without them `native_lean` is. Short convolutions pay for their speed with packed
   filters of up to seven times the weights: `native` takes more memory than timm at batch 1.
