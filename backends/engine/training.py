@@ -14,13 +14,12 @@ from torch.autograd.function import once_differentiable
 from backends.native.convolution import Geometry, ShortConvolution, ShortWeightGradient
 from backends.native.library import load_library
 from backends.native.transforms import variants_of
+from backends.native.tuner import cache_sweep
 from compiler.errors import BackendError
 
 Run = Callable[..., Tensor]
 
 _ROUNDS = 3
-_SWEEP_FLOATS = 8 << 20
-"""32 MB: as much as a third-level cache holds."""
 _WORTH = 0.9
 """What a short convolution may take of PyTorch's time to be chosen: it leans on caches, and in a
 step these are fuller than while it is measured."""
@@ -185,16 +184,15 @@ _TORCH = {"forward": _torch_forward, "input": _torch_gradient(0), "weight": _tor
 def _quickest(runs: Mapping[str, Run], operands: tuple[Tensor | None, ...]) -> str:
     """Return the name of the run to use: `torch`, or another that takes clearly less time.
 
-    The least time of some interleaved rounds after a first counts.
-
-    Before each run the caches are swept, for a training step comes to every convolution with its
-    weights, and in the backward pass its inputs, long gone from there.
+    The least time of some interleaved rounds after a first counts. Before each run the caches are
+    swept, for a training step comes to every convolution with its weights, and in the backward
+    pass its inputs, long gone from there.
     """
     least = dict.fromkeys(runs, float("inf"))
-    sweep = torch.zeros(_SWEEP_FLOATS)
+    sweep = cache_sweep()
     for round_ in range(_ROUNDS + 1):
         for name, run in runs.items():
-            sweep += 1
+            sweep()
             start = time.perf_counter()
             run(*operands)
             if round_:

@@ -122,8 +122,8 @@ typedef void (*OutputTransform)(const float* products, int64_t point_stride, int
                                 float* out);
 
 struct Winograd {
-  const void* in;      // what `data` reads: float or bfloat16
-  int64_t in_stride;   // elements
+  const void* in;     // what `data` reads: float or bfloat16
+  int64_t in_stride;  // elements
   const void* zeros;
   float* points;  // [points][tiles][channels], the input there; null where a task keeps its own
   DataTransform data;
@@ -690,11 +690,13 @@ void run_step(const Step& step, const Worker& worker) {
                        conv_task<conv_blocks16>);
 #endif
     case ROUND:
-      return run_tasks(step, worker, ceil_div(static_cast<const Rounding*>(step.args)->pixels,
-                                      PIXELS_PER_TASK), round_task);
+      return run_tasks(step, worker,
+                       ceil_div(static_cast<const Rounding*>(step.args)->pixels, PIXELS_PER_TASK),
+                       round_task);
     case WINOGRAD_DATA:
-      return run_tasks(step, worker, ceil_div(static_cast<const Winograd*>(step.args)->tiles,
-                                      TILES_PER_TASK), winograd_data_task);
+      return run_tasks(step, worker,
+                       ceil_div(static_cast<const Winograd*>(step.args)->tiles, TILES_PER_TASK),
+                       winograd_data_task);
     case WINOGRAD: {
       const auto& w = *static_cast<const Winograd*>(step.args);
       return run_tasks(step, worker, ceil_div(w.tiles, w.chunk), winograd_task);
@@ -714,7 +716,8 @@ void run_step(const Step& step, const Worker& worker) {
       return run_tasks(step, worker, int64_t(p.batch) * p.out_height, pool_task);
     }
     case GLOBAL_POOL:
-      return run_tasks(step, worker, static_cast<const GlobalPool*>(step.args)->batch, global_pool_task);
+      return run_tasks(step, worker, static_cast<const GlobalPool*>(step.args)->batch,
+                       global_pool_task);
     case ELEMENTWISE: {
       const auto& e = *static_cast<const Elementwise*>(step.args);
       return run_tasks(step, worker, ceil_div(e.pixels, PIXELS_PER_TASK), elementwise_task);

@@ -17,7 +17,8 @@ from backends.native.library import KINDS
 from backends.native.plan import Choice, candidates
 from backends.native.runner import NativeRunner
 from backends.native.straight_line import StraightLine
-from backends.native.tuner import task_size
+from backends.native.transforms import Variant
+from backends.native.tuner import task_size, tiles_per_task
 from backends.native.weights import split_panels
 from backends.parameters import convert_state
 from backends.winograd import transform
@@ -190,6 +191,20 @@ def test_a_batch_runs_in_slices(batch: int, threads: int, size: int) -> None:
 )
 def test_task_sizes_keep_all_threads_busy(count: int, shares: int, threads: int, size: int) -> None:
     assert task_size(count, shares, threads) == size
+
+
+@pytest.mark.parametrize(
+    ("tiles", "channels", "variant", "size"),
+    [
+        (51, 224, Variant((1, 7), (1, 6)), 26),  # one task a thread: 12 points, 280 KB
+        (625, 32, Variant((3, 3), (6, 6)), 63),  # 64 points: 64 tiles are 512 KB
+        (36, 1024, Variant((3, 3), (6, 6)), 18),  # no fewer, though they take 4.5 MB
+    ],
+)
+def test_the_tiles_of_a_task_stay_in_a_cache(
+    tiles: int, channels: int, variant: Variant, size: int
+) -> None:
+    assert tiles_per_task(tiles, channels, variant, 2) == size
 
 
 @pytest.mark.parametrize(("outputs", "taps"), [(2, 3), (4, 3), (6, 3), (4, 5), (6, 7)])
