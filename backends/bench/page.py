@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from backends.bench.aims import Table, aims_section, median_of, name_of, tables_of
+
 FOLDER = Path(__file__).parents[2] / "docs" / "performance"
 PAGE = FOLDER.parent / "PERFORMANCE.md"
 
@@ -30,21 +32,19 @@ ABOUT = {
     "plain": "nothing optimised",
 }
 
-Table = Mapping[str, Any]
-
 
 def page() -> str:
     """Return the page."""
     runs = {network: _read(f"{network}.json") for network in NETWORKS}
     large = _read("inception_v4_batches.json")
-    steps = [t for name in NETWORKS for t in _tables(_read(f"{name}_training.json"), "training")]
-    compiled = _tables(_read("inception_v4_training_compiled.json"), "training")
+    steps = [t for name in NETWORKS for t in tables_of(_read(f"{name}_training.json"), "training")]
+    compiled = tables_of(_read("inception_v4_training_compiled.json"), "training")
     memory = _read("memory.json")
     parts = [
         _intro(runs["inception_v4"]),
-        _aims(runs, large, [*steps, *compiled], memory),
+        aims_section(runs, large, [*steps, *compiled], memory),
         *(_network(runs[network]) for network in NETWORKS),
-        _section("Larger batches", _tables(large, "inference")),
+        _section("Larger batches", tables_of(large, "inference")),
         _section("Training step", steps),
         _section("Training step, compiled too", compiled),
         _memory(memory),
@@ -58,10 +58,6 @@ def _read(name: str) -> dict[str, Any]:
     for table in result["tables"]:
         table["network"] = result["network"]
     return result
-
-
-def _tables(run: Mapping[str, Any], task: str) -> list[Table]:
-    return [table for table in run["tables"] if table["task"] == task]
 
 
 def _intro(run: Mapping[str, Any]) -> str:
@@ -84,88 +80,8 @@ float64 reference, relative to the largest output.
 """
 
 
-def _median(table: Table, side: str, *subjects: str) -> float:
-    """Return the fastest median of a side, of some subjects or of all but the plain one."""
-    rows = [row for row in table["rows"] if row["side"] == side and row["subject"] != "plain"]
-    chosen = [row for row in rows if not subjects or row["subject"] in subjects]
-    return min(float(row["median_ms"]) for row in chosen)
-
-
-Aim = tuple[str, float, float]
-"""What was to be reached, the limit, and the measured ratio."""
-
-
-def _aims(
-    runs: Mapping[str, Mapping[str, Any]],
-    large: Mapping[str, Any],
-    training: Sequence[Table],
-    memory: Mapping[str, Any],
-) -> str:
-    aims = [
-        *_inference_aims([t for run in (*runs.values(), large) for t in _tables(run, "inference")]),
-        *_torch_aims([t for run in runs.values() for t in _tables(run, "inference")]),
-        *_training_aims(training),
-        *_memory_aims(memory),
-    ]
-    lines = [
-        f"| {what} | {limit:.2f} | {ratio:.2f} | {'reached' if ratio <= limit else '**missed**'} |"
-        for what, limit, ratio in aims
-    ]
-    gpu = "| anything on a GPU | | | not measured: none was at hand |"
-    head = ["## Against the aims", "", "| what | at most | measured | |", "|---|---|---|---|"]
-    return "\n".join([*head, *lines, gpu, ""])
-
-
-def _name(table: Table) -> str:
-    return f"{table['network']}, {table['dtype']}, batch {table['batch']}"
-
-
-def _inference_aims(tables: Sequence[Table]) -> Iterator[Aim]:
-    for table in tables:
-        limit = 0.97 if table["dtype"] == "float32" else 0.95
-        ratio = _median(table, "netdraft") / _median(table, "peer")
-        yield f"{_name(table)}: best mode, of the best peer", limit, ratio
-
-
-def _torch_aims(tables: Sequence[Table]) -> Iterator[Aim]:
-    for table in tables:
-        ours = _median(table, "netdraft", "eager", "compile", "compile_short")
-        ratio = ours / _median(table, "peer", "compile")
-        yield f"{_name(table)}: torch alone, of the peer's compiled", 0.95, ratio
-
-
-def _training_aims(tables: Sequence[Table]) -> Iterator[Aim]:
-    for table in tables:
-        peers = {row["subject"] for row in table["rows"] if row["side"] == "peer"}
-        for mode in ("compile",) if "compile" in peers else ("eager", "channels_last"):
-            ratio = _median(table, "netdraft") / _median(table, "peer", mode)
-            yield f"{_name(table)}: training step, of the peer's {mode}", 0.95, ratio
-
-
-def _memory_aims(memory: Mapping[str, Any]) -> Iterator[Aim]:
-    for batch in sorted({row["batch"] for row in memory["memory"]}):
-        for quantity, words in (("peak", "all"), ("activations", "without the parameters")):
-            lean = _megabytes(memory, "netdraft", "native_lean", batch, quantity)
-            ratio = lean / _megabytes(memory, "peer", "eager", batch, quantity)
-            yield f"peak memory, batch {batch}, {words}: native_lean, of timm's eager", 0.6, ratio
-
-
-def _of(run: Mapping[str, Any], task: str, dtype: str) -> Table:
-    return next(t for t in _tables(run, task) if t["dtype"] == dtype)
-
-
-def _megabytes(run: Mapping[str, Any], side: str, subject: str, batch: int, what: str) -> float:
-    place = side, subject, batch, "float32"
-    rows = run["memory"]
-    return next(
-        float(row[what])
-        for row in rows
-        if (row["side"], row["subject"], row["batch"], row["dtype"]) == place
-    )
-
-
 def _network(run: Mapping[str, Any]) -> str:
-    return _section(f"{run['network']}, batch 1", _tables(run, "inference"))
+    return _section(f"{run['network']}, batch 1", tables_of(run, "inference"))
 
 
 def _section(title: str, tables: Sequence[Table]) -> str:
@@ -174,7 +90,7 @@ def _section(title: str, tables: Sequence[Table]) -> str:
 
 def _table(table: Table) -> Iterator[str]:
     peers = [row["median_ms"] for row in table["rows"] if row["side"] == "peer"]
-    yield f"{_name(table)}; peer: {table['peer']}."
+    yield f"{name_of(table)}; peer: {table['peer']}."
     yield ""
     yield "| subject | median ms | best ms | images/s | ratio | error |"
     yield "|---|---|---|---|---|---|"
@@ -249,10 +165,10 @@ def _memory(run: Mapping[str, Any]) -> str:
 
 
 def _remains(runs: Mapping[str, Mapping[str, Any]]) -> str:
-    tables = [table for run in runs.values() for table in _tables(run, "inference")]
+    tables = [table for run in runs.values() for table in tables_of(run, "inference")]
     direct = sorted(100 * part for table in tables for part in _parts_of_ceiling(table))
     gains = sorted(
-        _median(table, "netdraft", runtime) / _median(table, "peer", runtime)
+        median_of(table, "netdraft", runtime) / median_of(table, "peer", runtime)
         for table in tables
         for runtime in ("onnxruntime", "openvino")
         if runtime in {row["subject"] for row in table["rows"] if row["side"] == "peer"}
