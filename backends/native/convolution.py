@@ -107,7 +107,7 @@ class ShortConvolution:
         self.parts = split_panels((segment,), width, self.library.max_vectors)
         vectors = [vector for part in self.parts for vector in part]
         self.targets = (c.Target * len(vectors))(
-            *(c.Target(0, None, None, channels, 0, v.stop - v.start) for v in vectors)
+            *(c.Target(0, None, None, None, channels, 0, v.stop - v.start, 0) for v in vectors)
         )
         self.epilogue = aligned_floats(2 * len(vectors) * width)
         self.epilogue[len(vectors) * width :] = -float("inf")
@@ -285,7 +285,7 @@ def _gradient_tiles(
 
 
 def _point_stride(tiles: c.Winograd) -> int:
-    """Return the floats from point to point, as `point_stride` in `kernels.cpp` does."""
+    """Return the floats from point to point, as `point_stride` in `winograd.h` does."""
     return int(tiles.tiles * tiles.channels // 16 | 1) * 16
 
 

@@ -9,7 +9,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ctypes import POINTER, c_double, c_float, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
@@ -18,20 +18,21 @@ from backends.native.transforms import Variant, emit_transforms
 from compiler.errors import BackendError
 
 _FLAGS = ("-O2", "-funswitch-loops", "-march=native", "-std=c++20", "-shared", "-fPIC", "-fopenmp")
+_SOURCES = Path(__file__).with_name("kernels")
 _FLOATS = c_void_p
 
 
 class Target(ctypes.Structure):
-    """Where one vector of output channels goes; see `kernels.cpp`."""
+    """Where one vector of output channels goes; see `steps.h`."""
 
     _fields_ = [
-        ("out", _FLOATS), ("rounded", c_void_p), ("add", _FLOATS),
-        ("out_stride", c_int64), ("add_stride", c_int64), ("channels", c_int64),
+        ("out", _FLOATS), ("rounded", c_void_p), ("add", _FLOATS), ("add_rounded", c_void_p),
+        ("out_stride", c_int64), ("add_stride", c_int64), ("channels", c_int64), ("low", c_int64),
     ]  # fmt: skip
 
 
 class Panel(ctypes.Structure):
-    """Some vectors of output channels; see `kernels.cpp`."""
+    """Some vectors of output channels; see `steps.h`."""
 
     _fields_ = [
         ("weight", _FLOATS), ("bias", _FLOATS), ("floor", _FLOATS), ("targets", POINTER(Target)),
@@ -39,19 +40,27 @@ class Panel(ctypes.Structure):
     ]  # fmt: skip
 
 
+class Ahead(ctypes.Structure):
+    """Weights that the next convolution reads; see `steps.h`."""
+
+    _fields_ = [("start", c_void_p), ("bytes", c_int64), ("shared", c_int64)]
+
+
 class Conv(ctypes.Structure):
-    """A convolution through a table of pixels; see `kernels.cpp`."""
+    """A convolution through a table of pixels; see `steps.h`."""
 
     _fields_ = [
         ("in_", _FLOATS), ("in_stride", c_int64), ("in_pixels", c_int64), ("out_pixels", c_int64),
+        ("low", c_int64),
         ("table", c_void_p), ("zeros", _FLOATS), ("panels", POINTER(Panel)),
+        ("ahead", Ahead),
         ("batch", c_int32), ("taps", c_int32), ("channels", c_int32), ("panel_count", c_int32),
-        ("chunk", c_int32),
+        ("chunk", c_int32), ("groups", c_int32),
     ]  # fmt: skip
 
 
 class Winograd(ctypes.Structure):
-    """A convolution by interpolation points; see `kernels.cpp`."""
+    """A convolution by interpolation points; see `steps.h`."""
 
     _fields_ = [
         ("in_", _FLOATS), ("in_stride", c_int64), ("zeros", _FLOATS), ("points", _FLOATS),
@@ -66,7 +75,7 @@ class Winograd(ctypes.Structure):
 
 
 class Filters(ctypes.Structure):
-    """Filters at the interpolation points; see `kernels.cpp`."""
+    """Filters at the interpolation points; see `steps.h`."""
 
     _fields_ = [
         ("weight", c_void_p), ("transform", c_void_p), ("panels", POINTER(Panel)),
@@ -76,7 +85,7 @@ class Filters(ctypes.Structure):
 
 
 class WeightGradient(ctypes.Structure):
-    """The gradient of a weight by interpolation points; see `kernels.cpp`."""
+    """The gradient of a weight by interpolation points; see `steps.h`."""
 
     _fields_ = [
         ("in_", _FLOATS), ("out", _FLOATS),
@@ -88,11 +97,11 @@ class WeightGradient(ctypes.Structure):
 
 
 class Pool(ctypes.Structure):
-    """A pooling window; see `kernels.cpp`."""
+    """A pooling window; see `steps.h`."""
 
     _fields_ = [
-        ("in_", _FLOATS), ("out", _FLOATS), ("rounded", c_void_p),
-        ("in_stride", c_int64), ("out_stride", c_int64), ("floor", c_float),
+        ("in_", _FLOATS), ("in_rounded", c_void_p), ("out", _FLOATS), ("rounded", c_void_p),
+        ("in_stride", c_int64), ("out_stride", c_int64), ("low", c_int64), ("floor", c_float),
         *((name, c_int32) for name in (
             "batch", "channels", "in_height", "in_width", "out_height", "out_width",
             "kernel_height", "kernel_width", "stride_height", "stride_width",
@@ -102,16 +111,17 @@ class Pool(ctypes.Structure):
 
 
 class GlobalPool(ctypes.Structure):
-    """Mean or maximum over a map; see `kernels.cpp`."""
+    """Mean or maximum over a map; see `steps.h`."""
 
     _fields_ = [
-        ("in_", _FLOATS), ("out", _FLOATS), ("in_stride", c_int64), ("out_stride", c_int64),
+        ("in_", _FLOATS), ("in_rounded", c_void_p), ("out", _FLOATS),
+        ("in_stride", c_int64), ("out_stride", c_int64), ("low", c_int64),
         ("batch", c_int32), ("channels", c_int32), ("pixels", c_int32), ("mean", c_int32),
     ]  # fmt: skip
 
 
 class Elementwise(ctypes.Structure):
-    """`max(floor, a * factor + b)`; see `kernels.cpp`."""
+    """`max(floor, a * factor + b)`; see `steps.h`."""
 
     _fields_ = [
         ("a", _FLOATS), ("b", _FLOATS), ("out", _FLOATS),
@@ -121,16 +131,16 @@ class Elementwise(ctypes.Structure):
 
 
 class Rounding(ctypes.Structure):
-    """Rounds activations to bfloat16; see `kernels.cpp`."""
+    """Rounds activations to bfloat16; see `steps.h`."""
 
     _fields_ = [
-        ("in_", _FLOATS), ("out", c_void_p), ("in_stride", c_int64), ("pixels", c_int64),
-        ("channels", c_int32),
+        ("in_", _FLOATS), ("out", c_void_p), ("in_stride", c_int64), ("out_stride", c_int64),
+        ("pixels", c_int64), ("low", c_int64), ("channels", c_int32),
     ]  # fmt: skip
 
 
 class Rows(ctypes.Structure):
-    """A function of whole vectors; see `kernels.cpp`."""
+    """A function of whole vectors; see `steps.h`."""
 
     _fields_ = [
         ("in_", _FLOATS), ("out", _FLOATS), ("in_stride", c_int64), ("out_stride", c_int64),
@@ -147,8 +157,9 @@ class Step(ctypes.Structure):
 KINDS = (
     "conv", "winograd", "winograd_data", "pool", "global_pool", "elementwise",
     "softmax", "normalize", "round", "conv_bfloat16", "filters", "weight_gradient",
+    "conv_tiles",
 )  # fmt: skip
-"""Names of the kinds of steps, in the order of the enumeration in `kernels.cpp`."""
+"""Names of the kinds of steps, in the order of the enumeration in `steps.h`."""
 
 
 def table_of(steps: Sequence[Step]) -> ctypes.Array[Step]:
@@ -168,6 +179,7 @@ class Library:
         self.width = int(self._c.netdraft_width())
         self.max_vectors = int(self._c.netdraft_max_vectors())
         self.has_bfloat16 = bool(self._c.netdraft_has_bfloat16())
+        self.has_tiles = bool(self._c.netdraft_has_tiles())
 
     def run(self, steps: ctypes.Array[Step], threads: int) -> None:
         """Run all steps, one after the other, each on `threads` threads."""
@@ -193,12 +205,12 @@ def load_library() -> Library:
         BackendError: there is no C++ compiler, or it fails.
     """
     compiler = _find_compiler()
-    source = Path(__file__).with_name("kernels.cpp")
-    text = source.read_text() + emit_transforms()
-    key = "\n".join((text, _version(compiler), _cpu(), *_FLAGS))
+    sources = {path.name: path.read_text() for path in sorted(_SOURCES.iterdir())}
+    sources["kernels.cpp"] += emit_transforms()
+    key = "\n".join((*sources.values(), _version(compiler), _cpu(), *_FLAGS))
     path = _cache_dir() / f"kernels-{hashlib.sha256(key.encode()).hexdigest()[:24]}.so"
     if not path.exists():
-        _compile(compiler, text, path)
+        _compile(compiler, sources, path)
     return Library(path)
 
 
@@ -226,11 +238,12 @@ def _cache_dir() -> Path:
     return path
 
 
-def _compile(compiler: str, text: str, path: Path) -> None:
+def _compile(compiler: str, sources: Mapping[str, str], path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        source, made = Path(folder, "kernels.cpp"), Path(folder, "kernels.so")
-        source.write_text(text)
-        command: Sequence[str] = [compiler, *_FLAGS, str(source), "-o", str(made)]
+        for name, text in sources.items():
+            Path(folder, name).write_text(text)
+        made = Path(folder, "kernels.so")
+        command = [compiler, *_FLAGS, str(Path(folder, "kernels.cpp")), "-o", str(made)]
         result = subprocess.run(command, capture_output=True, text=True)
         if result.returncode:
             raise BackendError(f"{compiler} cannot compile the kernels: {result.stderr[:2000]}")

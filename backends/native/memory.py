@@ -19,10 +19,11 @@ from compiler.graph import Graph
 class Memory:
     """Addresses and views of tensors by name, for one batch size."""
 
-    def __init__(self, graph: Graph, layout: Layout, batch: int) -> None:
+    def __init__(self, graph: Graph, layout: Layout, batch: int, parts: int) -> None:
         self.graph = graph
         self.layout = layout
         self.batch = batch
+        self.parts = parts
         self.arena = aligned_floats(layout.total)
         self.rounded_arena = np.zeros(0, dtype=np.uint16)
         self.scratch = aligned_floats(0)
@@ -56,6 +57,17 @@ class Memory:
             (4 * view.stride * shape[1] * shape[2], 4 * view.stride * shape[2], 4 * view.stride, 4),
         )
 
+    @property
+    def low(self) -> int:
+        """Of a value in two parts of bfloat16, the distance between them; 0 with one part."""
+        return self.arena.size if self.parts > 1 else 0
+
+    def source(self, name: str, channel: int = 0) -> tuple[int | None, int | None]:
+        """Return the address that a pooling or a sum reads: one of float32, bfloat16."""
+        if name in self.rounded.read:
+            return None, self.rounded_address(name, channel)
+        return self.address(name, channel), None
+
     def target(self, name: str, channel: int = 0) -> tuple[int | None, int | None]:
         """Return the addresses that a loop writes a tensor to: float32, bfloat16."""
         wide = None if name in self.rounded.alone else self.address(name, channel)
@@ -65,7 +77,9 @@ class Memory:
     def rounded_address(self, name: str, channel: int = 0) -> int:
         """Return the address of a channel of a tensor's first pixel in bfloat16."""
         if not self.rounded_arena.size:
-            self.rounded_arena = aligned_floats(-(-self.arena.size // 2)).view(np.uint16)
+            self.rounded_arena = aligned_floats(-(-self.arena.size * self.parts // 2)).view(
+                np.uint16
+            )
         at = self.address(name, channel) - int(self.arena.ctypes.data)
         return int(self.rounded_arena.ctypes.data) + at // 2
 

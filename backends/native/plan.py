@@ -14,20 +14,26 @@ from backends.native.groups import Loop, Pooling, Product, RowFunction, Sum, gro
 from backends.native.layout import lay_out
 from backends.native.memory import Memory
 from backends.native.transforms import Variant, variants_of
-from backends.native.weights import Vector, pack, split_panels
+from backends.native.weights import Floats, Method, Panel, Vector, pack, parts_of, split_panels
 from backends.parameters import State
 from compiler.graph import Graph, Node
 from compiler.ops import AvgPool2d, Conv2d, GlobalPool2d, MaxPool2d
 from compiler.shapes import Shape
 
 
+_TILES_ACROSS = 2
+"""Vectors of output channels in a panel for matrix tiles; see `tile_products` in `tiles.h`."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """How a product is computed: directly in a dtype or by a Winograd variant, in which chunks."""
 
-    method: Variant | torch.dtype
+    method: Method
     chunk: int
     """Pixels or tiles per task."""
+    groups: int = 1
+    """Into how many groups of panels a task of matrix tiles is split besides."""
 
     @property
     def text(self) -> str:
@@ -42,16 +48,20 @@ class NativePlan:
     Not safe for two calls at a time: the arena is part of it.
     """
 
-    def __init__(self, graph: Graph, state: State, batch: int, threads: int) -> None:
+    def __init__(
+        self, graph: Graph, state: State, batch: int, threads: int, dtype: torch.dtype
+    ) -> None:
         self.graph = graph
         self.state = state
         self.batch = batch
         self.threads = threads
         self.layout = lay_out(graph, group_loops(graph), batch)
         self.library = c.load_library()
-        self.memory = Memory(graph, self.layout, batch)
+        self.memory = Memory(graph, self.layout, batch, 1 if dtype == torch.bfloat16 else 2)
         self.kept: list[object] = []
         self.panels: dict[object, ctypes.Array[c.Panel]] = {}
+        self.weights: dict[object, Floats] = {}
+        self.last_by_tiles: c.Conv | None = None
         self.tables: dict[object, np.ndarray[tuple[int, ...], np.dtype[np.int32]]] = {}
 
     def steps(self, loop: Loop, choice: Choice | None = None) -> list[c.Step]:
@@ -79,38 +89,63 @@ class NativePlan:
         panels = self._panels(loop, choice.method)
         if isinstance(choice.method, Variant):
             return [self._winograd(loop, panels, choice.method, choice.chunk)]
-        args = self._direct(loop, panels, choice.chunk)
+        args = self._direct(loop, panels, choice)
         if choice.method == torch.float32:
             return [self._step("conv", args)]
+        steps = []
         if self.memory.rounding.may_round(loop.source):
-            args.in_, args.channels = self.memory.rounded_address(loop.source), args.channels // 2
-            return [self._step("conv_bfloat16", args)]
-        rounding = self._round_args(loop.source)
-        args.in_, args.in_stride = rounding.out, -(-rounding.channels // 2) * 2
-        args.channels = -(-rounding.channels // 2)
-        return [self._step("round", rounding), self._step("conv_bfloat16", args)]
+            args.in_, args.low = self.memory.rounded_address(loop.source), self.memory.low
+        else:
+            rounding = self._round_args(loop.source)
+            args.in_, args.in_stride, args.low = rounding.out, rounding.out_stride, rounding.low
+            steps = [self._step("round", rounding)]
+        if self.library.has_tiles:
+            self._fetch_ahead(args, self.weights[loop.node.name, choice.method])
+            return [*steps, self._step("conv_tiles", args)]
+        args.channels = -(-args.channels // 2)  # pairs
+        return [*steps, self._step("conv_bfloat16", args)]
+
+    def _fetch_ahead(self, conv: c.Conv, weights: Floats) -> None:
+        """Have the product by tiles before this one fetch its weights."""
+        if self.last_by_tiles is not None:
+            self.last_by_tiles.ahead = c.Ahead(weights.ctypes.data, weights.nbytes, conv.groups == 1)
+        self.last_by_tiles = conv
 
     def _round_args(self, name: str) -> c.Rounding:
-        shape = self.graph.nodes[name].shape.numbers
-        pixels = self.batch * prod(shape[1:])
-        self.memory.reserve(pixels * -(-shape[0] // 2))
+        channels, *size = self.graph.nodes[name].shape.numbers
+        pixels, parts = self.batch * prod(size), self.memory.parts
+        stride = self._rounded_stride(channels)
+        self.memory.reserve(-(-parts * pixels * stride // 2))
         self.kept.append(self.memory.scratch)
         out = self.memory.scratch.ctypes.data
         return c.Rounding(
-            self.memory.address(name), out, self.memory.view(name).stride, pixels, shape[0]
-        )
+            self.memory.address(name), out, self.memory.view(name).stride, stride, pixels,
+            pixels * stride if parts > 1 else 0, channels,
+        )  # fmt: skip
 
-    def _panels(self, loop: Product, method: Variant | torch.dtype) -> ctypes.Array[c.Panel]:
+    def _rounded_stride(self, channels: int) -> int:
+        """Return the values of a rounded pixel: tiles take any number, the product in pairs not."""
+        return channels if self.library.has_tiles else -(-channels // 2) * 2
+
+    def split(self, loop: Product, method: Method) -> tuple[Panel, ...]:
+        """Return the panels of output channels of a product."""
+        most = self.library.max_vectors
+        if self.library.has_tiles and parts_of(method):
+            most = _TILES_ACROSS
+        return split_panels(loop.segments, self.library.width, most)
+
+    def _panels(self, loop: Product, method: Method) -> ctypes.Array[c.Panel]:
         key = (loop.node.name, method)
         if key in self.panels:
             return self.panels[key]
         width = self.library.width
-        parts = split_panels(loop.segments, width, self.library.max_vectors)
+        parts = self.split(loop, method)
         name = loop.node.share or loop.node.name
         weight, bias = self.state[f"{name}.weight"], self.state.get(f"{name}.bias")
-        packed = pack(weight, bias, parts, width, method)
+        packed = pack(weight, bias, parts, width, method, self.library.has_tiles)
         panels = (c.Panel * len(parts))()
         self.kept += [packed, panels]
+        self.weights[key] = packed.weights
         weights, epilogue = packed.weights.ctypes.data, packed.epilogue.ctypes.data
         offsets = zip(parts, packed.weight_offsets, packed.epilogue_offsets, strict=True)
         for index, (part, weight_at, epilogue_at) in enumerate(offsets):
@@ -131,16 +166,19 @@ class NativePlan:
         segment, channel = vector.segment, vector.start - vector.segment.start
         return c.Target(
             *self.memory.target(segment.out, channel),
-            self.memory.address(segment.add, channel) if segment.add else None,
+            *(self.memory.source(segment.add, channel) if segment.add else (None, None)),
             self.memory.view(segment.out).stride,
             self.memory.view(segment.add).stride if segment.add else 0,
             vector.stop - vector.start,
+            self.memory.low,
         )
 
     def forget(self) -> None:
         """Let go of everything that was bound, so that only what is bound next takes memory."""
         self.kept.clear()
         self.panels.clear()
+        self.weights.clear()
+        self.last_by_tiles = None
 
     def scratch_floats(self, loop: Loop, choice: Choice | None) -> int:
         """Return the scratch memory that a product needs when it is computed by a choice."""
@@ -149,13 +187,14 @@ class NativePlan:
         shape = self.graph.nodes[loop.source].shape.numbers
         if isinstance(choice.method, Variant) or self.memory.rounding.may_round(loop.source):
             return 0
-        return self.batch * prod(shape[1:]) * -(-shape[0] // 2)
+        values = self.batch * prod(shape[1:]) * self._rounded_stride(shape[0])
+        return -(-self.memory.parts * values // 2)
 
     def tiles(self, loop: Product, variant: Variant) -> int:
         """Return the number of tiles of a product in all images."""
         return self.batch * prod(_tile_grid(loop.node, variant))
 
-    def _direct(self, loop: Product, panels: ctypes.Array[c.Panel], chunk: int) -> c.Conv:
+    def _direct(self, loop: Product, panels: ctypes.Array[c.Panel], choice: Choice) -> c.Conv:
         source = self.graph.nodes[loop.source]
         source_pixels = prod(source.shape.numbers[1:])
         table = self._table(loop.node, source.shape)
@@ -164,14 +203,17 @@ class NativePlan:
             self.memory.view(loop.source).stride,
             source_pixels,
             len(table),
+            0,
             table.ctypes.data,
             self.memory.zeros.ctypes.data,
             panels,
+            c.Ahead(),
             self.batch,
             table.shape[1],
             source.shape.numbers[0],
             len(panels),
-            chunk,
+            choice.chunk,
+            choice.groups,
         )
 
     def _table(self, node: Node, shape: Shape) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
@@ -220,18 +262,18 @@ class NativePlan:
         op, shape = loop.node.op, self.graph.nodes[loop.source].shape
         memory = self.memory
         source, target = memory.view(loop.source), memory.view(loop.out)
-        start, strides = memory.address(loop.source), (source.stride, target.stride)
+        start, strides = memory.source(loop.source), (source.stride, target.stride, memory.low)
         if isinstance(op, GlobalPool2d):
             pixels = shape.numbers[1] * shape.numbers[2]
             mean, out = int(op.function == "avg"), memory.address(loop.out)
-            args = c.GlobalPool(start, out, *strides, self.batch, shape.numbers[0], pixels, mean)
+            args = c.GlobalPool(*start, out, *strides, self.batch, shape.numbers[0], pixels, mean)
             return self._step("global_pool", args)
         assert isinstance(op, MaxPool2d | AvgPool2d)
         (top, bottom), (left, right) = op.pads(shape)
         mean = isinstance(op, AvgPool2d)
         count_pad = isinstance(op, AvgPool2d) and op.count_include_pad
         window = c.Pool(
-            start, *memory.target(loop.out), *strides, 0.0 if loop.relu else -np.inf,
+            *start, *memory.target(loop.out), *strides, 0.0 if loop.relu else -np.inf,
             self.batch, *shape.numbers, *loop.node.shape.numbers[1:], *op.kernel_size, *op.stride,
             top, left, mean, count_pad, bottom, right,
         )  # fmt: skip

@@ -18,10 +18,12 @@ from compiler.ops import GlobalPool2d
 
 @dataclass(frozen=True)
 class Rounded:
-    """Tensors that are written in bfloat16, and those of them that are in bfloat16 alone."""
+    """Tensors that are written in bfloat16, those in bfloat16 alone, and who reads them there."""
 
     written: frozenset[str] = frozenset()
     alone: frozenset[str] = frozenset()
+    read: frozenset[str] = frozenset()
+    """What poolings and residual sums read in bfloat16, as it is there anyway."""
 
 
 @dataclass(frozen=True)
@@ -79,19 +81,38 @@ class RoundingRules:
         """
         wanted = [_extent(self.layout.views[s], self.channels(s)) for s in sources]
         written = {name for name, extent, _ in self.writers if any(map(extent.meets, wanted))}
+        read = {name for name in self.read_as_written() if self.is_written(name, written)}
         kept = [
             _extent(self.layout.views[name], self.channels(name))
-            for name in self.read_in_float32(in_bfloat16)
+            for name in self.read_in_float32(in_bfloat16, read)
         ]
         needed = {name for name, extent, _ in self.writers if any(map(extent.meets, kept))}
-        return Rounded(frozenset(written), frozenset(written - needed))
+        return Rounded(frozenset(written), frozenset(written - needed), frozenset(read))
 
-    def read_in_float32(self, in_bfloat16: Collection[Loop]) -> Iterator[str]:
+    def read_as_written(self) -> Iterator[str]:
+        """Yield the tensors whose readers take what is there."""
+        for loop in self.layout.loops:
+            if isinstance(loop, Pooling):
+                yield loop.source
+            elif isinstance(loop, Product):
+                yield from (s.add for s in loop.segments if s.add)
+
+    def is_written(self, name: str, written: Collection[str]) -> bool:
+        """Say whether all of a tensor is written in bfloat16."""
+        own = _extent(self.layout.views[name], self.channels(name))
+        makers = [maker for maker, extent, _ in self.writers if extent.meets(own)]
+        return bool(makers) and all(maker in written for maker in makers)
+
+    def read_in_float32(
+        self, in_bfloat16: Collection[Loop], read: Collection[str]
+    ) -> Iterator[str]:
         """Yield the tensors that something reads in float32, outputs included."""
         for loop in self.layout.loops:
-            if isinstance(loop, Product) and loop in in_bfloat16:
-                yield from (s.add for s in loop.segments if s.add)
-            else:
+            if isinstance(loop, Product):
+                if loop not in in_bfloat16:
+                    yield loop.source
+                yield from (s.add for s in loop.segments if s.add and s.add not in read)
+            elif not isinstance(loop, Pooling) or loop.source not in read:
                 yield from reads(loop)
         yield from (output.node for output in self.graph.outputs)
 

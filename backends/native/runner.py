@@ -15,6 +15,7 @@ from backends.native.groups import Loop, Product
 from backends.native.memory import tensor_of
 from backends.native.plan import Choice, NativePlan
 from backends.native.tuner import Choices, Tuner
+from backends.native.weights import parts_of
 from backends.parameters import State
 from compiler.errors import BackendError
 from compiler.graph import Graph
@@ -49,7 +50,7 @@ class NativeRunner:
     ) -> None:
         if not all(node.shape.is_known for node in graph.nodes.values()):
             raise BackendError("the native engine needs input sizes in numbers")
-        self.plan = NativePlan(graph, state, batch, torch.get_num_threads())
+        self.plan = NativePlan(graph, state, batch, torch.get_num_threads(), dtype)
         self.dtype = dtype
         self._lock = threading.Lock()
         tuner = Tuner(self.plan, dtype, known or {}, growth)
@@ -81,7 +82,7 @@ class NativeRunner:
         memory.scratch = memory.scratch[:0]
         pairs = list(zip(plan.layout.loops, chosen, strict=True))
         memory.reserve(max(plan.scratch_floats(loop, choice) for loop, choice in pairs))
-        memory.round_for([p for p, choice in pairs if choice and choice.method == torch.bfloat16])
+        memory.round_for([p for p, choice in pairs if choice and parts_of(choice.method)])
         steps, labels = [], []
         for loop, choice in pairs:
             bound = plan.steps(loop, choice)

@@ -12,7 +12,7 @@ from backends.native.groups import Loop, Product
 from backends.native.library import table_of
 from backends.native.plan import Choice, NativePlan, candidates
 from backends.native.transforms import Variant
-from backends.native.weights import split_panels
+from backends.native.weights import SPLIT, Method, parts_of
 
 Choices = dict[str, str]
 """Node name -> the text of a choice."""
@@ -22,6 +22,10 @@ _SWEEP_FLOATS = 16 << 20
 """What is written between two measured runs: more than a last-level cache holds for us."""
 _LEAST_PIXELS = 18
 """Pixels or tiles of one task: two or three blocks, for the weights are read once per task."""
+_TILE_PIXELS = 32
+"""Pixels that matrix tiles compute at a time: a block."""
+_TASK_COST = 0.25
+"""What a task costs besides its blocks, in blocks."""
 _POINT_FLOATS = 1 << 17
 """Transformed inputs of one task."""
 _CACHE_FLOATS = 100_000
@@ -57,15 +61,15 @@ class Tuner:
     def possible(self, loop: Product) -> Iterator[Choice]:
         """Yield the ways to compute a product."""
         plan, threads = self.plan, self.plan.threads
-        panels = self.panel_count(loop)
         pixels = prod(loop.node.shape.numbers[1:])
-        methods = [torch.float32]
-        if self.dtype == torch.bfloat16 and plan.library.has_bfloat16:
-            methods.append(torch.bfloat16)
         channels = plan.graph.nodes[loop.source].shape.numbers[0]
-        for method in methods:
+        for method in self.methods():
+            shares = len(plan.split(loop, method)) * plan.batch
+            if plan.library.has_tiles and parts_of(method):
+                yield Choice(method, *self.tile_tasks(loop, parts_of(method)))
+                continue
             room = max(48, _CACHE_FLOATS // channels)
-            yield Choice(method, task_size(pixels, panels * plan.batch, threads, room))
+            yield Choice(method, task_size(pixels, shares, threads, room))
         for variant in candidates(plan.graph, loop.node):
             if prod(variant.points) / prod(variant.kernel) > self.growth:
                 continue
@@ -73,10 +77,25 @@ class Tuner:
                 variant, tiles_per_task(plan.tiles(loop, variant), channels, variant, threads)
             )
 
-    def panel_count(self, loop: Product) -> int:
-        """Return the panels of output channels that a product is split into."""
+    def tile_tasks(self, loop: Product, parts: int) -> tuple[int, int]:
+        """Return the chunk and the groups of a product by matrix tiles."""
+        plan = self.plan
+        weight = plan.state[f"{loop.node.share or loop.node.name}.weight"]
+        inputs = prod(plan.graph.nodes[loop.source].shape.numbers)
+        panels = len(plan.split(loop, torch.bfloat16))
+        pixels = prod(loop.node.shape.numbers[1:])
+        return tile_tasks(
+            pixels, panels, plan.batch, plan.threads, weight.numel(), inputs
+        )
+
+    def methods(self) -> Iterator[Method]:
+        """Yield the ways to compute a product directly."""
+        yield torch.float32
         library = self.plan.library
-        return len(split_panels(loop.segments, library.width, library.max_vectors))
+        if self.dtype == torch.bfloat16 and library.has_bfloat16:
+            yield torch.bfloat16
+        elif self.dtype == torch.float32 and library.has_tiles:
+            yield SPLIT
 
     def measure(self, loop: Product, choices: Sequence[Choice]) -> Choice:
         """Return the fastest choice."""
@@ -138,6 +157,33 @@ def tiles_per_task(tiles: int, channels: int, variant: Variant, threads: int) ->
     """
     most = max(_LEAST_PIXELS, _POINT_FLOATS // (channels * prod(variant.points)))
     return task_size(tiles, 1, threads, most)
+
+
+def tile_tasks(
+    pixels: int, panels: int, batch: int, threads: int, weights: int, inputs: int
+) -> tuple[int, int]:
+    """Return the pixels of a task of matrix tiles, and the groups of panels to split it into.
+
+    Where a product has more weights than inputs, a thread takes its part of the output channels
+    and so of the weights; else its part of the pixels.
+
+    Args:
+        pixels: of the output of one image.
+        panels: of output channels.
+        batch: images.
+        threads: that share the work.
+        weights: how many values.
+        inputs: how many values, of one image.
+    """
+    groups = min(panels, threads) if weights > 2 * inputs * batch else 1
+    blocks = -(-pixels // _TILE_PIXELS)
+
+    def cost(size: int) -> float:
+        tasks = -(-blocks // size) * batch * groups
+        return -(-tasks // threads) * (size + _TASK_COST)
+
+    most = max(1, blocks * batch * groups // (3 * threads))  # a slower thread leaves some to others
+    return min(range(1, min(blocks, most) + 1), key=cost) * _TILE_PIXELS, groups
 
 
 def task_size(count: int, shares: int, threads: int, most: int = 1 << 30) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final, Literal
 
 import numpy as np
 import torch
@@ -24,6 +25,15 @@ class Vector:
 
 
 Panel = tuple[Vector, ...]
+
+SPLIT: Final = "bfloat16x2"
+"""A product of float32 values that are in two parts, each of them in bfloat16."""
+Method = Variant | torch.dtype | Literal["bfloat16x2"]
+
+
+def parts_of(method: Method) -> int:
+    """Return in how many parts of bfloat16 a method reads its operands; 0: in float32."""
+    return {torch.bfloat16: 1, SPLIT: 2}.get(method, 0)  # type: ignore[call-overload,no-any-return]
 
 
 def split_panels(segments: tuple[Segment, ...], width: int, most: int) -> tuple[Panel, ...]:
@@ -63,19 +73,22 @@ def pack(
     bias: Tensor | None,
     panels: tuple[Panel, ...],
     width: int,
-    method: Variant | torch.dtype,
+    method: Method,
+    tiles: bool = False,
 ) -> Packed:
     """Pack the filters of a convolution, (O, C, kH, kW), or of a linear layer, (O, C).
 
     A panel's weights are [taps or points][input channels][its output channels]; in bfloat16
-    [taps][pairs of input channels][its output channels][2].
+    [taps][pairs of input channels][its output channels][2], or as `tiles`, see `_in_tiles`.
     """
     taps = method.filters(weight).float() if isinstance(method, Variant) else _by_tap(weight)
     shift = torch.zeros(weight.shape[0]) if bias is None else bias.detach().float()
     weights, epilogues = [], []
     for panel in panels:
         values = _side_by_side(taps, panel, width)
-        if method == torch.bfloat16:
+        if tiles and parts_of(method):
+            values = _in_tiles(values, parts_of(method), width)
+        elif method == torch.bfloat16:
             values = _in_pairs(values)
         weights.append(values.flatten())
         floors = [0.0 if vector.segment.relu else -torch.inf for vector in panel]
@@ -100,6 +113,23 @@ def _in_pairs(values: Tensor) -> Tensor:
     even = torch.nn.functional.pad(values, (0, 0, 0, channels % 2))
     pairs = even.reshape(taps, -1, 2, out).transpose(2, 3).contiguous()
     return pairs.to(torch.bfloat16).view(torch.float32)
+
+
+def _in_tiles(values: Tensor, parts: int, width: int) -> Tensor:
+    """Return (taps, C, O) floats as tiles of bfloat16 in parts, seen as floats again.
+
+    A tile is 16 pairs of input channels x `width` output channels x 2. The channels of all taps
+    stand one after the other, and are filled up with zeros to whole tiles:
+    (depth in tiles, parts, O / width, 16, width, 2).
+    """
+    flat = values.flatten(0, 1)
+    whole = torch.nn.functional.pad(flat, (0, 0, 0, -flat.shape[0] % 32))
+    tiles = whole.reshape(-1, 16, 2, whole.shape[1] // width, width).permute(0, 3, 1, 4, 2)
+    made = []
+    for _ in range(parts):
+        made.append(tiles.to(torch.bfloat16))
+        tiles = tiles - made[-1].float()
+    return torch.stack(made, dim=1).view(torch.float32)
 
 
 def _side_by_side(values: Tensor, panel: Panel, width: int) -> Tensor:
