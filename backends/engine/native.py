@@ -39,7 +39,7 @@ def _join(parts: tuple[Tensor, ...]) -> Tensor:
 
 
 def run_native(request: Request) -> Runner:
-    """Run the project's own kernels: float32, or bfloat16 products on float32 activations.
+    """Run the project's own kernels in float32, bfloat16, or, for `tf32`, two parts of bfloat16.
 
     Raises:
         BackendError: not on this device or in this dtype, no compiler, or no loop for an op.
@@ -64,7 +64,7 @@ def _runner(request: Request, target: str, known: Mapping[str, str], growth: flo
         raise BackendError(f"the native engine computes float32 or bfloat16, not {request.dtype}")
     batch = len(request.inputs[0])
     size = 1 if target == "native_lean" else slice_size(batch, torch.get_num_threads())
-    runner = NativeRunner(request.graph, request.state, size, request.dtype, known, growth)
+    runner = NativeRunner(request.graph, request.state, size, request.dtype, known, growth, request.tf32)
     return SlicedRunner(runner, size)
 
 

@@ -102,7 +102,8 @@ class Optimized:
 
         Args:
             device: `cpu`, `cuda`, `cuda:1`.
-            dtype: float32, bfloat16, float16, or `tf32` (float32 whose products a GPU rounds).
+            dtype: float32, bfloat16, float16, or `tf32`: float32 whose products may round their
+                operands, to 11 bits on a GPU and to 16 on a processor with matrix tiles.
             target: one of `TARGETS`; `auto` measures all that can run at the first call with
                 an input shape, and keeps the fastest in the lock file.
             lock: the lock file; default: `netdraft/tune.json` in the user's cache.

@@ -49,7 +49,7 @@ class NativePlan:
     """
 
     def __init__(
-        self, graph: Graph, state: State, batch: int, threads: int, dtype: torch.dtype
+        self, graph: Graph, state: State, batch: int, threads: int, parts: int
     ) -> None:
         self.graph = graph
         self.state = state
@@ -57,7 +57,7 @@ class NativePlan:
         self.threads = threads
         self.layout = lay_out(graph, group_loops(graph), batch)
         self.library = c.load_library()
-        self.memory = Memory(graph, self.layout, batch, 1 if dtype == torch.bfloat16 else 2)
+        self.memory = Memory(graph, self.layout, batch, parts)
         self.kept: list[object] = []
         self.panels: dict[object, ctypes.Array[c.Panel]] = {}
         self.weights: dict[object, Floats] = {}

@@ -24,14 +24,17 @@ from compiler.graph import Graph
 class NativeRunner:
     """Computes an optimised graph for one batch size on this machine's CPU.
 
-    Activations are float32 and channels last in one arena; with `dtype` bfloat16, products may
-    round their operands to bfloat16 (never their sums) where that measures faster.
+    Activations are channels last in one arena, in float32. With `dtype` bfloat16, products may
+    round their operands to bfloat16 (never their sums) where that measures faster, and what only
+    they and poolings read is kept in bfloat16. With `split` they may take float32 values as two
+    parts of bfloat16 each, 16 bits in all, on a processor with matrix tiles.
 
     Args:
         graph: an optimised graph.
         state: its parameters.
         batch: N of every input.
         dtype: float32 or bfloat16.
+        split: whether products of float32 may take their operands in two parts.
         known: node name -> the method that an earlier run chose; the rest is measured.
         growth: how much more memory than its weights a product's packed filters may take.
 
@@ -47,13 +50,14 @@ class NativeRunner:
         dtype: torch.dtype = torch.float32,
         known: Mapping[str, str] | None = None,
         growth: float = math.inf,
+        split: bool = False,
     ) -> None:
         if not all(node.shape.is_known for node in graph.nodes.values()):
             raise BackendError("the native engine needs input sizes in numbers")
-        self.plan = NativePlan(graph, state, batch, torch.get_num_threads(), dtype)
+        self.plan = NativePlan(graph, state, batch, torch.get_num_threads(), 2 if split else 1)
         self.dtype = dtype
         self._lock = threading.Lock()
-        tuner = Tuner(self.plan, dtype, known or {}, growth)
+        tuner = Tuner(self.plan, dtype, known or {}, growth, split)
         chosen = [tuner.choose(loop) for loop in self.plan.layout.loops]
         self.choices: Choices = tuner.texts
         self._steps, self.labels = self._bind(chosen)

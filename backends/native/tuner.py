@@ -36,11 +36,17 @@ class Tuner:
     """Chooses for every product what measures fastest; equal products are measured once."""
 
     def __init__(
-        self, plan: NativePlan, dtype: torch.dtype, known: Mapping[str, str], growth: float
+        self,
+        plan: NativePlan,
+        dtype: torch.dtype,
+        known: Mapping[str, str],
+        growth: float,
+        split: bool,
     ) -> None:
         self.plan = plan
         self.growth = growth
         self.dtype = dtype
+        self.split = split
         self.known = known
         self.texts: Choices = {}
         self.measured: dict[object, Choice] = {}
@@ -63,13 +69,15 @@ class Tuner:
         plan, threads = self.plan, self.plan.threads
         pixels = prod(loop.node.shape.numbers[1:])
         channels = plan.graph.nodes[loop.source].shape.numbers[0]
-        for method in self.methods():
+        for method in self.methods(loop):
             shares = len(plan.split(loop, method)) * plan.batch
             if plan.library.has_tiles and parts_of(method):
                 yield Choice(method, *self.tile_tasks(loop, parts_of(method)))
                 continue
             room = max(48, _CACHE_FLOATS // channels)
             yield Choice(method, task_size(pixels, shares, threads, room))
+        if plan.library.has_tiles and self.dtype == torch.bfloat16:
+            return
         for variant in candidates(plan.graph, loop.node):
             if prod(variant.points) / prod(variant.kernel) > self.growth:
                 continue
@@ -88,13 +96,19 @@ class Tuner:
             pixels, panels, plan.batch, plan.threads, weight.numel(), inputs
         )
 
-    def methods(self) -> Iterator[Method]:
-        """Yield the ways to compute a product directly."""
-        yield torch.float32
+    def methods(self, loop: Product) -> Iterator[Method]:
+        """Yield the ways to compute a product directly.
+
+        Where there are matrix tiles, bfloat16 alone but for what is in float32 anyway: a product
+        that is faster in float32 would have all others write for it in both.
+        """
         library = self.plan.library
+        rounds = self.plan.memory.rounding.may_round(loop.source)
+        if not (self.dtype == torch.bfloat16 and library.has_tiles and rounds):
+            yield torch.float32
         if self.dtype == torch.bfloat16 and library.has_bfloat16:
             yield torch.bfloat16
-        elif self.dtype == torch.float32 and library.has_tiles:
+        elif self.split and library.has_tiles:
             yield SPLIT
 
     def measure(self, loop: Product, choices: Sequence[Choice]) -> Choice:

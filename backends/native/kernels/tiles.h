@@ -47,15 +47,17 @@ class Pending {
       : panel_(&panel), sums_(sums), pixel_(pixel), count_(rows), is_plain_(true) {
     for (int64_t v = 0; v < panel.vectors; ++v) {
       const Target& to = panel.targets[v];
-      is_plain_ &= to.channels == WIDTH && !to.out && !to.add && !to.add_rounded && !to.low;
+      is_plain_ &= to.channels == WIDTH && !to.out && !to.add && !to.low;
     }
-    is_pair_ = is_plain_ && panel.vectors == 2 &&
-               panel.targets[1].rounded == panel.targets[0].rounded + WIDTH;
+    const Target *left = panel.targets, *right = left + panel.vectors - 1;
+    is_pair_ = is_plain_ && panel.vectors == 2 && right->rounded == left->rounded + WIDTH &&
+               (left->add_rounded ? right->add_rounded == left->add_rounded + WIDTH
+                                  : !right->add_rounded);
   }
 
   bool is_empty() const { return at_ == count_; }
 
-  // The next rows. Most blocks take a bias, ReLU and rounding only, in whole cache lines.
+  // The next rows. Most blocks are read and written in bfloat16 only, in whole cache lines.
   void finish_rows(int64_t rows) {
     const int64_t end = at_ + rows < count_ ? at_ + rows : count_;
     if (is_pair_) {
@@ -77,16 +79,25 @@ class Pending {
     const Target target = panel_->targets[0];
     const vec bias0 = bias(0), bias1 = bias(1), floor0 = floor(0), floor1 = floor(1);
     uint16_t* to = target.rounded + (pixel_ + at_) * target.out_stride;
+    const uint16_t* add = target.add_rounded;
+    if (add) add += (pixel_ + at_) * target.add_stride;
     for (int64_t r = at_; r < end; ++r, to += target.out_stride) {
-      const vec low = larger(floor0, sum(r, 0) + bias0), high = larger(floor1, sum(r, 1) + bias1);
-      _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low));
+      vec left = sum(r, 0) + bias0, right = sum(r, 1) + bias1;
+      if (add) {
+        left += load(add);
+        right += load(add + WIDTH);
+        add += target.add_stride;
+      }
+      left = larger(floor0, left);
+      right = larger(floor1, right);
+      _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh((__m512)right, (__m512)left));
     }
   }
 
   void finish_vector(int64_t v, int64_t end) const {
     const Target target = panel_->targets[v];
     const vec own_bias = bias(v), own_floor = floor(v);
-    if (!is_plain_) {
+    if (!is_plain_ || target.add_rounded) {
       for (int64_t r = at_; r < end; ++r)
         finish(target, pixel_ + r, sum(r, v), own_bias, own_floor);
       return;
