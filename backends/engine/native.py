@@ -64,7 +64,9 @@ def _runner(request: Request, target: str, known: Mapping[str, str], growth: flo
         raise BackendError(f"the native engine computes float32 or bfloat16, not {request.dtype}")
     batch = len(request.inputs[0])
     size = 1 if target == "native_lean" else slice_size(batch, torch.get_num_threads())
-    runner = NativeRunner(request.graph, request.state, size, request.dtype, known, growth, request.tf32)
+    runner = NativeRunner(
+        request.graph, request.state, size, request.dtype, known, growth, request.tf32
+    )
     return SlicedRunner(runner, size)
 
 

@@ -20,7 +20,6 @@ from compiler.graph import Graph, Node
 from compiler.ops import AvgPool2d, Conv2d, GlobalPool2d, MaxPool2d
 from compiler.shapes import Shape
 
-
 _TILES_ACROSS = 2
 """Vectors of output channels in a panel for matrix tiles; see `tile_products` in `tiles.h`."""
 
@@ -48,9 +47,7 @@ class NativePlan:
     Not safe for two calls at a time: the arena is part of it.
     """
 
-    def __init__(
-        self, graph: Graph, state: State, batch: int, threads: int, parts: int
-    ) -> None:
+    def __init__(self, graph: Graph, state: State, batch: int, threads: int, parts: int) -> None:
         self.graph = graph
         self.state = state
         self.batch = batch
@@ -108,7 +105,9 @@ class NativePlan:
     def _fetch_ahead(self, conv: c.Conv, weights: Floats) -> None:
         """Have the product by tiles before this one fetch its weights."""
         if self.last_by_tiles is not None:
-            self.last_by_tiles.ahead = c.Ahead(weights.ctypes.data, weights.nbytes, conv.groups == 1)
+            self.last_by_tiles.ahead = c.Ahead(
+                weights.ctypes.data, weights.nbytes, conv.groups == 1
+            )
         self.last_by_tiles = conv
 
     def _round_args(self, name: str) -> c.Rounding:

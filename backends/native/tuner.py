@@ -92,9 +92,7 @@ class Tuner:
         inputs = prod(plan.graph.nodes[loop.source].shape.numbers)
         panels = len(plan.split(loop, torch.bfloat16))
         pixels = prod(loop.node.shape.numbers[1:])
-        return tile_tasks(
-            pixels, panels, plan.batch, plan.threads, weight.numel(), inputs
-        )
+        return tile_tasks(pixels, panels, plan.batch, plan.threads, weight.numel(), inputs)
 
     def methods(self, loop: Product) -> Iterator[Method]:
         """Yield the ways to compute a product directly.

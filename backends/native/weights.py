@@ -33,7 +33,7 @@ Method = Variant | torch.dtype | Literal["bfloat16x2"]
 
 def parts_of(method: Method) -> int:
     """Return in how many parts of bfloat16 a method reads its operands; 0: in float32."""
-    return {torch.bfloat16: 1, SPLIT: 2}.get(method, 0)  # type: ignore[call-overload,no-any-return]
+    return {torch.bfloat16: 1, SPLIT: 2}.get(method, 0)
 
 
 def split_panels(segments: tuple[Segment, ...], width: int, most: int) -> tuple[Panel, ...]:

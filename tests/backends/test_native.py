@@ -13,13 +13,13 @@ from backends.engine.native import slice_size
 from backends.engine.targets import Request, build_runner
 from backends.native.groups import Product, Segment, Sum, group_loops
 from backends.native.layout import lay_out
-from backends.native.library import KINDS
+from backends.native.library import KINDS, load_library
 from backends.native.plan import Choice, candidates
 from backends.native.runner import NativeRunner
 from backends.native.straight_line import StraightLine
 from backends.native.transforms import Variant
-from backends.native.tuner import task_size, tiles_per_task
-from backends.native.weights import split_panels
+from backends.native.tuner import task_size, tile_tasks, tiles_per_task
+from backends.native.weights import SPLIT, split_panels
 from backends.parameters import convert_state
 from backends.winograd import transform
 from compiler.errors import BackendError
@@ -150,16 +150,109 @@ def test_what_products_read_is_written_in_bfloat16_at_once() -> None:
     assert off < 2e-2
     rounded = runner.plan.memory.rounded
     assert "conv_3x3.act" in rounded.alone  # read by a product alone
-    assert "mixed.pool.conv_1x1.act" in rounded.written  # a slice of the concat
-    assert "mixed.pool.conv_1x1.act" not in rounded.alone  # the residual adds it in float32
+    assert "mixed.pool.conv_1x1.act" in rounded.alone  # a slice of the concat
+    assert rounded.read == {"mixed.concat"}  # the residual adds what is there
     kinds = [KINDS[step.kind] for step in runner._steps]
     assert kinds.count("round") == 1, "the image alone is rounded by a step of its own"
+
+
+def test_poolings_read_what_products_read() -> None:
+    runner, off = in_bfloat16("  - {conv: 3x3, filters: 24}\n  - {max_pool: 3x3}\n" + INCEPTION)
+    assert off < 2e-2
+    rounded = runner.plan.memory.rounded
+    assert {"conv_3x3_2.act", "max_pool_3x3"} <= rounded.alone | rounded.read
+    assert "conv_3x3.act" not in rounded.written  # a pooling alone reads it
 
 
 def test_what_other_loops_write_is_rounded_by_a_step_of_its_own() -> None:
     runner, off = in_bfloat16(ODDS)
     assert off < 2e-2
     assert [KINDS[step.kind] for step in runner._steps].count("round") == 2  # image, and copies
+
+
+CONVOLUTIONS = {
+    "whole tiles": ("32", "{conv: 3x3, filters: 48}"),
+    "1x1": ("64", "{conv: 1x1, filters: 100}"),
+    "taps side by side": ("3", "{conv: 3x3, filters: 33, stride: 2, padding: V}"),
+    "odd channels": ("20", "{conv: 1x7, filters: 16}"),
+    "many channels that fill no tile": ("80", "{conv: 3x3, filters: 70, padding: V}"),
+    "dilation": ("32", "{conv: 3x3, filters: 16, dilation: 2}"),
+}
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+@pytest.mark.parametrize("tiles", [True, False], ids=["tiles", "pairs"])
+@pytest.mark.parametrize("method", ["bfloat16", SPLIT])
+def test_rounded_products_are_exact(
+    name: str, tiles: bool, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Operands are rounded to 8 or 16 bits, to nearest; what follows errs as float32 does."""
+    library = load_library()
+    if tiles > library.has_tiles or not library.has_bfloat16 or (method == SPLIT and not tiles):
+        pytest.skip("this processor has no such product")
+    monkeypatch.setattr(library, "has_tiles", tiles)
+    channels, layer = CONVOLUTIONS[name]
+    text = layer.replace("}", ", norm: none, activation: none, bias: true}")
+    graph = graph_of(HEAD.replace("[3,", f"[{channels},") + f"  - {text}\n")
+    state = {key: value.float() for key, value in random_state(graph).items()}
+    image = torch.randn(2, int(channels), 13, 11, generator=torch.Generator().manual_seed(4))
+    dtype = torch.bfloat16 if method == "bfloat16" else torch.float32
+    known = dict.fromkeys(graph.nodes, method)
+    runner = NativeRunner(graph, state, 2, dtype, known, split=method == SPLIT)
+    runner(image)
+    made = runner.outputs[0].double()
+    (weight,) = (key for key in state if key.endswith("weight"))
+
+    def in_parts(x: torch.Tensor) -> list[torch.Tensor]:
+        high = x.bfloat16().float()
+        return [high.double(), (x - high).bfloat16().double()][: 1 if method == "bfloat16" else 2]
+
+    bias = state[weight.replace("weight", "bias")].double()
+    exact = sum(
+        build_flat_module(graph, {weight: w, weight.replace("weight", "bias"): b})(x)
+        for i, x in enumerate(in_parts(image))
+        for j, w in enumerate(in_parts(state[weight]))
+        if i + j < 2  # the product of the two remainders is dropped
+        for b in [bias if i + j == 0 else 0 * bias]
+    )
+    assert distance(made, exact) < 1e-6
+
+
+@pytest.mark.parametrize("body", [INCEPTION, ODDS], ids=["inception", "odds"])
+@pytest.mark.parametrize("head", HEADS)
+def test_tf32_takes_float32_in_two_parts(body: str, head: str) -> None:
+    if not load_library().has_tiles:
+        pytest.skip("this processor has no matrix tiles")
+    graph, parameters, image, reference = prepared(body + HEADS[head])
+    known = dict.fromkeys(graph.nodes, SPLIT)
+    runner = NativeRunner(graph, parameters, 2, known=known, split=True)
+    assert set(runner.choices.values()) == {SPLIT}
+    assert distance(runner(image)[0], reference) < 3e-5
+    exact = NativeRunner(graph, parameters, 2, known=known)
+    assert SPLIT not in exact.choices.values(), "float32 is not rounded unless that is asked for"
+
+
+@pytest.mark.parametrize(
+    ("pixels", "panels", "batch", "threads", "weights", "inputs", "made"),
+    [
+        (289, 28, 1, 2, 1024 * 896, 289 * 1024, (64, 2)),  # 5 tasks of 2 blocks, each thread
+        (1225, 7, 1, 2, 9 * 192 * 224, 1225 * 192, (160, 1)),  # 8 tasks of 5 blocks
+        (64, 40, 1, 2, 1536 * 1280, 64 * 1536, (32, 2)),
+        (1, 32, 1, 2, 1536 * 1000, 1536, (32, 2)),
+        (64, 1, 8, 2, 1536 * 32, 64 * 1536, (64, 1)),  # an image each
+        (5329, 4, 1, 1, 160 * 128, 5329 * 160, (1344, 1)),  # 4 tasks of 42 blocks: one to spare
+    ],
+)
+def test_small_maps_are_split_by_their_weights(
+    pixels: int,
+    panels: int,
+    batch: int,
+    threads: int,
+    weights: int,
+    inputs: int,
+    made: tuple[int, int],
+) -> None:
+    assert tile_tasks(pixels, panels, batch, threads, weights, inputs) == made
 
 
 def test_a_panel_holds_vectors_of_several_segments() -> None:
