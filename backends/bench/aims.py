@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-Table = Mapping[str, Any]
-"""One table of a recorded run, with the name of its network."""
+from backends.bench.records import Machine, Run, Table, median_of, name_of
 
 Aim = tuple[str, float, float]
 """What was to be reached, the limit, and the measured ratio."""
 
 
-def aims_section(
-    runs: Mapping[str, Mapping[str, Any]],
-    large: Mapping[str, Any],
-    training: Sequence[Table],
-    memory: Mapping[str, Any],
-) -> str:
-    """Return the table of aims, of limits and ratios: reached or missed."""
-    aims = [
-        *_inference_aims(
-            [t for run in (*runs.values(), large) for t in tables_of(run, "inference")]
-        ),
-        *_torch_aims([t for run in runs.values() for t in tables_of(run, "inference")]),
-        *_training_aims(training),
-        *_memory_aims(memory),
-    ]
+def aims_section(machines: Sequence[Machine]) -> str:
+    """Return the table of aims: limits, and the ratio of each machine; bold is missed."""
+    columns = [{what: (limit, ratio) for what, limit, ratio in _aims(m)} for m in machines]
+    limits = {what: limit for column in columns for what, (limit, _) in column.items()}
     lines = [
-        f"| {what} | {limit:.2f} | {ratio:.2f} | {'reached' if ratio <= limit else '**missed**'} |"
-        for what, limit, ratio in aims
+        f"| {what} | {limit:.2f} | "
+        + " | ".join(_cell(limit, column.get(what, (limit, None))[1]) for column in columns)
+        + " |"
+        for what, limit in limits.items()
     ]
-    gpu = "| anything on a GPU | | | not measured: none was at hand |"
-    head = ["## Against the aims", "", "| what | at most | measured | |", "|---|---|---|---|"]
-    return "\n".join([*head, *lines, gpu, ""])
+    titles = " | ".join(f"[{m.title}](performance/{m.name}.md)" for m in machines)
+    head = [
+        "## Against the aims",
+        "",
+        "Ratios of medians, each from one run; **bold** is missed, a dash not measured.",
+        "",
+        f"| what | at most | {titles} |",
+        "|---" * (2 + len(machines)) + "|",
+    ]
+    gpu = "Nothing was measured on a GPU: none was at hand."
+    return "\n".join([*head, *lines, "", gpu, ""])
+
+
+def _cell(limit: float, ratio: float | None) -> str:
+    if ratio is None:
+        return "-"
+    return f"{ratio:.2f}" if ratio <= limit else f"**{ratio:.2f}**"
+
+
+def _aims(machine: Machine) -> Iterator[Aim]:
+    yield from _inference_aims([*machine.inference, *machine.batches])
+    yield from _torch_aims(machine.inference)
+    yield from _training_aims([*machine.training, *machine.compiled_training])
+    if machine.memory:
+        yield from _memory_aims(machine.memory)
 
 
 def _inference_aims(tables: Sequence[Table]) -> Iterator[Aim]:
@@ -58,7 +69,7 @@ def _training_aims(tables: Sequence[Table]) -> Iterator[Aim]:
             yield f"{name_of(table)}: training step, of the peer's {mode}", 0.95, ratio
 
 
-def _memory_aims(memory: Mapping[str, Any]) -> Iterator[Aim]:
+def _memory_aims(memory: Run) -> Iterator[Aim]:
     for batch in sorted({row["batch"] for row in memory["memory"]}):
         for quantity, words in (("peak", "all"), ("activations", "without the parameters")):
             lean = _megabytes(memory, "netdraft", "native_lean", batch, quantity)
@@ -66,24 +77,7 @@ def _memory_aims(memory: Mapping[str, Any]) -> Iterator[Aim]:
             yield f"peak memory, batch {batch}, {words}: native_lean, of timm's eager", 0.6, ratio
 
 
-def tables_of(run: Mapping[str, Any], task: str) -> list[Table]:
-    """Return the tables of a run that are of a task: `inference` or `training`."""
-    return [table for table in run["tables"] if table["task"] == task]
-
-
-def name_of(table: Table) -> str:
-    """Return the network, dtype and batch of a table."""
-    return f"{table['network']}, {table['dtype']}, batch {table['batch']}"
-
-
-def median_of(table: Table, side: str, *subjects: str) -> float:
-    """Return the fastest median of a side, of some subjects or of all but the plain one."""
-    rows = [row for row in table["rows"] if row["side"] == side and row["subject"] != "plain"]
-    chosen = [row for row in rows if not subjects or row["subject"] in subjects]
-    return min(float(row["median_ms"]) for row in chosen)
-
-
-def _megabytes(run: Mapping[str, Any], side: str, subject: str, batch: int, what: str) -> float:
+def _megabytes(run: Run, side: str, subject: str, batch: int, what: str) -> float:
     place = side, subject, batch, "float32"
     rows = run["memory"]
     return next(
