@@ -12,7 +12,7 @@ import torch
 from compiler.graph import Graph
 from compiler.ops import Concat, Conv2d, Input
 
-_SIZE = {"cpu": 1024, "cuda": 8192}
+_SIZES = {"cpu": (1024, 1536, 2048), "cuda": (8192,)}
 _ROUNDS = 12
 
 
@@ -28,14 +28,17 @@ class Ceiling:
 
 def measure_ceiling(device: torch.device, dtype: torch.dtype) -> Ceiling:
     """Measure the best of several matrix products and copies."""
-    size = _SIZE[device.type]
-    a = torch.randn(size, size, device=device).to(dtype)
-    b = torch.randn(size, size, device=device).to(dtype)
-    seconds = _best(lambda: a @ b, device)
+    flops = max(_product_rate(size, device, dtype) for size in _SIZES[device.type])
     source = torch.zeros(64 << 20, dtype=torch.float32, device=device)
     target = torch.empty_like(source)
     copying = _best(lambda: target.copy_(source), device)
-    return Ceiling(2 * size**3 / seconds, 2 * source.nbytes / copying)
+    return Ceiling(flops, 2 * source.nbytes / copying)
+
+
+def _product_rate(size: int, device: torch.device, dtype: torch.dtype) -> float:
+    a = torch.randn(size, size, device=device).to(dtype)
+    b = torch.randn(size, size, device=device).to(dtype)
+    return 2 * size**3 / _best(lambda: a @ b, device)
 
 
 def _best(run: Callable[[], object], device: torch.device) -> float:
