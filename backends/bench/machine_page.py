@@ -8,7 +8,7 @@ from typing import Any
 from backends.bench.records import Machine, Run, Table, name_of, tables_of
 
 ABOUT = {
-    "native": "C++ kernels compiled on first use; short (Winograd) convolutions",
+    "native": "C++ kernels compiled on first use; short (Winograd) convolutions or matrix tiles",
     "native_lean": "C++ kernels, image by image, direct convolutions only",
     "short": "short (Winograd) convolutions, forward and backward",
     "openvino": "OpenVINO",

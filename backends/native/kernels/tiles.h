@@ -49,10 +49,7 @@ class Pending {
       const Target& to = panel.targets[v];
       is_plain_ &= to.channels == WIDTH && !to.out && !to.add && !to.low;
     }
-    const Target *left = panel.targets, *right = left + panel.vectors - 1;
-    is_pair_ = is_plain_ && panel.vectors == 2 && right->rounded == left->rounded + WIDTH &&
-               (left->add_rounded ? right->add_rounded == left->add_rounded + WIDTH
-                                  : !right->add_rounded);
+    is_pair_ = is_plain_ && panel.vectors == 2 && are_adjacent(panel.targets[0], panel.targets[1]);
   }
 
   bool is_empty() const { return at_ == count_; }
@@ -69,6 +66,11 @@ class Pending {
   }
 
  private:
+  static bool are_adjacent(const Target& left, const Target& right) {
+    const auto* add = left.add_rounded ? left.add_rounded + WIDTH : nullptr;
+    return right.rounded == left.rounded + WIDTH && right.out_stride == left.out_stride &&
+           right.add_rounded == add && right.add_stride == left.add_stride;
+  }
   vec sum(int64_t row, int64_t v) const {
     return load(sums_ + (row / TILE * panel_->vectors + v) * TILE * TILE + row % TILE * WIDTH);
   }
