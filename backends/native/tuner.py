@@ -24,6 +24,8 @@ _LEAST_PIXELS = 18
 """Pixels or tiles of one task: two or three blocks, for the weights are read once per task."""
 _TILE_PIXELS = 32
 """Pixels that matrix tiles compute at a time: a block."""
+_TILE_INPUT = 1 << 18
+"""Values that a task of matrix tiles reads: half a megabyte."""
 _TASK_COST = 0.25
 """What a task costs besides its blocks, in blocks."""
 _POINT_FLOATS = 1 << 17
@@ -72,7 +74,7 @@ class Tuner:
         for method in self.methods(loop):
             shares = len(plan.split(loop, method)) * plan.batch
             if plan.library.has_tiles and parts_of(method):
-                yield Choice(method, *self.tile_tasks(loop, parts_of(method)))
+                yield Choice(method, *self.tile_tasks(loop, method))
                 continue
             room = max(48, _CACHE_FLOATS // channels)
             yield Choice(method, task_size(pixels, shares, threads, room))
@@ -85,14 +87,19 @@ class Tuner:
                 variant, tiles_per_task(plan.tiles(loop, variant), channels, variant, threads)
             )
 
-    def tile_tasks(self, loop: Product, parts: int) -> tuple[int, int]:
+    def tile_tasks(self, loop: Product, method: Method) -> tuple[int, int]:
         """Return the chunk and the groups of a product by matrix tiles."""
         plan = self.plan
         weight = plan.state[f"{loop.node.share or loop.node.name}.weight"]
-        inputs = prod(plan.graph.nodes[loop.source].shape.numbers)
-        panels = len(plan.split(loop, torch.bfloat16))
-        pixels = prod(loop.node.shape.numbers[1:])
-        return tile_tasks(pixels, panels, plan.batch, plan.threads, weight.numel(), inputs)
+        return tile_tasks(
+            pixels=prod(loop.node.shape.numbers[1:]),
+            panels=len(plan.split(loop, method)),
+            batch=plan.batch,
+            threads=plan.threads,
+            weights=weight.numel(),
+            inputs=prod(plan.graph.nodes[loop.source].shape.numbers),
+            depth=parts_of(method) * prod(weight.shape[1:]),
+        )
 
     def methods(self, loop: Product) -> Iterator[Method]:
         """Yield the ways to compute a product directly.
@@ -172,12 +179,13 @@ def tiles_per_task(tiles: int, channels: int, variant: Variant, threads: int) ->
 
 
 def tile_tasks(
-    pixels: int, panels: int, batch: int, threads: int, weights: int, inputs: int
+    *, pixels: int, panels: int, batch: int, threads: int, weights: int, inputs: int, depth: int
 ) -> tuple[int, int]:
     """Return the pixels of a task of matrix tiles, and the groups of panels to split it into.
 
     Where a product has more weights than inputs, a thread takes its part of the output channels
-    and so of the weights; else its part of the pixels.
+    and so of the weights; else its part of the pixels. What a task reads of the input, copied for
+    each tap where need be, stays in a core's second-level cache, for every panel reads it again.
 
     Args:
         pixels: of the output of one image.
@@ -186,6 +194,7 @@ def tile_tasks(
         threads: that share the work.
         weights: how many values.
         inputs: how many values, of one image.
+        depth: values of bfloat16 that one output takes: of all taps, in all parts.
     """
     groups = min(panels, threads) if weights > 2 * inputs * batch else 1
     blocks = -(-pixels // _TILE_PIXELS)
@@ -194,8 +203,10 @@ def tile_tasks(
         tasks = -(-blocks // size) * batch * groups
         return -(-tasks // threads) * (size + _TASK_COST)
 
-    most = max(1, blocks * batch * groups // (3 * threads))  # a slower thread leaves some to others
-    return min(range(1, min(blocks, most) + 1), key=cost) * _TILE_PIXELS, groups
+    enough = blocks * batch * groups // (3 * threads)  # a slower thread leaves some to others
+    fitting = _TILE_INPUT // (_TILE_PIXELS * depth)
+    most = max(1, min(blocks, enough, fitting))
+    return min(range(1, most + 1), key=cost) * _TILE_PIXELS, groups
 
 
 def task_size(count: int, shares: int, threads: int, most: int = 1 << 30) -> int:

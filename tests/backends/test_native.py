@@ -233,14 +233,15 @@ def test_tf32_takes_float32_in_two_parts(body: str, head: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pixels", "panels", "batch", "threads", "weights", "inputs", "made"),
+    ("pixels", "panels", "batch", "threads", "weight", "inputs", "made"),
     [
-        (289, 28, 1, 2, 1024 * 896, 289 * 1024, (64, 2)),  # 5 tasks of 2 blocks, each thread
-        (1225, 7, 1, 2, 9 * 192 * 224, 1225 * 192, (160, 1)),  # 8 tasks of 5 blocks
-        (64, 40, 1, 2, 1536 * 1280, 64 * 1536, (32, 2)),
-        (1, 32, 1, 2, 1536 * 1000, 1536, (32, 2)),
-        (64, 1, 8, 2, 1536 * 32, 64 * 1536, (64, 1)),  # an image each
-        (5329, 4, 1, 1, 160 * 128, 5329 * 160, (1344, 1)),  # 4 tasks of 42 blocks: one to spare
+        (289, 28, 1, 2, (896, 1024), 289 * 1024, (64, 2)),  # 5 tasks of 2 blocks, each thread
+        (1225, 7, 1, 2, (224, 9 * 192), 1225 * 192, (128, 1)),  # 4 blocks: 0.44 MB
+        (1225, 4, 1, 2, (128, 384), 1225 * 384, (160, 1)),  # 8 tasks of 5 blocks
+        (64, 40, 1, 2, (1280, 1536), 64 * 1536, (32, 2)),
+        (1, 32, 1, 2, (1000, 1536), 1536, (32, 2)),
+        (64, 1, 8, 2, (32, 1536), 64 * 1536, (64, 1)),  # an image each
+        (5329, 4, 1, 1, (128, 160), 5329 * 160, (1344, 1)),  # 4 tasks of 42 blocks: one to spare
     ],
 )
 def test_small_maps_are_split_by_their_weights(
@@ -248,11 +249,19 @@ def test_small_maps_are_split_by_their_weights(
     panels: int,
     batch: int,
     threads: int,
-    weights: int,
+    weight: tuple[int, int],
     inputs: int,
     made: tuple[int, int],
 ) -> None:
-    assert tile_tasks(pixels, panels, batch, threads, weights, inputs) == made
+    assert made == tile_tasks(
+        pixels=pixels,
+        panels=panels,
+        batch=batch,
+        threads=threads,
+        weights=weight[0] * weight[1],
+        inputs=inputs,
+        depth=weight[1],
+    )
 
 
 def test_a_panel_holds_vectors_of_several_segments() -> None:
@@ -266,10 +275,20 @@ def test_a_panel_holds_vectors_of_several_segments() -> None:
 
 
 @pytest.mark.parametrize(
-    ("batch", "threads", "size"), [(1, 2, 1), (8, 2, 1), (8, 16, 4), (6, 16, 3), (7, 16, 1)]
+    ("batch", "threads", "size", "by_tiles"),
+    [
+        (1, 2, 1, 1),
+        (8, 2, 1, 8),
+        (8, 16, 4, 8),
+        (6, 16, 3, 6),
+        (7, 16, 1, 7),
+        (128, 64, 16, 16),
+        (12, 2, 1, 6),
+    ],
 )
-def test_a_batch_runs_in_slices(batch: int, threads: int, size: int) -> None:
-    assert slice_size(batch, threads) == size
+def test_a_batch_runs_in_slices(batch: int, threads: int, size: int, by_tiles: int) -> None:
+    assert slice_size(batch, threads, by_tiles=False) == size
+    assert slice_size(batch, threads, by_tiles=True) == by_tiles
 
 
 @pytest.mark.parametrize(
