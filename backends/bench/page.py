@@ -43,19 +43,20 @@ float64 reference, relative to the largest output.
 
 def _remains(machines: Sequence[Machine]) -> str:
     tables = [table for machine in machines for table in machine.inference]
-    direct = sorted(
-        100 * part
-        for table in tables
-        if table["dtype"] == "float32"
-        for part in _parts_of_ceiling(table)
-    )
+    direct = " and ".join(map(_direct_products, machines))
     gains = sorted(
         median_of(table, "netdraft", runtime) / median_of(table, "peer", runtime)
         for table in tables
         for runtime in ("onnxruntime", "openvino")
         if runtime in {row["subject"] for row in table["rows"] if row["side"] == "peer"}
     )
-    return REMAINS.format(direct[0], direct[-1], gains[0], gains[-1])
+    return REMAINS.format(direct, gains[0], gains[-1], machines[0].date)
+
+
+def _direct_products(machine: Machine) -> str:
+    tables = [table for table in machine.inference if table["dtype"] == "float32"]
+    parts = [100 * part for table in tables for part in _parts_of_ceiling(table)]
+    return f"{min(parts):.0f} to {max(parts):.0f} % ({machine.title.partition(',')[0]})"
 
 
 def _parts_of_ceiling(table: Table) -> Iterator[float]:
@@ -70,11 +71,11 @@ def _parts_of_ceiling(table: Table) -> Iterator[float]:
 
 REMAINS = """## What remains, and why
 
-- **Direct products in float32** are near the wall. In the profiles of the machines' pages, the 1x1
-  convolutions and those of stride 2 that take a twentieth of the time or more run at {0:.0f} to
-  {1:.0f} % of what a large matrix product reaches (in the same run, minutes apart). Only fewer
-  multiplications would help: a 1x1 has none to save; a 3x3 of stride 2 could be split into phases
-  with shorter filters (0.56 of the products), which is not built.
+- **Direct products in float32** leave little on the EPYC, more on the Xeon. In the profiles of
+  their pages, the 1x1 convolutions and those of stride 2 that take a twentieth of the time or more
+  run at {0}
+  of what a large matrix product reaches (in the same run, minutes apart). At that wall only fewer multiplications help: a 1x1 has none to save; a 3x3 of stride 2
+  could be split into phases with shorter filters (0.56 of the products), which is not built.
 - **Short convolutions** compute the 3x3 and the 1x7, 7x1 of stride 1 in float32, for rounding their
   operands to bfloat16 would be amplified by the transforms; so in bfloat16 the gain is smaller.
   Transforms, and moving what is transformed, take about as long as the products that are left.
@@ -95,7 +96,7 @@ REMAINS = """## What remains, and why
   of Inception-v4 in float32 is from that state. On the Xeon matrix tiles alone take up to three
   times as long, everything else up to half as long again: its medians and bests are far apart, and
   a ratio moves from run to run (the first Inception-ResNet in float32: 0.87, 0.89, 1.01).
-- **Runtimes on our graph** take {2:.2f} to {3:.2f} of their time on the plain one: they fold as
+- **Runtimes on our graph** take {1:.2f} to {2:.2f} of their time on the plain one: they fold as
   well as we do, and merged siblings cost them copies, so they get the graph without merging.
 - **A training step** is four fifths convolutions. Those of stride 1 are short where that measures
   faster, forward and both gradients; 1x1 and stride 2 are oneDNN's on either side. In bfloat16
@@ -107,6 +108,9 @@ REMAINS = """## What remains, and why
 - **Memory:** the weights alone are 0.8 of timm's peak at batch 1 in float32, so no engine can be at
   0.6 there; without them `native_lean` is. Short convolutions pay for their speed with packed
   filters of up to seven times the weights: `native` takes more memory than timm at batch 1.
+- **What is older.** The EPYC's tables are of {3}, before there were kernels for matrix
+  tiles, and its memory and compiled training step of earlier code, when `compile` left its
+  parameters unfrozen on both sides.
 
 ## Again
 

@@ -38,6 +38,11 @@ class Machine:
         return device.replace("(R)", "").replace(" Processor", "")
 
     @property
+    def date(self) -> str:
+        """The day of its first run."""
+        return str(next(iter(self.runs.values()))["date"])
+
+    @property
     def inference(self) -> list[Table]:
         """The tables of inference at batch 1."""
         return [table for run in self.runs.values() for table in tables_of(run, "inference")]

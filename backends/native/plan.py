@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from backends.native import library as c
 from backends.native.groups import Loop, Pooling, Product, RowFunction, Sum, group_loops
@@ -126,6 +127,10 @@ class NativePlan:
         """Return the values of a rounded pixel: tiles take any number, the product in pairs not."""
         return channels if self.library.has_tiles else -(-channels // 2) * 2
 
+    def weight(self, loop: Product) -> Tensor:
+        """Return the weight of a product, (O, C, kH, kW) or (O, C)."""
+        return self.state[f"{loop.node.share or loop.node.name}.weight"]
+
     def split(self, loop: Product, method: Method) -> tuple[Panel, ...]:
         """Return the panels of output channels of a product."""
         most = self.library.max_vectors
@@ -139,9 +144,8 @@ class NativePlan:
             return self.panels[key]
         width = self.library.width
         parts = self.split(loop, method)
-        name = loop.node.share or loop.node.name
-        weight, bias = self.state[f"{name}.weight"], self.state.get(f"{name}.bias")
-        packed = pack(weight, bias, parts, width, method, self.library.has_tiles)
+        bias = self.state.get(f"{loop.node.share or loop.node.name}.bias")
+        packed = pack(self.weight(loop), bias, parts, width, method, self.library.has_tiles)
         panels = (c.Panel * len(parts))()
         self.kept += [packed, panels]
         self.weights[key] = packed.weights

@@ -15,7 +15,7 @@ from backends.native.groups import Loop, Product
 from backends.native.memory import tensor_of
 from backends.native.plan import Choice, NativePlan
 from backends.native.tuner import Choices, Tuner
-from backends.native.weights import parts_of
+from backends.native.weights import SPLIT, Method, parts_of
 from backends.parameters import State
 from compiler.errors import BackendError
 from compiler.graph import Graph
@@ -34,7 +34,7 @@ class NativeRunner:
         state: its parameters.
         batch: N of every input.
         dtype: float32 or bfloat16.
-        split: whether products of float32 may take their operands in two parts.
+        split: whether products in float32 may take their operands in two parts.
         known: node name -> the method that an earlier run chose; the rest is measured.
         growth: how much more memory than its weights a product's packed filters may take.
 
@@ -54,10 +54,12 @@ class NativeRunner:
     ) -> None:
         if not all(node.shape.is_known for node in graph.nodes.values()):
             raise BackendError("the native engine needs input sizes in numbers")
-        self.plan = NativePlan(graph, state, batch, torch.get_num_threads(), 2 if split else 1)
+        rounding: Method = torch.bfloat16 if dtype == torch.bfloat16 else torch.float32
+        rounding = SPLIT if split and dtype == torch.float32 else rounding
+        self.plan = NativePlan(graph, state, batch, torch.get_num_threads(), parts_of(rounding))
         self.dtype = dtype
         self._lock = threading.Lock()
-        tuner = Tuner(self.plan, dtype, known or {}, growth, split)
+        tuner = Tuner(self.plan, rounding, known or {}, growth)
         chosen = [tuner.choose(loop) for loop in self.plan.layout.loops]
         self.choices: Choices = tuner.texts
         self._steps, self.labels = self._bind(chosen)

@@ -12,7 +12,7 @@ from backends.native.groups import Loop, Product
 from backends.native.library import table_of
 from backends.native.plan import Choice, NativePlan, candidates
 from backends.native.transforms import Variant
-from backends.native.weights import SPLIT, Method, parts_of
+from backends.native.weights import Method, parts_of
 
 Choices = dict[str, str]
 """Node name -> the text of a choice."""
@@ -38,17 +38,11 @@ class Tuner:
     """Chooses for every product what measures fastest; equal products are measured once."""
 
     def __init__(
-        self,
-        plan: NativePlan,
-        dtype: torch.dtype,
-        known: Mapping[str, str],
-        growth: float,
-        split: bool,
+        self, plan: NativePlan, rounding: Method, known: Mapping[str, str], growth: float
     ) -> None:
         self.plan = plan
         self.growth = growth
-        self.dtype = dtype
-        self.split = split
+        self.rounding = rounding
         self.known = known
         self.texts: Choices = {}
         self.measured: dict[object, Choice] = {}
@@ -78,7 +72,7 @@ class Tuner:
                 continue
             room = max(48, _CACHE_FLOATS // channels)
             yield Choice(method, task_size(pixels, shares, threads, room))
-        if plan.library.has_tiles and self.dtype == torch.bfloat16:
+        if plan.library.has_tiles and self.rounding == torch.bfloat16:
             return
         for variant in candidates(plan.graph, loop.node):
             if prod(variant.points) / prod(variant.kernel) > self.growth:
@@ -90,7 +84,7 @@ class Tuner:
     def tile_tasks(self, loop: Product, method: Method) -> tuple[int, int]:
         """Return the chunk and the groups of a product by matrix tiles."""
         plan = self.plan
-        weight = plan.state[f"{loop.node.share or loop.node.name}.weight"]
+        weight = plan.weight(loop)
         return tile_tasks(
             pixels=prod(loop.node.shape.numbers[1:]),
             panels=len(plan.split(loop, method)),
@@ -109,12 +103,10 @@ class Tuner:
         """
         library = self.plan.library
         rounds = self.plan.memory.rounding.may_round(loop.source)
-        if not (self.dtype == torch.bfloat16 and library.has_tiles and rounds):
+        if not (self.rounding == torch.bfloat16 and library.has_tiles and rounds):
             yield torch.float32
-        if self.dtype == torch.bfloat16 and library.has_bfloat16:
-            yield torch.bfloat16
-        elif self.split and library.has_tiles:
-            yield SPLIT
+        if (False, library.has_bfloat16, library.has_tiles)[parts_of(self.rounding)]:
+            yield self.rounding
 
     def measure(self, loop: Product, choices: Sequence[Choice]) -> Choice:
         """Return the fastest choice."""

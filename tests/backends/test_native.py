@@ -164,6 +164,23 @@ def test_poolings_read_what_products_read() -> None:
     assert "conv_3x3.act" not in rounded.written  # a pooling alone reads it
 
 
+def test_a_short_convolution_adds_what_is_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = load_library()
+    monkeypatch.setattr(library, "has_tiles", False)  # with tiles all products are in bfloat16
+    body = "body: [{conv: 1x1, filters: 16, name: narrow}, {conv: 3x3, filters: 68,"
+    layers = INCEPTION.replace("body: [{conv: 3x3, filters: 68,", body)
+    graph, parameters, image, reference = prepared(layers)
+    last = group_loops(graph).loops[-1]
+    assert isinstance(last, Product)
+    known = dict.fromkeys(graph.nodes, "bfloat16") | {last.node.name: "f_2_2_3_3"}
+    runner = NativeRunner(graph, parameters, 2, torch.bfloat16, known)
+    if not library.has_bfloat16:
+        pytest.skip("this processor has no bfloat16 product")
+    assert runner.choices[last.node.name] == "f_2_2_3_3"
+    assert runner.plan.memory.rounded.read == {"mixed.concat"}
+    assert distance(runner(image)[0], reference) < 2e-2
+
+
 def test_what_other_loops_write_is_rounded_by_a_step_of_its_own() -> None:
     runner, off = in_bfloat16(ODDS)
     assert off < 2e-2

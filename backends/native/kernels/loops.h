@@ -21,7 +21,7 @@ struct RoundedInput {
   const uint16_t* in;
   int64_t low;
   vec vector(int64_t at) const { return load_parts(in + at, low); }
-  float value(int64_t at) const { return load_parts1(in + at, low); }
+  float value(int64_t at) const { return load_one(in + at, low); }
 };
 
 // One row of outputs of one image.
@@ -67,7 +67,7 @@ void pool_row(const Pool& p, const Input& in, int64_t task) {
       sum = p.mean ? sum * scale : sum;
       sum = p.floor > sum ? p.floor : sum;
       if (p.out) p.out[to + c] = sum;
-      if (p.rounded) store_parts1(p.rounded + to + c, p.low, sum);
+      if (p.rounded) store_one(p.rounded + to + c, p.low, sum);
     }
   }
 }
@@ -146,7 +146,7 @@ void normalize_task(const Rows& r, int64_t row) {
 void round_run(const float* in, uint16_t* out, int64_t count, int64_t low) {
   int64_t c = 0;
   for (; c + WIDTH <= count; c += WIDTH) store_parts(out + c, low, load(in + c));
-  for (; c < count; ++c) store_parts1(out + c, low, in[c]);
+  for (; c < count; ++c) store_one(out + c, low, in[c]);
 }
 
 void round_task(const Rounding& r, int64_t task) {
@@ -158,7 +158,7 @@ void round_task(const Rounding& r, int64_t task) {
     return round_run(in, out, count * r.channels, r.low);
   for (int64_t x = 0; x < count; ++x, in += r.in_stride, out += r.out_stride) {
     round_run(in, out, r.channels, r.low);
-    for (int64_t c = r.channels; c < r.out_stride; ++c) store_parts1(out + c, r.low, 0.0f);
+    for (int64_t c = r.channels; c < r.out_stride; ++c) store_one(out + c, r.low, 0.0f);
   }
 }
 

@@ -13,7 +13,7 @@
 
 namespace {
 
-// Channels ahead of which weights are brought into the first-level cache: 4 to 6 % on a Xeon.
+// Channels ahead of which weights are brought into the first-level cache: 4 to 10 % on a Xeon.
 constexpr int64_t AHEAD = 8;
 
 template <int R, int V>
@@ -75,10 +75,10 @@ inline void finish(const Target& target, int64_t pixel, vec value, vec bias, vec
   for (int64_t i = 0; i < target.channels; ++i) {
     float x = value[i];
     if (target.add) x += target.add[from + i];
-    if (target.add_rounded) x += load_parts1(target.add_rounded + from + i, target.low);
+    if (target.add_rounded) x += load_one(target.add_rounded + from + i, target.low);
     x = floor[i] > x ? floor[i] : x;
     if (target.out) target.out[to + i] = x;
-    if (target.rounded) store_parts1(target.rounded + to + i, target.low, x);
+    if (target.rounded) store_one(target.rounded + to + i, target.low, x);
   }
 }
 

@@ -8,14 +8,14 @@ extern "C" {
 
 // Where one vector of output channels goes, and what happens to it on the way.
 struct Target {
-  float* out;                 // null where only bfloat16 is wanted
-  uint16_t* rounded;          // the same in bfloat16, or null
-  const float* add;           // residual, or null
+  float* out;                   // null where only bfloat16 is wanted
+  uint16_t* rounded;            // the same in bfloat16, or null
+  const float* add;             // residual, or null
   const uint16_t* add_rounded;  // the same in bfloat16, or null
-  int64_t out_stride;         // elements from pixel to pixel, of `out` and `rounded`
+  int64_t out_stride;           // elements from pixel to pixel, of `out` and `rounded`
   int64_t add_stride;
-  int64_t channels;           // at most WIDTH
-  int64_t low;                // bfloat16 in two parts: values from one to the other; 0: one part
+  int64_t channels;  // at most WIDTH
+  int64_t low;       // bfloat16 in two parts: values from one to the other; 0: one part
 };
 
 // Some vectors of output channels: their weights, and bias, floor and target of each.
@@ -88,12 +88,12 @@ struct WeightGradient {
 };
 
 struct Pool {
-  const float* in;             // null where it is read in bfloat16
+  const float* in;  // null where it is read in bfloat16
   const uint16_t* in_rounded;
   float* out;         // null where only bfloat16 is wanted
   uint16_t* rounded;  // the same in bfloat16, or null
   int64_t in_stride, out_stride;
-  int64_t low;        // see Target
+  int64_t low;  // see Target
   float floor;
   int32_t batch, channels, in_height, in_width, out_height, out_width;
   int32_t kernel_height, kernel_width, stride_height, stride_width, pad_top, pad_left;
@@ -101,7 +101,7 @@ struct Pool {
 };
 
 struct GlobalPool {
-  const float* in;             // null where it is read in bfloat16
+  const float* in;  // null where it is read in bfloat16
   const uint16_t* in_rounded;
   float* out;
   int64_t in_stride, out_stride;
@@ -121,7 +121,7 @@ struct Rounding {
   const float* in;
   uint16_t* out;  // bfloat16; what `out_stride` leaves after `channels` is filled with zeros
   int64_t in_stride, out_stride, pixels;
-  int64_t low;    // see Target
+  int64_t low;  // see Target
   int32_t channels;
 };
 
@@ -133,7 +133,8 @@ struct Rows {
 };
 
 enum Kind : int32_t { CONV, WINOGRAD, WINOGRAD_DATA, POOL, GLOBAL_POOL, ELEMENTWISE,
-                      SOFTMAX, NORMALIZE, ROUND, CONV_BFLOAT16, FILTERS, WEIGHT_GRADIENT, CONV_TILES };
+                      SOFTMAX, NORMALIZE, ROUND, CONV_BFLOAT16, FILTERS, WEIGHT_GRADIENT,
+                      CONV_TILES };
 
 struct Step {
   int64_t kind;

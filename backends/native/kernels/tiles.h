@@ -9,15 +9,14 @@
 #include <omp.h>
 #include <vector>
 
-#include "products.h"
+#include "tile_input.h"
+#include "tile_sums.h"
 
 #ifdef __AMX_BF16__
 #include <sys/syscall.h>
 #include <unistd.h>
 
 namespace {
-
-constexpr int64_t TILE = 16, DEPTH = 32, TILE_VALUES = TILE * DEPTH;
 
 struct alignas(64) TileConfig {
   uint8_t palette = 1, start = 0, reserved[14] = {};
@@ -31,89 +30,6 @@ bool may_use_tiles() {
   constexpr long REQUEST_PERMISSION = 0x1023, TILE_DATA = 18;
   return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
 }
-
-// Where 16 pixels have the values of a tap: evenly spaced, in the input or gathered.
-struct TileRows {
-  const uint16_t* start;
-  int64_t stride;  // bytes from pixel to pixel
-  int64_t low;     // values from a first part to its second part
-};
-
-// Sums of a block in tiles, which wait for their epilogue.
-class Pending {
- public:
-  Pending() = default;
-  Pending(const Panel& panel, const float* sums, int64_t pixel, int64_t rows)
-      : panel_(&panel), sums_(sums), pixel_(pixel), count_(rows), is_plain_(true) {
-    for (int64_t v = 0; v < panel.vectors; ++v) {
-      const Target& to = panel.targets[v];
-      is_plain_ &= to.channels == WIDTH && !to.out && !to.add && !to.low;
-    }
-    is_pair_ = is_plain_ && panel.vectors == 2 && are_adjacent(panel.targets[0], panel.targets[1]);
-  }
-
-  bool is_empty() const { return at_ == count_; }
-
-  // The next rows. Most blocks are read and written in bfloat16 only, in whole cache lines.
-  void finish_rows(int64_t rows) {
-    const int64_t end = at_ + rows < count_ ? at_ + rows : count_;
-    if (is_pair_) {
-      finish_pairs(end);
-    } else {
-      for (int64_t v = 0; v < panel_->vectors; ++v) finish_vector(v, end);
-    }
-    at_ = end;
-  }
-
- private:
-  static bool are_adjacent(const Target& left, const Target& right) {
-    const auto* add = left.add_rounded ? left.add_rounded + WIDTH : nullptr;
-    return right.rounded == left.rounded + WIDTH && right.out_stride == left.out_stride &&
-           right.add_rounded == add && right.add_stride == left.add_stride;
-  }
-  vec sum(int64_t row, int64_t v) const {
-    return load(sums_ + (row / TILE * panel_->vectors + v) * TILE * TILE + row % TILE * WIDTH);
-  }
-  vec bias(int64_t v) const { return load(panel_->bias + v * WIDTH); }
-  vec floor(int64_t v) const { return load(panel_->floor + v * WIDTH); }
-
-  void finish_pairs(int64_t end) const {
-    const Target target = panel_->targets[0];
-    const vec bias0 = bias(0), bias1 = bias(1), floor0 = floor(0), floor1 = floor(1);
-    uint16_t* to = target.rounded + (pixel_ + at_) * target.out_stride;
-    const uint16_t* add = target.add_rounded;
-    if (add) add += (pixel_ + at_) * target.add_stride;
-    for (int64_t r = at_; r < end; ++r, to += target.out_stride) {
-      vec left = sum(r, 0) + bias0, right = sum(r, 1) + bias1;
-      if (add) {
-        left += load(add);
-        right += load(add + WIDTH);
-        add += target.add_stride;
-      }
-      left = larger(floor0, left);
-      right = larger(floor1, right);
-      _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh((__m512)right, (__m512)left));
-    }
-  }
-
-  void finish_vector(int64_t v, int64_t end) const {
-    const Target target = panel_->targets[v];
-    const vec own_bias = bias(v), own_floor = floor(v);
-    if (!is_plain_ || target.add_rounded) {
-      for (int64_t r = at_; r < end; ++r)
-        finish(target, pixel_ + r, sum(r, v), own_bias, own_floor);
-      return;
-    }
-    uint16_t* to = target.rounded + (pixel_ + at_) * target.out_stride;
-    for (int64_t r = at_; r < end; ++r, to += target.out_stride)
-      store_rounded(to, larger(own_floor, sum(r, v) + own_bias));
-  }
-
-  const Panel* panel_ = nullptr;
-  const float* sums_ = nullptr;
-  int64_t pixel_ = 0, at_ = 0, count_ = 0;  // rows `at_` to `count_` are left
-  bool is_plain_ = false, is_pair_ = false;
-};
 
 constexpr int64_t ROWS_PER_STEP = 8, MOST_LINES = 6;
 
@@ -191,98 +107,8 @@ constexpr TileProducts tile_blocks[3][3] = {
     {}, {nullptr, tile_products<1, 1, P>, tile_products<1, 2, P>},
     {nullptr, tile_products<2, 1, P>, tile_products<2, 2, P>}};
 
-// The pixels of a chunk, ready for tiles. Where channels fill whole tiles, each tap is on its own
-// and stays in the input if its pixels are evenly spaced there: those of a 1x1 always are. Else
-// they are copied; channels that do not fill a tile with all taps side by side.
-class TileInput {
- public:
-  TileInput(const Conv& conv, int64_t image, int64_t first, int64_t count, float* memory)
-      : conv_(conv), first_(first), count_(count),
-        in_(static_cast<const uint16_t*>(conv.in) + image * conv.in_pixels * conv.in_stride),
-        free_(reinterpret_cast<uint16_t*>(memory)) {}
-
-  static bool is_whole(const Conv& conv) { return conv.channels % DEPTH == 0; }
-  static int64_t taps(const Conv& conv) { return is_whole(conv) ? conv.taps : 1; }
-  static int64_t depth(const Conv& conv) {
-    return is_whole(conv) ? conv.channels : ceil_div(conv.taps * conv.channels, DEPTH) * DEPTH;
-  }
-
-  // Writes [blocks][taps] places.
-  void place(TileRows* rows) {
-    for (int64_t block = 0; block < count_; block += TILE)
-      for (int64_t tap = 0; tap < taps(conv_); ++tap) *rows++ = rows_of(block, tap);
-  }
-
- private:
-  TileRows rows_of(int64_t block, int64_t tap) {
-    const int32_t* pixels = conv_.table + (first_ + block) * conv_.taps + tap;
-    const int64_t count = count_ - block < TILE ? count_ - block : TILE;
-    if (is_whole(conv_) && count == TILE && are_even(pixels)) {
-      const int64_t step = pixels[conv_.taps] - pixels[0];
-      return {in_ + pixels[0] * conv_.in_stride, step * conv_.in_stride * 2, conv_.low};
-    }
-    uint16_t* to = free_;
-    const int64_t row = depth(conv_), low = conv_.low ? TILE * row : 0;
-    free_ += TILE * row + low;
-    for (int64_t r = 0; r < count; ++r, pixels += conv_.taps) {
-      gather(pixels, 0, to + r * row);
-      if (low) gather(pixels, conv_.low, to + low + r * row);
-    }
-    return {to, row * 2, low};
-  }
-
-  bool are_even(const int32_t* pixels) const {
-    const int32_t step = pixels[conv_.taps] - pixels[0];
-    bool even = pixels[0] >= 0;
-    for (int r = 1; r < TILE; ++r)
-      even &= pixels[r * conv_.taps] == pixels[0] + r * step && pixels[r * conv_.taps] >= 0;
-    return even;
-  }
-
-  const uint16_t* at(int32_t pixel, int64_t part) const {
-    return pixel < 0 ? static_cast<const uint16_t*>(conv_.zeros)
-                     : in_ + pixel * conv_.in_stride + part;
-  }
-
-  void gather(const int32_t* pixels, int64_t part, uint16_t* to) const {
-    if (is_whole(conv_)) {
-      const uint16_t* from = at(pixels[0], part);
-      for (int64_t c = 0; c < conv_.channels; c += DEPTH)
-        _mm512_store_si512(to + c, _mm512_loadu_si512(from + c));
-      return;
-    }
-    const uint16_t* const end = to + depth(conv_);
-    for (int64_t tap = 0; tap < conv_.taps;) {
-      const int64_t run = beside_each_other(pixels, tap);
-      copy_few(at(pixels[tap], part), to, run * conv_.channels);
-      tap += run;
-      to += run * conv_.channels;
-    }
-    for (; to < end; ++to) *to = 0;
-  }
-
-  // How many taps from this one on have their values one after the other.
-  int64_t beside_each_other(const int32_t* pixels, int64_t tap) const {
-    int64_t run = 1;
-    if (conv_.in_stride == conv_.channels && pixels[tap] >= 0)
-      while (tap + run < conv_.taps && pixels[tap + run] == pixels[tap] + run) ++run;
-    return run;
-  }
-
-  static void copy_few(const uint16_t* from, uint16_t* to, int64_t count) {
-    for (; count > 0; count -= DEPTH, from += DEPTH, to += DEPTH) {
-      const __mmask32 mask = count < DEPTH ? (1u << count) - 1 : ~0u;
-      _mm512_mask_storeu_epi16(to, mask, _mm512_maskz_loadu_epi16(mask, from));
-    }
-  }
-
-  const Conv& conv_;
-  const int64_t first_, count_;
-  const uint16_t* const in_;
-  uint16_t* free_;
-};
-
-// Which weights a thread still has to fetch during a step.
+// Which weights a thread still has to fetch during a step; of a network that is gone by now, the
+// addresses do no harm.
 void begin_fetch(Beside& beside, const Conv& conv, int64_t steps) {
   const Ahead& ahead = conv.ahead;
   const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();

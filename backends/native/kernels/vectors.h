@@ -23,18 +23,20 @@ constexpr int MAX_ROWS = 8, MAX_POINTS = 64, TILE_BLOCK = 24;
 typedef float vec __attribute__((vector_size(WIDTH * 4), aligned(4), may_alias));
 
 inline vec load(const float* p) { return *reinterpret_cast<const vec*>(p); }
+inline float to_float(uint16_t bfloat16) {
+  const uint32_t bits = uint32_t(bfloat16) << 16;
+  float x;
+  std::memcpy(&x, &bits, 4);
+  return x;
+}
+
 inline vec load(const uint16_t* p) {  // of bfloat16, the upper halves of floats
 #ifdef __AVX512F__
   const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
   return (vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16);
 #else
   vec v;
-  for (int i = 0; i < WIDTH; ++i) {
-    const uint32_t bits = uint32_t(p[i]) << 16;
-    float x;
-    std::memcpy(&x, &bits, 4);
-    v[i] = x;
-  }
+  for (int i = 0; i < WIDTH; ++i) v[i] = to_float(p[i]);
   return v;
 #endif
 }
@@ -85,19 +87,13 @@ inline void store_parts(uint16_t* p, int64_t low, vec v) {
   if (low) store_rounded(p + low, v - load(p));
 }
 
-inline float load_parts1(const uint16_t* p, int64_t low) {
-  const auto widened = [](uint16_t half) {
-    const uint32_t bits = uint32_t(half) << 16;
-    float x;
-    std::memcpy(&x, &bits, 4);
-    return x;
-  };
-  return low ? widened(p[0]) + widened(p[low]) : widened(p[0]);
+inline float load_one(const uint16_t* p, int64_t low) {
+  return low ? to_float(p[0]) + to_float(p[low]) : to_float(p[0]);
 }
 
-inline void store_parts1(uint16_t* p, int64_t low, float x) {
+inline void store_one(uint16_t* p, int64_t low, float x) {
   p[0] = to_bfloat16(x);
-  if (low) p[low] = to_bfloat16(x - load_parts1(p, 0));
+  if (low) p[low] = to_bfloat16(x - to_float(p[0]));
 }
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
