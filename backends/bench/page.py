@@ -74,8 +74,9 @@ REMAINS = """## What remains, and why
 - **Direct products in float32** leave little on the EPYC, more on the Xeon. In the profiles of
   their pages, the 1x1 convolutions and those of stride 2 that take a twentieth of the time or more
   run at {0}
-  of what a large matrix product reaches (in the same run, minutes apart). At that wall only fewer multiplications help: a 1x1 has none to save; a 3x3 of stride 2
-  could be split into phases with shorter filters (0.56 of the products), which is not built.
+  of what a large matrix product reaches (in the same run, minutes apart). At that wall only fewer
+  multiplications help: a 1x1 has none to save; a 3x3 of stride 2 could be split into phases with
+  shorter filters (0.56 of the products), which is not built.
 - **Short convolutions** compute the 3x3 and the 1x7, 7x1 of stride 1 in float32, for rounding their
   operands to bfloat16 would be amplified by the transforms; so in bfloat16 the gain is smaller.
   Transforms, and moving what is transformed, take about as long as the products that are left.
