@@ -43,13 +43,15 @@ void run_tasks(const Step& step, const Worker& worker, int64_t count,
 
 void run_step(const Step& step, const Worker& worker) {
   switch (step.kind) {
-    case CONV:
-      return run_tasks(step, worker, conv_tasks(*static_cast<const Conv*>(step.args)),
-                       conv_task<conv_blocks>);
+    case CONV: {
+      const auto& conv = *static_cast<const Conv*>(step.args);
+      return run_tasks(step, worker, conv_tasks(conv),
+                       fetches(conv) ? conv_task<float, true> : conv_task<float, false>);
+    }
 #ifdef __AVX512BF16__
     case CONV_BFLOAT16:
       return run_tasks(step, worker, conv_tasks(*static_cast<const Conv*>(step.args)),
-                       conv_task<conv_blocks16>);
+                       conv_task<uint16_t, false>);
 #endif
 #ifdef __AMX_BF16__
     case CONV_TILES: {

@@ -84,9 +84,10 @@ void winograd_task(const Winograd& w, int64_t task) {
         const float* in = at_points + p * stride + first * w.channels;
         const float* weight = static_cast<const float*>(panel.weight) + p * w.channels * row_size;
         float* out = sums + p * sum_stride;
+        Next<true> next(weight + w.channels * row_size);  // of the next point, or panel
         for (int64_t at = 0; at < count; at += rows) {
           const int64_t block = at + rows < count ? rows : count - at;
-          product_blocks[panel.vectors][block](in + at * w.channels, w.channels, weight,
+          product_blocks[panel.vectors][block](in + at * w.channels, w.channels, weight, next,
                                                out + at * row_size);
         }
       }
@@ -138,7 +139,8 @@ void outer_block(const float* a, int64_t a_stride, const float* b, int64_t b_str
 }
 
 typedef void (*OuterBlock)(const float*, int64_t, const float*, int64_t, int64_t, float*);
-const OuterBlock outer_blocks[MAX_VECTORS + 1][MAX_ROWS + 1] = ALL_BLOCKS(outer_block);
+#define OUTER_BLOCK(R, V) outer_block<R, V>
+constexpr Blocks<OuterBlock> outer_blocks = ALL_BLOCKS(OUTER_BLOCK);
 
 inline int64_t gradient_panels(const WeightGradient& g) {
   return ceil_div(g.in_channels, MAX_VECTORS * WIDTH);
