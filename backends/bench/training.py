@@ -16,11 +16,11 @@ from backends.bench.subjects import Case, Run, Subject
 def training_subjects(case: Case, compiled: bool) -> Iterator[Subject]:
     """Yield training steps of netdraft and of the peer; `compiled` adds torch.compile.
 
-    `short` is the module of `for_training()` as it is; the other modes of netdraft leave every
-    convolution to PyTorch, as the peer does.
+    `native` is the module of `for_training()` as it is; the other modes of netdraft leave every
+    layer to PyTorch, as the peer does.
     """
     modes = ["eager", "channels_last"] + ["compile"] * compiled
-    own = ["short"] if case.inputs[0].device.type == "cpu" else []
+    own = ["native"] if case.inputs[0].device.type == "cpu" else []
     for mode in [*own, *modes]:
         yield Subject(mode, "netdraft", partial(_step, partial(_netdraft, case, mode), case, mode))
     for mode in modes:
@@ -29,7 +29,7 @@ def training_subjects(case: Case, compiled: bool) -> Iterator[Subject]:
 
 def _netdraft(case: Case, mode: str) -> nn.Module:
     """Return the network after the training-safe passes, with the case's parameters."""
-    return case.optimized.for_training(short=mode == "short")
+    return case.optimized.for_training(native=mode == "native")
 
 
 def _step(make: Callable[[], nn.Module], case: Case, mode: str) -> Run:

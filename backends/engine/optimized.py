@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from backends.engine.targets import TARGETS, Request, Result, Runner, build_runner
-from backends.engine.training import use_short_convolutions
+from backends.engine.training import use_native_kernels
 from backends.engine.tune import ROUNDS, LockFile, Tuned, device_name, measure, medians
 from backends.parameters import State, convert_state
 from backends.torch.module import build_module, graph_of
@@ -71,24 +71,26 @@ class Optimized:
     state: State
     passes: tuple[Pass | str, ...] = DEFAULT_PASSES
 
-    def for_training(self, short: bool = True) -> nn.Module:
+    def for_training(self, native: bool = True) -> nn.Module:
         """Return a module after the training-safe passes, channels last, with these parameters.
 
         Values and gradients are those of the network, and so are the names of its parameters:
         a checkpoint of one fits the other.
 
         Args:
-            short: on a CPU, in float32 or under autocast to bfloat16, measure at the first step
-                for every convolution of stride 1 and each of its gradients whether a short
-                (Winograd) one is faster, and use it where it is: to about 1e-5 of the largest
-                value, rounded to bfloat16 under autocast. It takes a C++ compiler.
+            native: on a CPU, in float32 or under autocast to bfloat16, use kernels of our own, to
+                about 1e-5 of the largest value, rounded to bfloat16 under autocast: batch
+                normalisation in one go with its ReLU; and short (Winograd) convolutions where at
+                the first step they measure faster, for every convolution of stride 1 and each of
+                its gradients (not in bfloat16 on a processor with matrix tiles). It takes a C++
+                compiler.
         """
         module = build_module(optimize_graph(self.plain, TRAINING_PASSES))
         module.load_state_dict(self.plain_state)
         channels_last: Any = module.train()
         channels_last.to(memory_format=torch.channels_last)
-        if short:
-            use_short_convolutions(module)
+        if native:
+            use_native_kernels(module)
         return module
 
     def for_inference(

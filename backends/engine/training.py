@@ -11,55 +11,76 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from backends.engine.training_norm import NativeNorm2d, may_be_native
 from backends.native.convolution import Geometry, ShortConvolution, ShortWeightGradient
 from backends.native.library import load_library
+from backends.native.tile_convolution import TileConvolution, TileWeightGradient
 from backends.native.transforms import variants_of
 from backends.native.tuner import cache_sweep
 from compiler.errors import BackendError
 
 Run = Callable[..., Tensor]
+Pair = tuple[int, int]
 
 _ROUNDS = 3
 _WORTH = 0.9
-"""What a short convolution may take of PyTorch's time to be chosen: it leans on caches, and in a
-step these are fuller than while it is measured."""
+"""What a kernel may take of PyTorch's time to be chosen: it leans on caches, and in a step these
+are fuller than while it is measured."""
 _LANES = 16
 """Channels come in multiples of this, on either side: whole vectors on every processor."""
 
 
-def use_short_convolutions(module: nn.Module) -> None:
-    """Replace the convolutions of a module that may be short by `TunedConv2d`, in place.
+def use_native_kernels(module: nn.Module) -> None:
+    """Replace layers of a module by those that compute with the native kernels, in place.
 
-    Parameters, their names and hooks of parents stay; without a C++ compiler nothing changes.
+    Convolutions that may be tuned become `TunedConv2d`, batch normalisations `NativeNorm2d`,
+    together with the `nn.ReLU` that stands right after one in an `nn.Sequential`. Parameters, their
+    names and hooks of parents stay; without a C++ compiler nothing changes.
     """
     if not _has_kernels():
         return
     for parent in list(module.modules()):
-        for name, child in parent.named_children():
-            if type(child) is nn.Conv2d and may_be_short(child):
+        children = list(parent.named_children())
+        for index, (name, child) in enumerate(children):
+            if type(child) is nn.Conv2d and may_be_tuned(child):
                 setattr(parent, name, TunedConv2d.of(child))
+            if not isinstance(child, nn.BatchNorm2d) or not may_be_native(child):
+                continue
+            after, next_ = children[index + 1] if index + 1 < len(children) else ("", None)
+            relu = isinstance(parent, nn.Sequential) and type(next_) is nn.ReLU
+            setattr(parent, name, NativeNorm2d.of(child, relu))
+            if relu:
+                setattr(parent, after, nn.Identity())
 
 
-def may_be_short(conv: nn.Conv2d) -> bool:
-    """Say whether a convolution has Winograd variants: stride 1, a known kernel, whole vectors."""
-    is_plain = conv.stride == conv.dilation == (1, 1) and conv.groups == 1
+def may_be_tuned(conv: nn.Conv2d) -> bool:
+    """Say whether there are kernels for a convolution: plain, and whole vectors of channels.
+
+    Without matrix tiles only for stride 1 and a kernel that has Winograd variants.
+    """
     return (
-        is_plain
+        conv.groups == 1
+        and conv.dilation == (1, 1)
         and isinstance(conv.padding, tuple)
         and conv.padding_mode == "zeros"
         and conv.in_channels % _LANES == conv.out_channels % _LANES == 0
-        and bool(variants_of((conv.kernel_size[0], conv.kernel_size[1])))
+        and (_may_be_short(conv) or load_library().has_tiles)
     )
 
 
+def _may_be_short(conv: nn.Conv2d) -> bool:
+    return conv.stride == (1, 1) and bool(variants_of((conv.kernel_size[0], conv.kernel_size[1])))
+
+
 class TunedConv2d(nn.Conv2d):
-    """An `nn.Conv2d` that on a CPU computes as measures fastest: oneDNN or short.
+    """An `nn.Conv2d` that on a CPU computes as measures fastest: oneDNN, short, or by tiles.
 
     At the first call with an input shape, forward, input gradient and weight gradient are each
-    measured with every Winograd variant beside PyTorch's own; the process keeps the fastest. That
-    holds for float32, and for autocast to bfloat16, where short ones compute in float32 on the
-    rounded inputs with the weights as they are. Elsewhere (another device or dtype, torch.compile)
-    it is an `nn.Conv2d`.
+    measured in every way beside PyTorch's own; the process keeps the fastest. In float32 these are
+    the Winograd variants, for stride 1. Under autocast to bfloat16 it is matrix tiles where the
+    processor has them, else again the variants, which compute in float32 on the rounded inputs with
+    the weights as they are. Elsewhere (another device or dtype, torch.compile) it is an
+    `nn.Conv2d`.
     """
 
     @classmethod
@@ -69,6 +90,7 @@ class TunedConv2d(nn.Conv2d):
             conv.in_channels,
             conv.out_channels,
             (conv.kernel_size[0], conv.kernel_size[1]),
+            (conv.stride[0], conv.stride[1]),
             padding=conv.padding,  # type: ignore[arg-type]
             bias=conv.bias is not None,
             device="meta",
@@ -78,10 +100,17 @@ class TunedConv2d(nn.Conv2d):
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         dtype = _dtype_of_kernels(input, weight)
-        if dtype is not None and input.dim() == 4:
-            return _convolve(input.to(dtype), weight, bias, self.padding)
+        if dtype is not None and input.dim() == 4 and self._has_choice(dtype):
+            return _convolve(input.to(dtype), weight, bias, self.stride, self.padding)
         out: Tensor = super()._conv_forward(input, weight, bias)
         return out
+
+    def _has_choice(self, dtype: torch.dtype) -> bool:
+        return _may_be_short(self) or _has_tiles(dtype)
+
+
+def _has_tiles(dtype: torch.dtype) -> bool:
+    return dtype == torch.bfloat16 and load_library().has_tiles
 
 
 def _dtype_of_kernels(x: Tensor, weight: Tensor) -> torch.dtype | None:
@@ -98,9 +127,9 @@ def _dtype_of_kernels(x: Tensor, weight: Tensor) -> torch.dtype | None:
 class _Convolve(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, int]
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair
     ) -> Tensor:
-        ctx.geometry = geometry = _geometry(x, weight, padding)
+        ctx.geometry = geometry = _geometry(x, weight, stride, padding)
         ctx.save_for_backward(x, weight)
         return _fastest("forward", geometry, x, weight, bias)
 
@@ -115,18 +144,30 @@ class _Convolve(torch.autograd.Function):
             for_weight = _fastest("weight", ctx.geometry, gradient, x, weight)
         if ctx.needs_input_grad[2]:
             for_bias = gradient.sum((0, 2, 3), dtype=torch.float32)
-        return for_input, for_weight, for_bias, None
+        return for_input, for_weight, for_bias, None, None
 
 
 _convolve: Run = _Convolve.apply
 
 
-def _geometry(x: Tensor, weight: Tensor, pads: tuple[int, int]) -> Geometry:
+def _geometry(x: Tensor, weight: Tensor, stride: Pair, pads: Pair) -> Geometry:
     batch, channels, height, width = x.shape
     kernel = weight.shape[2], weight.shape[3]
-    out = height + 2 * pads[0] - kernel[0] + 1, width + 2 * pads[1] - kernel[1] + 1
-    size = height, width
-    return Geometry(batch, channels, size, weight.shape[0], kernel, pads, out, x.dtype)
+    down, across = (
+        (size + 2 * pad - taps) // step + 1
+        for size, pad, taps, step in zip((height, width), pads, kernel, stride, strict=True)
+    )
+    return Geometry(
+        batch,
+        channels,
+        (height, width),
+        weight.shape[0],
+        kernel,
+        pads,
+        (down, across),
+        x.dtype,
+        stride,
+    )
 
 
 _CHOSEN: dict[tuple[str, Geometry, int], Run] = {}
@@ -136,13 +177,24 @@ def _fastest(task: str, geometry: Geometry, *operands: Tensor | None) -> Tensor:
     key = task, geometry, torch.get_num_threads()
     if key not in _CHOSEN:
         runs = _candidates(task, geometry, key[2])
-        _CHOSEN[key] = runs[_quickest(runs, operands)]
+        name = _quickest(runs, operands) if len(runs) > 1 else "torch"
+        _CHOSEN[key] = runs[name]
     return _CHOSEN[key](*operands)
 
 
 def _candidates(task: str, geometry: Geometry, threads: int) -> dict[str, Run]:
     """Return every way to compute a task; each takes what `_fastest` is given."""
     out: dict[str, Run] = {"torch": _TORCH[task](geometry)}
+    if _has_tiles(geometry.dtype):
+        if task == "forward":
+            out["tiles"] = TileConvolution(geometry, threads)
+        elif task == "weight":
+            gradient = TileWeightGradient(geometry, threads)
+            out["tiles"] = lambda g, x, w: gradient(x, g, w)
+        elif geometry.stride == (1, 1):
+            back = TileConvolution(geometry.input_gradient, threads).turned
+            out["tiles"] = lambda g, x, w: back(g, w)
+        return out
     for variant in variants_of(geometry.kernel):
         if task == "forward":
             out[variant.name] = ShortConvolution(geometry, variant, threads)
@@ -156,9 +208,9 @@ def _candidates(task: str, geometry: Geometry, threads: int) -> dict[str, Run]:
 
 
 def _torch_forward(geometry: Geometry) -> Run:
-    dtype, pads = geometry.dtype, geometry.pads
+    dtype, stride, pads = geometry.dtype, geometry.stride, geometry.pads
     return lambda x, w, b: torch.conv2d(
-        x, w.to(dtype), b if b is None else b.to(dtype), padding=pads
+        x, w.to(dtype), b if b is None else b.to(dtype), stride, pads
     )
 
 
@@ -166,11 +218,11 @@ def _torch_gradient(index: int) -> Callable[[Geometry], Run]:
     wanted = [at == index for at in range(3)]
 
     def of(geometry: Geometry) -> Run:
-        pads, one, none = list(geometry.pads), [1, 1], [0, 0]
+        pads, stride, one, none = list(geometry.pads), list(geometry.stride), [1, 1], [0, 0]
 
         def run(g: Tensor, x: Tensor, w: Tensor) -> Tensor:
             back = torch.ops.aten.convolution_backward
-            made = back(g, x, w.to(x.dtype), None, one, pads, one, False, none, 1, wanted)[index]
+            made = back(g, x, w.to(x.dtype), None, stride, pads, one, False, none, 1, wanted)[index]
             return made.to(w.dtype) if index else made  # type: ignore[no-any-return]
 
         return run

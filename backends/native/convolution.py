@@ -26,7 +26,7 @@ _GROUP_FLOATS = 1 << 20
 
 @dataclass(frozen=True)
 class Geometry:
-    """A convolution of stride 1: sizes of one side and the other, and the padding before."""
+    """A convolution: sizes of one side and the other, and the padding before."""
 
     batch: int
     channels: int
@@ -39,6 +39,7 @@ class Geometry:
     out_size: tuple[int, int]
     dtype: torch.dtype = torch.float32
     """Of inputs, outputs and their gradients: float32 or bfloat16."""
+    stride: tuple[int, int] = (1, 1)
 
     @property
     def is_rounded(self) -> bool:
@@ -47,7 +48,7 @@ class Geometry:
 
     @property
     def input_gradient(self) -> Geometry:
-        """The convolution with turned taps that makes the gradient of the input."""
+        """The convolution with turned taps that makes the gradient of the input, for stride 1."""
         before = self.kernel[0] - 1 - self.pads[0], self.kernel[1] - 1 - self.pads[1]
         return Geometry(
             self.batch,
@@ -87,7 +88,7 @@ class _Scratch:
         return int(self.zeros.ctypes.data)
 
 
-_SCRATCH = _Scratch()
+SCRATCH = _Scratch()
 
 
 class ShortConvolution:
@@ -119,7 +120,7 @@ class ShortConvolution:
         tiles = geometry.batch * prod(geometry.tile_grid(variant))
         chunk = tiles_per_task(tiles, geometry.channels, variant, threads)
         self.tiles = _tiles(self.library, geometry, variant, (0, tiles), self.panels, chunk)
-        self.steps = c.table_of([_step("filters", self.filters), _step("winograd", self.tiles)])
+        self.steps = c.table_of([step_of("filters", self.filters), step_of("winograd", self.tiles)])
 
     def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Return (N, O, H', W'), channels last, of (N, C, H, W) and a float32 (O, C, kH, kW)."""
@@ -139,11 +140,11 @@ class ShortConvolution:
         )
         if bias is not None:
             self.epilogue[: geometry.out_channels] = bias.detach().numpy()
-        with _SCRATCH.lock:
+        with SCRATCH.lock:
             self._bind_weight(weight, turned)
             self._bind_panels(out.data_ptr())
             self.tiles.in_, self.tiles.in_stride = x.data_ptr(), stride
-            self.tiles.zeros = _SCRATCH.zero_pixel(geometry.channels)
+            self.tiles.zeros = SCRATCH.zero_pixel(geometry.channels)
             self.library.run(self.steps, self.threads)
         return out
 
@@ -162,7 +163,7 @@ class ShortConvolution:
         points = prod(self.variant.points)
         a_lane = 4 * points * self.geometry.channels
         width, count = self.library.width, len(self.targets)
-        weights = _SCRATCH.take(1, points * self.geometry.channels * count * width)
+        weights = SCRATCH.take(1, points * self.geometry.channels * count * width)
         bias, floor = self.epilogue.ctypes.data, self.epilogue[count * width :].ctypes.data
         at, targets = 0, ctypes.addressof(self.targets)
         for panel, part in zip(self.panels, self.parts, strict=True):
@@ -197,8 +198,8 @@ class ShortWeightGradient:
                 prod(variant.points), number > 0,
             )  # fmt: skip
             self.groups.append((inputs, gradients, product))
-            steps += [_step("winograd_data", tiles) for tiles in (inputs, gradients)]
-            steps.append(_step("weight_gradient", product))
+            steps += [step_of("winograd_data", tiles) for tiles in (inputs, gradients)]
+            steps.append(step_of("weight_gradient", product))
         self.points = prod(variant.points)
         self.steps = c.table_of(steps)
 
@@ -209,10 +210,10 @@ class ShortWeightGradient:
         made = torch.empty_like(weight)
         out, in_, row, column = made.stride()
         channels = max(self.geometry.channels, self.geometry.out_channels)
-        with _SCRATCH.lock:
-            zeros = _SCRATCH.zero_pixel(channels)
-            ins = _SCRATCH.take(0, self.points * max(_point_stride(g[0]) for g in self.groups))
-            outs = _SCRATCH.take(2, self.points * max(_point_stride(g[1]) for g in self.groups))
+        with SCRATCH.lock:
+            zeros = SCRATCH.zero_pixel(channels)
+            ins = SCRATCH.take(0, self.points * max(_point_stride(g[0]) for g in self.groups))
+            outs = SCRATCH.take(2, self.points * max(_point_stride(g[1]) for g in self.groups))
             for inputs, gradients, product in self.groups:
                 inputs.in_, inputs.in_stride = x.data_ptr(), x_stride
                 gradients.in_, gradients.in_stride = gradient.data_ptr(), gradient_stride
@@ -289,5 +290,6 @@ def _point_stride(tiles: c.Winograd) -> int:
     return int(tiles.tiles * tiles.channels // 16 | 1) * 16
 
 
-def _step(kind: str, args: ctypes.Structure) -> c.Step:
+def step_of(kind: str, args: ctypes.Structure) -> c.Step:
+    """Return a step of one of `KINDS` with its arguments."""
     return c.Step(c.KINDS.index(kind), ctypes.addressof(args))

@@ -148,6 +148,47 @@ class Rows(ctypes.Structure):
     ]  # fmt: skip
 
 
+class Norm(ctypes.Structure):
+    """Batch normalisation in training; see `steps.h`."""
+
+    _fields_ = [
+        *((name, c_void_p) for name in (
+            "in_", "gradient", "out", "parts", "weight", "bias", "mean", "inverse", "factor",
+            "shift", "running_mean", "running_variance", "for_weight", "for_bias",
+        )),
+        *((name, c_int64) for name in ("in_stride", "gradient_stride", "pixels", "chunk")),
+        ("epsilon", c_double), ("momentum", c_double), ("floor", c_float),
+        ("channels", c_int32), ("is_rounded", c_int32),
+    ]  # fmt: skip
+
+
+class TileFilters(ctypes.Structure):
+    """Weights packed for matrix tiles; see `steps.h`."""
+
+    _fields_ = [
+        ("weight", _FLOATS), ("panels", POINTER(Panel)), ("first_vectors", c_void_p),
+        *((name, c_int64) for name in ("out_stride", "in_stride", "row_stride", "column_stride")),
+        *((name, c_int32) for name in ("channels", "taps", "columns", "panel_count")),
+    ]  # fmt: skip
+
+
+class TileGradient(ctypes.Structure):
+    """The gradient of a weight by matrix tiles; see `steps.h`."""
+
+    _fields_ = [
+        *((name, c_void_p) for name in (
+            "in_", "gradient", "zeros", "table", "turned", "weight",
+        )),
+        *((name, c_int64) for name in (
+            "in_stride", "gradient_stride", "in_pixels", "out_pixels",
+            "out_stride", "weight_in_stride", "row_stride", "column_stride",
+        )),
+        *((name, c_int32) for name in (
+            "batch", "taps", "columns", "in_channels", "out_channels", "groups",
+        )),
+    ]  # fmt: skip
+
+
 class Step(ctypes.Structure):
     """One entry of the table that a run walks through."""
 
@@ -157,7 +198,8 @@ class Step(ctypes.Structure):
 KINDS = (
     "conv", "winograd", "winograd_data", "pool", "global_pool", "elementwise",
     "softmax", "normalize", "round", "conv_bfloat16", "filters", "weight_gradient",
-    "conv_tiles",
+    "conv_tiles", "norm_statistics", "norm_line", "norm_output", "norm_sums", "norm_plane",
+    "norm_gradient", "tile_filters", "tile_turn", "tile_gradient",
 )  # fmt: skip
 """Names of the kinds of steps, in the order of the enumeration in `steps.h`."""
 

@@ -14,6 +14,7 @@ from backends.native import library as c
 from backends.native.groups import Loop, Pooling, Product, RowFunction, Sum, group_loops
 from backends.native.layout import lay_out
 from backends.native.memory import Memory
+from backends.native.pixels import PixelTable, pixel_table
 from backends.native.transforms import Variant, variants_of
 from backends.native.weights import Floats, Method, Panel, Vector, pack, parts_of, split_panels
 from backends.parameters import State
@@ -60,7 +61,7 @@ class NativePlan:
         self.panels: dict[object, ctypes.Array[c.Panel]] = {}
         self.weights: dict[object, Floats] = {}
         self.last_by_tiles: c.Conv | None = None
-        self.tables: dict[object, np.ndarray[tuple[int, ...], np.dtype[np.int32]]] = {}
+        self.tables: dict[object, PixelTable] = {}
 
     def steps(self, loop: Loop, choice: Choice | None = None) -> list[c.Step]:
         """Bind a loop: one step, or two where the input is rounded first.
@@ -219,7 +220,7 @@ class NativePlan:
             choice.groups,
         )
 
-    def _table(self, node: Node, shape: Shape) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+    def _table(self, node: Node, shape: Shape) -> PixelTable:
         """Return the input pixel of every output pixel and tap, -1 for padding."""
         op = node.op
         if not isinstance(op, Conv2d):
@@ -227,18 +228,11 @@ class NativePlan:
         pads = op.pads(shape)
         key = (shape.grid, op.kernel_size, op.stride, op.dilation, pads)
         if key not in self.tables:
-            axes = [
-                _axis_table(int(size), out, k, s, d, p[0])
-                for size, out, k, s, d, p in zip(
-                    shape.numbers[1:], node.shape.numbers[1:],
-                    op.kernel_size, op.stride, op.dilation, pads, strict=True,
-                )
-            ]  # fmt: skip
-            rows, columns = axes
-            index = rows[:, None, :, None] * shape.numbers[2] + columns[None, :, None, :]
-            outside = (rows[:, None, :, None] < 0) | (columns[None, :, None, :] < 0)
-            table = np.where(outside, -1, index).astype(np.int32)
-            self.tables[key] = table.reshape(table.shape[0] * table.shape[1], -1)
+            height, width = shape.numbers[1:]
+            out = node.shape.numbers[1], node.shape.numbers[2]
+            self.tables[key] = pixel_table(
+                (height, width), out, op.kernel_size, op.stride, op.dilation, pads
+            )
         return self.tables[key]
 
     def _winograd(
@@ -308,14 +302,6 @@ class NativePlan:
 def _tile_grid(node: Node, variant: Variant) -> tuple[int, int]:
     height, width = node.shape.numbers[1:]
     return -(-height // variant.outputs[0]), -(-width // variant.outputs[1])
-
-
-def _axis_table(
-    size: int, out: int, kernel: int, stride: int, dilation: int, before: int
-) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    """Return the input index of every output index and tap of one axis, -1 outside."""
-    at = np.arange(out)[:, None] * stride - before + np.arange(kernel)[None, :] * dilation
-    return np.where((at >= 0) & (at < size), at, -1)
 
 
 def candidates(graph: Graph, node: Node) -> tuple[Variant, ...]:

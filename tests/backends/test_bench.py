@@ -159,7 +159,7 @@ def test_a_training_step_updates_the_same_parameters_on_either_side() -> None:
     case = make_case(graph_of(TINY), 2, torch.float32, "cpu")
     subjects = list(training_subjects(case, compiled=False))
     assert [(s.side, s.name) for s in subjects] == [
-        ("netdraft", "short"), ("netdraft", "eager"), ("netdraft", "channels_last"),
+        ("netdraft", "native"), ("netdraft", "eager"), ("netdraft", "channels_last"),
         ("peer", "eager"), ("peer", "channels_last"),
     ]  # fmt: skip
     before = copy.deepcopy(case.optimized.plain_state)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from backends.engine import training
 from backends.engine.optimized import optimize
-from backends.engine.training import TunedConv2d, may_be_short, use_short_convolutions
+from backends.engine.training import TunedConv2d, may_be_tuned, use_native_kernels
 from backends.native import convolution
 from backends.native.convolution import (
     Geometry,
@@ -22,6 +22,8 @@ from backends.native.convolution import (
     on_pixels,
     tile_groups,
 )
+from backends.native.library import load_library
+from backends.native.tile_convolution import TileConvolution, TileWeightGradient
 from backends.native.transforms import KERNELS, Variant, variants_of
 from backends.torch.module import build_module
 from backends.unit_scale import randomize
@@ -101,6 +103,50 @@ def test_all_three_products(
     assert back.stride() == weight.stride()
 
 
+TILED = [  # batch, channels, out channels, size, kernel, stride, padding
+    (2, 16, 48, (9, 7), (3, 3), (1, 1), (1, 1)),
+    (3, 80, 32, (11, 12), (3, 2), (2, 1), (0, 1)),
+    (2, 64, 64, (8, 8), (1, 7), (1, 1), (0, 3)),
+    (1, 48, 16, (5, 5), (1, 1), (1, 1), (0, 0)),
+    (4, 32, 96, (24, 25), (3, 3), (2, 2), (1, 1)),
+]
+
+
+@pytest.mark.parametrize("case", TILED, ids=str)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, CHANNELS_LAST])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_all_three_products_by_tiles(
+    case: tuple[Any, ...], layout: torch.memory_format, threads: int
+) -> None:
+    if not load_library().has_tiles:
+        pytest.skip("this processor has no matrix tiles")
+    batch, channels, out_channels, size, kernel, stride, pads = case
+    x = normal(batch, channels, *size).bfloat16().contiguous(memory_format=layout)
+    weight = normal(out_channels, channels, *kernel, seed=2).bfloat16().float()  # as tiles round it
+    weight = weight.contiguous(memory_format=layout)
+    bias = normal(out_channels, seed=3)
+    wide, wide_weight = x.double().requires_grad_(), weight.double().requires_grad_()
+    out = F.conv2d(wide, wide_weight, bias.double(), stride, pads)
+    gradient = normal(*out.shape, seed=1).bfloat16()
+    torch.autograd.backward(out, gradient.double())
+    out_size = out.shape[2], out.shape[3]
+    geometry = Geometry(
+        batch, channels, size, out_channels, kernel, pads, out_size, SHORT_FLOAT, stride
+    )
+    made = TileConvolution(geometry, threads)(x, weight, bias)
+    assert made.dtype == SHORT_FLOAT
+    assert made.is_contiguous(memory_format=CHANNELS_LAST)
+    assert distance(made, out.detach()) < ROUNDED
+    back = TileWeightGradient(geometry, threads)(x, gradient, weight)
+    assert wide_weight.grad is not None
+    assert distance(back, wide_weight.grad) < 2e-6  # nothing is rounded but what came in
+    assert back.stride() == weight.stride()
+    if stride == (1, 1):
+        turned = TileConvolution(geometry.input_gradient, threads).turned(gradient, weight)
+        assert wide.grad is not None
+        assert distance(turned, wide.grad) < ROUNDED
+
+
 def test_many_tiles_go_in_groups_whose_weight_gradients_add_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -145,25 +191,35 @@ def test_other_layouts_are_copied(x: Tensor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "may"),
+    ("changes", "may_be_short", "may_go_in_tiles"),
     [
-        ({}, True),
-        ({"kernel_size": (1, 7), "padding": (0, 3)}, True),
-        ({"stride": 2}, False),
-        ({"dilation": 2}, False),
-        ({"groups": 2}, False),
-        ({"kernel_size": 1}, False),
-        ({"kernel_size": 7}, False),
-        ({"padding": "same"}, False),
-        ({"padding_mode": "reflect", "padding": 1}, False),
-        ({"in_channels": 24}, False),
-        ({"out_channels": 40}, False),
+        ({}, True, True),
+        ({"kernel_size": (1, 7), "padding": (0, 3)}, True, True),
+        ({"stride": 2}, False, True),
+        ({"dilation": 2}, False, False),
+        ({"groups": 2}, False, False),
+        ({"kernel_size": 1}, False, True),
+        ({"kernel_size": 7}, False, True),
+        ({"padding": "same"}, False, False),
+        ({"padding_mode": "reflect", "padding": 1}, False, False),
+        ({"in_channels": 24}, False, False),
+        ({"out_channels": 40}, False, False),
     ],
     ids=str,
 )
-def test_which_convolutions_may_be_short(changes: Mapping[str, Any], may: bool) -> None:
+def test_which_convolutions_may_be_tuned(
+    monkeypatch: pytest.MonkeyPatch,
+    changes: Mapping[str, Any],
+    may_be_short: bool,
+    may_go_in_tiles: bool,
+) -> None:
     arguments = {"in_channels": 16, "out_channels": 32, "kernel_size": 3, **changes}
-    assert may_be_short(nn.Conv2d(**arguments)) == may
+    conv = nn.Conv2d(**arguments)
+    library = load_library()
+    monkeypatch.setattr(library, "has_tiles", False)
+    assert may_be_tuned(conv) == may_be_short
+    monkeypatch.setattr(library, "has_tiles", True)
+    assert may_be_tuned(conv) == may_go_in_tiles
 
 
 def tuned(monkeypatch: pytest.MonkeyPatch, choice: str) -> tuple[TunedConv2d, list[str]]:
@@ -202,11 +258,15 @@ def test_a_tuned_convolution_has_the_gradients_of_torch(
     assert tasks == ["torch, f_2_2_3_3, f_4_4_3_3, f_6_6_3_3"] * 3  # once a task, not once a step
 
 
-@pytest.mark.parametrize("choice", ["torch", "f_2_2_3_3", "f_6_6_3_3"])
+@pytest.mark.parametrize("choice", ["torch", "f_2_2_3_3", "f_6_6_3_3", "tiles"])
 @pytest.mark.parametrize("dtype", [FLOAT, SHORT_FLOAT])
 def test_under_autocast_it_reads_and_writes_bfloat16(
     monkeypatch: pytest.MonkeyPatch, choice: str, dtype: torch.dtype
 ) -> None:
+    library = load_library()
+    if choice == "tiles" and not library.has_tiles:
+        pytest.skip("this processor has no matrix tiles")
+    monkeypatch.setattr(library, "has_tiles", choice == "tiles")
     conv, tasks = tuned(monkeypatch, choice)
     x = normal(2, 16, 9, 8).bfloat16().to(dtype).requires_grad_()
     with torch.no_grad():  # so that what PyTorch rounds is what it is
@@ -285,8 +345,8 @@ def test_a_network_trains_as_it_would_without() -> None:
     plain.load_state_dict(module.state_dict())
     short = own.for_training()
     swapped = [name for name, m in short.named_modules() if isinstance(m, TunedConv2d)]
-    assert len(swapped) == 3  # not the first, of 3 channels, nor 1x1
-    assert not any(isinstance(m, TunedConv2d) for m in own.for_training(short=False).modules())
+    assert len(swapped) == (5 if load_library().has_tiles else 3)  # the first has 3 channels
+    assert not any(isinstance(m, TunedConv2d) for m in own.for_training(native=False).modules())
     for network, image in ((plain, x.double()), (short, x)):
         loss = F.cross_entropy(network(image), torch.tensor([0, 3, 1]))
         torch.autograd.backward(loss)
@@ -309,6 +369,6 @@ def test_without_a_compiler_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> 
     training._has_kernels.cache_clear()
     monkeypatch.setattr(training, "load_library", refuse)
     module = nn.Sequential(nn.Conv2d(16, 16, 3))
-    use_short_convolutions(module)
+    use_native_kernels(module)
     training._has_kernels.cache_clear()
     assert type(module[0]) is nn.Conv2d

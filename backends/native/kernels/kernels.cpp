@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "loops.h"
+#include "norms.h"
 #include "products.h"
+#include "tile_training.h"
 #include "tiles.h"
 #include "winograd.h"
 
@@ -41,6 +43,14 @@ void run_tasks(const Step& step, const Worker& worker, int64_t count,
   }
 }
 
+typedef void (*NormTask)(const Norm&, int64_t);
+
+void run_norm(const Step& step, const Worker& worker, int64_t (*tasks)(const Norm&),
+              NormTask in_float, NormTask in_bfloat16) {
+  const Norm& norm = *static_cast<const Norm*>(step.args);
+  run_tasks(step, worker, tasks(norm), norm.is_rounded ? in_bfloat16 : in_float);
+}
+
 void run_step(const Step& step, const Worker& worker) {
   switch (step.kind) {
     case CONV: {
@@ -58,6 +68,19 @@ void run_step(const Step& step, const Worker& worker) {
       const auto& conv = *static_cast<const Conv*>(step.args);
       return run_tasks(step, worker, conv_tiles_tasks(conv),
                        conv.low ? conv_tiles_task<2> : conv_tiles_task<1>);
+    }
+#endif
+#ifdef __AMX_BF16__
+    case TILE_FILTERS: {
+      const auto& f = *static_cast<const TileFilters*>(step.args);
+      return run_tasks(step, worker, f.panel_count * depth_tiles(f), tile_filters_task);
+    }
+    case TILE_TURN:
+      return run_tasks(step, worker, pixel_blocks(*static_cast<const TileGradient*>(step.args)),
+                       turn_task);
+    case TILE_GRADIENT: {
+      const auto& g = *static_cast<const TileGradient*>(step.args);
+      return run_tasks(step, worker, g.groups * g.taps * channel_blocks(g), tile_gradient_task);
     }
 #endif
     case ROUND:
@@ -99,6 +122,21 @@ void run_step(const Step& step, const Worker& worker) {
       return run_tasks(step, worker, static_cast<const Rows*>(step.args)->rows, softmax_task);
     case NORMALIZE:
       return run_tasks(step, worker, static_cast<const Rows*>(step.args)->rows, normalize_task);
+    case NORM_STATISTICS:
+      return run_norm(step, worker, norm_parts, norm_statistics_task<float>,
+                      norm_statistics_task<uint16_t>);
+    case NORM_LINE:
+      return run_norm(step, worker, norm_vectors, norm_line_task<float>, norm_line_task<uint16_t>);
+    case NORM_OUTPUT:
+      return run_norm(step, worker, norm_parts, norm_output_task<float>,
+                      norm_output_task<uint16_t>);
+    case NORM_SUMS:
+      return run_norm(step, worker, norm_parts, norm_sums_task<float>, norm_sums_task<uint16_t>);
+    case NORM_PLANE:
+      return run_norm(step, worker, norm_vectors, norm_plane_task, norm_plane_task);
+    case NORM_GRADIENT:
+      return run_norm(step, worker, norm_parts, norm_gradient_task<float>,
+                      norm_gradient_task<uint16_t>);
   }
 }
 

@@ -132,9 +132,46 @@ struct Rows {
   int32_t rows, channels;
 };
 
+// Batch normalisation in training, and its ReLU where `floor` is 0: see norms.h. Channels lie side
+// by side and are whole vectors.
+struct Norm {
+  const void *in, *gradient;  // (pixels, channels), float or bfloat16; `gradient` of the output
+  void* out;                  // the output, or the gradient of the input: no stride
+  float* parts;               // [parts][2][channels]: sums of some pixels each
+  const float *weight, *bias;
+  float *mean, *inverse, *factor, *shift;  // inverse of the deviation; y = factor * x + shift
+  float *running_mean, *running_variance;
+  float *for_weight, *for_bias;  // their gradients
+  int64_t in_stride, gradient_stride, pixels, chunk;
+  double epsilon, momentum;
+  float floor;
+  int32_t channels, is_rounded;
+};
+
+// Weights in bfloat16 as matrix tiles take them, written to where the panels have their weights.
+struct TileFilters {
+  const float* weight;  // as the network has it, by strides; negative ones turn the taps round
+  const Panel* panels;
+  const int64_t* first_vectors;  // of output channels before each panel
+  int64_t out_stride, in_stride, row_stride, column_stride;
+  int32_t channels, taps, columns, panel_count;
+};
+
+// The gradient of a weight by matrix tiles, from inputs and gradients of outputs in bfloat16.
+struct TileGradient {
+  const uint16_t *in, *gradient, *zeros;  // pixels
+  const int32_t* table;                   // [out_pixels][taps]: input pixel, -1 for padding
+  uint16_t* turned;                       // scratch: [out_channels / 16][pixels / 32][16][32]
+  float* weight;
+  int64_t in_stride, gradient_stride, in_pixels, out_pixels;  // pixels of one image
+  int64_t out_stride, weight_in_stride, row_stride, column_stride;  // of `weight`
+  int32_t batch, taps, columns, in_channels, out_channels, groups;
+};
+
 enum Kind : int32_t { CONV, WINOGRAD, WINOGRAD_DATA, POOL, GLOBAL_POOL, ELEMENTWISE,
                       SOFTMAX, NORMALIZE, ROUND, CONV_BFLOAT16, FILTERS, WEIGHT_GRADIENT,
-                      CONV_TILES };
+                      CONV_TILES, NORM_STATISTICS, NORM_LINE, NORM_OUTPUT, NORM_SUMS, NORM_PLANE,
+                      NORM_GRADIENT, TILE_FILTERS, TILE_TURN, TILE_GRADIENT };
 
 struct Step {
   int64_t kind;

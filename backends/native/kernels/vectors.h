@@ -96,6 +96,9 @@ inline void store_one(uint16_t* p, int64_t low, float x) {
   if (low) p[low] = to_bfloat16(x - to_float(p[0]));
 }
 
+inline float value_of(const float* p) { return *p; }
+inline float value_of(const uint16_t* p) { return to_float(*p); }
+
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Memory of one thread that grows to what a task of its needs, on a cache line's boundary.

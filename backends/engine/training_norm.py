@@ -1,0 +1,89 @@
+"""Batch normalisation of a training step on a CPU, in one go with the ReLU that follows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from backends.native import norm
+
+
+def may_be_native(layer: nn.Module) -> bool:
+    """Say whether a layer is a batch normalisation that `NativeNorm2d` can stand for."""
+    return (
+        type(layer) is nn.BatchNorm2d
+        and layer.affine
+        and layer.track_running_stats
+        and layer.momentum is not None
+    )
+
+
+class NativeNorm2d(nn.BatchNorm2d):
+    """An `nn.BatchNorm2d`, with a ReLU if wanted, that trains by the native kernels on a CPU.
+
+    That holds for float32 and bfloat16, channels last, in training mode. Elsewhere (evaluation,
+    another device, dtype or layout, torch.compile) it is the two layers that it stands for.
+    """
+
+    relu = False
+
+    @classmethod
+    def of(cls, layer: nn.BatchNorm2d, relu: bool) -> NativeNorm2d:
+        """Return a layer with the very parameters and statistics of another."""
+        made = cls(layer.num_features, layer.eps, layer.momentum, device="meta")
+        made.relu = relu
+        made.weight, made.bias = layer.weight, layer.bias
+        made.running_mean, made.running_var = layer.running_mean, layer.running_var
+        made.num_batches_tracked = layer.num_batches_tracked
+        return made.train(layer.training)
+
+    def extra_repr(self) -> str:
+        """Say what `nn.BatchNorm2d` says, and whether a ReLU follows."""
+        return f"{super().extra_repr()}, relu={self.relu}"  # type: ignore[no-untyped-call]
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the normalised batch, (N, C, H, W)."""
+        if self.training and self._is_native(input):
+            self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+            made: Tensor = _normalize(input, self.weight, self.bias, self)
+            return made
+        out: Tensor = super().forward(input)
+        return F.relu(out, inplace=True) if self.relu else out
+
+    def _is_native(self, x: Tensor) -> bool:
+        if torch.compiler.is_compiling() or not norm.may_normalize(x):
+            return False
+        own = (self.weight, self.bias, self.running_mean, self.running_var)
+        return all(t is not None and t.dtype == torch.float32 and t.is_contiguous() for t in own)
+
+
+class _Normalize(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, layer: NativeNorm2d) -> Tensor:
+        assert layer.running_mean is not None
+        assert layer.running_var is not None
+        assert layer.momentum is not None
+        out, ctx.statistics = norm.forward(
+            x,
+            weight,
+            bias,
+            (layer.running_mean, layer.running_var),
+            momentum=layer.momentum,
+            epsilon=layer.eps,
+            relu=layer.relu,
+        )
+        ctx.save_for_backward(x)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (x,) = ctx.saved_tensors
+        return *norm.backward(x, gradient, ctx.statistics), None
+
+
+_normalize: Any = _Normalize.apply
