@@ -49,7 +49,7 @@ def _aims(machine: Machine) -> Iterator[Aim]:
 
 def _inference_aims(tables: Sequence[Table]) -> Iterator[Aim]:
     for table in tables:
-        limit = 0.97 if table["dtype"] == "float32" else 0.95
+        limit = 0.97 if table["dtype"] in ("float32", "tf32") else 0.95
         ratio = median_of(table, "netdraft") / median_of(table, "peer")
         yield f"{name_of(table)}: best mode, of the best peer", limit, ratio
 

@@ -20,10 +20,9 @@ def main(arguments: list[str]) -> None:
     """Measure SPEC SIDE SUBJECT DTYPE BATCH [NAME=VALUE ...]."""
     spec, side, name, dtype_name, batch = arguments[:5]
     settings = dict(item.split("=", 1) for item in arguments[5:])
-    dtype = getattr(torch, dtype_name)
-    case = make_case(load_graph(spec, settings), int(batch), dtype, "cpu")
+    case = make_case(load_graph(spec, settings), int(batch), dtype_name, "cpu")
     warm_up()
-    parameters = sum(t.nbytes for t in case.optimized.state.values()) * dtype.itemsize / 4
+    parameters = sum(t.nbytes for t in case.optimized.state.values()) * case.dtype.itemsize / 4
     settle()
     before = resident_bytes()
     run = build(case, side, name)

@@ -25,13 +25,15 @@ class Share:
     """Multiply-accumulates as they stand, in billions; a short convolution computes fewer."""
 
 
-def profile_native(graph: Graph, state: State, batch: int, dtype: torch.dtype) -> list[Share]:
+def profile_native(
+    graph: Graph, state: State, batch: int, dtype: torch.dtype, split: bool = False
+) -> list[Share]:
     """Return the shares of one run, largest first; every step is timed alone, best of several.
 
     Raises:
         BackendError: the native engine cannot run the graph here.
     """
-    runner = NativeRunner(graph, state, batch, dtype)
+    runner = NativeRunner(graph, state, batch, dtype, split=split)
     runs = [runner.profile() for _ in range(_ROUNDS)]
     shares: dict[str, Share] = {}
     counted: set[str] = set()

@@ -19,13 +19,14 @@ from backends.bench.subjects import Case, Subject, load_peer, netdraft_subjects,
 from backends.bench.training import training_subjects
 from backends.engine.flat_module import build_flat_module
 from backends.engine.optimized import optimize
+from backends.engine.targets import matrix_precision
 from backends.engine.tune import device_name, measure, medians
 from backends.torch.module import build_module
 from backends.unit_scale import check_unit_scale, randomize
 from compiler.errors import BackendError
 from compiler.graph import Graph
 
-BOUNDS = {torch.float32: 1e-4, torch.bfloat16: 5e-2, torch.float16: 1e-2}
+BOUNDS = {"float32": 1e-4, "tf32": 1e-2, "bfloat16": 5e-2, "float16": 1e-2}
 """Largest difference from the float64 reference, of its largest logit, that a mode may have."""
 
 
@@ -73,8 +74,14 @@ class Table:
     profile: list[Share] = field(default_factory=list)
 
 
-def make_case(graph: Graph, batch: int, dtype: torch.dtype, device: str) -> Case:
+def make_case(graph: Graph, batch: int, precision: str, device: str) -> Case:
     """Return a case with random weights that keep the signal alive.
+
+    Args:
+        graph: the network.
+        batch: N of every input.
+        precision: one of `BOUNDS`.
+        device: where it runs.
 
     Raises:
         BackendError: the output is not near unit scale, so a comparison would be vacuous.
@@ -93,7 +100,9 @@ def make_case(graph: Graph, batch: int, dtype: torch.dtype, device: str) -> Case
         raise BackendError(f"a comparison would say nothing: {error}") from None
     peer, name = load_peer(graph, example)
     inputs = tuple(torch.randn(batch, *shape, generator=generator).to(device) for shape in shapes)
-    return Case(graph, optimized, inputs, dtype, peer, name)
+    tf32 = precision == "tf32"
+    dtype = torch.float32 if tf32 else getattr(torch, precision)
+    return Case(graph, optimized, inputs, dtype, peer, name, tf32)
 
 
 def subjects_of(case: Case, targets: tuple[str, ...]) -> Iterator[Subject]:
@@ -112,12 +121,14 @@ def run_plan(graph: Graph, plan: Plan, say: Callable[[str], None]) -> dict[str, 
     for dtype_name in plan.dtypes:
         for batch in plan.batches:
             say(f"{graph.name}: inference, {dtype_name}, batch {batch}")
-            case = make_case(graph, batch, getattr(torch, dtype_name), plan.device)
-            tables.append(_inference(case, plan))
+            case = make_case(graph, batch, dtype_name, plan.device)
+            with matrix_precision(case.request):
+                tables.append(_inference(case, plan))
         if plan.training:
             say(f"{graph.name}: training step, {dtype_name}, batch {plan.training}")
-            case = make_case(graph, plan.training, getattr(torch, dtype_name), plan.device)
-            tables.append(_training(case, plan))
+            case = make_case(graph, plan.training, dtype_name, plan.device)
+            with matrix_precision(case.request):
+                tables.append(_training(case, plan))
     return {
         "network": graph.name,
         "device": device_name(plan.device),
@@ -151,7 +162,7 @@ def _inference(case: Case, plan: Plan) -> Table:
     }
     if plan.profile:
         own = case.optimized
-        table.profile = profile_native(own.graph, own.state, batch, case.dtype)
+        table.profile = profile_native(own.graph, own.state, batch, case.dtype, case.tf32)
     return table
 
 
@@ -178,8 +189,7 @@ def _measured(task: str, case: Case, plan: Plan, subjects: Iterable[Subject]) ->
         Row(s.name, s.side, middle[key], min(times[key]), times[key], errors.get(key))
         for key, s in sides.items()
     ]
-    dtype = str(case.dtype).removeprefix("torch.")
-    return Table(task, dtype, len(case.inputs[0]), case.peer_name, rows, refused)
+    return Table(task, case.precision, len(case.inputs[0]), case.peer_name, rows, refused)
 
 
 def _errors(case: Case, runs: dict[str, Callable[[], object]]) -> dict[str, float]:
@@ -198,8 +208,7 @@ def _errors(case: Case, runs: dict[str, Callable[[], object]]) -> dict[str, floa
         if name.startswith("netdraft"):
             difference = (_first(run()).cpu().double() - reference).abs().max()
             out[name] = float(difference / reference.abs().max())
-            if out[name] > BOUNDS[case.dtype]:
-                bound = BOUNDS[case.dtype]
+            if out[name] > (bound := BOUNDS[case.precision]):
                 raise BackendError(
                     f"{name} is {out[name]:.2g} off the reference, bound {bound:.2g}"
                 )

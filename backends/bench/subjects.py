@@ -40,7 +40,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Case:
-    """One network, input and dtype."""
+    """One network, input and precision."""
 
     graph: Graph
     optimized: Optimized
@@ -48,13 +48,20 @@ class Case:
     dtype: torch.dtype
     peer: nn.Module
     peer_name: str
+    tf32: bool = False
+    """Whether products of float32 may round their operands."""
+
+    @property
+    def precision(self) -> str:
+        """What `--dtype` calls it."""
+        return "tf32" if self.tf32 else str(self.dtype).removeprefix("torch.")
 
     @property
     def request(self) -> Request:
         """The case as the engine's targets take it."""
         own = self.optimized
         plain = own.plain, own.plain_state
-        return Request(own.graph, own.state, plain, self.inputs, self.dtype)
+        return Request(own.graph, own.state, plain, self.inputs, self.dtype, own.passes, self.tf32)
 
 
 def load_peer(graph: Graph, example: tuple[Tensor, ...], seed: int = 0) -> tuple[nn.Module, str]:

@@ -17,7 +17,7 @@ implementation (timm, facenet-pytorch; else the spec's own module) in eager mode
 and compiled, ONNX Runtime and OpenVINO where they are installed. Everything is interleaved; the
 table shows medians, ratios to the fastest peer, errors against float64 and the machine's limits."""
 
-DTYPES = ("float32", "bfloat16", "float16")
+DTYPES = ("float32", "tf32", "bfloat16", "float16")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N,...",
         help="of inference; none: no inference (default: 1)",
     )
-    add("--dtype", default="float32,bfloat16", metavar="NAME,...", help="default: %(default)s")
+    add(
+        "--dtype",
+        default="float32,bfloat16",
+        metavar="NAME,...",
+        help=f"of {', '.join(DTYPES)} (default: %(default)s)",
+    )
     add("--targets", default="", metavar="NAME,...", help="netdraft's targets (default: all)")
     add("--rounds", type=int, default=9, metavar="N", help="runs of each (default: %(default)s)")
     add("--training", type=int, default=0, metavar="N", help="a training step too, batch N")

@@ -113,7 +113,7 @@ def test_the_floor_of_two_layers_by_hand() -> None:
 
 def test_a_run_records_what_can_be_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = graph_of(TINY)
-    case = make_case(graph, 2, torch.float32, "cpu")
+    case = make_case(graph, 2, "float32", "cpu")
     subjects = list(netdraft_subjects(case, ("plain", "eager", "tensorrt")))
     quick(monkeypatch, *subjects, *(s for s in peer_subjects(case) if s.name == "eager"))
     said: list[str] = []
@@ -131,9 +131,23 @@ def test_a_run_records_what_can_be_read_back(monkeypatch: pytest.MonkeyPatch) ->
     assert max(map(len, as_text(made).splitlines())) <= 80
 
 
+def test_tf32_is_a_precision_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = graph_of(TINY)
+    case = make_case(graph, 1, "tf32", "cpu")
+    assert (case.dtype, case.request.tf32, case.precision) == (torch.float32, True, "tf32")
+    assert not make_case(graph, 1, "float32", "cpu").request.tf32
+    quick(monkeypatch, *netdraft_subjects(case, ("eager",)))
+    said: list[str] = []
+    made = run_plan(graph, Plan((1,), ("tf32",), rounds=1), said.append)
+    assert said == ["tiny: inference, tf32, batch 1"]
+    (table,) = made["tables"]
+    assert table["dtype"] == "tf32"
+    assert table["rows"][0]["error"] < run.BOUNDS["tf32"] == 1e-2  # eleven bits, some layers deep
+
+
 def test_a_mode_beyond_its_bound_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = graph_of(TINY)
-    case = make_case(graph, 1, torch.float32, "cpu")
+    case = make_case(graph, 1, "float32", "cpu")
     good = next(iter(netdraft_subjects(case, ("eager",))))
     wrong = Subject("wrong", "netdraft", lambda: lambda: good.build()() * 1.01)  # type: ignore[operator]
     quick(monkeypatch, wrong)
@@ -146,7 +160,7 @@ def test_a_mode_beyond_its_bound_stops_the_run(monkeypatch: pytest.MonkeyPatch) 
 def test_a_dead_signal_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "randomize", lambda module, seed, *example: kill(module))
     with pytest.raises(BackendError, match="a comparison would say nothing"):
-        make_case(graph_of(TINY), 1, torch.float32, "cpu")
+        make_case(graph_of(TINY), 1, "float32", "cpu")
 
 
 def kill(module: torch.nn.Module) -> None:
@@ -156,7 +170,7 @@ def kill(module: torch.nn.Module) -> None:
 
 
 def test_a_training_step_updates_the_same_parameters_on_either_side() -> None:
-    case = make_case(graph_of(TINY), 2, torch.float32, "cpu")
+    case = make_case(graph_of(TINY), 2, "float32", "cpu")
     subjects = list(training_subjects(case, compiled=False))
     assert [(s.side, s.name) for s in subjects] == [
         ("netdraft", "native"), ("netdraft", "eager"), ("netdraft", "channels_last"),
@@ -174,7 +188,7 @@ def test_a_training_step_updates_the_same_parameters_on_either_side() -> None:
     [
         (("--batch", "0"), "--batch 0: a batch is at least 1"),
         (("--batch", "1,x"), "--batch 1,x: write whole numbers with commas"),
-        (("--dtype", "int8"), "--dtype int8: known are float32, bfloat16, float16"),
+        (("--dtype", "int8"), "--dtype int8: known are float32, tf32, bfloat16, float16"),
         (("--targets", "fast"), "--targets fast: known are plain, eager"),
         (("--device", "tpu"), "--device tpu"),
         (("--device", "cuda"), "--device cuda: this torch sees no GPU"),
