@@ -50,7 +50,32 @@ def _remains(machines: Sequence[Machine]) -> str:
         for runtime in ("onnxruntime", "openvino")
         if runtime in {row["subject"] for row in table["rows"] if row["side"] == "peer"}
     )
-    return REMAINS.format(direct, gains[0], gains[-1], machines[0].date)
+    return REMAINS.format(direct, gains[0], gains[-1], _in_tf32(machines), machines[0].date)
+
+
+def _in_tf32(machines: Sequence[Machine]) -> str:
+    """Return the times of tf32 beside float32, where a run has both of a network."""
+    for machine in machines:
+        for table in machine.inference:
+            if table["dtype"] != "tf32":
+                continue
+            wide = next(
+                t
+                for t in machine.inference
+                if (t["network"], t["dtype"]) == (table["network"], "float32")
+            )
+            ours, error = median_of(table, "netdraft", "native"), _error(table, "native")
+            others = median_of(wide, "netdraft", "native"), median_of(table, "peer", "openvino")
+            return (
+                f":\n  {table['network']} in {ours:.0f} ms with an error of {error:.0e}, beside "
+                f"{others[0]:.0f} of the native engine in float32\n  and {others[1]:.0f} of OpenVINO"
+            )
+    return ""
+
+
+def _error(table: Table, subject: str) -> float:
+    rows = [row for row in table["rows"] if (row["side"], row["subject"]) == ("netdraft", subject)]
+    return float(rows[0]["error"])
 
 
 def _direct_products(machine: Machine) -> str:
@@ -86,9 +111,8 @@ REMAINS = """## What remains, and why
   channels, which reads each of its 4 KB once per step, reaches half of the unit's rate; keeping
   weights in the first-level cache meant storing sums, and gained nothing. The epilogue of a block
   runs between the products of the next. Where rows of 17 pixels break blocks of 16, pixels are
-  copied for each tap: a fifth of a 1x7's time. `dtype="tf32"` takes float32 in two parts by the
-  same tiles, three products for one: Inception-v4 in 64 ms (best 47) with an error of 5e-05, beside
-  79 (67) of the native engine in float32 and 112 (87) of OpenVINO, interleaved.
+  copied for each tap: a fifth of a 1x7's time. In `tf32` the native engine takes float32 in two
+  parts by the same tiles, three products for one{3}.
 - **Two states of a shared host.** For seconds to minutes at a time everything that two threads do
   together costs more. On the EPYC it looks as if the two cores then had no cache in common (64 MB
   are copied in half the time, one thread alone is as fast as before): the native engine suffers
@@ -99,19 +123,24 @@ REMAINS = """## What remains, and why
   a ratio moves from run to run (the first Inception-ResNet in float32: 0.87, 0.89, 1.01).
 - **Runtimes on our graph** take {1:.2f} to {2:.2f} of their time on the plain one: they fold as
   well as we do, and merged siblings cost them copies, so they get the graph without merging.
-- **A training step** is four fifths convolutions. Those of stride 1 are short where that measures
-  faster, forward and both gradients; 1x1 and stride 2 are oneDNN's on either side. In bfloat16
-  (autocast) the products of short ones are float32's, at half the rate: that pays for the large
-  convolutions of Inception-v4, hardly for the Inception-ResNets. Merging siblings would need batch
-  norms that write slices.
+- **A training step** is four fifths convolutions. In float32 those of stride 1 are short where that
+  measures faster, forward and both gradients; 1x1 and stride 2 are oneDNN's on either side. In
+  bfloat16 (autocast) the products of short ones are float32's, at half the rate: that pays for the
+  large convolutions of Inception-v4, hardly for the Inception-ResNets. With matrix tiles all but
+  the first convolution and the input gradients of stride 2 may go by tiles, which saves most in the
+  gradients of weights (a third of the time of all convolutions in oneDNN). Batch norms and their
+  ReLUs are one kernel forward and one backward, in half to a third of PyTorch's time: a tenth of a
+  step. What is left is memory traffic on either side: the optimiser, weights cast and packed in
+  every step, residual sums. Merging siblings would need batch norms that write slices.
 - **torch alone in bfloat16** spends nine tenths of its time in the same oneDNN convolutions as the
   peer, and the slices of merged siblings are copied (2 % of a run of Inception-ResNet-v2).
 - **Memory:** the weights alone are 0.8 of timm's peak at batch 1 in float32, so no engine can be at
   0.6 there; without them `native_lean` is. Short convolutions pay for their speed with packed
   filters of up to seven times the weights: `native` takes more memory than timm at batch 1.
-- **What is older.** The EPYC's tables are of {3}, before there were kernels for matrix
-  tiles, and its memory and compiled training step of earlier code, when `compile` left its
-  parameters unfrozen on both sides.
+- **What is older.** The EPYC's tables are of {4}, before there were kernels for matrix
+  tiles, the one kernel of batch norms in training, and weights that are fetched ahead in float32 (a
+  tenth of the time on the Xeon); its memory and compiled training step are of earlier code still,
+  when `compile` left its parameters unfrozen on both sides.
 
 ## Again
 

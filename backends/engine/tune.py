@@ -34,7 +34,8 @@ def measure(
 ) -> dict[str, list[float]]:
     """Return the milliseconds of every run of every candidate, interleaved.
 
-    Every candidate runs once per round, so that what else the machine does meets all alike.
+    Every candidate runs once per round, so that what else the machine does meets all alike; every
+    other round goes backwards, so that none always comes after the same other one.
     Before each timed run come a pause and a run that counts for nothing: thread pools of the
     candidate before (ONNX Runtime's, OpenMP's) go on spinning for a while and would slow the
     next one, and caches are then as in steady use.
@@ -42,8 +43,9 @@ def measure(
     times: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run()
+    order = list(runs.items())
     for _ in range(rounds):
-        for name, run in runs.items():
+        for name, run in order:
             time.sleep(PAUSE_S)
             run()
             _wait(device)
@@ -51,6 +53,7 @@ def measure(
             run()
             _wait(device)
             times[name].append((time.perf_counter() - start) * 1e3)
+        order.reverse()
     return times
 
 

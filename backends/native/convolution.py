@@ -11,6 +11,7 @@ import threading
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +19,7 @@ from backends.native import library as c
 from backends.native.groups import Segment
 from backends.native.transforms import Variant
 from backends.native.tuner import tiles_per_task
-from backends.native.weights import aligned_floats, split_panels
+from backends.native.weights import Floats, Panel, aligned_floats, split_panels
 
 _GROUP_FLOATS = 1 << 20
 """Most floats that the transformed tiles of one side may take at a time: a cache holds them."""
@@ -113,6 +114,7 @@ class ShortConvolution:
         self.epilogue = aligned_floats(2 * len(vectors) * width)
         self.epilogue[len(vectors) * width :] = -float("inf")
         self.panels = (c.Panel * len(self.parts))()
+        self.weights = 0
         self.filters = c.Filters(
             None, self.library.transform("filter", variant), self.panels, 0, 0, 0, 0,
             geometry.channels, len(self.parts),
@@ -142,7 +144,8 @@ class ShortConvolution:
             self.epilogue[: geometry.out_channels] = bias.detach().numpy()
         with SCRATCH.lock:
             self._bind_weight(weight, turned)
-            self._bind_panels(out.data_ptr())
+            self._bind_panels()
+            point_targets(self.targets, out.data_ptr(), geometry.is_rounded)
             self.tiles.in_, self.tiles.in_stride = x.data_ptr(), stride
             self.tiles.zeros = SCRATCH.zero_pixel(geometry.channels)
             self.library.run(self.steps, self.threads)
@@ -159,24 +162,58 @@ class ShortConvolution:
         filters.weight, filters.out_stride, filters.in_stride = start, out, in_
         filters.row_stride, filters.column_stride = row, column
 
-    def _bind_panels(self, out: int) -> None:
-        points = prod(self.variant.points)
-        a_lane = 4 * points * self.geometry.channels
-        width, count = self.library.width, len(self.targets)
-        weights = SCRATCH.take(1, points * self.geometry.channels * count * width)
-        bias, floor = self.epilogue.ctypes.data, self.epilogue[count * width :].ctypes.data
-        at, targets = 0, ctypes.addressof(self.targets)
-        for panel, part in zip(self.panels, self.parts, strict=True):
-            panel.weight, panel.vectors = weights + a_lane * at * width, len(part)
-            panel.bias, panel.floor = bias + 4 * at * width, floor + 4 * at * width
-            place = targets + at * ctypes.sizeof(c.Target)
-            panel.targets = ctypes.cast(place, ctypes.POINTER(c.Target))
-            at += len(part)
-        for index, target in enumerate(self.targets):
-            if self.geometry.is_rounded:
-                target.rounded = out + 2 * index * width
-            else:
-                target.out = out + 4 * index * width
+    def _bind_panels(self) -> None:
+        lanes = len(self.targets) * self.library.width
+        a_lane = 4 * prod(self.variant.points) * self.geometry.channels
+        weights = SCRATCH.take(1, a_lane * lanes // 4)
+        if weights != self.weights:
+            self.weights = weights
+            a_vector = a_lane * self.library.width
+            bind_panels(self.panels, self.parts, self.targets, self.epilogue, weights, a_vector)
+
+
+def bind_panels(
+    panels: ctypes.Array[c.Panel],
+    parts: tuple[Panel, ...],
+    targets: ctypes.Array[c.Target],
+    epilogue: Floats,
+    weights: int,
+    a_vector: int,
+) -> None:
+    """Write into panels where their weights, biases, floors and targets are.
+
+    Args:
+        panels: what is written.
+        parts: the vectors of each.
+        targets: of all vectors.
+        epilogue: the biases of all vectors, then their floors.
+        weights: address of the packed weights.
+        a_vector: bytes of the weights of one vector.
+    """
+    count = len(targets)
+    a_part = epilogue.nbytes // (2 * count)
+    bias, start = epilogue.ctypes.data, ctypes.addressof(targets)
+    at = 0
+    for panel, part in zip(panels, parts, strict=True):
+        panel.weight, panel.vectors = weights + a_vector * at, len(part)
+        panel.bias, panel.floor = bias + a_part * at, bias + a_part * (count + at)
+        place = start + at * ctypes.sizeof(c.Target)
+        panel.targets = ctypes.cast(place, ctypes.POINTER(c.Target))
+        at += len(part)
+
+
+def point_targets(targets: ctypes.Array[c.Target], out: int, is_rounded: bool) -> None:
+    """Send all vectors of output channels to a tensor of pixels, one vector after the other."""
+    width = targets[0].channels
+    fields = np.frombuffer(targets, dtype=np.int64).reshape(len(targets), -1)
+    size = 2 if is_rounded else 4
+    fields[:, _FIELDS[is_rounded]] = out + size * width * np.arange(len(targets))
+
+
+_FIELDS = {
+    is_rounded: getattr(c.Target, name).offset // 8
+    for is_rounded, name in ((False, "out"), (True, "rounded"))
+}
 
 
 class ShortWeightGradient:

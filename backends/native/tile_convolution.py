@@ -6,7 +6,6 @@ products round them to bfloat16 as autocast does. Sums are float32.
 
 from __future__ import annotations
 
-import ctypes
 from math import prod
 
 import numpy as np
@@ -14,7 +13,14 @@ import torch
 from torch import Tensor
 
 from backends.native import library as c
-from backends.native.convolution import SCRATCH, Geometry, on_pixels, step_of
+from backends.native.convolution import (
+    SCRATCH,
+    Geometry,
+    bind_panels,
+    on_pixels,
+    point_targets,
+    step_of,
+)
 from backends.native.groups import Segment
 from backends.native.pixels import PixelTable, pixel_table
 from backends.native.tuner import tile_tasks
@@ -47,6 +53,7 @@ class TileConvolution:
             *(c.Target(None, 0, None, None, channels, 0, v.stop - v.start, 0) for v in vectors)
         )
         self.first = np.cumsum([0, *(len(part) for part in self.parts)])
+        self.weights = 0
         self.epilogue = aligned_floats(2 * len(vectors) * _WIDTH)
         self.epilogue[len(vectors) * _WIDTH :] = -float("inf")
         self.panels = (c.Panel * len(self.parts))()
@@ -99,7 +106,8 @@ class TileConvolution:
         if bias is not None:
             self.epilogue[: geometry.out_channels] = bias.detach().numpy()
         with SCRATCH.lock:
-            self._bind_panels(out.data_ptr())
+            self._bind_panels()
+            point_targets(self.targets, out.data_ptr(), is_rounded=True)
             filters.weight = weight
             filters.out_stride, filters.in_stride = strides[:2]
             filters.row_stride, filters.column_stride = strides[2:]
@@ -108,20 +116,12 @@ class TileConvolution:
             self.library.run(self.steps, self.threads)
         return out
 
-    def _bind_panels(self, out: int) -> None:
+    def _bind_panels(self) -> None:
         a_vector = 2 * self.depth * _DEPTH * _WIDTH
-        count = len(self.targets)
-        weights = SCRATCH.take(1, a_vector * count // 4)
-        bias = self.epilogue.ctypes.data
-        floor, targets = bias + 4 * count * _WIDTH, ctypes.addressof(self.targets)
-        for panel, part, at in zip(self.panels, self.parts, self.first, strict=False):
-            first = int(at)
-            panel.weight, panel.vectors = weights + a_vector * first, len(part)
-            panel.bias, panel.floor = bias + 4 * first * _WIDTH, floor + 4 * first * _WIDTH
-            place = targets + first * ctypes.sizeof(c.Target)
-            panel.targets = ctypes.cast(place, ctypes.POINTER(c.Target))
-        for index, target in enumerate(self.targets):
-            target.rounded = out + 2 * index * _WIDTH
+        weights = SCRATCH.take(1, a_vector * len(self.targets) // 4)
+        if weights != self.weights:
+            self.weights = weights
+            bind_panels(self.panels, self.parts, self.targets, self.epilogue, weights, a_vector)
 
 
 class TileWeightGradient:
