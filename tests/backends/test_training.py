@@ -362,6 +362,34 @@ def test_a_network_trains_as_it_would_without() -> None:
         )
 
 
+def test_under_autocast_gradients_are_as_near_as_those_of_torch() -> None:
+    module = build_module(graph_of(NET))
+    x = normal(3, 3, 19, 17).contiguous(memory_format=CHANNELS_LAST)
+    randomize(module, 0, x)
+    own = optimize(module)
+    plain = build_module(graph_of(NET)).double().train()
+    plain.load_state_dict(module.state_dict())
+    networks = {"native": own.for_training(), "torch": own.for_training(native=False)}
+    target = torch.tensor([0, 3, 1])
+    torch.autograd.backward(F.cross_entropy(plain(x.double()), target))
+    for network in networks.values():
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = F.cross_entropy(network(x).float(), target)
+        torch.autograd.backward(loss)
+    reference = {name: p.grad for name, p in plain.named_parameters()}
+    for name, wanted in reference.items():
+        assert wanted is not None
+        off = {side: net.get_parameter(name).grad for side, net in networks.items()}
+        ours, theirs = (relative(made, wanted) for made in off.values())
+        assert ours < 1.5 * theirs + 0.01, name
+
+
+def relative(made: Tensor | None, wanted: Tensor) -> float:
+    """Return the length of the difference, of the length of what is wanted."""
+    assert made is not None
+    return float((made.double() - wanted).norm() / wanted.norm())
+
+
 def test_without_a_compiler_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise BackendError("there is no compiler")
