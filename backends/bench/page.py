@@ -68,7 +68,7 @@ def _in_tf32(machines: Sequence[Machine]) -> str:
             others = median_of(wide, "netdraft", "native"), median_of(table, "peer", "openvino")
             return (
                 f":\n  {table['network']} in {ours:.0f} ms with an error of {error:.0e}, beside "
-                f"{others[0]:.0f} of the native engine in float32\n  and {others[1]:.0f} of OpenVINO"
+                f"{others[0]:.0f} of the native engine\n  in float32 and {others[1]:.0f} of OpenVINO"
             )
     return ""
 
@@ -118,9 +118,15 @@ REMAINS = """## What remains, and why
   are copied in half the time, one thread alone is as fast as before): the native engine suffers
   most, the first Inception-ResNet in bfloat16 takes 34 ms instead of 27 there, OpenVINO 32.7
   instead of 29.6; Inception-v4 in float32 83 instead of 70, OpenVINO 117 instead of 108. Its table
-  of Inception-v4 in float32 is from that state. On the Xeon matrix tiles alone take up to three
-  times as long, everything else up to half as long again: its medians and bests are far apart, and
-  a ratio moves from run to run (the first Inception-ResNet in float32: 0.87, 0.89, 1.01).
+  of Inception-v4 in float32 is from that state. On the Xeon two threads that only multiply and add
+  in registers reach 340 GFLOP/s or 165, one alone always 170: as if both then shared one core.
+  Matrix tiles take up to three times as long (a large product in bfloat16 reaches 2,100 GFLOP/s or
+  770), medians and bests are far apart, and a ratio moves by a tenth from run to run: the first
+  Inception-ResNet in float32 had 0.87, 0.89 and 1.01 before weights were fetched ahead. Its tables
+  are from the slow state, where our own products by tiles are further ahead of oneDNN's, and torch
+  alone in bfloat16 is no faster than the peer. In an earlier run in a faster state it took 0.87,
+  0.94 and 0.88 of the peer's time (v4, Inception-ResNet-v1, v2), and the best mode 0.57, 0.93 and
+  0.89 of the best peer's.
 - **Runtimes on our graph** take {1:.2f} to {2:.2f} of their time on the plain one: they fold as
   well as we do, and merged siblings cost them copies, so they get the graph without merging.
 - **A training step** is four fifths convolutions. In float32 those of stride 1 are short where that

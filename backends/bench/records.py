@@ -62,7 +62,8 @@ def _machine(folder: Path) -> Machine:
     return Machine(
         folder.name,
         {network: run for network, run in runs.items() if run},
-        tables("inception_v4_batches.json", "inference"),
+        tables("inception_v4_batches.json", "inference")
+        + tables("inception_v4_throughput.json", "inference"),
         tuple(t for name in NETWORKS for t in tables(f"{name}_training.json", "training")),
         tables("inception_v4_training_compiled.json", "training"),
         _read(folder / "memory.json"),
