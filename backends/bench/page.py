@@ -68,7 +68,8 @@ def _in_tf32(machines: Sequence[Machine]) -> str:
             others = median_of(wide, "netdraft", "native"), median_of(table, "peer", "openvino")
             return (
                 f":\n  {table['network']} in {ours:.0f} ms with an error of {error:.0e}, beside "
-                f"{others[0]:.0f} of the native engine\n  in float32 and {others[1]:.0f} of OpenVINO"
+                f"{others[0]:.0f} of the native engine\n  in float32 and {others[1]:.0f} of "
+                "OpenVINO"
             )
     return ""
 
