@@ -10,6 +10,7 @@ import ctypes
 import threading
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 import torch
@@ -202,18 +203,18 @@ def bind_panels(
         at += len(part)
 
 
+_OUT, _ROUNDED = c.Target.out.offset // 8, c.Target.rounded.offset // 8
+"""Where a target has its addresses, in words."""
+
+
 def point_targets(targets: ctypes.Array[c.Target], out: int, is_rounded: bool) -> None:
     """Send all vectors of output channels to a tensor of pixels, one vector after the other."""
     width = targets[0].channels
-    fields = np.frombuffer(targets, dtype=np.int64).reshape(len(targets), -1)
+    buffer: Any = targets
+    words = np.frombuffer(buffer, dtype=np.int64).reshape(len(targets), -1)
     size = 2 if is_rounded else 4
-    fields[:, _FIELDS[is_rounded]] = out + size * width * np.arange(len(targets))
-
-
-_FIELDS = {
-    is_rounded: getattr(c.Target, name).offset // 8
-    for is_rounded, name in ((False, "out"), (True, "rounded"))
-}
+    column = _ROUNDED if is_rounded else _OUT
+    words[:, column] = out + size * width * np.arange(len(targets))
 
 
 class ShortWeightGradient:
