@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from backends.engine.training_norm import NativeNorm2d, may_be_native
-from backends.native.convolution import Geometry, ShortConvolution, ShortWeightGradient
+from backends.native.convolution import Geometry
 from backends.native.library import load_library
 from backends.native.tile_convolution import TileConvolution, TileWeightGradient
 from backends.native.transforms import variants_of
 from backends.native.tuner import cache_sweep
+from backends.native.winograd_convolution import ShortConvolution, ShortWeightGradient
 from compiler.errors import BackendError
 
 Run = Callable[..., Tensor]

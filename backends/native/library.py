@@ -166,7 +166,7 @@ class TileFilters(ctypes.Structure):
     """Weights packed for matrix tiles; see `steps.h`."""
 
     _fields_ = [
-        ("weight", _FLOATS), ("panels", POINTER(Panel)), ("first_vectors", c_void_p),
+        ("weight", _FLOATS), ("panels", POINTER(Panel)),
         *((name, c_int64) for name in ("out_stride", "in_stride", "row_stride", "column_stride")),
         *((name, c_int32) for name in ("channels", "taps", "columns", "panel_count")),
     ]  # fmt: skip

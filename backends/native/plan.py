@@ -16,14 +16,20 @@ from backends.native.layout import lay_out
 from backends.native.memory import Memory
 from backends.native.pixels import PixelTable, pixel_table
 from backends.native.transforms import Variant, variants_of
-from backends.native.weights import Floats, Method, Panel, Vector, pack, parts_of, split_panels
+from backends.native.weights import (
+    TILES_ACROSS,
+    Floats,
+    Method,
+    Panel,
+    Vector,
+    pack,
+    parts_of,
+    split_panels,
+)
 from backends.parameters import State
 from compiler.graph import Graph, Node
 from compiler.ops import AvgPool2d, Conv2d, GlobalPool2d, MaxPool2d
 from compiler.shapes import Shape
-
-_TILES_ACROSS = 2
-"""Vectors of output channels in a panel for matrix tiles; see `tile_products` in `tiles.h`."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +142,7 @@ class NativePlan:
         """Return the panels of output channels of a product."""
         most = self.library.max_vectors
         if self.library.has_tiles and parts_of(method):
-            most = _TILES_ACROSS
+            most = TILES_ACROSS
         return split_panels(loop.segments, self.library.width, most)
 
     def _panels(self, loop: Product, method: Method) -> ctypes.Array[c.Panel]:

@@ -1,65 +1,39 @@
-"""Single convolutions by matrix tiles on bfloat16 tensors of the caller's, for training.
+"""Convolutions by matrix tiles for training.
 
-Inputs, outputs and their gradients are bfloat16; weights and their gradients are float32, and the
-products round them to bfloat16 as autocast does. Sums are float32.
+Inputs, outputs and their gradients are bfloat16; the products round the weights to it as autocast
+does. Sums are float32.
 """
 
 from __future__ import annotations
 
 from math import prod
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from backends.native import library as c
-from backends.native.convolution import (
-    SCRATCH,
-    Geometry,
-    bind_panels,
-    on_pixels,
-    point_targets,
-    step_of,
-)
-from backends.native.groups import Segment
+from backends.native.convolution import SCRATCH, Geometry, PanelConvolution, on_pixels, step_of
 from backends.native.pixels import PixelTable, pixel_table
 from backends.native.tuner import tile_tasks
-from backends.native.weights import aligned_floats, split_panels
+from backends.native.weights import TILES_ACROSS
 
 _WIDTH = 16
 """Output channels of a tile."""
 _DEPTH = 32
 """Values of the depth of a tile."""
-_ACROSS = 2
-"""Vectors of output channels in a panel."""
 _TASKS_PER_THREAD = 3
 
 
-class TileConvolution:
-    """`y = x * w` of one geometry; or with turned taps, which is the input's gradient.
-
-    Raises:
-        BackendError: there is no C++ compiler.
-    """
+class TileConvolution(PanelConvolution):
+    """A convolution of any stride by matrix tiles."""
 
     def __init__(self, geometry: Geometry, threads: int) -> None:
-        self.geometry = geometry
-        self.threads = threads
-        self.library = c.load_library()
-        channels, taps = geometry.out_channels, prod(geometry.kernel)
-        self.parts = split_panels((Segment(0, channels, "out"),), _WIDTH, _ACROSS)
-        vectors = [vector for part in self.parts for vector in part]
-        self.targets = (c.Target * len(vectors))(
-            *(c.Target(None, 0, None, None, channels, 0, v.stop - v.start, 0) for v in vectors)
-        )
-        self.first = np.cumsum([0, *(len(part) for part in self.parts)])
-        self.weights = 0
-        self.epilogue = aligned_floats(2 * len(vectors) * _WIDTH)
-        self.epilogue[len(vectors) * _WIDTH :] = -float("inf")
-        self.panels = (c.Panel * len(self.parts))()
-        self.depth = -(-taps * geometry.channels // _DEPTH)
+        taps = prod(geometry.kernel)
+        depth = taps * geometry.channels
+        a_vector = 2 * -(-depth // _DEPTH) * _DEPTH * _WIDTH
+        super().__init__(geometry, threads, width=_WIDTH, most=TILES_ACROSS, a_vector=a_vector)
         self.filters = c.TileFilters(
-            None, self.panels, self.first.ctypes.data, 0, 0, 0, 0,
+            None, self.panels, 0, 0, 0, 0,
             geometry.channels, taps, geometry.kernel[1], len(self.parts),
         )  # fmt: skip
         self.table = table_of(geometry)
@@ -68,9 +42,9 @@ class TileConvolution:
             panels=len(self.parts),
             batch=geometry.batch,
             threads=threads,
-            weights=taps * geometry.channels * channels,
+            weights=depth * geometry.out_channels,
             inputs=geometry.channels * prod(geometry.size),
-            depth=taps * geometry.channels,
+            depth=depth,
         )
         self.product = c.Conv(
             None, 0, prod(geometry.size), prod(geometry.out_size), 0,
@@ -80,48 +54,6 @@ class TileConvolution:
         self.steps = c.table_of(
             [step_of("tile_filters", self.filters), step_of("conv_tiles", self.product)]
         )
-
-    def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Return (N, O, H', W'), channels last, of (N, C, H, W) and a float32 (O, C, kH, kW)."""
-        out, in_, row, column = weight.stride()
-        return self._run(x, weight.data_ptr(), (out, in_, row, column), bias)
-
-    def turned(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Return the same with a weight (C, O, kH, kW) whose taps stand the other way round."""
-        out, in_, row, column = weight.stride()
-        height, width = self.geometry.kernel
-        last = weight.data_ptr() + 4 * ((height - 1) * row + (width - 1) * column)
-        return self._run(x, last, (in_, out, -row, -column), None)
-
-    def _run(
-        self, x: Tensor, weight: int, strides: tuple[int, int, int, int], bias: Tensor | None
-    ) -> Tensor:
-        geometry, filters, product = self.geometry, self.filters, self.product
-        x, stride = on_pixels(x)
-        out = torch.empty(
-            (geometry.batch, geometry.out_channels, *geometry.out_size),
-            dtype=torch.bfloat16,
-            memory_format=torch.channels_last,
-        )
-        if bias is not None:
-            self.epilogue[: geometry.out_channels] = bias.detach().numpy()
-        with SCRATCH.lock:
-            self._bind_panels()
-            point_targets(self.targets, out.data_ptr(), is_rounded=True)
-            filters.weight = weight
-            filters.out_stride, filters.in_stride = strides[:2]
-            filters.row_stride, filters.column_stride = strides[2:]
-            product.in_, product.in_stride = x.data_ptr(), stride
-            product.zeros = SCRATCH.zero_pixel(geometry.channels)
-            self.library.run(self.steps, self.threads)
-        return out
-
-    def _bind_panels(self) -> None:
-        a_vector = 2 * self.depth * _DEPTH * _WIDTH
-        weights = SCRATCH.take(1, a_vector * len(self.targets) // 4)
-        if weights != self.weights:
-            self.weights = weights
-            bind_panels(self.panels, self.parts, self.targets, self.epilogue, weights, a_vector)
 
 
 class TileWeightGradient:

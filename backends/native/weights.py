@@ -26,6 +26,9 @@ class Vector:
 
 Panel = tuple[Vector, ...]
 
+TILES_ACROSS = 2
+"""Vectors of output channels in a panel for matrix tiles; see `tile_products` in `tiles.h`."""
+
 SPLIT: Final = "bfloat16x2"
 """A product of float32 values that are in two parts, each of them in bfloat16."""
 Method = Variant | torch.dtype | Literal["bfloat16x2"]

@@ -14,17 +14,16 @@ from torch import Tensor, nn
 from backends.engine import training
 from backends.engine.optimized import optimize
 from backends.engine.training import TunedConv2d, may_be_tuned, use_native_kernels
-from backends.native import convolution
-from backends.native.convolution import (
-    Geometry,
-    ShortConvolution,
-    ShortWeightGradient,
-    on_pixels,
-    tile_groups,
-)
+from backends.native import winograd_convolution
+from backends.native.convolution import Geometry, on_pixels
 from backends.native.library import load_library
 from backends.native.tile_convolution import TileConvolution, TileWeightGradient
 from backends.native.transforms import KERNELS, Variant, variants_of
+from backends.native.winograd_convolution import (
+    ShortConvolution,
+    ShortWeightGradient,
+    tile_groups,
+)
 from backends.torch.module import build_module
 from backends.unit_scale import randomize
 from compiler.errors import BackendError
@@ -153,7 +152,7 @@ def test_many_tiles_go_in_groups_whose_weight_gradients_add_up(
     variant = Variant((3, 3), (4, 4))
     geometry = Geometry(3, 16, (18, 18), 16, (3, 3), (1, 1), (18, 18))
     assert tile_groups(geometry, variant) == [(0, 75)]  # 5 x 5 tiles, 3 images
-    monkeypatch.setattr(convolution, "_GROUP_FLOATS", 36 * 16 * 20)
+    monkeypatch.setattr(winograd_convolution, "_GROUP_FLOATS", 36 * 16 * 20)
     assert tile_groups(geometry, variant) == [(0, 19), (19, 19), (38, 19), (57, 18)]
     x, weight = normal(3, 16, 18, 18), normal(16, 16, 3, 3, seed=2)
     out, gradient, _, for_weight = in_float64(x, weight, (1, 1))

@@ -171,6 +171,13 @@ inline int64_t even_rows(int64_t count, int64_t vectors) {
   return ceil_div(count, ceil_div(count, ROWS[vectors]));
 }
 
+// The first output channel of a panel.
+inline int64_t first_channel(const Panel* panels, int64_t index) {
+  int64_t vectors = 0;
+  for (int64_t i = 0; i < index; ++i) vectors += panels[i].vectors;
+  return vectors * WIDTH;
+}
+
 inline int64_t chunks_of(const Conv& conv) {
   return int64_t(conv.batch) * ceil_div(conv.out_pixels, conv.chunk);
 }

@@ -152,7 +152,6 @@ struct Norm {
 struct TileFilters {
   const float* weight;  // as the network has it, by strides; negative ones turn the taps round
   const Panel* panels;
-  const int64_t* first_vectors;  // of output channels before each panel
   int64_t out_stride, in_stride, row_stride, column_stride;
   int32_t channels, taps, columns, panel_count;
 };

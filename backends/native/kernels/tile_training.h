@@ -49,12 +49,16 @@ inline __m512i pairs_of(__m256i first, __m256i second) {
 
 inline __m256i rounded(vec v) { return (__m256i)_mm512_cvtneps_pbh((__m512)v); }
 
-// One tile of weights: 32 values of the depth for 16 output channels, from where `value` says.
+// One tile of weights: 32 values of the depth, from one on, for some output channels. In one of two
+// layouts a vector is read at a time: channels last turned, or for the input's gradient as it is.
 void pack_tile(const TileFilters& f, int64_t channel, int64_t lanes, int64_t depth, uint16_t* out) {
-  const int64_t tap = depth / f.channels, in = depth % f.channels;
-  const float* start = f.weight + channel * f.out_stride + in * f.in_stride +
-                       tap / f.columns * f.row_stride + tap % f.columns * f.column_stride;
-  const bool is_whole = lanes == TILE && in + DEPTH <= f.channels;
+  const auto value_at = [&](int64_t at) {
+    const int64_t tap = at / f.channels;
+    return f.weight + channel * f.out_stride + at % f.channels * f.in_stride +
+           tap / f.columns * f.row_stride + tap % f.columns * f.column_stride;
+  };
+  const float* start = value_at(depth);
+  const bool is_whole = lanes == TILE && depth % f.channels + DEPTH <= f.channels;
   __m512i rows[TILE];
   if (is_whole && f.in_stride == 1) {
     for (int lane = 0; lane < TILE; ++lane) {
@@ -71,9 +75,7 @@ void pack_tile(const TileFilters& f, int64_t channel, int64_t lanes, int64_t dep
     alignas(64) uint16_t values[TILE_VALUES] = {};
     const int64_t end = int64_t(f.channels) * f.taps;
     for (int64_t at = depth; at < depth + DEPTH && at < end; ++at) {
-      const int64_t own_tap = at / f.channels;
-      const float* from = f.weight + channel * f.out_stride + at % f.channels * f.in_stride +
-                          own_tap / f.columns * f.row_stride + own_tap % f.columns * f.column_stride;
+      const float* from = value_at(at);
       for (int64_t lane = 0; lane < lanes; ++lane)
         values[(at - depth) / 2 * DEPTH + 2 * lane + (at - depth) % 2] =
             to_bfloat16(from[lane * f.out_stride]);
@@ -93,12 +95,12 @@ void tile_filters_task(const TileFilters& f, int64_t task) {
   const Panel& panel = f.panels[index];
   auto* out = static_cast<uint16_t*>(const_cast<void*>(panel.weight));
   out += tile * panel.vectors * TILE_VALUES;
-  int64_t channel = f.first_vectors[index] * WIDTH;
+  int64_t channel = first_channel(f.panels, index);
   for (int64_t v = 0; v < panel.vectors; ++v, channel += WIDTH, out += TILE_VALUES)
     pack_tile(f, channel, panel.targets[v].channels, tile * DEPTH, out);
 }
 
-// Pairs of pixels, for 16 of their channels: those from `rows`, null for none.
+// Pairs of the pixels at `rows`, 16 channels of each.
 inline void load_pairs(const uint16_t* const* rows, int64_t channel, __m512i (&pairs)[TILE]) {
 #pragma GCC unroll 16
   for (int pair = 0; pair < TILE; ++pair)

@@ -103,8 +103,7 @@ constexpr int64_t CHANNELS_PER_TASK = 16;
 
 void filters_task(const Filters& f, int64_t task) {
   const int64_t blocks = ceil_div(f.channels, CHANNELS_PER_TASK);
-  int64_t lane = 0;
-  for (int64_t i = 0; i < task / blocks; ++i) lane += f.panels[i].vectors * WIDTH;
+  const int64_t lane = first_channel(f.panels, task / blocks);
   const Panel& panel = f.panels[task / blocks];
   const int64_t row_size = panel.vectors * WIDTH, first = task % blocks * CHANNELS_PER_TASK;
   const int64_t end = first + CHANNELS_PER_TASK < f.channels ? first + CHANNELS_PER_TASK : f.channels;
