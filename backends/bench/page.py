@@ -135,17 +135,18 @@ REMAINS = """## What remains, and why
   bfloat16 (autocast) the products of short ones are float32's, at half the rate: that pays for the
   large convolutions of Inception-v4, hardly for the Inception-ResNets. With matrix tiles all but
   the first convolution and the input gradients of stride 2 may go by tiles, which saves most in the
-  gradients of weights (a third of the time of all convolutions in oneDNN). Batch norms and their
-  ReLUs are one kernel forward and one backward, in half to a third of PyTorch's time: a tenth of a
-  step. What is left is memory traffic on either side: the optimiser, weights cast and packed in
-  every step, residual sums. Merging siblings would need batch norms that write slices.
+  gradients of weights (nearly half of the time of all convolutions in oneDNN). A batch norm and its
+  ReLU are one call forward and one backward, which read their inputs twice and write once: a fifth
+  to two thirds of PyTorch's time, each timed alone. What is left is memory traffic on either side:
+  the optimiser, weights cast and packed in every step, residual sums. Merging siblings would need
+  batch norms that write slices.
 - **torch alone in bfloat16** spends nine tenths of its time in the same oneDNN convolutions as the
   peer, and the slices of merged siblings are copied (2 % of a run of Inception-ResNet-v2).
 - **Memory:** the weights alone are 0.8 of timm's peak at batch 1 in float32, so no engine can be at
   0.6 there; without them `native_lean` is. Short convolutions pay for their speed with packed
   filters of up to seven times the weights: `native` takes more memory than timm at batch 1.
 - **What is older.** The EPYC's tables are of {4}, before there were kernels for matrix
-  tiles, the one kernel of batch norms in training, and weights that are fetched ahead in float32 (a
+  tiles, batch norms in one call with their ReLUs, and weights that are fetched ahead in float32 (a
   tenth of the time on the Xeon); its memory and compiled training step are of earlier code still,
   when `compile` left its parameters unfrozen on both sides.
 

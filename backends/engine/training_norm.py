@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from backends.native import norm
 
 
-def may_be_native(layer: nn.Module) -> bool:
+def may_be_native(layer: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
     """Say whether a layer is a batch normalisation that `NativeNorm2d` can stand for."""
     return (
         type(layer) is nn.BatchNorm2d

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import io
-import shutil
 
 import pytest
 import torch
@@ -14,32 +13,19 @@ from torch import Tensor, nn
 from backends.engine.training import use_native_kernels
 from backends.engine.training_norm import NativeNorm2d, may_be_native
 from backends.native import norm
+from tests.backends.training_values import (
+    CHANNELS_LAST,
+    FLOAT,
+    NEEDS_COMPILER,
+    ROUNDED,
+    SHORT_FLOAT,
+    distance,
+    normal,
+)
 
-pytestmark = [
-    pytest.mark.usefixtures("one_thread"),
-    pytest.mark.skipif(
-        not any(map(shutil.which, ("g++", "clang++", "c++"))), reason="there is no C++ compiler"
-    ),
-]
-
-CHANNELS_LAST = torch.channels_last
-FLOAT, SHORT_FLOAT = torch.float32, torch.bfloat16
+pytestmark = NEEDS_COMPILER
 SUMS = 2e-5
 """Of the largest value: what sums of float32 over some hundred pixels lose."""
-ROUNDED = 2**-8 + SUMS
-"""Of the largest value: bfloat16 has eight binary digits, the nearest is half of 2^-7 off."""
-
-
-def normal(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def distance(made: Tensor | None, reference: Tensor | None) -> float:
-    assert made is not None
-    assert reference is not None
-    assert made.shape == reference.shape
-    made, reference = made.detach().double(), reference.detach()
-    return float((made - reference).abs().max() / reference.abs().max())
 
 
 def layer_of(channels: int, relu: bool) -> NativeNorm2d:
