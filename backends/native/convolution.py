@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backends.native import library as c
+from backends.native import steps as c
 from backends.native.groups import Segment
+from backends.native.library import load_library
 from backends.native.transforms import Variant
 from backends.native.weights import aligned_floats, split_panels
 
@@ -117,7 +118,7 @@ class PanelConvolution:
     ) -> None:
         self.geometry = geometry
         self.threads = threads
-        self.library = c.load_library()
+        self.library = load_library()
         self.width = width
         self.a_vector = a_vector
         channels = geometry.out_channels

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from backends.native import library as c
+from backends.native import steps as c
 from backends.native.convolution import on_pixels
+from backends.native.library import load_library
 
 _MOST_PIXELS = 512
 """Of one part: so few that its sums in float32 stay exact to 1e-5 of the deviation."""
@@ -117,4 +118,4 @@ def _run(kinds: tuple[str, ...], args: c.Norm, parts: Tensor) -> None:
     args.parts = parts.data_ptr()
     address = ctypes.addressof(args)
     steps = c.table_of([c.Step(c.KINDS.index(kind), address) for kind in kinds])
-    c.load_library().run(steps, torch.get_num_threads())
+    load_library().run(steps, torch.get_num_threads())

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backends.native import library as c
+from backends.native import steps as c
 from backends.native.groups import Loop, Pooling, Product, RowFunction, Sum, group_loops
 from backends.native.layout import lay_out
+from backends.native.library import load_library
 from backends.native.memory import Memory
 from backends.native.pixels import PixelTable, pixel_table
 from backends.native.transforms import Variant, variants_of
@@ -61,7 +62,7 @@ class NativePlan:
         self.batch = batch
         self.threads = threads
         self.layout = lay_out(graph, group_loops(graph), batch)
-        self.library = c.load_library()
+        self.library = load_library()
         self.memory = Memory(graph, self.layout, batch, parts)
         self.kept: list[object] = []
         self.panels: dict[object, ctypes.Array[c.Panel]] = {}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from backends.native import library as c
+from backends.native import steps as c
 from backends.native.groups import Loop, Product
 from backends.native.memory import tensor_of
 from backends.native.plan import Choice, NativePlan

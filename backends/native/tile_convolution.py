@@ -11,8 +11,9 @@ from math import prod
 import torch
 from torch import Tensor
 
-from backends.native import library as c
+from backends.native import steps as c
 from backends.native.convolution import SCRATCH, Geometry, PanelConvolution, on_pixels, step_of
+from backends.native.library import load_library
 from backends.native.pixels import PixelTable, pixel_table
 from backends.native.tuner import tile_tasks
 from backends.native.weights import TILES_ACROSS
@@ -62,7 +63,7 @@ class TileWeightGradient:
     def __init__(self, geometry: Geometry, threads: int) -> None:
         self.geometry = geometry
         self.threads = threads
-        self.library = c.load_library()
+        self.library = load_library()
         self.table = table_of(geometry)
         taps, rows = prod(geometry.kernel), geometry.out_channels // _WIDTH
         tasks = taps * -(-geometry.channels // (2 * _WIDTH))

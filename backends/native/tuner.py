@@ -9,8 +9,8 @@ from math import prod
 import torch
 
 from backends.native.groups import Loop, Product
-from backends.native.library import table_of
 from backends.native.plan import Choice, NativePlan, candidates
+from backends.native.steps import table_of
 from backends.native.transforms import Variant
 from backends.native.weights import Method, parts_of
 

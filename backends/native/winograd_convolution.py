@@ -12,8 +12,9 @@ from math import prod
 import torch
 from torch import Tensor
 
-from backends.native import library as c
+from backends.native import steps as c
 from backends.native.convolution import SCRATCH, Geometry, PanelConvolution, on_pixels, step_of
+from backends.native.library import Library, load_library
 from backends.native.transforms import Variant
 from backends.native.tuner import tiles_per_task
 
@@ -25,7 +26,7 @@ class ShortConvolution(PanelConvolution):
     """A convolution of stride 1 by a Winograd variant."""
 
     def __init__(self, geometry: Geometry, variant: Variant, threads: int) -> None:
-        library = c.load_library()
+        library = load_library()
         super().__init__(
             geometry,
             threads,
@@ -51,7 +52,7 @@ class ShortWeightGradient:
     def __init__(self, geometry: Geometry, variant: Variant, threads: int) -> None:
         self.geometry = geometry
         self.threads = threads
-        self.library = library = c.load_library()
+        self.library = library = load_library()
         self.groups = []
         steps = []
         for number, group in enumerate(tile_groups(geometry, variant)):
@@ -107,7 +108,7 @@ def tile_groups(geometry: Geometry, variant: Variant) -> list[Group]:
 
 
 def _tiles(
-    library: c.Library,
+    library: Library,
     geometry: Geometry,
     variant: Variant,
     group: Group,
@@ -126,7 +127,7 @@ def _tiles(
 
 
 def _gradient_tiles(
-    library: c.Library, geometry: Geometry, variant: Variant, group: Group
+    library: Library, geometry: Geometry, variant: Variant, group: Group
 ) -> c.Winograd:
     """Return the arguments for tiles of the output's gradient: as many pixels as outputs."""
     side = "gradient16" if geometry.is_rounded else "gradient"

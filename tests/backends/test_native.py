@@ -13,9 +13,10 @@ from backends.engine.native import slice_size
 from backends.engine.targets import Request, build_runner
 from backends.native.groups import Product, Segment, Sum, group_loops
 from backends.native.layout import lay_out
-from backends.native.library import KINDS, load_library
+from backends.native.library import load_library
 from backends.native.plan import Choice, candidates
 from backends.native.runner import NativeRunner
+from backends.native.steps import KINDS
 from backends.native.straight_line import StraightLine
 from backends.native.transforms import Variant
 from backends.native.tuner import task_size, tile_tasks, tiles_per_task

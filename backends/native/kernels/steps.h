@@ -1,4 +1,4 @@
-// The arguments of every kind of step, as `library.py` writes them.
+// The arguments of every kind of step, as `steps.py` writes them.
 
 #pragma once
 
