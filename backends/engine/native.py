@@ -49,17 +49,24 @@ def run_native(request: Request) -> Runner:
 
 
 def run_native_lean(request: Request) -> Runner:
-    """As `run_native`, in little memory: image by image, and weights packed once.
+    """As `run_native`, in little memory: image by image, with the weights in a file.
 
-    Winograd's filters, which take up to seven times the memory of the weights, are not used.
+    A layer's weights are in memory while it runs; see `WeightFile`. Winograd's filters, which
+    take up to seven times the memory of the weights, are not used.
 
     Raises:
         BackendError: as `run_native`.
     """
-    return _runner(request, "native_lean", {}, 1.0)
+    return _runner(request, "native_lean", {}, 1.0, weights_in_file=True)
 
 
-def _runner(request: Request, target: str, known: Mapping[str, str], growth: float) -> Runner:
+def _runner(
+    request: Request,
+    target: str,
+    known: Mapping[str, str],
+    growth: float,
+    weights_in_file: bool = False,
+) -> Runner:
     need_cpu(request, target)
     if request.dtype not in (torch.float32, torch.bfloat16):
         raise BackendError(f"the native engine computes float32 or bfloat16, not {request.dtype}")
@@ -67,7 +74,14 @@ def _runner(request: Request, target: str, known: Mapping[str, str], growth: flo
     by_tiles = request.dtype == torch.bfloat16 and load_library().has_tiles
     size = slice_size(batch, torch.get_num_threads(), by_tiles) if target == "native" else 1
     runner = NativeRunner(
-        request.graph, request.state, size, request.dtype, known, growth, request.tf32
+        request.graph,
+        request.state,
+        size,
+        request.dtype,
+        known,
+        growth,
+        request.tf32,
+        weights_in_file,
     )
     return SlicedRunner(runner, size)
 

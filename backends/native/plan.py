@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -17,10 +18,12 @@ from backends.native.library import load_library
 from backends.native.memory import Memory
 from backends.native.pixels import PixelTable, pixel_table
 from backends.native.transforms import Variant, variants_of
+from backends.native.weight_file import move_to_file, page_moves
 from backends.native.weights import (
     TILES_ACROSS,
     Floats,
     Method,
+    Packed,
     Panel,
     Vector,
     pack,
@@ -66,7 +69,7 @@ class NativePlan:
         self.memory = Memory(graph, self.layout, batch, parts)
         self.kept: list[object] = []
         self.panels: dict[object, ctypes.Array[c.Panel]] = {}
-        self.weights: dict[object, Floats] = {}
+        self.packed: dict[object, Packed] = {}
         self.last_by_tiles: c.Conv | None = None
         self.tables: dict[object, PixelTable] = {}
 
@@ -87,6 +90,28 @@ class NativePlan:
             case RowFunction():
                 return [self._rows(loop)]
 
+    def bind_all(
+        self, pairs: Sequence[tuple[Loop, Choice | None]], weights_in_file: bool
+    ) -> list[list[c.Step]]:
+        """Bind all loops in order, as `steps`; pages of weights in a file come and go with them."""
+        if not weights_in_file:
+            return [self.steps(loop, choice) for loop, choice in pairs]
+        products = [
+            (loop, choice.method) for loop, choice in pairs if choice and isinstance(loop, Product)
+        ]
+        moved = move_to_file(self._pack(*product) for product in products)
+        for (loop, method), packed in zip(products, moved, strict=True):
+            self.packed[loop.node.name, method] = packed
+        moves = [self._step("pages", pages) for pages in page_moves([p.weights for p in moved])]
+        bound = [self.steps(loop, choice) for loop, choice in pairs]
+        before = iter(moves[1:])
+        for steps, (_, choice) in zip(bound, pairs, strict=True):
+            if choice:
+                steps.insert(0, next(before))
+        bound[0].insert(0, moves[0])
+        bound[-1].append(moves[-1])
+        return bound
+
     def _step(self, kind: str, args: ctypes.Structure) -> c.Step:
         self.kept.append(args)
         return c.Step(c.KINDS.index(kind), ctypes.addressof(args))
@@ -106,7 +131,7 @@ class NativePlan:
             args.in_, args.in_stride, args.low = rounding.out, rounding.out_stride, rounding.low
             steps = [self._step("round", rounding)]
         if self.library.has_tiles:
-            self._fetch_ahead(args, self.weights[loop.node.name, choice.method])
+            self._fetch_ahead(args, self.packed[loop.node.name, choice.method].weights)
             return [*steps, self._step("conv_tiles", args)]
         args.channels = -(-args.channels // 2)  # pairs
         return [*steps, self._step("conv_bfloat16", args)]
@@ -152,11 +177,11 @@ class NativePlan:
             return self.panels[key]
         width = self.library.width
         parts = self.split(loop, method)
-        bias = self.state.get(f"{loop.node.share or loop.node.name}.bias")
-        packed = pack(self.weight(loop), bias, parts, width, method, self.library.has_tiles)
+        if key not in self.packed:
+            self.packed[key] = self._pack(loop, method)
+        packed = self.packed[key]
         panels = (c.Panel * len(parts))()
-        self.kept += [packed, panels]
-        self.weights[key] = packed.weights
+        self.kept.append(panels)
         weights, epilogue = packed.weights.ctypes.data, packed.epilogue.ctypes.data
         offsets = zip(parts, packed.weight_offsets, packed.epilogue_offsets, strict=True)
         for index, (part, weight_at, epilogue_at) in enumerate(offsets):
@@ -173,6 +198,11 @@ class NativePlan:
         self.panels[key] = panels
         return panels
 
+    def _pack(self, loop: Product, method: Method) -> Packed:
+        bias = self.state.get(f"{loop.node.share or loop.node.name}.bias")
+        parts, library = self.split(loop, method), self.library
+        return pack(self.weight(loop), bias, parts, library.width, method, library.has_tiles)
+
     def _target(self, vector: Vector) -> c.Target:
         segment, channel = vector.segment, vector.start - vector.segment.start
         return c.Target(
@@ -188,7 +218,7 @@ class NativePlan:
         """Let go of everything that was bound, so that only what is bound next takes memory."""
         self.kept.clear()
         self.panels.clear()
-        self.weights.clear()
+        self.packed.clear()
         self.last_by_tiles = None
 
     def scratch_floats(self, loop: Loop, choice: Choice | None) -> int:

@@ -37,6 +37,7 @@ class NativeRunner:
         split: whether products in float32 may take their operands in two parts.
         known: node name -> the method that an earlier run chose; the rest is measured.
         growth: how much more memory than its weights a product's packed filters may take.
+        weights_in_file: keep packed filters in a file, and in memory only while they are read.
 
     Raises:
         BackendError: no compiler, an operation without a loop, or a size that is not a number.
@@ -51,6 +52,7 @@ class NativeRunner:
         known: Mapping[str, str] | None = None,
         growth: float = math.inf,
         split: bool = False,
+        weights_in_file: bool = False,
     ) -> None:
         if not all(node.shape.is_known for node in graph.nodes.values()):
             raise BackendError("the native engine needs input sizes in numbers")
@@ -62,7 +64,7 @@ class NativeRunner:
         tuner = Tuner(self.plan, rounding, known or {}, growth)
         chosen = [tuner.choose(loop) for loop in self.plan.layout.loops]
         self.choices: Choices = tuner.texts
-        self._steps, self.labels = self._bind(chosen)
+        self._steps, self.labels = self._bind(chosen, weights_in_file)
         self.plan.state = {}  # packed by now
         self.inputs = [tensor_of(self.plan.memory.array(name)) for name in graph.inputs]
         self.outputs = [tensor_of(self.plan.memory.array(o.node)) for o in graph.outputs]
@@ -81,7 +83,7 @@ class NativeRunner:
         return list(zip(self.labels, seconds, strict=True))
 
     def _bind(
-        self, chosen: Sequence[Choice | None]
+        self, chosen: Sequence[Choice | None], weights_in_file: bool
     ) -> tuple[ctypes.Array[c.Step], tuple[str, ...]]:
         plan, memory = self.plan, self.plan.memory
         plan.forget()
@@ -90,8 +92,7 @@ class NativeRunner:
         memory.reserve(max(plan.scratch_floats(loop, choice) for loop, choice in pairs))
         memory.round_for([p for p, choice in pairs if choice and parts_of(choice.method)])
         steps, labels = [], []
-        for loop, choice in pairs:
-            bound = plan.steps(loop, choice)
+        for (loop, choice), bound in zip(pairs, plan.bind_all(pairs, weights_in_file), strict=True):
             steps += bound
             labels += [f"{_name(loop)} {choice.text if choice else ''}".strip()] * len(bound)
         return c.table_of(steps), tuple(labels)

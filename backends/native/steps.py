@@ -176,6 +176,15 @@ class TileGradient(ctypes.Structure):
     ]  # fmt: skip
 
 
+class Pages(ctypes.Structure):
+    """Pages of a mapped file, done with or wanted; see `steps.h`."""
+
+    _fields_ = [
+        ("done", c_void_p), ("wanted", c_void_p),
+        ("done_bytes", c_int64), ("wanted_bytes", c_int64),
+    ]  # fmt: skip
+
+
 class Step(ctypes.Structure):
     """One entry of the table that a run walks through."""
 
@@ -186,7 +195,7 @@ KINDS = (
     "conv", "winograd", "winograd_data", "pool", "global_pool", "elementwise",
     "softmax", "normalize", "round", "conv_bfloat16", "filters", "weight_gradient",
     "conv_tiles", "norm_statistics", "norm_line", "norm_output", "norm_sums", "norm_plane",
-    "norm_gradient", "tile_filters", "tile_turn", "tile_gradient",
+    "norm_gradient", "tile_filters", "tile_turn", "tile_gradient", "pages",
 )  # fmt: skip
 """Names of the kinds of steps, in the order of the enumeration in `steps.h`."""
 

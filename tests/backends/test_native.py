@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import re
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,6 +24,7 @@ from backends.native.steps import KINDS
 from backends.native.straight_line import StraightLine
 from backends.native.transforms import Variant
 from backends.native.tuner import task_size, tile_tasks, tiles_per_task
+from backends.native.weight_file import page_moves
 from backends.native.weights import SPLIT, split_panels
 from backends.parameters import convert_state
 from backends.winograd import transform
@@ -124,6 +129,52 @@ def test_lean_takes_one_image_at_a_time_and_no_more_than_the_weights() -> None:
     assert torch.equal(made[2], made[0])
     lean = NativeRunner(graph, parameters, 1, growth=1.0)
     assert set(lean.choices.values()) == {"float32"}  # no Winograd filters
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_weights_in_a_file_are_in_memory_only_while_they_are_read(dtype: torch.dtype) -> None:
+    graph, parameters, image, reference = prepared(INCEPTION + HEADS["softmax"])
+    inside = NativeRunner(graph, parameters, 2, dtype, growth=1.0)
+    outside = NativeRunner(
+        graph, parameters, 2, dtype, inside.choices, growth=1.0, weights_in_file=True
+    )
+    bound = 2e-5 if dtype == torch.float32 else 2e-2
+    for _ in range(2):
+        assert distance(outside(image)[0], reference) < bound
+    assert torch.equal(outside(image)[0], inside(image)[0])
+    packs = outside.plan.packed.values()
+    starts = [int(packed.weights.ctypes.data) for packed in packs]
+    resident, whole = mapping_at(min(starts))
+    assert resident == 0
+    assert whole >= max(starts) + min(packed.weights.nbytes for packed in packs) - min(starts)
+    assert len(packs) == sum(f"{name}.weight" in parameters for name in graph.nodes)
+
+
+def mapping_at(address: int) -> tuple[int, int]:
+    """Return how many bytes of the mapping that begins at an address are in memory, of how many."""
+    _, _, found = Path("/proc/self/smaps").read_text().partition(f"{address:x}-")
+    sizes = re.findall(r"^(Size|Rss): +(\d+) kB", found, re.MULTILINE)[:2]
+    by_name = {name: int(size) * 1024 for name, size in sizes}
+    return by_name["Rss"], by_name["Size"]
+
+
+def test_pages_of_the_next_product_come_before_this_one() -> None:
+    file = np.zeros(100, dtype=np.float32)
+    weights = [file[0:10], file[20:40], file[50:80]]
+    moves = [(pages.done_bytes // 4, pages.wanted_bytes // 4) for pages in page_moves(weights)]
+    assert moves == [(0, 10), (0, 20), (10, 30), (20, 0), (80, 0)]
+
+
+def test_no_room_for_the_weights_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, _: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda prefix: Full())
+    graph, parameters, image, _ = prepared(INCEPTION)
+    request = Request(graph, parameters, (graph, parameters), (image,), torch.float32)
+    with pytest.raises(BackendError, match=r"in a file: No space left .*TMPDIR"):
+        build_runner("native_lean", request)
 
 
 def test_bfloat16_rounds_products_only() -> None:

@@ -7,6 +7,7 @@
 
 #include "loops.h"
 #include "norms.h"
+#include "pages.h"
 #include "products.h"
 #include "tile_training.h"
 #include "tiles.h"
@@ -137,6 +138,9 @@ void run_step(const Step& step, const Worker& worker) {
     case NORM_GRADIENT:
       return run_norm(step, worker, norm_parts, norm_gradient_task<float>,
                       norm_gradient_task<uint16_t>);
+    case PAGES:
+      return run_tasks(step, worker, pages_tasks(*static_cast<const Pages*>(step.args)),
+                       pages_task);
   }
 }
 
@@ -190,7 +194,7 @@ void netdraft_run(const Step* steps, int64_t count, int32_t threads) {
   for (int64_t at = 0; at < count; ++at) {
     const int present = omp_get_num_threads();
     run_step(steps[at], {&shares[at * threads], omp_get_thread_num(), present});
-    barrier.wait(present);
+    if (steps[at].kind != PAGES) barrier.wait(present);
   }
 }
 

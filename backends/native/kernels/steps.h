@@ -167,10 +167,17 @@ struct TileGradient {
   int32_t batch, taps, columns, in_channels, out_channels, groups;
 };
 
+// Whole pages of a mapped file: what no step will read before the next run, and what one will soon.
+// No other step waits for this one.
+struct Pages {
+  char *done, *wanted;
+  int64_t done_bytes, wanted_bytes;
+};
+
 enum Kind : int32_t { CONV, WINOGRAD, WINOGRAD_DATA, POOL, GLOBAL_POOL, ELEMENTWISE,
                       SOFTMAX, NORMALIZE, ROUND, CONV_BFLOAT16, FILTERS, WEIGHT_GRADIENT,
                       CONV_TILES, NORM_STATISTICS, NORM_LINE, NORM_OUTPUT, NORM_SUMS, NORM_PLANE,
-                      NORM_GRADIENT, TILE_FILTERS, TILE_TURN, TILE_GRADIENT };
+                      NORM_GRADIENT, TILE_FILTERS, TILE_TURN, TILE_GRADIENT, PAGES };
 
 struct Step {
   int64_t kind;
