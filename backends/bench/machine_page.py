@@ -9,7 +9,7 @@ from backends.bench.records import Machine, Run, Table, name_of, tables_of
 
 ABOUT = {
     "native": "C++ kernels compiled on first use; short (Winograd) convolutions or matrix tiles",
-    "native_lean": "C++ kernels, image by image, direct convolutions only",
+    "native_lean": "C++ kernels, image by image, direct convolutions only, weights in a file",
     "short": "short (Winograd) convolutions, forward and backward",
     "openvino": "OpenVINO",
     "onnxruntime": "ONNX Runtime",
@@ -117,13 +117,10 @@ def _memory(run: Run | None) -> str | None:
         f"{run['network']}, megabytes above a process with everything imported and the input made;",
         f"each subject in a process of its own. Recorded on {run['date']}.",
         "",
-        "| subject | dtype | batch | all | without the parameters |",
-        "|---|---|---|---|---|",
+        "| subject | dtype | batch | MB |",
+        "|---|---|---|---|",
     ]
     for row in sorted(run["memory"], key=lambda r: (r["dtype"], r["batch"], r["peak"])):
         name = f"{row['side']} {row['subject']}"
-        lines.append(
-            f"| {name} | {row['dtype']} | {row['batch']} | {row['peak']:.0f} | "
-            f"{row['activations']:.0f} |"
-        )
+        lines.append(f"| {name} | {row['dtype']} | {row['batch']} | {row['peak']:.0f} |")
     return "\n".join([*lines, ""])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.errors import BackendError
@@ -13,20 +11,14 @@ from compiler.errors import BackendError
 MEGABYTE = 1 << 20
 
 
-@dataclass(frozen=True)
-class Memory:
-    """Megabytes above the process with everything imported and the input made."""
-
-    peak: float
-    """Most during inference: weights, activations, workspaces, generated code."""
-    activations: float
-    """The same less the network's parameters in the dtype that it runs in."""
-
-
 def measure_memory(
     spec: str, side: str, subject: str, dtype: str, batch: int, settings: list[str]
-) -> Memory:
-    """Run one subject in a new process and return what it took.
+) -> float:
+    """Run one subject in a new process and return the most that it took in inference.
+
+    Megabytes of weights, activations, workspaces and generated code in that process, above what
+    it has with everything imported and the input made. What the system caches of files is no part
+    of it.
 
     Raises:
         BackendError: the process failed; the text is the last line of what it said.
@@ -36,7 +28,7 @@ def measure_memory(
     if done.returncode:
         last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
         raise BackendError(f"memory of {side} {subject}: {last}")
-    return Memory(**json.loads(done.stdout.strip().splitlines()[-1]))
+    return float(done.stdout.strip().splitlines()[-1])
 
 
 def resident_bytes(field: str = "VmRSS") -> int:

@@ -86,10 +86,10 @@ def _limits(table: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _memory(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield "peak memory of inference, MB: all, and without the parameters"
+    yield "peak memory of inference, MB"
     for row in rows:
         name = f"{row['side']} {row['subject']}, {row['dtype']}, batch {row['batch']}"
-        yield f"  {name:44}{row['peak']:9.0f}{row['activations']:9.0f}"
+        yield f"  {name:44}{row['peak']:9.0f}"
 
 
 def as_svg(result: Mapping[str, Any]) -> str:

@@ -139,7 +139,7 @@ class InferenceModule(nn.Module):
         lock: LockFile,
     ) -> None:
         super().__init__()
-        self.optimized = optimized
+        self._optimized: Optimized | None = optimized
         self.device = device
         self.dtype = torch.float32 if dtype == "tf32" else dtype
         self.tf32 = dtype == "tf32"
@@ -178,6 +178,29 @@ class InferenceModule(nn.Module):
         self.lock.write(self._key(inputs), tuned)
         self._runners[tuple(x.shape for x in inputs)] = runners[tuned.target]
         return tuned
+
+    def forget_parameters(self) -> None:
+        """Let go of the parameters: what runs input shapes that were seen has its own.
+
+        With the network's module gone too, that is all the memory that inference takes. Inputs
+        of other shapes are refused from then on.
+        """
+        self._optimized = None
+
+    @property
+    def optimized(self) -> Optimized:
+        """The network that it runs.
+
+        Raises:
+            BackendError: its parameters were let go.
+        """
+        if self._optimized is None:
+            known = [", ".join("x".join(map(str, shape)) for shape in key) for key in self._runners]
+            raise BackendError(
+                f"after forget_parameters() only input shapes that were seen before can be run: "
+                f"{'; '.join(known) or 'none'}"
+            )
+        return self._optimized
 
     def _make(self, inputs: tuple[Tensor, ...]) -> Runner:
         tuned = self.lock.read(self._key(inputs))

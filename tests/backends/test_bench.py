@@ -213,5 +213,4 @@ def test_peak_memory_of_a_tiny_network(tmp_path: Path) -> None:
     spec = tmp_path / "tiny.yaml"
     spec.write_text(TINY)
     found = memory.measure_memory(str(spec), "peer", "eager", "float32", 1, [])
-    assert found.activations <= found.peak
-    assert -1 < found.peak < 200  # pages that were freed before may be used again
+    assert -1 < found < 200  # pages that were freed before may be used again

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import shutil
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -323,6 +325,19 @@ def test_an_entry_that_cannot_be_read_is_none(tmp_path: Path) -> None:
 
 def test_medians() -> None:
     assert medians({"a": [5.0, 1.0, 3.0], "b": [2.0, 4.0]}) == {"a": 3.0, "b": 3.0}
+
+
+def test_without_parameters_only_shapes_that_were_seen_run(module: nn.Module) -> None:
+    fast = optimize(module).for_inference(target="native_lean")
+    image = images(2)
+    expected = fast(image)
+    kept = [weakref.ref(value) for value in fast.optimized.state.values()]
+    fast.forget_parameters()
+    gc.collect()
+    assert not any(ref() is not None for ref in kept)
+    assert torch.equal(fast(image), expected)
+    with pytest.raises(BackendError, match=r"forget_parameters\(\) .*: 2x3x19x17$"):
+        fast(image[:1])
 
 
 def test_matrix_precision_is_put_back(module: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
