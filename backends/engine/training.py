@@ -1,4 +1,4 @@
-"""Training on a CPU: our own kernels, for convolutions each where it measures fastest here."""
+"""Training on a CPU: our own kernels and matrix products, each where it measures fastest here."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from backends.engine.pointwise import input_gradient, is_pointwise, multiply, weight_gradient
 from backends.engine.training_norm import NativeNorm2d, may_be_native
 from backends.native.convolution import Geometry
 from backends.native.library import load_library
@@ -54,9 +55,9 @@ def use_native_kernels(module: nn.Module) -> None:
 
 
 def may_be_tuned(conv: nn.Conv2d) -> bool:
-    """Say whether there are kernels for a convolution: plain, and whole vectors of channels.
+    """Say whether there is a choice for a convolution: plain, and whole vectors of channels.
 
-    Without matrix tiles only for stride 1 and a kernel that has Winograd variants.
+    Without matrix tiles only for stride 1 and a kernel that is 1x1 or has Winograd variants.
     """
     return (
         conv.groups == 1
@@ -64,7 +65,7 @@ def may_be_tuned(conv: nn.Conv2d) -> bool:
         and isinstance(conv.padding, tuple)
         and conv.padding_mode == "zeros"
         and conv.in_channels % _LANES == conv.out_channels % _LANES == 0
-        and (_may_be_short(conv) or load_library().has_tiles)
+        and (_may_be_short(conv) or is_pointwise(conv) or load_library().has_tiles)
     )
 
 
@@ -73,14 +74,14 @@ def _may_be_short(conv: nn.Conv2d) -> bool:
 
 
 class TunedConv2d(nn.Conv2d):
-    """An `nn.Conv2d` that on a CPU computes as measures fastest: oneDNN, short, or by tiles.
+    """An `nn.Conv2d` that on a CPU computes as measures fastest there.
 
     At the first call with an input shape, forward, input gradient and weight gradient are each
-    measured in every way beside PyTorch's own; the process keeps the fastest. In float32 these are
-    the Winograd variants, for stride 1. Under autocast to bfloat16 it is matrix tiles where the
-    processor has them, else again the variants, which compute in float32 on the rounded inputs with
-    the weights as they are. Elsewhere (another device or dtype, torch.compile) it is an
-    `nn.Conv2d`.
+    measured in every way beside PyTorch's own; the process keeps the fastest. A 1x1 may be a
+    product of matrices. In float32 there are the Winograd variants, for stride 1. Under autocast to
+    bfloat16 there are matrix tiles where the processor has them, else again the variants, which
+    compute in float32 on the rounded inputs with the weights as they are. Elsewhere (another device
+    or dtype, torch.compile) it is an `nn.Conv2d`.
     """
 
     @classmethod
@@ -106,7 +107,7 @@ class TunedConv2d(nn.Conv2d):
         return out
 
     def _has_choice(self, dtype: torch.dtype) -> bool:
-        return _may_be_short(self) or _has_tiles(dtype)
+        return _may_be_short(self) or is_pointwise(self) or _has_tiles(dtype)
 
 
 def _has_tiles(dtype: torch.dtype) -> bool:
@@ -185,6 +186,8 @@ def _fastest(task: str, geometry: Geometry, *operands: Tensor | None) -> Tensor:
 def _candidates(task: str, geometry: Geometry, threads: int) -> dict[str, Run]:
     """Return every way to compute a task; each takes what `_fastest` is given."""
     out: dict[str, Run] = {"torch": _TORCH[task](geometry)}
+    if is_pointwise(geometry):
+        out["matrix"] = _MATRIX[task]
     if _has_tiles(geometry.dtype):
         if task == "forward":
             out["tiles"] = TileConvolution(geometry, threads)
@@ -230,6 +233,11 @@ def _torch_gradient(index: int) -> Callable[[Geometry], Run]:
     return of
 
 
+_MATRIX: dict[str, Run] = {
+    "forward": multiply,
+    "input": lambda g, x, w: input_gradient(g, w),
+    "weight": weight_gradient,
+}
 _TORCH = {"forward": _torch_forward, "input": _torch_gradient(0), "weight": _torch_gradient(1)}
 
 

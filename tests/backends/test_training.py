@@ -35,14 +35,16 @@ pytestmark = NEEDS_COMPILER
 
 
 @pytest.mark.parametrize(
-    ("changes", "may_be_short", "may_go_in_tiles"),
+    ("changes", "without_tiles", "with_tiles"),
     [
         ({}, True, True),
         ({"kernel_size": (1, 7), "padding": (0, 3)}, True, True),
         ({"stride": 2}, False, True),
         ({"dilation": 2}, False, False),
         ({"groups": 2}, False, False),
-        ({"kernel_size": 1}, False, True),
+        ({"kernel_size": 1}, True, True),
+        ({"kernel_size": 1, "stride": 2}, False, True),
+        ({"kernel_size": 1, "padding": 1}, False, True),
         ({"kernel_size": 7}, False, True),
         ({"padding": "same"}, False, False),
         ({"padding_mode": "reflect", "padding": 1}, False, False),
@@ -54,16 +56,16 @@ pytestmark = NEEDS_COMPILER
 def test_which_convolutions_may_be_tuned(
     monkeypatch: pytest.MonkeyPatch,
     changes: Mapping[str, Any],
-    may_be_short: bool,
-    may_go_in_tiles: bool,
+    without_tiles: bool,
+    with_tiles: bool,
 ) -> None:
     arguments = {"in_channels": 16, "out_channels": 32, "kernel_size": 3, **changes}
     conv = nn.Conv2d(**arguments)
     library = load_library()
     monkeypatch.setattr(library, "has_tiles", False)
-    assert may_be_tuned(conv) == may_be_short
+    assert may_be_tuned(conv) == without_tiles
     monkeypatch.setattr(library, "has_tiles", True)
-    assert may_be_tuned(conv) == may_go_in_tiles
+    assert may_be_tuned(conv) == with_tiles
 
 
 def tuned(monkeypatch: pytest.MonkeyPatch, choice: str) -> tuple[TunedConv2d, list[str]]:
@@ -132,6 +134,36 @@ def test_under_autocast_it_reads_and_writes_bfloat16(
     assert len(tasks) == 3
 
 
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, CHANNELS_LAST])
+@pytest.mark.parametrize("dtype", [FLOAT, SHORT_FLOAT])
+def test_a_1x1_may_be_a_product_of_matrices(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, layout: torch.memory_format, bias: bool
+) -> None:
+    _, tasks = tuned(monkeypatch, "matrix")
+    conv: Any = TunedConv2d.of(nn.Conv2d(16, 32, 1, bias=bias))
+    conv.to(memory_format=layout)
+    x = normal(2, 16, 5, 3).to(dtype).contiguous(memory_format=layout).requires_grad_()
+    with torch.no_grad():  # so that what is rounded is what it is
+        for parameter in conv.parameters():
+            parameter.copy_(parameter.to(dtype))
+    out, gradient, for_x, for_weight = in_float64(x, conv.weight, (0, 0), conv.bias, dtype)
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == SHORT_FLOAT):
+        made = conv(x)
+    torch.autograd.backward(made, gradient)
+    bound = BOUND if dtype == FLOAT else ROUNDED
+    assert made.dtype == dtype
+    assert made.is_contiguous(memory_format=CHANNELS_LAST)
+    assert distance(made, out) < bound
+    assert distance(x.grad, for_x) < bound
+    assert distance(conv.weight.grad, for_weight) < bound
+    assert conv.weight.grad.dtype == FLOAT
+    if bias:
+        assert distance(conv.bias.grad, gradient.double().sum((0, 2, 3))) < bound
+    assert len(tasks) == 3
+    assert all(task.startswith("torch, matrix") for task in tasks)
+
+
 def test_elsewhere_it_is_an_ordinary_convolution(monkeypatch: pytest.MonkeyPatch) -> None:
     conv, tasks = tuned(monkeypatch, "f_2_2_3_3")
     x = normal(1, 16, 9, 8)
@@ -189,7 +221,7 @@ def test_a_network_trains_as_it_would_without() -> None:
     plain.load_state_dict(module.state_dict())
     short = own.for_training()
     swapped = [name for name, m in short.named_modules() if isinstance(m, TunedConv2d)]
-    assert len(swapped) == (5 if load_library().has_tiles else 3)  # the first has 3 channels
+    assert len(swapped) == 5  # all but the first, which has 3 channels
     assert not any(isinstance(m, TunedConv2d) for m in own.for_training(native=False).modules())
     for network, image in ((plain, x.double()), (short, x)):
         loss = F.cross_entropy(network(image), torch.tensor([0, 3, 1]))
