@@ -15,6 +15,7 @@ ABOUT = {
     "onnxruntime": "ONNX Runtime",
     "compile": "torch.compile with freezing",
     "compile_short": "torch.compile with freezing, short 1x7, 7x1 and large 3x3",
+    "compile_matrix": "torch.compile with freezing, 1x1 as matrix products, short ones too",
     "eager": "eager",
     "channels_last": "eager, channels last",
     "plain": "nothing optimised",

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
+from backends.engine.pointwise import is_pointwise, multiply
 from backends.engine.short_convolution import short_convolution, short_parameters, short_variant
 from backends.native.transforms import Variant
 from backends.parameters import State, parameter_names
@@ -53,20 +54,23 @@ _ACTIVATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def build_flat_module(graph: Graph, state: State, short: bool = False) -> fx.GraphModule:
+def build_flat_module(
+    graph: Graph, state: State, short: bool = False, pointwise: bool = False
+) -> fx.GraphModule:
     """Return the inference module of a graph, one call after the other, tensors freed early.
 
     Takes the graph's inputs in order, each (N, C, H, W), and returns its only output, or a
     tuple of them. Parameters are buffers named as in `state`, dots as `__`. With `short`, long
     thin convolutions (1x7, 7x1) are computed as F(6, 7), with 12 products instead of 42, and
-    large 3x3 ones as F(4x4, 3x3), with 36 instead of 144.
+    large 3x3 ones as F(4x4, 3x3), with 36 instead of 144. With `pointwise`, 1x1 convolutions are
+    matrix products over the pixels.
 
     Raises:
         BackendError: an operation has no inference form here.
     """
     root = nn.Module()
     trace = fx.Graph()
-    builder = _Builder(graph, root, trace, short)
+    builder = _Builder(graph, root, trace, short, pointwise)
     for name, value in state.items():
         root.register_buffer(_attribute(name), value.detach())
     for node in graph.nodes.values():
@@ -84,8 +88,11 @@ def _attribute(name: str) -> str:
 
 
 class _Builder:
-    def __init__(self, graph: Graph, root: nn.Module, trace: fx.Graph, short: bool) -> None:
+    def __init__(
+        self, graph: Graph, root: nn.Module, trace: fx.Graph, short: bool, pointwise: bool
+    ) -> None:
         self.short = short
+        self.pointwise = pointwise
         self.graph = graph
         self.root = root
         self.trace = trace
@@ -137,6 +144,8 @@ class _Builder:
             return self.short_conv(node, x, op.pads(shape), variant)
         x, padding = self.pad(x, op.pads(shape), 0.0)
         p = self.parameters(node)
+        if self.pointwise and op.groups == 1 and is_pointwise(op.kernel_size, op.stride, padding):
+            return self.call(multiply, x, p["weight"], p.get("bias"))
         args = (p["weight"], p.get("bias"), op.stride, padding, op.dilation, op.groups)
         return self.call(F.conv2d, x, *args)
 

@@ -66,6 +66,7 @@ TARGETS = {
     "eager": "backends.engine.targets:run_eager",
     "compile": "backends.engine.targets:run_compiled",
     "compile_short": "backends.engine.targets:run_compiled_short",
+    "compile_matrix": "backends.engine.targets:run_compiled_matrix",
     "cuda_graph": "backends.engine.cuda:run_cuda_graph",
     "native": "backends.engine.native:run_native",
     "native_lean": "backends.engine.native:run_native_lean",
@@ -103,6 +104,17 @@ def run_compiled_short(request: Request) -> Runner:
     return _frozen(_module(request, short=True), request)
 
 
+def run_compiled_matrix(request: Request) -> Runner:
+    """As `compile`, with 1x1 convolutions as matrix products, on a CPU; in float32 short ones too.
+
+    Raises:
+        BackendError: a GPU, where torch.compile itself tries this.
+    """
+    need_cpu(request, "compile_matrix")
+    short = request.dtype == torch.float32
+    return _frozen(_module(request, short, pointwise=True), request)
+
+
 def _frozen(module: nn.Module, request: Request) -> Runner:
     run = _calling(compile_module(module, request.device), request, torch.channels_last)
     with freezing():
@@ -130,8 +142,8 @@ def freezing() -> Iterator[None]:
         yield
 
 
-def _module(request: Request, short: bool = False) -> nn.Module:
-    module: Any = build_flat_module(request.graph, request.state, short)
+def _module(request: Request, short: bool = False, pointwise: bool = False) -> nn.Module:
+    module: Any = build_flat_module(request.graph, request.state, short, pointwise)
     module.to(request.device, request.dtype, memory_format=torch.channels_last)
     assert isinstance(module, nn.Module)
     return module

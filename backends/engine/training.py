@@ -65,12 +65,19 @@ def may_be_tuned(conv: nn.Conv2d) -> bool:
         and isinstance(conv.padding, tuple)
         and conv.padding_mode == "zeros"
         and conv.in_channels % _LANES == conv.out_channels % _LANES == 0
-        and (_may_be_short(conv) or is_pointwise(conv) or load_library().has_tiles)
+        and (_may_be_short(conv) or _is_pointwise(conv) or load_library().has_tiles)
     )
 
 
 def _may_be_short(conv: nn.Conv2d) -> bool:
     return conv.stride == (1, 1) and bool(variants_of((conv.kernel_size[0], conv.kernel_size[1])))
+
+
+def _is_pointwise(conv: nn.Conv2d) -> bool:
+    pads = conv.padding
+    assert isinstance(pads, tuple)
+    stride = conv.stride[0], conv.stride[1]
+    return is_pointwise((conv.kernel_size[0], conv.kernel_size[1]), stride, (pads[0], pads[1]))
 
 
 class TunedConv2d(nn.Conv2d):
@@ -107,7 +114,7 @@ class TunedConv2d(nn.Conv2d):
         return out
 
     def _has_choice(self, dtype: torch.dtype) -> bool:
-        return _may_be_short(self) or is_pointwise(self) or _has_tiles(dtype)
+        return _may_be_short(self) or _is_pointwise(self) or _has_tiles(dtype)
 
 
 def _has_tiles(dtype: torch.dtype) -> bool:
@@ -186,7 +193,7 @@ def _fastest(task: str, geometry: Geometry, *operands: Tensor | None) -> Tensor:
 def _candidates(task: str, geometry: Geometry, threads: int) -> dict[str, Run]:
     """Return every way to compute a task; each takes what `_fastest` is given."""
     out: dict[str, Run] = {"torch": _TORCH[task](geometry)}
-    if is_pointwise(geometry):
+    if is_pointwise(geometry.kernel, geometry.stride, geometry.pads):
         out["matrix"] = _MATRIX[task]
     if _has_tiles(geometry.dtype):
         if task == "forward":

@@ -57,7 +57,7 @@ layers:
 """
 BOUNDS = {torch.float32: 1e-5, torch.bfloat16: 3e-2}
 HERE = ("plain", "eager", "onnxruntime", "native", "native_lean")
-SLOW = ("compile", "compile_short")
+SLOW = ("compile", "compile_short", "compile_matrix")
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -145,12 +145,29 @@ def test_every_target_takes_several_inputs_and_gives_several_outputs(target: str
         assert float((one.double() - wanted).abs().max() / wanted.abs().max()) < 1e-5
 
 
+def test_pointwise_convolutions_are_matrix_products(module: nn.Module) -> None:
+    own = optimize(module)
+    made = build_flat_module(own.graph, own.state, pointwise=True)
+    weights = [
+        made.get_buffer(str(node.args[1].target))
+        for node in made.graph.nodes
+        if node.target is torch.nn.functional.conv2d
+    ]
+    assert sorted(tuple(w.shape[2:]) for w in weights) == [(1, 7), (3, 3), (7, 1)]
+    with torch.no_grad():
+        assert distance(made(images(2)), module, images(2)) < 1e-5
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # torch's compiler warns of its own parts
-@pytest.mark.parametrize("target", SLOW)
-def test_compiled_targets_compute_the_network(target: str, module: nn.Module) -> None:
-    fast = optimize(module).for_inference(target=target)
-    assert distance(fast(images(2)), module, images(2)) < 1e-4
+@pytest.mark.parametrize(
+    ("target", "dtype"), [*((t, torch.float32) for t in SLOW), ("compile_matrix", torch.bfloat16)]
+)
+def test_compiled_targets_compute_the_network(
+    target: str, dtype: torch.dtype, module: nn.Module
+) -> None:
+    fast = optimize(module).for_inference(dtype=dtype, target=target)
+    assert distance(fast(images(2)), module, images(2)) < BOUNDS[dtype]
 
 
 @pytest.mark.slow
