@@ -131,24 +131,30 @@ REMAINS = """## What remains, and why
 - **Runtimes on our graph** take {1:.2f} to {2:.2f} of their time on the plain one: they fold as
   well as we do, and merged siblings cost them copies, so they get the graph without merging.
 - **A training step** is four fifths convolutions. In float32 those of stride 1 are short where that
-  measures faster, forward and both gradients; 1x1 and stride 2 are oneDNN's on either side. In
-  bfloat16 (autocast) the products of short ones are float32's, at half the rate: that pays for the
-  large convolutions of Inception-v4, hardly for the Inception-ResNets. With matrix tiles all but
-  the first convolution and the input gradients of stride 2 may go by tiles, which saves most in the
-  gradients of weights (nearly half of the time of all convolutions in oneDNN). A batch norm and its
-  ReLU are one call forward and one backward, which read their inputs twice and write once: a fifth
-  to two thirds of PyTorch's time, each timed alone. What is left is memory traffic on either side:
-  the optimiser, weights cast and packed in every step, residual sums. Merging siblings would need
-  batch norms that write slices.
-- **torch alone in bfloat16** spends nine tenths of its time in the same oneDNN convolutions as the
-  peer, and the slices of merged siblings are copied (2 % of a run of Inception-ResNet-v2).
-- **Memory:** the weights alone are 0.8 of timm's peak at batch 1 in float32, so no engine can be at
-  0.6 there; without them `native_lean` is. Short convolutions pay for their speed with packed
-  filters of up to seven times the weights: `native` takes more memory than timm at batch 1.
+  measures faster, forward and both gradients; a 1x1 is a matrix product where that does (three
+  fifths of the time of oneDNN's gradient of a weight 896 x 128); stride 2 is oneDNN's on either
+  side. In bfloat16 (autocast) the products of short ones are float32's, at half the rate: that pays
+  for the large convolutions of Inception-v4, hardly for the Inception-ResNets. With matrix tiles
+  all but the first convolution and the input gradients of stride 2 may go by tiles, which saves
+  most in the gradients of weights (nearly half of the time of all convolutions in oneDNN). A batch
+  norm and its ReLU are one call forward and one backward, which read their inputs twice and write
+  once: a fifth to two thirds of PyTorch's time, each timed alone. What is left is memory traffic on
+  either side: the optimiser, weights cast and packed in every step, residual sums (a twentieth).
+  Merging siblings would need batch norms that write slices.
+- **torch alone** is ahead where convolutions are told as matrix products: a 1x1 over its pixels
+  (`compile_matrix`), which oneDNN and MKL compute faster than oneDNN its convolution, and in
+  float32 short ones. The rest is the same oneDNN convolutions as the peer's, and the slices of
+  merged siblings are copied (2 % of a run of Inception-ResNet-v2).
+- **Memory:** the weights alone are 0.8 of timm's peak at batch 1 in float32, so `native_lean` keeps
+  them in a file, mapped, and in memory while a layer reads them: 3 % more time in float32, a sixth
+  in bfloat16. What the system caches of the file while it has room isn't counted. Short
+  convolutions pay for their speed with packed filters of up to seven times the weights: `native`
+  takes more memory than timm at batch 1.
 - **What is older.** The EPYC's tables are of {4}, before there were kernels for matrix
-  tiles, batch norms in one call with their ReLUs, and weights that are fetched ahead in float32 (a
-  tenth of the time on the Xeon); its memory and compiled training step are of earlier code still,
-  when `compile` left its parameters unfrozen on both sides.
+  tiles, batch norms in one call with their ReLUs, weights that are fetched ahead in float32 (a
+  tenth of the time on the Xeon), and 1x1 convolutions as matrix products; its memory and compiled
+  training step are of earlier code still, when `compile` left its parameters unfrozen on both sides
+  and `native_lean` had its weights in memory.
 
 ## Again
 

@@ -22,7 +22,7 @@ def as_text(result: Mapping[str, Any]) -> str:
 
 def _table(table: Mapping[str, Any]) -> Iterator[str]:
     yield f"{table['task']}, {table['dtype']}, batch {table['batch']}; peer: {table['peer']}"
-    yield f"{'':24}{'median':>9}{'best':>9}{'img/s':>8}{'ratio':>7}  {'error':<8}"
+    yield f"{'':25}{'median':>9}{'best':>9}{'img/s':>8}{'ratio':>7}  {'error':<8}"
     peers = [row["median_ms"] for row in table["rows"] if row["side"] == "peer"]
     base = min(peers, default=0.0)
     slowest = max(row["median_ms"] for row in table["rows"])
@@ -56,7 +56,7 @@ def _row(row: Mapping[str, Any], batch: int, base: float, slowest: float) -> str
     error = "" if row["error"] is None else f"{row['error']:.0e}"
     bar = "#" * round(12 * median / slowest)
     times = f"{_short(median):>9}{_short(row['best_ms']):>9}{_short(1e3 * batch / median):>8}"
-    return f"{name[:24]:24}{times}{ratio}  {error:8}{bar}".rstrip()
+    return f"{name[:25]:25}{times}{ratio}  {error:8}{bar}".rstrip()
 
 
 def _short(number: float, digits: int = 1) -> str:

@@ -122,12 +122,12 @@ def run_plan(graph: Graph, plan: Plan, say: Callable[[str], None]) -> dict[str, 
         for batch in plan.batches:
             say(f"{graph.name}: inference, {dtype_name}, batch {batch}")
             case = make_case(graph, batch, dtype_name, plan.device)
-            with matrix_precision(case.request):
+            with matrix_precision(case.request.numbers):
                 tables.append(_inference(case, plan))
         if plan.training:
             say(f"{graph.name}: training step, {dtype_name}, batch {plan.training}")
             case = make_case(graph, plan.training, dtype_name, plan.device)
-            with matrix_precision(case.request):
+            with matrix_precision(case.request.numbers):
                 tables.append(_training(case, plan))
     return {
         "network": graph.name,

@@ -63,9 +63,11 @@ def run_tensorrt(request: Request) -> Runner:
     precisions = {request.dtype, torch.float32}
     compiled = tensorrt.compile(module, inputs=example, enabled_precisions=precisions)
 
+    numbers = request.numbers
+
     def run(*inputs: Tensor) -> Result:
-        with torch.no_grad(), matrix_precision(request):
-            return compiled(*(x.to(request.dtype) for x in inputs))  # type: ignore[no-any-return]
+        with torch.no_grad(), matrix_precision(numbers):
+            return compiled(*(x.to(numbers.dtype) for x in inputs))  # type: ignore[no-any-return]
 
     return run
 

@@ -32,11 +32,11 @@ def run_onnxruntime(request: Request) -> Runner:
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
     session = ort.InferenceSession(_onnx_bytes(request), options, ["CPUExecutionProvider"])
-    names = [entry.name for entry in session.get_inputs()]
+    names, dtype = [entry.name for entry in session.get_inputs()], request.dtype
 
     def run(*inputs: Tensor) -> Result:
         feed = {name: x.numpy() for name, x in zip(names, inputs, strict=True)}
-        return _result(session.run(None, feed), request)
+        return _result(session.run(None, feed), dtype)
 
     return run
 
@@ -57,11 +57,11 @@ def run_openvino(request: Request) -> Runner:
         "INFERENCE_PRECISION_HINT": _OPENVINO_PRECISION[request.dtype],
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
     }
-    infer = core.compile_model(model, "CPU", settings).create_infer_request()
+    infer, dtype = core.compile_model(model, "CPU", settings).create_infer_request(), request.dtype
 
     def run(*inputs: Tensor) -> Result:
         results = infer.infer([np.ascontiguousarray(x.float().numpy()) for x in inputs])
-        return _result(list(results.values()), request)
+        return _result(list(results.values()), dtype)
 
     return run
 
@@ -77,6 +77,6 @@ def _onnx_bytes(request: Request) -> bytes:
     return model
 
 
-def _result(arrays: list[Any], request: Request) -> Result:
-    tensors = tuple(torch.from_numpy(np.array(a)).to(request.dtype) for a in arrays)
+def _result(arrays: list[Any], dtype: torch.dtype) -> Result:
+    tensors = tuple(torch.from_numpy(np.array(a)).to(dtype) for a in arrays)
     return tensors if len(tensors) > 1 else tensors[0]

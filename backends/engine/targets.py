@@ -22,6 +22,15 @@ Runner = Callable[..., Result]
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """Where and in which numbers a network computes: all of a request that a runner keeps."""
+
+    device: torch.device
+    dtype: torch.dtype
+    tf32: bool
+
+
+@dataclass(frozen=True)
 class Request:
     """A network to run, for one kind of input on one device.
 
@@ -43,6 +52,11 @@ class Request:
     def device(self) -> torch.device:
         """Where the inputs are, and the network will be."""
         return self.inputs[0].device
+
+    @property
+    def numbers(self) -> Numbers:
+        """What a runner keeps of the request, so that the parameters may go."""
+        return Numbers(self.device, self.dtype, self.tf32)
 
 
 def build_runner(target: str, request: Request) -> Runner:
@@ -150,9 +164,11 @@ def _module(request: Request, short: bool = False, pointwise: bool = False) -> n
 
 
 def _calling(module: Callable[..., Any], request: Request, layout: torch.memory_format) -> Runner:
+    numbers = request.numbers
+
     def run(*inputs: Tensor) -> Result:
-        moved = [_in_layout(x.to(request.device, request.dtype), layout) for x in inputs]
-        with torch.no_grad(), matrix_precision(request):
+        moved = [_in_layout(x.to(numbers.device, numbers.dtype), layout) for x in inputs]
+        with torch.no_grad(), matrix_precision(numbers):
             return module(*moved)  # type: ignore[no-any-return]
 
     return run
@@ -163,16 +179,16 @@ def _in_layout(x: Tensor, layout: torch.memory_format) -> Tensor:
 
 
 @contextlib.contextmanager
-def matrix_precision(request: Request) -> Iterator[None]:
-    """Allow TF32 inside if the request says so, and forbid it if not; CUDA only."""
-    if request.device.type != "cuda":
+def matrix_precision(numbers: Numbers) -> Iterator[None]:
+    """Allow TF32 inside if the numbers say so, and forbid it if not; CUDA only."""
+    if numbers.device.type != "cuda":
         yield
         return
     flags: tuple[Any, Any] = torch.backends.cudnn, torch.backends.cuda.matmul
     before = [flag.allow_tf32 for flag in flags]
     try:
         for flag in flags:
-            flag.allow_tf32 = request.tf32
+            flag.allow_tf32 = numbers.tf32
         yield
     finally:
         for flag, value in zip(flags, before, strict=True):
