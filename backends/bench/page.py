@@ -122,12 +122,11 @@ REMAINS = """## What remains, and why
   of Inception-v4 in float32 is from that state. On the Xeon two threads that only multiply and add
   in registers reach 340 GFLOP/s or 165, one alone always 170: as if both then shared one core.
   Matrix tiles take up to three times as long (a large product in bfloat16 reaches 2,100 GFLOP/s or
-  770), medians and bests are far apart, and a ratio moves by a tenth from run to run: the first
-  Inception-ResNet in float32 had 0.87, 0.89 and 1.01 before weights were fetched ahead. Its tables
-  are from the slow state, where our own products by tiles are further ahead of oneDNN's, and torch
-  alone in bfloat16 is no faster than the peer. In an earlier run in a faster state it took 0.87,
-  0.94 and 0.88 of the peer's time (v4, Inception-ResNet-v1, v2), and the best mode 0.57, 0.93 and
-  0.89 of the best peer's.
+  770), medians and bests are far apart, and a ratio moves by a tenth from run to run, with two
+  threads on bfloat16 by a fifth: modules that do the same work were 0.78 to 1.32 of each other in
+  the tables of training. So the miss of torch alone in bfloat16 on the second Inception-ResNet is
+  no clear one: with 60 rounds of only three subjects `compile_matrix` took 0.82, 0.89 and 0.93 of
+  the peer's median in three further runs.
 - **Runtimes on our graph** take {1:.2f} to {2:.2f} of their time on the plain one: they fold as
   well as we do, and merged siblings cost them copies, so they get the graph without merging.
 - **A training step** is four fifths convolutions. In float32 those of stride 1 are short where that
