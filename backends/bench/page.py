@@ -123,7 +123,7 @@ REMAINS = """## What remains, and why
   in registers reach 340 GFLOP/s or 165, one alone always 170: as if both then shared one core.
   Matrix tiles take up to three times as long (a large product in bfloat16 reaches 2,100 GFLOP/s or
   770), medians and bests are far apart, and a ratio moves by a tenth from run to run, with two
-  threads on bfloat16 by a fifth: modules that do the same work were 0.78 to 1.32 of each other in
+  threads on bfloat16 by a fifth: modules that do the same work were 0.78 to 1.30 of each other in
   the tables of training. So the miss of torch alone in bfloat16 on the second Inception-ResNet is
   no clear one: with 60 rounds of only three subjects `compile_matrix` took 0.82, 0.89 and 0.93 of
   the peer's median in three further runs.
@@ -145,7 +145,7 @@ REMAINS = """## What remains, and why
   float32 short ones. The rest is the same oneDNN convolutions as the peer's, and the slices of
   merged siblings are copied (2 % of a run of Inception-ResNet-v2).
 - **Memory:** the weights alone are 0.8 of timm's peak at batch 1 in float32, so `native_lean` keeps
-  them in a file, mapped, and in memory while a layer reads them: 3 % more time in float32, a sixth
+  them in a file, mapped, and in memory while a layer reads them: 3 % more time in float32, an eighth
   in bfloat16. What the system caches of the file while it has room isn't counted. Short
   convolutions pay for their speed with packed filters of up to seven times the weights: `native`
   takes more memory than timm at batch 1.
