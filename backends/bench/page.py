@@ -145,8 +145,8 @@ REMAINS = """## What remains, and why
   float32 short ones. The rest is the same oneDNN convolutions as the peer's, and the slices of
   merged siblings are copied (2 % of a run of Inception-ResNet-v2).
 - **Memory:** the weights alone are 0.8 of timm's peak at batch 1 in float32, so `native_lean` keeps
-  them in a file, mapped, and in memory while a layer reads them: 3 % more time in float32, an eighth
-  in bfloat16. What the system caches of the file while it has room isn't counted. Short
+  them in a file, mapped, and in memory while a layer reads them: 3 % more time in float32, an
+  eighth in bfloat16. What the system caches of the file while it has room isn't counted. Short
   convolutions pay for their speed with packed filters of up to seven times the weights: `native`
   takes more memory than timm at batch 1.
 - **What is older.** The EPYC's tables are of {4}, before there were kernels for matrix
