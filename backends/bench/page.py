@@ -124,9 +124,9 @@ REMAINS = """## What remains, and why
   Matrix tiles take up to three times as long (a large product in bfloat16 reaches 2,100 GFLOP/s or
   770), medians and bests are far apart, and a ratio moves by a tenth from run to run, with two
   threads on bfloat16 by a fifth: modules that do the same work were 0.78 to 1.30 of each other in
-  the tables of training. So the miss of torch alone in bfloat16 on the second Inception-ResNet is
-  no clear one: with 60 rounds of only three subjects `compile_matrix` took 0.82, 0.89 and 0.93 of
-  the peer's median in three further runs.
+  the tables of training, and torch alone in bfloat16 on the second Inception-ResNet took 1.04 of
+  the peer's time in a run of 15 rounds, 0.89 in the one of 21 that is recorded, and 0.82, 0.89 and
+  0.93 in three of 60 rounds with only three subjects.
 - **Runtimes on our graph** take {1:.2f} to {2:.2f} of their time on the plain one: they fold as
   well as we do, and merged siblings cost them copies, so they get the graph without merging.
 - **A training step** is four fifths convolutions. In float32 those of stride 1 are short where that
