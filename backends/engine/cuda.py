@@ -18,6 +18,7 @@ from backends.engine.targets import (
 from compiler.errors import BackendError
 
 _WARM_UP = 3
+Inputs = tuple[Tensor, ...]
 
 
 def run_cuda_graph(request: Request) -> Runner:
@@ -39,13 +40,24 @@ def run_cuda_graph(request: Request) -> Runner:
     with torch.cuda.graph(recorded):
         results = eager(*static)
 
-    def run(*inputs: Tensor) -> Result:
-        for own, value in zip(static, inputs, strict=True):
-            own.copy_(value, non_blocking=True)
-        recorded.replay()
-        return tuple(r.clone() for r in results) if isinstance(results, tuple) else results.clone()
+    return _Recording(eager, recorded, static, results)
 
-    return run
+
+class _Recording:
+    """A recorded run: it keeps the network, whose weights are read where they were recorded."""
+
+    def __init__(self, network: Runner, recorded: Any, static: Inputs, results: Result) -> None:
+        self.network = network
+        self.recorded = recorded
+        self.static = static
+        self.results = results
+
+    def __call__(self, *inputs: Tensor) -> Result:
+        for own, value in zip(self.static, inputs, strict=True):
+            own.copy_(value, non_blocking=True)
+        self.recorded.replay()
+        made = self.results
+        return tuple(r.clone() for r in made) if isinstance(made, tuple) else made.clone()
 
 
 def run_tensorrt(request: Request) -> Runner:
@@ -62,7 +74,6 @@ def run_tensorrt(request: Request) -> Runner:
     example = [x.to(request.dtype) for x in request.inputs]
     precisions = {request.dtype, torch.float32}
     compiled = tensorrt.compile(module, inputs=example, enabled_precisions=precisions)
-
     numbers = request.numbers
 
     def run(*inputs: Tensor) -> Result:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from backends.cache import cache_folder
 from backends.engine.targets import TARGETS, Request, Result, Runner, build_runner
 from backends.engine.training import use_native_kernels
 from backends.engine.tune import ROUNDS, LockFile, Tuned, device_name, measure, medians
@@ -80,9 +80,8 @@ class Optimized:
         Args:
             native: on a CPU, in float32 or under autocast to bfloat16, use kernels of our own, to
                 about 1e-5 of the largest value, rounded to bfloat16 under autocast: batch
-                normalisation in one go with its ReLU; and short (Winograd) convolutions where at
-                the first step they measure faster, for every convolution of stride 1 and each of
-                its gradients (not in bfloat16 on a processor with matrix tiles). It takes a C++
+                normalisation in one go with its ReLU; and for convolutions and each of their
+                gradients what at the first step measures faster, see `TunedConv2d`. It takes a C++
                 compiler.
         """
         module = build_module(optimize_graph(self.plain, TRAINING_PASSES))
@@ -120,8 +119,7 @@ class Optimized:
 
 
 def _lock_path() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "netdraft" / "tune.json"
+    return cache_folder() / "tune.json"
 
 
 class InferenceModule(nn.Module):

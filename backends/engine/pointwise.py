@@ -1,7 +1,7 @@
 """A 1x1 convolution as a matrix product over its pixels, and both gradients.
 
-oneDNN's convolutions are slower at it than the matrix products of oneDNN and MKL, most of all with
-few pixels, and in the weight's gradient.
+On a Xeon oneDNN's convolutions are slower at it than the matrix products of oneDNN and MKL, most of
+all in the weight's gradient.
 """
 
 from __future__ import annotations

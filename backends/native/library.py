@@ -14,6 +14,7 @@ from ctypes import POINTER, c_double, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
 
+from backends.cache import kept_in_cache
 from backends.native.steps import Step
 from backends.native.transforms import Variant, emit_transforms
 from compiler.errors import BackendError
@@ -57,16 +58,17 @@ def load_library() -> Library:
     """Compile the kernels with the Winograd transforms, or take them from the cache.
 
     Raises:
-        BackendError: there is no C++ compiler, or it fails.
+        BackendError: there is no C++ compiler, or it fails, or the kernels cannot be kept.
     """
     compiler = _find_compiler()
     sources = {path.name: path.read_text() for path in sorted(_SOURCES.iterdir())}
     sources["kernels.cpp"] += emit_transforms()
     key = "\n".join((*sources.values(), _version(compiler), _cpu(), *_FLAGS))
-    path = _cache_dir() / f"kernels-{hashlib.sha256(key.encode()).hexdigest()[:24]}.so"
-    if not path.exists():
-        _compile(compiler, sources, path)
-    return Library(path)
+    name = f"kernels-{hashlib.sha256(key.encode()).hexdigest()[:24]}.so"
+    with kept_in_cache("compiled kernels") as folder:
+        if not (folder / name).exists():
+            _compile(compiler, sources, folder / name)
+        return Library(folder / name)
 
 
 def _find_compiler() -> str:
@@ -84,13 +86,6 @@ def _cpu() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     return next((line for line in lines if line.startswith("flags")), platform.machine())
-
-
-def _cache_dir() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    path = Path(base) / "netdraft"
-    path.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 def _compile(compiler: str, sources: Mapping[str, str], path: Path) -> None:

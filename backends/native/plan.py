@@ -9,27 +9,17 @@ from math import prod
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from backends.native import steps as c
 from backends.native.groups import Loop, Pooling, Product, RowFunction, Sum, group_loops
 from backends.native.layout import lay_out
 from backends.native.library import load_library
 from backends.native.memory import Memory
+from backends.native.panels import Panels
 from backends.native.pixels import PixelTable, pixel_table
 from backends.native.transforms import Variant, variants_of
-from backends.native.weight_file import move_to_file, page_moves
-from backends.native.weights import (
-    TILES_ACROSS,
-    Floats,
-    Method,
-    Packed,
-    Panel,
-    Vector,
-    pack,
-    parts_of,
-    split_panels,
-)
+from backends.native.weight_file import page_moves
+from backends.native.weights import Floats, Method
 from backends.parameters import State
 from compiler.graph import Graph, Node
 from compiler.ops import AvgPool2d, Conv2d, GlobalPool2d, MaxPool2d
@@ -61,15 +51,13 @@ class NativePlan:
 
     def __init__(self, graph: Graph, state: State, batch: int, threads: int, parts: int) -> None:
         self.graph = graph
-        self.state = state
         self.batch = batch
         self.threads = threads
         self.layout = lay_out(graph, group_loops(graph), batch)
         self.library = load_library()
         self.memory = Memory(graph, self.layout, batch, parts)
         self.kept: list[object] = []
-        self.panels: dict[object, ctypes.Array[c.Panel]] = {}
-        self.packed: dict[object, Packed] = {}
+        self.panels = Panels(state, self.memory, self.library)
         self.last_by_tiles: c.Conv | None = None
         self.tables: dict[object, PixelTable] = {}
 
@@ -94,22 +82,20 @@ class NativePlan:
         self, pairs: Sequence[tuple[Loop, Choice | None]], weights_in_file: bool
     ) -> list[list[c.Step]]:
         """Bind all loops in order, as `steps`; pages of weights in a file come and go with them."""
-        if not weights_in_file:
-            return [self.steps(loop, choice) for loop, choice in pairs]
         products = [
             (loop, choice.method) for loop, choice in pairs if choice and isinstance(loop, Product)
         ]
-        moved = move_to_file(self._pack(*product) for product in products)
-        for (loop, method), packed in zip(products, moved, strict=True):
-            self.packed[loop.node.name, method] = packed
-        moves = [self._step("pages", pages) for pages in page_moves([p.weights for p in moved])]
+        if not weights_in_file or not products:
+            return [self.steps(loop, choice) for loop, choice in pairs]
+        moves = page_moves(self.panels.move_to_file(products))
+        first, *before, last = [self._step("pages", pages) for pages in moves]
         bound = [self.steps(loop, choice) for loop, choice in pairs]
-        before = iter(moves[1:])
+        coming = iter(before)
         for steps, (_, choice) in zip(bound, pairs, strict=True):
             if choice:
-                steps.insert(0, next(before))
-        bound[0].insert(0, moves[0])
-        bound[-1].append(moves[-1])
+                steps.insert(0, next(coming))
+        bound[0].insert(0, first)
+        bound[-1].append(last)
         return bound
 
     def _step(self, kind: str, args: ctypes.Structure) -> c.Step:
@@ -117,7 +103,7 @@ class NativePlan:
         return c.Step(c.KINDS.index(kind), ctypes.addressof(args))
 
     def _product(self, loop: Product, choice: Choice) -> list[c.Step]:
-        panels = self._panels(loop, choice.method)
+        panels = self.panels.of(loop, choice.method)
         if isinstance(choice.method, Variant):
             return [self._winograd(loop, panels, choice.method, choice.chunk)]
         args = self._direct(loop, panels, choice)
@@ -131,7 +117,7 @@ class NativePlan:
             args.in_, args.in_stride, args.low = rounding.out, rounding.out_stride, rounding.low
             steps = [self._step("round", rounding)]
         if self.library.has_tiles:
-            self._fetch_ahead(args, self.packed[loop.node.name, choice.method].weights)
+            self._fetch_ahead(args, self.panels.weights(loop, choice.method))
             return [*steps, self._step("conv_tiles", args)]
         args.channels = -(-args.channels // 2)  # pairs
         return [*steps, self._step("conv_bfloat16", args)]
@@ -160,65 +146,10 @@ class NativePlan:
         """Return the values of a rounded pixel: tiles take any number, the product in pairs not."""
         return channels if self.library.has_tiles else -(-channels // 2) * 2
 
-    def weight(self, loop: Product) -> Tensor:
-        """Return the weight of a product, (O, C, kH, kW) or (O, C)."""
-        return self.state[f"{loop.node.share or loop.node.name}.weight"]
-
-    def split(self, loop: Product, method: Method) -> tuple[Panel, ...]:
-        """Return the panels of output channels of a product."""
-        most = self.library.max_vectors
-        if self.library.has_tiles and parts_of(method):
-            most = TILES_ACROSS
-        return split_panels(loop.segments, self.library.width, most)
-
-    def _panels(self, loop: Product, method: Method) -> ctypes.Array[c.Panel]:
-        key = (loop.node.name, method)
-        if key in self.panels:
-            return self.panels[key]
-        width = self.library.width
-        parts = self.split(loop, method)
-        if key not in self.packed:
-            self.packed[key] = self._pack(loop, method)
-        packed = self.packed[key]
-        panels = (c.Panel * len(parts))()
-        self.kept.append(panels)
-        weights, epilogue = packed.weights.ctypes.data, packed.epilogue.ctypes.data
-        offsets = zip(parts, packed.weight_offsets, packed.epilogue_offsets, strict=True)
-        for index, (part, weight_at, epilogue_at) in enumerate(offsets):
-            targets = (c.Target * len(part))(*(self._target(vector) for vector in part))
-            bias_address = epilogue + epilogue_at
-            panels[index] = c.Panel(
-                weights + weight_at,
-                bias_address,
-                bias_address + 4 * len(part) * width,
-                targets,
-                len(part),
-            )
-            self.kept.append(targets)
-        self.panels[key] = panels
-        return panels
-
-    def _pack(self, loop: Product, method: Method) -> Packed:
-        bias = self.state.get(f"{loop.node.share or loop.node.name}.bias")
-        parts, library = self.split(loop, method), self.library
-        return pack(self.weight(loop), bias, parts, library.width, method, library.has_tiles)
-
-    def _target(self, vector: Vector) -> c.Target:
-        segment, channel = vector.segment, vector.start - vector.segment.start
-        return c.Target(
-            *self.memory.target(segment.out, channel),
-            *(self.memory.source(segment.add, channel) if segment.add else (None, None)),
-            self.memory.view(segment.out).stride,
-            self.memory.view(segment.add).stride if segment.add else 0,
-            vector.stop - vector.start,
-            self.memory.low,
-        )
-
     def forget(self) -> None:
         """Let go of everything that was bound, so that only what is bound next takes memory."""
         self.kept.clear()
         self.panels.clear()
-        self.packed.clear()
         self.last_by_tiles = None
 
     def scratch_floats(self, loop: Loop, choice: Choice | None) -> int:

@@ -65,7 +65,7 @@ class NativeRunner:
         chosen = [tuner.choose(loop) for loop in self.plan.layout.loops]
         self.choices: Choices = tuner.texts
         self._steps, self.labels = self._bind(chosen, weights_in_file)
-        self.plan.state = {}  # packed by now
+        self.plan.panels.state = {}  # packed by now
         self.inputs = [tensor_of(self.plan.memory.array(name)) for name in graph.inputs]
         self.outputs = [tensor_of(self.plan.memory.array(o.node)) for o in graph.outputs]
 

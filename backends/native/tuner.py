@@ -66,7 +66,7 @@ class Tuner:
         pixels = prod(loop.node.shape.numbers[1:])
         channels = plan.graph.nodes[loop.source].shape.numbers[0]
         for method in self.methods(loop):
-            shares = len(plan.split(loop, method)) * plan.batch
+            shares = len(plan.panels.split(loop, method)) * plan.batch
             if plan.library.has_tiles and parts_of(method):
                 yield Choice(method, *self.tile_tasks(loop, method))
                 continue
@@ -84,10 +84,10 @@ class Tuner:
     def tile_tasks(self, loop: Product, method: Method) -> tuple[int, int]:
         """Return the chunk and the groups of a product by matrix tiles."""
         plan = self.plan
-        weight = plan.weight(loop)
+        weight = plan.panels.weight(loop)
         return tile_tasks(
             pixels=prod(loop.node.shape.numbers[1:]),
-            panels=len(plan.split(loop, method)),
+            panels=len(plan.panels.split(loop, method)),
             batch=plan.batch,
             threads=plan.threads,
             weights=weight.numel(),

@@ -9,40 +9,34 @@ from dataclasses import replace
 
 import numpy as np
 
+from backends.cache import kept_in_cache
 from backends.native import steps as c
 from backends.native.weights import Floats, Packed
-from compiler.errors import BackendError
 
 
 def move_to_file(packs: Iterable[Packed]) -> list[Packed]:
     """Return packs whose weights lie in a file without a name, mapped, each from a page on.
 
-    The file is in the system's temporary folder and goes with the last pack. What the system
-    keeps of it in its cache is no memory of this process, and there only while there is room.
+    The file is in the cache folder, for the folder of temporary files may be in memory itself, and
+    goes with the last pack. What the system keeps of it in its own cache is no memory of this
+    process, and there only while there is room.
 
     Args:
-        packs: taken one by one, so that only one is in memory.
+        packs: at least one; taken one by one, so that only one is in memory.
 
     Raises:
         BackendError: the folder has no room, or its file system cannot map.
     """
     none = np.zeros(0, dtype=np.float32)
     moved: list[tuple[Packed, slice]] = []
-    try:
-        with tempfile.TemporaryFile(prefix="netdraft-") as file:
-            for packed in packs:
-                file.seek(-file.tell() % mmap.ALLOCATIONGRANULARITY, 1)
-                start = file.tell() // 4
-                file.write(packed.weights.data)
-                where = slice(start, start + packed.weights.size)
-                moved.append((replace(packed, weights=none), where))
-            file.flush()
-            pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError as error:
-        raise BackendError(
-            f"the target `native_lean` cannot keep weights in a file: {error.strerror or error}; "
-            f"it needs a temporary folder on a disk with room, which TMPDIR names"
-        ) from None
+    with kept_in_cache("weights") as folder, tempfile.TemporaryFile(dir=folder) as file:
+        for packed in packs:
+            file.seek(-file.tell() % mmap.ALLOCATIONGRANULARITY, 1)
+            start = file.tell() // 4
+            file.write(packed.weights.data)
+            moved.append((replace(packed, weights=none), slice(start, start + packed.weights.size)))
+        file.flush()
+        pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     whole = np.frombuffer(pages, dtype=np.float32)
     return [replace(packed, weights=whole[where]) for packed, where in moved]
 
@@ -62,8 +56,7 @@ def page_moves(weights: Sequence[Floats]) -> list[c.Pages]:
         c.Pages(done.ctypes.data, wanted.ctypes.data, done.nbytes, wanted.nbytes)
         for done, wanted in zip([none, none, *weights], [*weights, none, none], strict=True)
     ]
-    if weights:
-        first, last = weights[0], weights[-1]
-        size = last.ctypes.data + last.nbytes - first.ctypes.data
-        moves[-1] = c.Pages(first.ctypes.data, None, size, 0)
+    first, last = weights[0], weights[-1]
+    size = last.ctypes.data + last.nbytes - first.ctypes.data
+    moves[-1] = c.Pages(first.ctypes.data, None, size, 0)
     return moves

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
 
 from backends.bench import subjects
 from backends.bench.subjects import Case, netdraft_subjects, peer_subjects
@@ -151,11 +152,28 @@ def test_pointwise_convolutions_are_matrix_products(module: nn.Module) -> None:
     weights = [
         made.get_buffer(str(node.args[1].target))
         for node in made.graph.nodes
-        if node.target is torch.nn.functional.conv2d
+        if node.target is F.conv2d
     ]
     assert sorted(tuple(w.shape[2:]) for w in weights) == [(1, 7), (3, 3), (7, 1)]
     with torch.no_grad():
         assert distance(made(images(2)), module, images(2)) < 1e-5
+
+
+@pytest.mark.parametrize(("target", "count"), [("compile", 5), ("compile_matrix", 3)])
+def test_what_is_compiled_is_what_the_target_says(
+    target: str, count: int, module: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled: list[fx.GraphModule] = []
+
+    def keep(network: fx.GraphModule, _: torch.device) -> fx.GraphModule:
+        compiled.append(network)
+        return network
+
+    monkeypatch.setattr(targets, "compile_module", keep)
+    build_runner(target, request(module))
+    (network,) = compiled
+    convolutions = [node for node in network.graph.nodes if node.target is F.conv2d]
+    assert len(convolutions) == count  # two are 1x1: merged siblings, and of the residual
 
 
 @pytest.mark.slow

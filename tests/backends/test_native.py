@@ -142,7 +142,7 @@ def test_weights_in_a_file_are_in_memory_only_while_they_are_read(dtype: torch.d
     for _ in range(2):
         assert distance(outside(image)[0], reference) < bound
     assert torch.equal(outside(image)[0], inside(image)[0])
-    packs = outside.plan.packed.values()
+    packs = outside.plan.panels.packed.values()
     starts = [int(packed.weights.ctypes.data) for packed in packs]
     resident, whole = mapping_at(min(starts))
     assert resident == 0
@@ -170,11 +170,28 @@ def test_no_room_for_the_weights_names_the_way_out(monkeypatch: pytest.MonkeyPat
         def write(self, _: object) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda prefix: Full())
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: Full())
     graph, parameters, image, _ = prepared(INCEPTION)
     request = Request(graph, parameters, (graph, parameters), (image,), torch.float32)
-    with pytest.raises(BackendError, match=r"in a file: No space left .*TMPDIR"):
+    with pytest.raises(
+        BackendError, match=r"^cannot keep weights in .*netdraft: No space left .*XDG_CACHE_HOME"
+    ):
         build_runner("native_lean", request)
+
+
+def test_lean_runs_a_network_without_weights() -> None:
+    graph, parameters, image, reference = prepared("  - {max_pool: 3x3, stride: 2}\n")
+    lean = NativeRunner(graph, parameters, 2, weights_in_file=True)
+    assert distance(lean(image)[0], reference) == 0.0
+
+
+def test_kernels_that_cannot_be_kept_are_a_message(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "netdraft").write_text("a file in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(BackendError, match=r"^cannot keep compiled kernels in .*: File exists; "):
+        load_library.__wrapped__()
 
 
 def test_bfloat16_rounds_products_only() -> None:
