@@ -30,5 +30,5 @@ def kept_in_cache(what: str) -> Iterator[Path]:
     except OSError as error:
         raise BackendError(
             f"cannot keep {what} in {folder}: {error.strerror or error}; "
-            f"XDG_CACHE_HOME names another place for it"
+            f"set XDG_CACHE_HOME to a folder on a disk with room"
         ) from None
