@@ -32,7 +32,7 @@ DRAWING = {
 }
 """Each part of `viz` -> the parts that it may import; `viz.render` loads a format by its name."""
 PARTS = {
-    "backends.native": ("backends.parameters", "backends.winograd"),
+    "backends.native": ("backends.cache", "backends.parameters", "backends.winograd"),
     "backends.onnx": ("backends.open_grid",),
     "backends.torch": ("backends.open_grid", "backends.unit_scale"),
 }

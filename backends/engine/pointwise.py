@@ -6,6 +6,7 @@ all in the weight's gradient.
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -18,13 +19,24 @@ def is_pointwise(kernel: Pair, stride: Pair, pads: Pair) -> bool:
 
 
 def multiply(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Return the output (N, O, H, W), channels last, of x (N, C, H, W) and a weight (O, C, 1, 1).
+    """Return the output (N, O, H, W), channels last, of an input and a weight (O, C, 1, 1)."""
+    return F.linear(x.permute(0, 2, 3, 1), weight.flatten(1), bias).permute(0, 3, 1, 2)
 
-    It is in the dtype of `x`, whatever those of weight and bias are.
+
+def output(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return the same without a graph of gradients, in the dtype of `x` whatever the others have.
+
+    The result is no view: it may come out of an `autograd.Function` and be changed in place.
     """
-    shift = None if bias is None else bias.to(x.dtype)
-    made = F.linear(x.permute(0, 2, 3, 1), weight.flatten(1).to(x.dtype), shift)
-    return made.permute(0, 3, 1, 2)
+    made = torch.empty(
+        (len(x), len(weight), *x.shape[2:]), dtype=x.dtype, memory_format=torch.channels_last
+    )
+    rows, matrix = made.permute(0, 2, 3, 1).flatten(0, 2), weight.flatten(1).to(x.dtype).t()
+    if bias is None:
+        torch.mm(_rows(x), matrix, out=rows)
+    else:
+        torch.addmm(bias.to(x.dtype), _rows(x), matrix, out=rows)
+    return made
 
 
 def input_gradient(gradient: Tensor, weight: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from backends.engine.pointwise import input_gradient, is_pointwise, multiply, weight_gradient
+from backends.engine.pointwise import input_gradient, is_pointwise, output, weight_gradient
 from backends.engine.training_norm import NativeNorm2d, may_be_native
 from backends.native.convolution import Geometry
 from backends.native.library import load_library
@@ -241,7 +241,7 @@ def _torch_gradient(index: int) -> Callable[[Geometry], Run]:
 
 
 _MATRIX: dict[str, Run] = {
-    "forward": multiply,
+    "forward": output,
     "input": lambda g, x, w: input_gradient(g, w),
     "weight": weight_gradient,
 }

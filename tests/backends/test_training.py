@@ -149,7 +149,7 @@ def test_a_1x1_may_be_a_product_of_matrices(
             parameter.copy_(parameter.to(dtype))
     out, gradient, for_x, for_weight = in_float64(x, conv.weight, (0, 0), conv.bias, dtype)
     with torch.autocast("cpu", torch.bfloat16, enabled=dtype == SHORT_FLOAT):
-        made = conv(x)
+        made = conv(x).mul_(1)  # in place, as an nn.ReLU may come after
     torch.autograd.backward(made, gradient)
     bound = BOUND if dtype == FLOAT else ROUNDED
     assert made.dtype == dtype
