@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from backends.bench.subjects import Case, Run, Subject
+from backends.engine.targets import compile_module
 
 
 def training_subjects(case: Case, compiled: bool) -> Iterator[Subject]:
@@ -39,7 +40,7 @@ def _step(make: Callable[[], nn.Module], case: Case, mode: str) -> Run:
     module.to(device, memory_format=layout)
     inputs = tuple(x.contiguous(memory_format=layout) for x in case.inputs)
     optimizer = torch.optim.SGD(module.parameters(), lr=1e-4, momentum=0.9)
-    forward: Callable[..., Any] = torch.compile(module) if mode == "compile" else module
+    forward: Callable[..., Any] = compile_module(module, device) if mode == "compile" else module
 
     def run() -> None:
         optimizer.zero_grad(set_to_none=True)

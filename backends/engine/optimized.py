@@ -24,6 +24,9 @@ from compiler.passes import DEFAULT_PASSES, TRAINING_PASSES, Pass
 
 Precision = torch.dtype | Literal["tf32"]
 
+_TUNED_INSIDE = ("native", "cuda_graph")
+"""Targets with choices of their own, which the lock file keeps."""
+
 
 def optimize(
     network: nn.Module | Graph,
@@ -170,8 +173,9 @@ class InferenceModule(nn.Module):
                 refused[name] = str(error)
         runs = {name: (lambda r=run: r(*request.inputs)) for name, run in runners.items()}
         found = medians(measure(runs, rounds, str(self.device)))
-        native = runners.get("native")
-        choices = getattr(native, "choices", {})
+        choices: dict[str, str] = {}
+        for name in _TUNED_INSIDE:
+            choices.update(getattr(runners.get(name), "choices", {}))
         tuned = Tuned(min(found, key=found.__getitem__), found, choices, refused)
         self.lock.write(self._key(inputs), tuned)
         self._runners[tuple(x.shape for x in inputs)] = runners[tuned.target]

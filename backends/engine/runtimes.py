@@ -8,12 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backends.engine.targets import Request, Result, Runner, need_cpu, require
+from backends.engine.targets import Request, Result, Runner, need_cpu, require, without_merging
 from backends.onnx.model import build_onnx
-from backends.parameters import convert_state
 from compiler.errors import BackendError
-from compiler.optimizer import optimize_graph
-from compiler.passes import PASSES, RUNTIME_PASSES
 
 _OPENVINO_PRECISION = {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}
 
@@ -67,13 +64,9 @@ def run_openvino(request: Request) -> Runner:
 
 
 def _onnx_bytes(request: Request) -> bytes:
-    """Return the network after the passes that suit a runtime: it copies what it has to split."""
-    plain, plain_state = request.plain
-    names = [step if isinstance(step, str) else step.__name__ for step in request.passes]
-    graph = optimize_graph(plain, [name for name in names if PASSES[name] in RUNTIME_PASSES])
-    state = convert_state(graph, plain_state)
-    arrays = {name: value.detach().numpy() for name, value in state.items()}
-    model: bytes = build_onnx(graph, arrays, flat=True).SerializeToString()
+    suited = without_merging(request)
+    arrays = {name: value.detach().numpy() for name, value in suited.state.items()}
+    model: bytes = build_onnx(suited.graph, arrays, flat=True).SerializeToString()
     return model
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import contextlib
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from backends.engine.flat_module import build_flat_module
-from backends.parameters import State
+from backends.parameters import State, convert_state
 from compiler.errors import BackendError
 from compiler.graph import Graph
-from compiler.passes import DEFAULT_PASSES, Pass
+from compiler.optimizer import optimize_graph
+from compiler.passes import DEFAULT_PASSES, PASSES, RUNTIME_PASSES, Pass
 
 Result = Tensor | tuple[Tensor, ...]
 Runner = Callable[..., Result]
@@ -63,7 +64,7 @@ def build_runner(target: str, request: Request) -> Runner:
     """Return a function from inputs (N, C, H, W) to the output, or a tuple of outputs.
 
     Raises:
-        BackendError: the target cannot run this, or is not installed; the text says why.
+        BackendError: the target cannot run this, is not installed, or failed; the text says why.
         KeyError: there is no such target.
     """
     module, _, function = TARGETS[target].partition(":")
@@ -72,7 +73,11 @@ def build_runner(target: str, request: Request) -> Runner:
     except ImportError as error:
         text = f"the target `{target}` needs {error.name}, which is not installed"
         raise BackendError(text) from None
-    return build(request)
+    try:
+        return build(request)
+    except RuntimeError as error:  # of a compiler or driver, or of memory: other targets may run
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise BackendError(f"the target `{target}` failed: {first}") from error
 
 
 TARGETS = {
@@ -94,17 +99,17 @@ TARGETS = {
 def run_plain(request: Request) -> Runner:
     """Run the graph as the spec has it, without passes, in PyTorch's default layout."""
     module = build_flat_module(*request.plain).to(request.device, request.dtype)
-    return _calling(module, request, torch.contiguous_format)
+    return calling(module, request, torch.contiguous_format)
 
 
 def run_eager(request: Request) -> Runner:
     """Run the optimised graph operation by operation, channels last."""
-    return _calling(_module(request), request, torch.channels_last)
+    return calling(flat_module_of(request), request)
 
 
 def run_compiled(request: Request) -> Runner:
     """Run the optimised graph through torch.compile: frozen weights; max-autotune on a GPU."""
-    return _frozen(_module(request), request)
+    return _frozen(flat_module_of(request), request)
 
 
 def run_compiled_short(request: Request) -> Runner:
@@ -115,7 +120,7 @@ def run_compiled_short(request: Request) -> Runner:
     """
     if request.dtype != torch.float32 or request.device.type != "cpu":
         raise BackendError("short convolutions need float32 on a CPU")
-    return _frozen(_module(request, short=True), request)
+    return _frozen(flat_module_of(request, short=True), request)
 
 
 def run_compiled_matrix(request: Request) -> Runner:
@@ -126,11 +131,13 @@ def run_compiled_matrix(request: Request) -> Runner:
     """
     need_cpu(request, "compile_matrix")
     short = request.dtype == torch.float32
-    return _frozen(_module(request, short, pointwise=True), request)
+    return _frozen(flat_module_of(request, short, pointwise=True), request)
 
 
 def _frozen(module: nn.Module, request: Request) -> Runner:
-    run = _calling(compile_module(module, request.device), request, torch.channels_last)
+    compiled = compile_module(module, request.device)
+    on_gpu = request.device.type == "cuda"  # where the next run overwrites what this one returned
+    run = calling((lambda *x: cloned(compiled(*x))) if on_gpu else compiled, request)
     with freezing():
         run(*request.inputs)
     return run
@@ -138,9 +145,8 @@ def _frozen(module: nn.Module, request: Request) -> Runner:
 
 def compile_module(module: nn.Module, device: torch.device) -> Callable[..., Any]:
     """Return a module through torch.compile for fixed sizes; its first call compiles it."""
-    on_gpu: dict[str, Any] = {"max_autotune": True, "triton.cudagraphs": True}
-    options = on_gpu if device.type == "cuda" else None
-    return torch.compile(module, dynamic=False, options=options)
+    mode = "max-autotune" if device.type == "cuda" else None
+    return torch.compile(module, dynamic=False, mode=mode)
 
 
 @contextlib.contextmanager
@@ -156,43 +162,67 @@ def freezing() -> Iterator[None]:
         yield
 
 
-def _module(request: Request, short: bool = False, pointwise: bool = False) -> nn.Module:
-    module: Any = build_flat_module(request.graph, request.state, short, pointwise)
-    module.to(request.device, request.dtype, memory_format=torch.channels_last)
-    assert isinstance(module, nn.Module)
+def flat_module_of(
+    request: Request, short: bool = False, pointwise: bool = False
+) -> fx.GraphModule:
+    """Return the optimised network as `build_flat_module` does, on its device, channels last."""
+    module = build_flat_module(request.graph, request.state, short, pointwise)
+    made: Any = module
+    made.to(request.device, request.dtype, memory_format=torch.channels_last)
     return module
 
 
-def _calling(module: Callable[..., Any], request: Request, layout: torch.memory_format) -> Runner:
+def without_merging(request: Request) -> Request:
+    """Return a request whose graph keeps siblings apart, for targets that copy what they split."""
+    plain, plain_state = request.plain
+    names = [step if isinstance(step, str) else step.__name__ for step in request.passes]
+    kept = [name for name in names if PASSES[name] in RUNTIME_PASSES]
+    graph = optimize_graph(plain, kept)
+    return replace(request, graph=graph, state=convert_state(graph, plain_state), passes=kept)
+
+
+def cloned(result: Result) -> Result:
+    """Return a result in memory of its own."""
+    return tuple(r.clone() for r in result) if isinstance(result, tuple) else result.clone()
+
+
+def calling(
+    module: Callable[..., Any],
+    request: Request,
+    layout: torch.memory_format = torch.channels_last,
+) -> Runner:
+    """Return a runner that calls a module with inputs in the request's dtype and in a layout."""
     numbers = request.numbers
 
     def run(*inputs: Tensor) -> Result:
-        moved = [_in_layout(x.to(numbers.device, numbers.dtype), layout) for x in inputs]
-        with torch.no_grad(), matrix_precision(numbers):
+        moved = [in_layout(x.to(numbers.device, numbers.dtype), layout) for x in inputs]
+        with torch.no_grad(), gpu_settings(numbers):
             return module(*moved)  # type: ignore[no-any-return]
 
     return run
 
 
-def _in_layout(x: Tensor, layout: torch.memory_format) -> Tensor:
+def in_layout(x: Tensor, layout: torch.memory_format = torch.channels_last) -> Tensor:
+    """Return a tensor in a layout, which only those of four dimensions have."""
     return x.contiguous(memory_format=layout) if x.dim() == 4 else x
 
 
 @contextlib.contextmanager
-def matrix_precision(numbers: Numbers) -> Iterator[None]:
-    """Allow TF32 inside if the numbers say so, and forbid it if not; CUDA only."""
+def gpu_settings(numbers: Numbers) -> Iterator[None]:
+    """Inside, let cuDNN measure its algorithms, and use TF32 if and only if the numbers say so.
+
+    Nothing changes for a CPU.
+    """
     if numbers.device.type != "cuda":
         yield
         return
-    flags: tuple[Any, Any] = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = [flag.allow_tf32 for flag in flags]
+    cudnn, matrix = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.benchmark, cudnn.allow_tf32, matrix.allow_tf32
     try:
-        for flag in flags:
-            flag.allow_tf32 = numbers.tf32
+        cudnn.benchmark, cudnn.allow_tf32, matrix.allow_tf32 = True, numbers.tf32, numbers.tf32
         yield
     finally:
-        for flag, value in zip(flags, before, strict=True):
-            flag.allow_tf32 = value
+        cudnn.benchmark, cudnn.allow_tf32, matrix.allow_tf32 = before
 
 
 def need_cpu(request: Request, target: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -156,6 +157,32 @@ def test_a_mode_beyond_its_bound_stops_the_run(monkeypatch: pytest.MonkeyPatch) 
         BackendError, match=r"netdraft wrong is 0\.01 off the reference, bound 0\.0001"
     ):
         run_plan(graph, Plan((1,), ("float32",), rounds=1), lambda _: None)
+
+
+def test_the_last_image_of_a_large_batch_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = graph_of(TINY)
+    case = make_case(graph, 20, "float32", "cpu")
+    good = next(iter(netdraft_subjects(case, ("eager",)))).build()
+    scales = torch.ones(20, 1)
+    quick(monkeypatch, Subject("some", "netdraft", lambda: lambda: good() * scales))  # type: ignore[operator]
+    made = run_plan(graph, Plan((20,), ("float32",), rounds=1), lambda _: None)
+    assert made["tables"][0]["rows"][0]["error"] < 1e-5
+    scales[-1] = 1.5
+    with pytest.raises(BackendError, match="netdraft some is 0"):
+        run_plan(graph, Plan((20,), ("float32",), rounds=1), lambda _: None)
+
+
+def test_a_peer_that_cannot_be_built_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> Callable[[], object]:
+        raise RuntimeError("no compiler was found\nand much more")
+
+    graph = graph_of(TINY)
+    case = make_case(graph, 1, "float32", "cpu")
+    eager = next(iter(netdraft_subjects(case, ("eager",))))
+    quick(monkeypatch, eager, Subject("compile", "peer", fail))
+    (table,) = run_plan(graph, Plan((1,), ("float32",), rounds=1), lambda _: None)["tables"]
+    assert table["refused"] == {"peer compile": "no compiler was found"}
+    assert [row["subject"] for row in table["rows"]] == ["eager"]
 
 
 def test_a_dead_signal_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

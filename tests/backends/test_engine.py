@@ -27,7 +27,7 @@ from backends.engine.targets import (
     Request,
     build_runner,
     compile_module,
-    matrix_precision,
+    gpu_settings,
 )
 from backends.engine.tune import LockFile, Tuned, medians
 from backends.torch.module import build_module
@@ -380,17 +380,49 @@ def test_without_parameters_only_shapes_that_were_seen_run(target: str, module: 
         fast(image[:1])
 
 
-def test_matrix_precision_is_put_back(module: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
-    flags = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = [flag.allow_tf32 for flag in flags]
+def test_settings_of_a_gpu_are_put_back(module: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    cudnn, matrix = torch.backends.cudnn, torch.backends.cuda.matmul
+
+    def flags() -> tuple[bool, bool, bool]:
+        return cudnn.benchmark, cudnn.allow_tf32, matrix.allow_tf32
+
+    before = flags()
+    with gpu_settings(request(module).numbers):
+        assert flags() == before  # of a CPU
     monkeypatch.setattr(Request, "device", torch.device("cuda"))
     for tf32 in (True, False):
-        with matrix_precision(replace(request(module), tf32=tf32).numbers):
-            assert [flag.allow_tf32 for flag in flags] == [tf32, tf32]
-        assert [flag.allow_tf32 for flag in flags] == before
-    with contextlib.suppress(ZeroDivisionError), matrix_precision(request(module).numbers):
+        with gpu_settings(replace(request(module), tf32=tf32).numbers):
+            assert flags() == (True, tf32, tf32)
+        assert flags() == before
+    with contextlib.suppress(ZeroDivisionError), gpu_settings(request(module).numbers):
         raise ZeroDivisionError
-    assert [flag.allow_tf32 for flag in flags] == before
+    assert flags() == before
+
+
+def test_results_of_a_compiled_network_on_a_gpu_are_kept_from_the_next_run(
+    module: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = torch.zeros(1, 5)
+    monkeypatch.setattr(targets, "compile_module", lambda *_: lambda x: result.add_(1))
+    monkeypatch.setattr(targets, "flat_module_of", lambda *_: None)
+    monkeypatch.setattr(targets, "calling", lambda call, _: call)
+    monkeypatch.setattr(Request, "device", torch.device("cuda"))
+    run = build_runner("compile", request(module))
+    first, second = run(images(1)), run(images(1))
+    assert isinstance(first, Tensor)
+    assert isinstance(second, Tensor)
+    assert (float(first[0, 0]), float(second[0, 0])) == (2.0, 3.0)  # building ran once
+
+
+def test_a_target_that_fails_says_what_went_wrong(
+    module: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("No working C++ compiler found\nand much more")
+
+    monkeypatch.setattr(targets, "compile_module", fail)
+    with pytest.raises(BackendError, match=r"`compile` failed: No working C\+\+ compiler found$"):
+        build_runner("compile", request(module))
 
 
 def test_the_final_softmax_is_left_out(module: nn.Module) -> None:
