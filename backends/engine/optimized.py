@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from backends.cache import cache_folder
+from backends.engine.siblings import join_siblings
 from backends.engine.targets import TARGETS, Request, Result, Runner, build_runner
 from backends.engine.training import use_native_kernels
 from backends.engine.tune import ROUNDS, LockFile, Tuned, device_name, measure, medians
@@ -93,6 +94,7 @@ class Optimized:
         channels_last.to(memory_format=torch.channels_last)
         if native:
             use_native_kernels(module)
+        join_siblings(module)
         return module
 
     def for_inference(

@@ -47,35 +47,41 @@ class NativeNorm2d(nn.BatchNorm2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the normalised batch, (N, C, H, W)."""
-        if self.training and self._is_native(input):
-            self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
-            made: Tensor = _normalize(input, self.weight, self.bias, self)
+        if self.training and self.is_native(input):
+            made: Tensor = _normalize(input, self, self.weight, self.bias)
             return made
         out: Tensor = super().forward(input)
         return F.relu(out, inplace=True) if self.relu else out
 
-    def _is_native(self, x: Tensor) -> bool:
+    def is_native(self, x: Tensor) -> bool:
+        """Say whether the native kernels can take this input."""
         if torch.compiler.is_compiling() or not norm.may_normalize(x):
             return False
         own = (self.weight, self.bias, self.running_mean, self.running_var)
         return all(t is not None and t.dtype == torch.float32 and t.is_contiguous() for t in own)
 
+    def normalize(self, x: Tensor) -> tuple[Tensor, norm.Statistics]:
+        """Normalise a batch by the native kernels, outside autograd; the statistics move on."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        self.num_batches_tracked.add_(1)
+        return norm.forward(
+            x,
+            self.weight,
+            self.bias,
+            (self.running_mean, self.running_var),
+            momentum=self.momentum,
+            epsilon=self.eps,
+            relu=self.relu,
+        )
+
 
 class _Normalize(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, layer: NativeNorm2d) -> Tensor:
-        assert layer.running_mean is not None
-        assert layer.running_var is not None
-        assert layer.momentum is not None
-        out, ctx.statistics = norm.forward(
-            x,
-            weight,
-            bias,
-            (layer.running_mean, layer.running_var),
-            momentum=layer.momentum,
-            epsilon=layer.eps,
-            relu=layer.relu,
-        )
+    def forward(ctx: Any, x: Tensor, layer: NativeNorm2d, *_: Tensor) -> Tensor:
+        out, ctx.statistics = layer.normalize(x)
         ctx.save_for_backward(x)
         return out
 
@@ -83,7 +89,8 @@ class _Normalize(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
-        return *norm.backward(x, gradient, ctx.statistics), None
+        for_x, for_weight, for_bias = norm.backward(x, gradient, ctx.statistics)
+        return for_x, None, for_weight, for_bias
 
 
 _normalize: Any = _Normalize.apply

@@ -79,7 +79,7 @@ def forward(
     out = torch.empty(x.shape, dtype=x.dtype, memory_format=torch.channels_last)
     statistics = Statistics(torch.empty(4, channels), relu)
     args, parts = _arguments(x, stride, statistics)
-    args.out = out.data_ptr()
+    args.out, args.out_stride = out.data_ptr(), channels
     args.weight, args.bias = weight.data_ptr(), bias.data_ptr()
     args.running_mean, args.running_variance = (tensor.data_ptr() for tensor in running)
     args.momentum, args.epsilon = momentum, epsilon
@@ -87,15 +87,25 @@ def forward(
     return out, statistics
 
 
-def backward(x: Tensor, gradient: Tensor, statistics: Statistics) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the gradients of x, weight and bias, from x and the gradient of the output."""
+def backward(
+    x: Tensor, gradient: Tensor, statistics: Statistics, out: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of x, weight and bias, from x and the gradient of the output.
+
+    Args:
+        x: what `forward` was given.
+        gradient: of its output.
+        statistics: what it returned.
+        out: where the gradient of x goes: channels last, or a slice of such a tensor.
+    """
     x, stride = on_pixels(x)
     gradient, gradient_stride = on_pixels(gradient.to(x.dtype))
-    out = torch.empty(x.shape, dtype=x.dtype, memory_format=torch.channels_last)
+    if out is None:
+        out = torch.empty(x.shape, dtype=x.dtype, memory_format=torch.channels_last)
     for_weight, for_bias = torch.empty(2, x.shape[1])
     args, parts = _arguments(x, stride, statistics)
     args.gradient, args.gradient_stride = gradient.data_ptr(), gradient_stride
-    args.out = out.data_ptr()
+    args.out, args.out_stride = out.data_ptr(), on_pixels(out)[1]
     args.for_weight, args.for_bias = for_weight.data_ptr(), for_bias.data_ptr()
     _run(_BACKWARD, args, parts)
     return out, for_weight, for_bias

@@ -143,7 +143,9 @@ class Norm(ctypes.Structure):
             "in_", "gradient", "out", "parts", "weight", "bias", "mean", "inverse", "factor",
             "shift", "running_mean", "running_variance", "for_weight", "for_bias",
         )),
-        *((name, c_int64) for name in ("in_stride", "gradient_stride", "pixels", "chunk")),
+        *((name, c_int64) for name in (
+            "in_stride", "gradient_stride", "out_stride", "pixels", "chunk",
+        )),
         ("epsilon", c_double), ("momentum", c_double), ("floor", c_float),
         ("channels", c_int32), ("is_rounded", c_int32),
     ]  # fmt: skip

@@ -97,7 +97,7 @@ void norm_output_task(const Norm& n, int64_t part) {
   const vec floor = vec{} + n.floor;
   for (int64_t p = pixels.first; p < pixels.end; ++p) {
     const T* in = static_cast<const T*>(n.in) + p * n.in_stride;
-    T* out = static_cast<T*>(n.out) + p * n.channels;
+    T* out = static_cast<T*>(n.out) + p * n.out_stride;
     for (int64_t c = 0; c < n.channels; c += WIDTH)
       store(out + c, larger(floor, load(in + c) * load(n.factor + c) + load(n.shift + c)));
   }
@@ -163,7 +163,7 @@ void norm_gradient_task(const Norm& n, int64_t part) {
   for (int64_t p = pixels.first; p < pixels.end; ++p) {
     const T* in = static_cast<const T*>(n.in) + p * n.in_stride;
     const T* gradient = static_cast<const T*>(n.gradient) + p * n.gradient_stride;
-    T* out = static_cast<T*>(n.out) + p * n.channels;
+    T* out = static_cast<T*>(n.out) + p * n.out_stride;
     for (int64_t c = 0; c < n.channels; c += WIDTH) {
       const vec x = load(in + c), factor = load(n.factor + c);
       const vec back = through(load(gradient + c), x, factor, load(n.shift + c), floor);

@@ -136,13 +136,13 @@ struct Rows {
 // by side and are whole vectors.
 struct Norm {
   const void *in, *gradient;  // (pixels, channels), float or bfloat16; `gradient` of the output
-  void* out;                  // the output, or the gradient of the input: no stride
+  void* out;                  // the output, or the gradient of the input
   float* parts;               // [parts][2][channels]: sums of some pixels each
   const float *weight, *bias;
   float *mean, *inverse, *factor, *shift;  // inverse of the deviation; y = factor * x + shift
   float *running_mean, *running_variance;
   float *for_weight, *for_bias;  // their gradients
-  int64_t in_stride, gradient_stride, pixels, chunk;
+  int64_t in_stride, gradient_stride, out_stride, pixels, chunk;
   double epsilon, momentum;
   float floor;
   int32_t channels, is_rounded;
