@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from backends.cache import cache_folder
-from backends.engine.siblings import join_siblings
 from backends.engine.targets import TARGETS, Request, Result, Runner, build_runner
-from backends.engine.training import use_native_kernels
+from backends.engine.training import has_kernels, use_native_kernels
+from backends.engine.training_blocks import rewrite_blocks
 from backends.engine.tune import ROUNDS, LockFile, Tuned, device_name, measure, medians
 from backends.parameters import State, convert_state
 from backends.torch.module import build_module, graph_of
@@ -84,17 +84,17 @@ class Optimized:
         Args:
             native: on a CPU, in float32 or under autocast to bfloat16, use kernels of our own, to
                 about 1e-5 of the largest value, rounded to bfloat16 under autocast: batch
-                normalisation in one go with its ReLU; and for convolutions and each of their
-                gradients what at the first step measures faster, see `TunedConv2d`. It takes a C++
-                compiler.
+                normalisation in one go with its ReLU, and so residual sums; sibling convolutions
+                as one, see `rewrite_blocks`; and for convolutions and each of their gradients what
+                at the first step measures faster, see `TunedConv2d`. It takes a C++ compiler.
         """
         module = build_module(optimize_graph(self.plain, TRAINING_PASSES))
         module.load_state_dict(self.plain_state)
         channels_last: Any = module.train()
         channels_last.to(memory_format=torch.channels_last)
-        if native:
+        if native and has_kernels():
             use_native_kernels(module)
-        join_siblings(module)
+            rewrite_blocks(module)
         return module
 
     def for_inference(

@@ -37,10 +37,8 @@ def use_native_kernels(module: nn.Module) -> None:
 
     Convolutions that may be tuned become `TunedConv2d`, batch normalisations `NativeNorm2d`,
     together with the `nn.ReLU` that stands right after one in an `nn.Sequential`. Parameters, their
-    names and hooks of parents stay; without a C++ compiler nothing changes.
+    names and hooks of parents stay. See `has_kernels` before.
     """
-    if not _has_kernels():
-        return
     for parent in list(module.modules()):
         children = list(parent.named_children())
         for index, (name, child) in enumerate(children):
@@ -106,9 +104,14 @@ class TunedConv2d(nn.Conv2d):
         made.weight, made.bias = conv.weight, conv.bias
         return made.train(conv.training)
 
+    def is_native(self, input: Tensor) -> bool:
+        """Say whether there is a choice for this input."""
+        dtype = _dtype_of_kernels(input, self.weight)
+        return dtype is not None and input.dim() == 4 and self._has_choice(dtype)
+
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        dtype = _dtype_of_kernels(input, weight)
-        if dtype is not None and input.dim() == 4 and self._has_choice(dtype):
+        if self.is_native(input):
+            dtype = _dtype_of_kernels(input, weight)
             return _convolve(input.to(dtype), weight, bias, self.stride, self.padding)
         out: Tensor = super()._conv_forward(input, weight, bias)
         return out
@@ -269,7 +272,8 @@ def _quickest(runs: Mapping[str, Run], operands: tuple[Tensor | None, ...]) -> s
 
 
 @cache
-def _has_kernels() -> bool:
+def has_kernels() -> bool:
+    """Say whether there are native kernels: they take a C++ compiler."""
     try:
         load_library()
     except BackendError:

@@ -151,6 +151,18 @@ class Norm(ctypes.Structure):
     ]  # fmt: skip
 
 
+class Residual(ctypes.Structure):
+    """A residual sum in training; see `steps.h`."""
+
+    _fields_ = [
+        *((name, c_void_p) for name in (
+            "shortcut", "branch", "gradient", "out", "for_shortcut", "for_branch",
+        )),
+        ("values", c_int64), ("chunk", c_int64), ("scale", c_float), ("floor", c_float),
+        ("is_rounded", c_int32),
+    ]  # fmt: skip
+
+
 class TileFilters(ctypes.Structure):
     """Weights packed for matrix tiles; see `steps.h`."""
 
@@ -197,7 +209,8 @@ KINDS = (
     "conv", "winograd", "winograd_data", "pool", "global_pool", "elementwise",
     "softmax", "normalize", "round", "conv_bfloat16", "filters", "weight_gradient",
     "conv_tiles", "norm_statistics", "norm_line", "norm_output", "norm_sums", "norm_plane",
-    "norm_gradient", "tile_filters", "tile_turn", "tile_gradient", "pages",
+    "norm_gradient", "residual", "residual_gradient", "tile_filters", "tile_turn",
+    "tile_gradient", "pages",
 )  # fmt: skip
 """Names of the kinds of steps, in the order of the enumeration in `steps.h`."""
 

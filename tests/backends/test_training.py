@@ -12,7 +12,7 @@ from torch import nn
 
 from backends.engine import training
 from backends.engine.optimized import optimize
-from backends.engine.training import TunedConv2d, may_be_tuned, use_native_kernels
+from backends.engine.training import TunedConv2d, may_be_tuned
 from backends.native.library import load_library
 from backends.torch.module import build_module
 from backends.unit_scale import randomize
@@ -264,9 +264,12 @@ def test_without_a_compiler_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> 
     def refuse() -> None:
         raise BackendError("there is no compiler")
 
-    training._has_kernels.cache_clear()
+    training.has_kernels.cache_clear()
     monkeypatch.setattr(training, "load_library", refuse)
-    module = nn.Sequential(nn.Conv2d(16, 16, 3))
-    use_native_kernels(module)
-    training._has_kernels.cache_clear()
-    assert type(module[0]) is nn.Conv2d
+    module = build_module(graph_of(NET))
+    randomize(module, 0, normal(3, 3, 19, 17))
+    own = optimize(module)
+    made = [own.for_training(), own.for_training(native=False)]
+    training.has_kernels.cache_clear()
+    ours, plain = ([type(m) for m in part.modules()] for part in made)
+    assert ours == plain

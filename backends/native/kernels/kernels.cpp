@@ -9,6 +9,7 @@
 #include "norms.h"
 #include "pages.h"
 #include "products.h"
+#include "residuals.h"
 #include "tile_training.h"
 #include "tiles.h"
 #include "winograd.h"
@@ -42,6 +43,13 @@ void run_tasks(const Step& step, const Worker& worker, int64_t count,
                      size;)
       task(args, first + at);
   }
+}
+
+void run_residual(const Step& step, const Worker& worker,
+                  void (*in_float)(const Residual&, int64_t),
+                  void (*in_bfloat16)(const Residual&, int64_t)) {
+  const Residual& residual = *static_cast<const Residual*>(step.args);
+  run_tasks(step, worker, residual_tasks(residual), residual.is_rounded ? in_bfloat16 : in_float);
 }
 
 typedef void (*NormTask)(const Norm&, int64_t);
@@ -138,6 +146,11 @@ void run_step(const Step& step, const Worker& worker) {
     case NORM_GRADIENT:
       return run_norm(step, worker, norm_parts, norm_gradient_task<float>,
                       norm_gradient_task<uint16_t>);
+    case RESIDUAL:
+      return run_residual(step, worker, residual_task<float>, residual_task<uint16_t>);
+    case RESIDUAL_GRADIENT:
+      return run_residual(step, worker, residual_gradient_task<float>,
+                          residual_gradient_task<uint16_t>);
     case PAGES:
       return run_tasks(step, worker, pages_tasks(*static_cast<const Pages*>(step.args)),
                        pages_task);

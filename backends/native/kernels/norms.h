@@ -16,8 +16,6 @@ namespace {
 
 constexpr int NORM_VECTORS = 4;
 
-inline void store(uint16_t* p, vec v) { store_rounded(p, v); }
-
 struct Pixels {
   int64_t first, end;
 };

@@ -148,6 +148,16 @@ struct Norm {
   int32_t channels, is_rounded;
 };
 
+// A residual sum in training, with a ReLU where `floor` is 0, and the gradients of one with a ReLU:
+// see residuals.h. All tensors are dense, of float or of bfloat16, in whole vectors.
+struct Residual {
+  const void *shortcut, *branch, *gradient;  // `gradient` of the output
+  void *out, *for_shortcut, *for_branch;     // `for_...`: their gradients
+  int64_t values, chunk;
+  float scale, floor;
+  int32_t is_rounded;
+};
+
 // Weights in bfloat16 as matrix tiles take them, written to where the panels have their weights.
 struct TileFilters {
   const float* weight;  // as the network has it, by strides; negative ones turn the taps round
@@ -177,7 +187,8 @@ struct Pages {
 enum Kind : int32_t { CONV, WINOGRAD, WINOGRAD_DATA, POOL, GLOBAL_POOL, ELEMENTWISE,
                       SOFTMAX, NORMALIZE, ROUND, CONV_BFLOAT16, FILTERS, WEIGHT_GRADIENT,
                       CONV_TILES, NORM_STATISTICS, NORM_LINE, NORM_OUTPUT, NORM_SUMS, NORM_PLANE,
-                      NORM_GRADIENT, TILE_FILTERS, TILE_TURN, TILE_GRADIENT, PAGES };
+                      NORM_GRADIENT, RESIDUAL, RESIDUAL_GRADIENT, TILE_FILTERS, TILE_TURN,
+                      TILE_GRADIENT, PAGES };
 
 struct Step {
   int64_t kind;

@@ -77,6 +77,8 @@ inline void store_rounded(uint16_t* p, vec v) {
 #endif
 }
 
+inline void store(uint16_t* p, vec v) { store_rounded(p, v); }
+
 // A value in bfloat16; with `low` in two parts, so many values apart: rounded, and what is left.
 inline vec load_parts(const uint16_t* p, int64_t low) {
   return low ? load(p) + load(p + low) : load(p);
