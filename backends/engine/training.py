@@ -154,7 +154,7 @@ class _Convolve(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             for_weight = _fastest("weight", ctx.geometry, gradient, x, weight)
         if ctx.needs_input_grad[2]:
-            for_bias = gradient.sum((0, 2, 3), dtype=torch.float32)
+            for_bias = gradient.sum((0, 2, 3)).float()  # rounded as PyTorch's is, not cast whole
         return for_input, for_weight, for_bias, None, None
 
 
