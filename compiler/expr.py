@@ -75,6 +75,7 @@ class _Token(NamedTuple):
     end: int
 
 
+_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _REST_OF_NUMBER = re.compile(r"_[0-9_]*")
 _LEADING_ZERO = re.compile(r"0[0-9]")
 _TOKENS = re.compile(
@@ -191,7 +192,13 @@ class _Parser:
         raise self.fail(token, "a number, a name or `(`")
 
     def check_number(self, token: _Token) -> None:
-        """Refuse a number that is part of something else: `1_000`, or the date 2016-02-23."""
+        """Refuse a number that is part of something else: `1_000`, `0x1F`, the date 2016-02-23."""
+        hexadecimal = _HEXADECIMAL.match(self.text, token.start)
+        if hexadecimal is not None:
+            raise ExprError(
+                f"`{hexadecimal[0]}` is no number", token.start, hexadecimal.end(),
+                help=f"write {int(hexadecimal[0], 16)}; a size, 0 by so many, can't stand here",
+            )  # fmt: skip
         rest = _REST_OF_NUMBER.match(self.text, token.end)
         if rest is not None:
             plain = (token.text + rest[0]).replace("_", "")

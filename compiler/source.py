@@ -395,7 +395,7 @@ def _alias_name(error: yaml.MarkedYAMLError) -> str:
 
 
 _INT = re.compile(r"[-+]?[0-9]+")
-_OCT_HEX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_OCTAL = re.compile(r"0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
 _WORDS: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -405,14 +405,17 @@ _WORDS: dict[str, Any] = {
 
 
 def resolve(text: str) -> Any:
-    """Return the value of a plain scalar under the YAML 1.2 core schema; fractions are exact."""
+    """Return the value of a plain scalar under the YAML 1.2 core schema; fractions are exact.
+
+    But `0x3` is no hexadecimal number: it is text, for it is a size, as the padding of a 1x7.
+    """
     if text in _WORDS:
         return _WORDS[text]
     if len(text) > 40 or not (text[0].isdigit() or text[0] in "+-."):
         return text
     if _INT.fullmatch(text):
         return int(text)
-    if _OCT_HEX.fullmatch(text):
+    if _OCTAL.fullmatch(text):
         return int(text, 0)
     if _FLOAT.fullmatch(text):
         value = Fraction(text)

@@ -1,10 +1,14 @@
-"""Peak memory of one way to run a network, in a process of its own (Linux)."""
+"""Peak memory of one way to run a network, in a process of its own (Linux), or on a GPU."""
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import subprocess
 import sys
 from pathlib import Path
+
+import torch
 
 from compiler.errors import BackendError
 
@@ -12,23 +16,47 @@ MEGABYTE = 1 << 20
 
 
 def measure_memory(
-    spec: str, side: str, subject: str, dtype: str, batch: int, settings: list[str]
+    spec: str, side: str, subject: str, dtype: str, batch: int, device: str, settings: list[str]
 ) -> float:
     """Run one subject in a new process and return the most that it took in inference.
 
     Megabytes of weights, activations, workspaces and generated code in that process, above what
     it has with everything imported and the input made. What the system caches of files is no part
-    of it.
+    of it. On a GPU it is the memory of the device, with what PyTorch holds in reserve.
 
     Raises:
         BackendError: the process failed; the text is the last line of what it said.
     """
     command = [sys.executable, "-m", "backends.bench.process", spec, side, subject, dtype]
-    done = subprocess.run([*command, str(batch), *settings], capture_output=True, text=True)
+    done = subprocess.run([*command, str(batch), device, *settings], capture_output=True, text=True)
     if done.returncode:
         last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
         raise BackendError(f"memory of {side} {subject}: {last}")
     return float(done.stdout.strip().splitlines()[-1])
+
+
+def used_bytes(device: torch.device) -> int:
+    """Return the memory that is taken now: of this process, or of a GPU by all."""
+    if device.type == "cpu":
+        return resident_bytes()
+    torch.cuda.synchronize(device)
+    free, total = torch.cuda.mem_get_info(device)
+    return total - free
+
+
+def settle(device: torch.device) -> None:
+    """Give freed memory back, so that it does not hide what comes next, and forget the peak."""
+    gc.collect()
+    if device.type == "cpu":
+        ctypes.CDLL(None).malloc_trim(0)
+        reset_peak()
+    else:
+        torch.cuda.empty_cache()
+
+
+def peak_bytes(device: torch.device) -> int:
+    """Return the most that was taken since `settle`; on a GPU PyTorch keeps what it had."""
+    return resident_bytes("VmHWM") if device.type == "cpu" else used_bytes(device)
 
 
 def resident_bytes(field: str = "VmRSS") -> int:

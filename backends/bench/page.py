@@ -137,9 +137,12 @@ REMAINS = """## What remains, and why
   all but the first convolution and the input gradients of stride 2 may go by tiles, which saves
   most in the gradients of weights (nearly half of the time of all convolutions in oneDNN). A batch
   norm and its ReLU are one call forward and one backward, which read their inputs twice and write
-  once: a fifth to two thirds of PyTorch's time, each timed alone. What is left is memory traffic on
-  either side: the optimiser, weights cast and packed in every step, residual sums (a twentieth).
-  Merging siblings would need batch norms that write slices.
+  once: a fifth to two thirds of PyTorch's time, each timed alone. The sibling convolutions of a
+  block are one, whose slices the batch norms read and, backward, write: their input is read once,
+  its gradient is one product instead of a sum of some. A residual block's scale, sum and ReLU are
+  one call too. What is left is memory traffic on either side: the optimiser, weights cast and
+  packed in every step; and, with tiles, the input gradients of stride 2 (a twentieth). All this is
+  for the CPU: on a GPU a step is PyTorch's.
 - **torch alone** is ahead where convolutions are told as matrix products: a 1x1 over its pixels
   (`compile_matrix`), which oneDNN and MKL compute faster than oneDNN its convolution, and in
   float32 short ones. The rest is the same oneDNN convolutions as the peer's, and the slices of
@@ -150,8 +153,9 @@ REMAINS = """## What remains, and why
   convolutions pay for their speed with packed filters of up to seven times the weights: `native`
   takes more memory than timm at batch 1.
 - **What is older.** The EPYC's tables are of {4}, before there were kernels for matrix
-  tiles, batch norms in one call with their ReLUs, weights that are fetched ahead in float32 (a
-  tenth of the time on the Xeon), and 1x1 convolutions as matrix products; its memory and compiled
+  tiles, batch norms in one call with their ReLUs, siblings as one convolution in training, weights
+  that are fetched ahead in float32 (a tenth of the time on the Xeon), and 1x1 convolutions as
+  matrix products; its memory and compiled
   training step are of earlier code still, when `compile` left its parameters unfrozen on both sides
   and `native_lean` had its weights in memory.
 

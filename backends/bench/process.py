@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import sys
 from dataclasses import replace
 
 import torch
 
-from backends.bench.memory import MEGABYTE, reset_peak, resident_bytes
+from backends.bench.memory import MEGABYTE, peak_bytes, settle, used_bytes
 from backends.bench.run import make_case, subjects_of
 from backends.bench.subjects import Case, Run
 from compiler.build import load_graph
 
 
 def main(arguments: list[str]) -> None:
-    """Measure SPEC SIDE SUBJECT DTYPE BATCH [NAME=VALUE ...]."""
-    spec, side, name, dtype_name, batch = arguments[:5]
-    settings = dict(item.split("=", 1) for item in arguments[5:])
-    case = make_case(load_graph(spec, settings), int(batch), dtype_name, "cpu")
-    warm_up()
-    settle()
-    before = resident_bytes()
+    """Measure SPEC SIDE SUBJECT DTYPE BATCH DEVICE [NAME=VALUE ...]."""
+    spec, side, name, dtype_name, batch, place = arguments[:6]
+    settings = dict(item.split("=", 1) for item in arguments[6:])
+    case = make_case(load_graph(spec, settings), int(batch), dtype_name, place)
+    device = torch.device(place)
+    warm_up(device)
+    settle(device)
+    before = used_bytes(device)
     run = build(case, side, name)
     run()
-    settle()
-    reset_peak()
+    settle(device)
     for _ in range(3):
         run()
-    print((resident_bytes("VmHWM") - before) / MEGABYTE)
+    print((peak_bytes(device) - before) / MEGABYTE)
 
 
 def build(case: Case, side: str, name: str) -> Run:
@@ -40,17 +38,14 @@ def build(case: Case, side: str, name: str) -> Run:
     return next(s for s in subjects_of(own, ()) if (s.side, s.name) == (side, name)).build()
 
 
-def warm_up() -> None:
+def warm_up(device: torch.device) -> None:
     """Make the libraries allocate what they keep for the process."""
+    image, weight, matrix = (
+        torch.randn(shape, device=device) for shape in ((1, 16, 32, 32), (16, 16, 3, 3), (64, 64))
+    )
     with torch.no_grad():
-        torch.nn.functional.conv2d(torch.randn(1, 16, 32, 32), torch.randn(16, 16, 3, 3))
-    torch.randn(64, 64) @ torch.randn(64, 64)
-
-
-def settle() -> None:
-    """Give freed memory back to the system, so that it does not hide what comes next."""
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)
+        torch.nn.functional.conv2d(image, weight)
+    matrix @ matrix
 
 
 if __name__ == "__main__":

@@ -163,7 +163,7 @@ def _inference(case: Case, plan: Plan) -> Table:
         "arithmetic_floor_ms": 1e3 * floor.arithmetic_seconds(batch, ceiling),
         "memory_floor_ms": 1e3 * floor.memory_seconds(batch, ceiling),
     }
-    if plan.profile:
+    if plan.profile and plan.device == "cpu":
         own = case.optimized
         table.profile = profile_native(own.graph, own.state, batch, case.dtype, case.tf32)
     return table

@@ -83,7 +83,8 @@ def _memory(args: argparse.Namespace, result: dict[str, Any]) -> list[dict[str, 
             continue
         for row in table["rows"]:
             place = row["side"], row["subject"], table["dtype"], table["batch"]
-            peak = measure_memory(args.spec, *place, args.settings)
+            device = device_of(args.device)
+            peak = measure_memory(args.spec, *place, device, args.settings)
             names = ("side", "subject", "dtype", "batch")
             rows.append({**dict(zip(names, place, strict=True)), "peak": peak})
     return rows

@@ -234,7 +234,7 @@ def test_wrong_options_are_one_line(
 
 def test_a_failing_process_is_a_message() -> None:
     with pytest.raises(BackendError, match=r"^memory of peer eager: .*there is no spec nosuch$"):
-        memory.measure_memory("nosuch", "peer", "eager", "float32", 1, [])
+        memory.measure_memory("nosuch", "peer", "eager", "float32", 1, "cpu", [])
 
 
 @pytest.mark.skipif(
@@ -247,8 +247,19 @@ def test_peak_memory_has_the_weights_where_they_are_in_memory(tmp_path: Path) ->
     spec = tmp_path / "heavy.yaml"
     spec.write_text(f"network: heavy\ninput: {{image: [3, 8, 8]}}\nlayers:\n{layer * 17}")
     eager, lean = (
-        memory.measure_memory(str(spec), side, subject, "float32", 1, [])
+        memory.measure_memory(str(spec), side, subject, "float32", 1, "cpu", [])
         for side, subject in (("peer", "eager"), ("netdraft", "native_lean"))
     )
     assert 64 < eager < 100
     assert lean < 32
+
+
+def test_on_a_gpu_its_own_memory_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda _: done.append("waited"))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (3 << 30, 10 << 30))
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: done.append("emptied"))
+    device = torch.device("cuda")
+    memory.settle(device)
+    assert memory.peak_bytes(device) == memory.used_bytes(device) == 7 << 30
+    assert done == ["emptied", "waited", "waited"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.cases.conftest import Draft
@@ -18,7 +20,7 @@ def test_g01_scientific_notation_is_a_number(draft: Draft, eps: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("filters", "channels"), [("010", 10), ("08", 8), ("0o10", 8), ("0x10", 16), ("+12", 12)]
+    ("filters", "channels"), [("010", 10), ("08", 8), ("0o10", 8), ("+12", 12)]
 )
 def test_g02_numbers_as_yaml_1_2_has_them(draft: Draft, filters: str, channels: int) -> None:
     """See kislyuk/yq#201: YAML 1.1 reads 010 as 8."""
@@ -30,6 +32,8 @@ def test_g02_numbers_as_yaml_1_2_has_them(draft: Draft, filters: str, channels: 
     [
         ("{conv: 1x1, filters: 1_000}", "write 1000"),
         ("{conv: 1:7, filters: 4}", "write 1x7"),  # YAML 1.1 reads 67
+        ("{conv: 0x3, filters: 4}", "`conv` = 0 is less than 1"),  # YAML reads 3
+        ("{conv: 1x1, filters: 0x10}", "write 16; a size, 0 by so many, can't stand here"),
         ("{conv: 3:1, filters: 4}", "write 3x1"),
         ("{conv: 12:30:45, filters: 4}", "`12:30:45` is not a size"),
         ("{conv: 1x1, filters: 2016-02-23}", "`02` begins with a zero"),  # and not 1991
@@ -46,6 +50,25 @@ def test_g02_g03_g05_g06_what_is_no_value(draft: Draft, layer: str, words: str) 
     assert len(found.errors) == 1
     assert words in found.said
     assert "spec.yaml:4:" in found.text
+
+
+@pytest.mark.parametrize(
+    ("layer", "pads", "out"),
+    [
+        ("{conv: 1x7, filters: 4, padding: 0x3}", ((0, 0), (3, 3)), "4x9x9"),
+        ("{conv: 7x1, filters: 4, padding: 3x0}", ((3, 3), (0, 0)), "4x9x9"),
+        ("{max_pool: 3x3, stride: 2, padding: 0x1, ceil: false}", ((0, 0), (1, 1)), "8x4x5"),
+    ],
+)
+def test_g02_a_size_that_begins_with_zero_is_no_hexadecimal_number(
+    draft: Draft, layer: str, pads: object, out: str
+) -> None:
+    """YAML reads 0x3 as 3, so that the padding of a 1x7 would be 3 on every side."""
+    found = draft.layers("8x9x9", layer[:-1] + ", name: a}")
+    assert found.graph is not None
+    op: Any = found.graph.nodes["a"].op
+    assert op.pads(found.graph.input_shapes(found.graph.nodes["a"])[0]) == pads
+    assert found.out == out
 
 
 def test_g03_words_of_yaml_1_1_are_names(draft: Draft) -> None:
