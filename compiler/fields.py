@@ -79,8 +79,8 @@ def read_pair(value: Any) -> PairFormula:
     """Return one formula for both axes, or (height, width): `2`, `3x3`, `[1, 7]`, `k`."""
     if isinstance(value, str) and (match := _KERNEL.fullmatch(value)):
         return int(match[1]), int(match[2])
-    if isinstance(value, str) and re.fullmatch(r"[\d:.,x* ]+", value):
-        height, _, width = re.sub(r"[:,.* ]+", "x", value.strip()).partition("x")
+    if isinstance(value, str) and re.fullmatch(r"[\d:.,xX×* ]+", value):
+        height, _, width = re.sub(r"[:,.X×* ]+", "x", value.strip()).partition("x")
         help = f"write {height}x{width}" if height.isdigit() and width.isdigit() else ""
         raise bad("bad-value", f"`{value}` is not a size; {_PAIR_FORMS}", help=help)
     if isinstance(value, list):

@@ -35,6 +35,8 @@ def test_g02_numbers_as_yaml_1_2_has_them(draft: Draft, filters: str, channels: 
         ("{conv: 0x3, filters: 4}", "`conv` = 0 is less than 1"),  # YAML reads 3
         ("{conv: 1x1, filters: 0x10}", "write 16; a size, 0 by so many, can't stand here"),
         ("{conv: 3:1, filters: 4}", "write 3x1"),
+        ("{conv: 3X1, filters: 4}", "write 3x1"),
+        ("{conv: 3×1, filters: 4}", "write 3x1"),
         ("{conv: 12:30:45, filters: 4}", "`12:30:45` is not a size"),
         ("{conv: 1x1, filters: 2016-02-23}", "`02` begins with a zero"),  # and not 1991
         ("{conv: 1x1, filters: 4, activation: off}", "there is no activation `off`"),
