@@ -123,7 +123,7 @@ REMAINS = """## What remains, and why
   in registers reach 340 GFLOP/s or 165, one alone always 170: as if both then shared one core.
   Matrix tiles take up to three times as long (a large product in bfloat16 reaches 2,100 GFLOP/s or
   770), medians and bests are far apart, and a ratio moves by a tenth from run to run, with two
-  threads on bfloat16 by a fifth: modules that do the same work were 0.78 to 1.30 of each other in
+  threads on bfloat16 by a fifth: modules that do the same work were 0.76 to 1.08 of each other in
   the tables of training, and torch alone in bfloat16 on the second Inception-ResNet took 1.04 of
   the peer's time in a run of 15 rounds, 0.89 in the one of 21 that is recorded, and 0.82, 0.89 and
   0.93 in three of 60 rounds with only three subjects.
