@@ -19,7 +19,7 @@ from backends.engine.training import TunedConv2d
 from backends.engine.training_norm import NativeNorm2d
 from backends.native import norm
 
-Layers = tuple[nn.Conv2d, nn.BatchNorm2d | None]
+Layers = tuple[TunedConv2d, NativeNorm2d | None]
 Group = list[fx.Node]
 
 
@@ -28,7 +28,8 @@ class Siblings(nn.Module):
 
     Called with (N, C, H, W), it returns a tensor (N, O, H', W') for each. The layers belong to the
     block around it, which has their parameters. Where the native kernels don't apply (evaluation,
-    another device or dtype, torch.compile) the layers are called one by one.
+    a normalisation that is frozen, another device or dtype, torch.compile) the layers are called
+    one by one.
     """
 
     def __init__(self, layers: list[Layers]) -> None:
@@ -42,23 +43,17 @@ class Siblings(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return what each convolution, or the normalisation after it, makes of `x`."""
         first = self.layers[0][0]
-        if self.training and isinstance(first, TunedConv2d) and first.is_native(x):
+        norms = [layer for _, layer in self.layers if layer is not None]
+        if self.training and first.is_native(x) and all(layer.training for layer in norms):
             weight = torch.cat([conv.weight for conv, _ in self.layers])
             biases = [conv.bias for conv, _ in self.layers if conv.bias is not None]
             whole = first._conv_forward(x, weight, torch.cat(biases) if biases else None)
-            if self._is_native(whole):
-                parameters = [p for _, layer in self.layers if layer for p in layer.parameters()]
+            parts = zip(_split(whole, self.layers), self.layers, strict=True)
+            if all(layer is None or layer.is_native(part) for part, (_, layer) in parts):
+                parameters = [p for layer in norms for p in (layer.weight, layer.bias)]
                 return _normalize(whole, self.layers, *parameters)  # type: ignore[no-any-return]
         made = ((conv(x), layer) for conv, layer in self.layers)
         return tuple(out if layer is None else layer(out) for out, layer in made)
-
-    def _is_native(self, whole: Tensor) -> bool:
-        parts = zip(_split(whole, self.layers), self.layers, strict=True)
-        return all(
-            layer is None
-            or (isinstance(layer, NativeNorm2d) and layer.training and layer.is_native(part))
-            for part, (_, layer) in parts
-        )
 
 
 def _split(whole: Tensor, layers: tuple[Layers, ...]) -> tuple[Tensor, ...]:
@@ -74,11 +69,11 @@ class _Normalize(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         ctx.layers, ctx.statistics, made = layers, [], []
         ctx.save_for_backward(whole)
-        for part, layer in zip(_split(whole, layers), layers, strict=True):
-            if isinstance(layer[1], NativeNorm2d):
-                out, statistics = layer[1].normalize(part)
-            else:
+        for part, (_conv, layer) in zip(_split(whole, layers), layers, strict=True):
+            if layer is None:
                 out, statistics = part.clone(memory_format=torch.channels_last), None
+            else:
+                out, statistics = layer.normalize(part)
             made.append(out)
             ctx.statistics.append(statistics)
         return tuple(made)
@@ -127,15 +122,10 @@ def _groups(graph: fx.Graph, block: nn.Module) -> Iterator[Group]:
     for node in calls:
         conv = block.get_submodule(str(node.target))
         once = sum(other.target == node.target for other in calls) == 1
-        if isinstance(conv, nn.Conv2d) and once and conv.groups == 1:
-            found[node.args, type(conv), *_window(conv)].append(node)
+        if isinstance(conv, TunedConv2d) and once:
+            window = conv.kernel_size, conv.stride, conv.padding, conv.bias is not None
+            found[node.args, window].append(node)
     yield from (group for group in found.values() if len(group) > 1)
-
-
-def _window(conv: nn.Conv2d) -> tuple[Hashable, ...]:
-    has_bias = conv.bias is not None
-    sizes = conv.kernel_size, conv.stride, conv.padding, conv.dilation
-    return *sizes, conv.padding_mode, has_bias
 
 
 def _replace(graph: fx.Graph, block: nn.Module, group: Group, name: str) -> list[Layers]:
@@ -145,9 +135,9 @@ def _replace(graph: fx.Graph, block: nn.Module, group: Group, name: str) -> list
     layers: list[Layers] = []
     for index, node in enumerate(group):
         conv, follower = block.get_submodule(str(node.target)), _only_reader(node)
-        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(conv, TunedConv2d)
         layer = block.get_submodule(str(follower.target)) if follower is not None else None
-        norm_ = layer if isinstance(layer, nn.BatchNorm2d) else None
+        norm_ = layer if isinstance(layer, NativeNorm2d) else None
         last = node if norm_ is None or follower is None else follower
         with graph.inserting_after(above):
             above = part = graph.call_function(operator.getitem, (whole, index))

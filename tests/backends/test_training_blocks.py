@@ -258,6 +258,26 @@ def test_an_output_that_nothing_reads_and_frozen_layers() -> None:
     assert torch.equal(ours[2][0].weight.grad, torch.zeros_like(ours[2][0].weight))
 
 
+def test_with_a_frozen_normalisation_layers_are_called_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, _ = layers(bias=False)
+    siblings = Siblings(ours)
+    ours[0][1].eval()
+    convolved: list[torch.Size] = []
+    real = TunedConv2d._conv_forward
+
+    def count(self: TunedConv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        convolved.append(weight.shape)
+        return real(self, x, weight, bias)
+
+    monkeypatch.setattr(TunedConv2d, "_conv_forward", count)
+    x = normal(2, 32, 5, 5).contiguous(memory_format=CHANNELS_LAST)
+    first, *_ = siblings(x)
+    assert [shape[0] for shape in convolved] == [16, 48, 32]
+    torch.testing.assert_close(first, ours[0][1](ours[0][0](x)))
+
+
 def test_one_value_per_channel_is_refused_as_by_torch() -> None:
     ours, _ = layers(bias=False)
     with pytest.raises(ValueError, match="more than 1 value per channel"):
