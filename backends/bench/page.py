@@ -155,14 +155,19 @@ REMAINS = """## What remains, and why
 - **What is older.** The EPYC's tables are of {4}, before there were kernels for matrix
   tiles, batch norms in one call with their ReLUs, siblings as one convolution in training, weights
   that are fetched ahead in float32 (a tenth of the time on the Xeon), and 1x1 convolutions as
-  matrix products; its memory and compiled
-  training step are of earlier code still, when `compile` left its parameters unfrozen on both sides
-  and `native_lean` had its weights in memory.
+  matrix products; its memory and compiled training step are of earlier code still, when `compile`
+  left its parameters unfrozen on both sides and `native_lean` had its weights in memory. The Xeon's
+  tables of inference at batch 1 and 8 are a few hours older than the others; what runs there has
+  not changed since.
 
 ## Again
 
 `make bench` runs it for Inception-v4; `netdraft bench SPEC -o DIR` for any network, with
-`--batch 1,8`, `--training 4`, `--memory`, `--profile`, `--device cuda`.
+`--batch 1,8`, `--training 4`, `--memory`, `--profile`, `--device cuda`. For a GPU, whose compiler
+takes minutes for each batch and side:
+
+    netdraft bench inception_v4 --device cuda --dtype bfloat16 --batch 1,128,256 --rounds 15 \\
+        --targets cuda_graph,compile --training 64 --compile-training -o DIR
 """
 
 
