@@ -43,18 +43,11 @@ def separate(
         relu: whether a ReLU follows.
         window: stride, padding, dilation and groups.
     """
-    out = F.conv2d(x, weight, bias, *window)
-    out = out if addend is None else out.add_(addend)
-    return out.relu_() if relu else out
+    return _followed(F.conv2d(x, weight, bias, *window), addend, relu)
 
 
 def _by_cudnn(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    addend: Tensor | None,
-    relu: bool,
-    *window: Any,
+    x: Tensor, weight: Tensor, bias: Tensor | None, addend: Tensor | None, _: bool, *window: Any
 ) -> Tensor:
     cudnn: Any = torch  # PyTorch's stubs leave these out
     if addend is None:
@@ -65,21 +58,19 @@ def _by_cudnn(
 
 
 def _by_product(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    addend: Tensor | None,
-    relu: bool,
-    *_: Any,
+    x: Tensor, weight: Tensor, bias: Tensor | None, addend: Tensor | None, relu: bool, *_: Any
 ) -> Tensor:
     if bias is None or addend is not None or not relu:
-        out = multiply(x, weight, bias)
-        out = out if addend is None else out.add_(addend)
-        return out.relu_() if relu else out
+        return _followed(multiply(x, weight, bias), addend, relu)
     pixels = x.permute(0, 2, 3, 1)
     cublas: Any = torch
     rows: Tensor = cublas._addmm_activation(bias, pixels.flatten(0, 2), weight.flatten(1).t())
     return rows.view(*pixels.shape[:3], -1).permute(0, 3, 1, 2)
+
+
+def _followed(out: Tensor, addend: Tensor | None, relu: bool) -> Tensor:
+    out = out if addend is None else out.add_(addend)
+    return out.relu_() if relu else out
 
 
 WAYS: dict[str, Callable[..., Tensor]] = {

@@ -77,13 +77,12 @@ def run(args: argparse.Namespace) -> int:
 def _memory(args: argparse.Namespace, result: dict[str, Any]) -> list[dict[str, Any]]:
     from backends.bench.memory import measure_memory
 
-    rows = []
+    rows, device = [], device_of(args.device)
     for table in result["tables"]:
         if table["task"] != "inference":
             continue
         for row in table["rows"]:
             place = row["side"], row["subject"], table["dtype"], table["batch"]
-            device = device_of(args.device)
             peak = measure_memory(args.spec, *place, device, args.settings)
             names = ("side", "subject", "dtype", "batch")
             rows.append({**dict(zip(names, place, strict=True)), "peak": peak})

@@ -205,15 +205,12 @@ def test_siblings_have_the_values_and_gradients_of_their_layers(
 ) -> None:
     ours, theirs = layers(bias)
     siblings = Siblings(ours)
-    for conv, layer in theirs:
-        with torch.no_grad():  # so that what is rounded is what it is
-            for own, other in ((conv, ours[theirs.index((conv, layer))][0]),):
-                for mine, its in zip(own.parameters(), other.parameters(), strict=True):
-                    its.copy_(its.to(dtype))
-                    mine.copy_(its)
-        conv.double()
-        if layer is not None:
-            layer.double()
+    with torch.no_grad():  # so that what is rounded is what it is
+        for conv, _ in (*ours, *theirs):
+            for parameter in conv.parameters():
+                parameter.copy_(parameter.to(dtype))
+    for layer in (layer for pair in theirs for layer in pair if layer is not None):
+        layer.double()
     image = normal(3, 32, 7, 5).to(dtype).contiguous(memory_format=CHANNELS_LAST)
     x, exact = image.clone().requires_grad_(), image.double().requires_grad_()
     with torch.autocast("cpu", torch.bfloat16, enabled=dtype == SHORT_FLOAT):
@@ -223,6 +220,7 @@ def test_siblings_have_the_values_and_gradients_of_their_layers(
     for out, expected in zip(made, wanted, strict=True):
         assert out.is_contiguous(memory_format=CHANNELS_LAST)
         assert out.dtype == dtype
+        # In bfloat16 rounded before the norm, which may stretch that, and after it.
         assert distance(out, expected) < (BOUND if dtype == FLOAT else 3 * ROUNDED)
     torch.autograd.backward([out.mul_(1) for out in made], gradients)
     torch.autograd.backward(wanted, [g.double() for g in gradients])
@@ -282,45 +280,3 @@ def test_one_value_per_channel_is_refused_as_by_torch() -> None:
     ours, _ = layers(bias=False)
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         Siblings(ours)(normal(1, 32, 1, 1))
-
-
-@pytest.mark.parametrize("dtype", [FLOAT, SHORT_FLOAT])
-@pytest.mark.parametrize("relu", [True, False])
-@pytest.mark.parametrize("shape", [(1, 16, 1, 1), (3, 80, 17, 13)])
-def test_a_residual_sum_and_its_gradients(
-    shape: tuple[int, ...], relu: bool, dtype: torch.dtype
-) -> None:
-    leaves = [
-        normal(*shape, seed=i).to(dtype).contiguous(memory_format=CHANNELS_LAST).requires_grad_()
-        for i in range(2)
-    ]
-    exact = [leaf.detach().double().requires_grad_() for leaf in leaves]
-    made = ResidualSum(0.17, relu)(*leaves)
-    wanted = exact[0] + 0.17 * exact[1]
-    wanted = wanted.relu() if relu else wanted
-    gradient = normal(shape[0], 2 * shape[1], *shape[2:], seed=2).to(dtype)
-    part = gradient.contiguous(memory_format=CHANNELS_LAST)[:, shape[1] :]  # as of a concat
-    torch.autograd.backward(made if relu else made.mul_(1), part)
-    torch.autograd.backward(wanted, part.double())
-    bound = 2e-7 if dtype == FLOAT else 2**-8
-    assert made.dtype == dtype
-    assert distance(made, wanted) < bound
-    for leaf, reference in zip(leaves, exact, strict=True):
-        assert distance(leaf.grad, reference.grad) < bound
-
-
-@pytest.mark.parametrize(
-    ("shortcut", "branch"),
-    [
-        (normal(1, 16, 3, 2), normal(1, 16, 3, 2)),  # channels first
-        (normal(1, 3, 3, 3).contiguous(memory_format=CHANNELS_LAST),) * 2,
-        (normal(1, 16, 3, 2).contiguous(memory_format=CHANNELS_LAST), torch.tensor(2.0)),
-        (normal(2, 16), normal(2, 16)),
-    ],
-    ids=["channels first", "odd channels", "broadcast", "rows"],
-)
-def test_elsewhere_a_sum_is_that_of_torch(
-    shortcut: Tensor, branch: Tensor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(residual, "forward", None)
-    assert torch.equal(ResidualSum(0.5, True)(shortcut, branch), F.relu(shortcut + 0.5 * branch))
