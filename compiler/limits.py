@@ -1,0 +1,55 @@
+"""Bounds on what a spec, a weights file or a picture may cost: each has a name and can be set."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from compiler.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One bound: its default, and what it counts."""
+
+    default: int
+    what: str
+
+
+LIMITS: dict[str, Limit] = {
+    "operations": Limit(1_000_000, "operations in one graph"),
+}
+"""Name -> limit. `NETDRAFT_LIMIT_OPERATIONS=2000000` in the environment sets another one."""
+
+
+def limit(name: str) -> int:
+    """Return the limit in force: the environment's, else the default.
+
+    Raises:
+        UsageError: the environment holds something else than a whole number.
+    """
+    variable = variable_of(name)
+    text = os.environ.get(variable, "")
+    if not text:
+        return LIMITS[name].default
+    if not (text.isascii() and text.isdigit() and len(text) <= 18 and int(text) > 0):
+        raise UsageError(f"{variable} is `{text[:40]}`, not a whole number greater than 0")
+    return int(text)
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable that sets a limit.
+
+    >>> variable_of("yaml_depth")
+    'NETDRAFT_LIMIT_YAML_DEPTH'
+    """
+    return f"NETDRAFT_LIMIT_{name.upper()}"
+
+
+def way_out(name: str) -> str:
+    """Return the last clause of a help text: which limit was met, and how it is set.
+
+    >>> way_out("operations")
+    'the limit is 1,000,000; NETDRAFT_LIMIT_OPERATIONS sets another'
+    """
+    return f"the limit is {limit(name):,}; {variable_of(name)} sets another"
