@@ -10,12 +10,10 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from compiler.errors import BackendError, UsageError
 from compiler.files import write_with
-from compiler.weights.fit import compare, is_counter, sentences
-from compiler.weights.match import Match
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys under which training scripts put the weights beside other things."""
@@ -23,34 +21,6 @@ CODE = re.compile(r"(?:GLOBAL|class|function|Unsupported global:) `?([A-Za-z_][\
 """Where torch's message names the code that a pickle calls."""
 PARALLEL = "module."
 """What DataParallel puts before every name."""
-
-
-def load_weights(module: nn.Module, path: Path) -> None:
-    """Copy the weights of a file into a module, all of them or none.
-
-    The names must be the module's own. Values are converted to the module's dtypes; batch
-    counters that the file lacks keep their values.
-
-    Args:
-        module: changed in place.
-        path: safetensors, or a torch checkpoint.
-
-    Raises:
-        UsageError: there is no such file.
-        BackendError: the file is no checkpoint, or tensors are missing, extra or of another
-            shape or type; each is named, and the module is as it was.
-    """
-    state = read_weights(path)
-    own = module.state_dict()
-    faults = sentences(compare(sizes_of(own), sizes_of(state)))
-    faults += _wrong_types(own, state)
-    if faults:
-        raise BackendError(
-            f"{path} does not fit the network, nothing was loaded:\n  " + "\n  ".join(faults)
-        )
-    with torch.no_grad():
-        for name, value in state.items():
-            own[name].copy_(value)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -92,26 +62,6 @@ def save_weights(
 def sizes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     """Return the shapes of tensors by name."""
     return {name: tuple(value.shape) for name, value in state.items()}
-
-
-def move_tensors(match: Match, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a file's tensors under our names, as a match says.
-
-    Args:
-        match: a complete match.
-        state: the file's tensors under their names.
-
-    Raises:
-        BackendError: a weight is of whole numbers, or a batch counter is not.
-    """
-    out = {}
-    for move in match.moves:
-        value = state[move.source]
-        if value.is_floating_point() == is_counter(move.name):
-            kind = str(value.dtype).removeprefix("torch.")
-            raise BackendError(f"`{move.source}` holds {kind}, which does not fit `{move.name}`")
-        out[move.name] = value[move.skip :] if move.skip else value
-    return out | {name: torch.zeros((), dtype=torch.int64) for name in match.made}
 
 
 def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
@@ -179,13 +129,3 @@ def _stripped(state: dict[str, Tensor]) -> dict[str, Tensor]:
     if state and all(name.startswith(PARALLEL) for name in state):
         return {name.removeprefix(PARALLEL): value for name, value in state.items()}
     return state
-
-
-def _wrong_types(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
-    """Return a sentence for each tensor of whole numbers where the network has others."""
-    return [
-        f"`{name}` is {str(value.dtype).removeprefix('torch.')} where the network has "
-        f"{str(own[name].dtype).removeprefix('torch.')}"
-        for name, value in state.items()
-        if name in own and value.is_floating_point() != own[name].is_floating_point()
-    ]

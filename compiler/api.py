@@ -14,6 +14,7 @@ from compiler.build import NO_SETTINGS, draft_graph, load_graph
 from compiler.errors import BackendError, CompileError, Diagnostic, UsageError, in_file_order
 from compiler.graph import Graph
 from compiler.summarize import Summary, summarize
+from compiler.weights.report import WeightsReport
 
 if TYPE_CHECKING:
     from torch import nn
@@ -32,11 +33,13 @@ __all__ = [
     "Spec",
     "Summary",
     "UsageError",
+    "WeightsReport",
     "build_module",
     "check",
     "emit_source",
     "graph_of",
     "load",
+    "load_weights",
     "optimize",
     "render",
     "show",
@@ -90,6 +93,8 @@ def build_module(
     spec: Spec,
     *,
     weights: str | Path | None = None,
+    weights_from: str | Path | None = None,
+    partial: bool = False,
     device: str | None = None,
     seed: int = 0,
     taps: Sequence[str] = (),
@@ -98,7 +103,10 @@ def build_module(
 
     Args:
         spec: a file, a shipped name, or a graph.
-        weights: safetensors or a torch checkpoint with the module's own names.
+        weights: safetensors or a torch checkpoint; no code in it is run.
+        weights_from: whose names it has, a map by name (`timm:inception_v4`) or by path; None:
+            the module's own.
+        partial: load the tensors that fit by name and shape; `load_weights` returns which.
         device: where it goes; None is the CPU.
         seed: of the initial weights.
         taps: names of layers or blocks whose tensors are returned too.
@@ -110,10 +118,41 @@ def build_module(
 
     module = torch_module.build_module(load(spec), seed=seed, taps=taps)
     if weights is not None:
-        from backends.weights_io import load_weights
-
-        load_weights(module, Path(weights))
+        load_weights(module, weights, weights_from, partial=partial)
     return module if device is None else module.to(device)
+
+
+def load_weights(
+    module: nn.Module,
+    file: str | Path,
+    weights_from: str | Path | None = None,
+    *,
+    partial: bool = False,
+) -> WeightsReport:
+    """Load a file of weights into a module and return what became of every tensor.
+
+    Args:
+        module: changed in place.
+        file: safetensors or a torch checkpoint; no code in it is run.
+        weights_from: whose names it has, a map by name (`timm:inception_v4`) or by path; None:
+            the module's own.
+        partial: load the tensors that fit by name and shape. `report.loaded`, `.differing`,
+            `.fresh` and `.dropped` name them all, `.layers` says it by layer, `print(report)`
+            shows it.
+
+    Raises:
+        BackendError: the weights do not fit; every tensor that does not is named, and the module
+            is as it was.
+        CompileError: the map's file is at fault.
+        UsageError: there is no such file or map.
+    """
+    from backends import fit_weights
+    from backends.torch import module as torch_module
+    from compiler.weights.mapping import load_map
+
+    weights = None if weights_from is None else load_map(weights_from)
+    graph = torch_module.graph_of(module) if torch_module.is_built(module) else None
+    return fit_weights.load_weights(module, Path(file), weights, graph=graph, partial=partial)
 
 
 def optimize(network: nn.Module, *, passes: Sequence[str] | None = None) -> Optimized:

@@ -18,6 +18,7 @@ class Limit:
 
 LIMITS: dict[str, Limit] = {
     "operations": Limit(1_000_000, "operations in one graph"),
+    "map_layers": Limit(100_000, "layers in one map of weights"),
 }
 """Name -> limit. `NETDRAFT_LIMIT_OPERATIONS=2000000` in the environment sets another one."""
 

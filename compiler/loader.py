@@ -101,6 +101,24 @@ def display(path: Path) -> str:
     return relative if not relative.startswith("..") else str(path)
 
 
+def read_yaml(path: Path, report: Report, texts: dict[str, str]) -> Mapping:
+    """Return the mapping that a YAML file holds; its text goes to `texts`, faults to `report`.
+
+    Raises:
+        CompileError: the file cannot be parsed at all.
+        UsageError: it cannot be read, or is too long.
+    """
+    file = display(path)
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise UsageError(f"{file} is {size:,} bytes long, {MAX_BYTES:,} at most")
+        texts[file] = decode(path.read_bytes(), file)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+    return parse_yaml(texts[file], file, report)
+
+
 class _Loader:
     """Follows `extends` and `import`, keeping to the folders that a spec may read."""
 
@@ -178,16 +196,7 @@ class _Loader:
                 )
 
     def _parse(self, path: Path) -> Mapping:
-        file = display(path)
-        try:
-            size = path.stat().st_size
-            if size > MAX_BYTES:
-                raise UsageError(f"{file} is {size:,} bytes long, {MAX_BYTES:,} at most")
-            text = decode(path.read_bytes(), file)
-        except OSError as error:
-            raise UsageError(f"{file} cannot be read: {error.strerror}") from None
-        self.texts[file] = text
-        return parse_yaml(text, file, self.report)
+        return read_yaml(path, self.report, self.texts)
 
     def _target(self, node: Node, base: Path, chain: tuple[Path, ...], key: str) -> Path | None:
         """Return the file that an `import` or `extends` names, or None after reporting."""

@@ -55,6 +55,11 @@ def build_from_source(
     return model if device is None else model.to(device)
 
 
+def is_built(module: nn.Module) -> bool:
+    """Tell whether netdraft built a module."""
+    return isinstance(module.__dict__.get(_GRAPH), Graph)
+
+
 def graph_of(module: nn.Module) -> Graph:
     """Return the graph that a module was built from.
 

@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compiler.commands.options import add_format, add_spec, device_of, graph_from
+from compiler.commands.options import (
+    add_format,
+    add_spec,
+    add_weights,
+    check_weights,
+    device_of,
+    graph_from,
+)
 from compiler.commands.summary import as_json as summary_json
 from compiler.commands.summary import as_text as summary_text
 from compiler.errors import BackendError, UsageError
@@ -20,6 +27,8 @@ from compiler.graph import Graph
 from compiler.print_graph import print_graph
 from compiler.summarize import summarize
 from compiler.terminal import write
+from compiler.weights.mapping import load_map
+from compiler.weights.report import WeightsReport
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -56,6 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights", metavar="FILE", type=Path, help="safetensors (or a torch checkpoint) to load"
     )
+    add_weights(parser)
     parser.add_argument(
         "--save-weights", action="store_true", help="write the module's weights as safetensors"
     )
@@ -103,6 +113,7 @@ class Built:
 def run(args: argparse.Namespace) -> int:
     """Build a spec; 0."""
     targets = _targets(args.target)
+    check_weights(args)
     graph = graph_from(args)
     if args.emit in ("graph", "shapes"):
         write(sys.stdout, print_graph(graph, shapes=args.emit == "shapes"))
@@ -183,10 +194,9 @@ def _build(
     taps = tuple(t.strip() for t in args.taps.split(",") if t.strip())
     module = build_module(graph, seed=args.seed, taps=taps)
     if args.weights is not None:
-        from backends.weights_io import load_weights
-
-        load_weights(module, args.weights)
         say(f"weights: {args.weights}")
+        report = _load_weights(graph, module, args)
+        say(report.as_text().rstrip())
     state = dict(module.state_dict())
     plain = graph, state
     if optimized is not graph:
@@ -197,6 +207,19 @@ def _build(
         _load_converted(module, state)
         say(f"optimised: {len(graph.nodes)} operations became {len(optimized.nodes)}")
     return Built(plain, optimized, module, state, folder, taps, say)
+
+
+def _load_weights(graph: Graph, module: nn.Module, args: argparse.Namespace) -> WeightsReport:
+    from backends.fit_weights import load_weights
+
+    return load_weights(
+        module,
+        args.weights,
+        args.map and load_map(args.map),
+        graph=graph,
+        partial=args.partial,
+        drop_background=args.drop_background,
+    )
 
 
 def _load_converted(module: nn.Module, state: dict[str, Tensor]) -> None:

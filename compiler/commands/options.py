@@ -8,6 +8,7 @@ from compiler.build import draft_graph
 from compiler.errors import CompileError, Report, UsageError, in_file_order
 from compiler.graph import Graph
 from compiler.loader import Spec
+from compiler.weights.mapping import map_names
 
 SETTING_HELP = "a value for a parameter of the network (repeatable)"
 INPUT_HELP = "another input size, as 3x75x75 or image=3x75x75; letters leave a size open"
@@ -49,6 +50,40 @@ def add_format(parser: argparse.ArgumentParser, *choices: str) -> None:
         default=choices[0],
         help=f"what to print (default: {choices[0]})",
     )
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """Add --from, --partial and --drop-background: how a file of weights is fitted."""
+    parser.add_argument(
+        "--from",
+        dest="map",
+        metavar="MAP",
+        help=f"whose names the file has: {', '.join(map_names())}, or the file of a map "
+        "(default: the network's own)",
+    )
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="take the tensors that fit by name and shape, and say which do not",
+    )
+    parser.add_argument(
+        "--drop-background",
+        action="store_true",
+        help="drop the first of 1001 classes, TensorFlow's background",
+    )
+
+
+def check_weights(args: argparse.Namespace) -> None:
+    """Refuse options that say how a file of weights is fitted, where there is no file.
+
+    Raises:
+        UsageError: one of them is given without --weights.
+    """
+    given = {"--from": args.map, "--partial": args.partial}
+    given["--drop-background"] = args.drop_background
+    for option, value in given.items():
+        if value and args.weights is None:
+            raise UsageError(f"{option} says how a file is loaded; name the file with --weights")
 
 
 def settings_from(args: argparse.Namespace) -> dict[str, str]:

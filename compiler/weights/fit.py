@@ -11,13 +11,14 @@ Size = tuple[int, ...]
 Sizes = Mapping[str, Size]
 """Name of a tensor -> its shape."""
 
-Fault = Literal["missing", "extra", "transposed", "classes", "shape"]
+Fault = Literal["missing", "extra", "transposed", "classes", "shape", "type"]
 WORDS: Mapping[Fault, str] = {
     "missing": "missing",
     "extra": "without a place",
     "transposed": "transposed",
     "classes": "with other classes",
     "shape": "of another shape",
+    "type": "of another type",
 }
 COUNTER = "num_batches_tracked"
 """The batches that a batch norm has seen: bookkeeping that old checkpoints lack."""
@@ -33,6 +34,8 @@ class Misfit:
     found: Size | None = None
     source: str = ""
     """The tensor's name in the file, where it is another one."""
+    type: str = ""
+    """The file's type, where that is what does not fit."""
 
     @property
     def sentence(self) -> str:
@@ -42,6 +45,9 @@ class Misfit:
             return f"{name} is {show(self.found)} and has no place in the network"
         if self.found is None:
             return f"{name} is missing; the network needs {show(self.wanted)}"
+        if self.fault == "type":
+            kind = "whole" if is_counter(self.name) else "floating-point"
+            return f"{name} is of {self.type} where the network has {kind} numbers"
         text = f"{name} is {show(self.found)} where the network has {show(self.wanted)}"
         why = {"transposed": transposition(self.wanted, self.found), "classes": self._classes}
         return f"{text}: {why[self.fault]}" if self.fault in why else text
@@ -59,22 +65,6 @@ def show(size: Size | None) -> str:
     if size is None:
         return "nothing"
     return "x".join(map(str, size)) or "scalar"
-
-
-def compare(wanted: Sizes, found: Sizes) -> tuple[Misfit, ...]:
-    """Return every tensor that does not fit, the network's first, in order.
-
-    Missing batch counters are no misfits: they change no output.
-    """
-    out = []
-    for name, size in wanted.items():
-        if name not in found:
-            if not is_counter(name):
-                out.append(Misfit(name, "missing", wanted=size))
-        elif found[name] != size:
-            out.append(misfit(name, size, found[name]))
-    out += [Misfit(n, "extra", found=size) for n, size in found.items() if n not in wanted]
-    return tuple(out)
 
 
 def misfit(name: str, wanted: Size, found: Size, source: str = "") -> Misfit:
@@ -106,6 +96,11 @@ def transposition(wanted: Size, found: Size) -> str:
 def is_counter(name: str) -> bool:
     """Tell whether a tensor only counts batches."""
     return name.rpartition(".")[2] == COUNTER
+
+
+def layer_of(tensor: str) -> str:
+    """Return the layer that a tensor belongs to: its name without the last step."""
+    return tensor.rpartition(".")[0]
 
 
 def sentences(misfits: Iterable[Misfit], most: int = 20) -> list[str]:

@@ -1,10 +1,12 @@
-"""A file's tensors through a map into a network: what goes where, and what does not fit."""
+"""A file's tensors and a network's: what goes where, and what does not fit."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-from compiler.weights.fit import Misfit, Size, Sizes, is_counter, misfit
+from compiler.weights.fit import Misfit, Size, Sizes, is_counter, layer_of, misfit
 from compiler.weights.mapping import WeightMap
 
 
@@ -43,28 +45,54 @@ class Match:
 
     @property
     def is_complete(self) -> bool:
-        """Tell whether the network gets all its tensors."""
+        """Tell whether the network gets all its tensors, and the file has no others."""
         return not self.misfits
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing fits but counters of batches, if these."""
+        return all(is_counter(move.name) for move in self.moves)
+
+    @property
+    def fresh(self) -> tuple[str, ...]:
+        """Names of the network's tensors that the file does not have."""
+        return (*(m.name for m in self.misfits if m.found is None), *self.made)
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Names, in the file, of its tensors that have no place in the network."""
+        extra = (m.source or m.name for m in self.misfits if m.wanted is None)
+        return (*extra, *(spare.source for spare in self.left_out))
+
+    @property
+    def differing(self) -> tuple[Misfit, ...]:
+        """The tensors that both have, in another shape or type."""
+        return tuple(m for m in self.misfits if m.wanted is not None and m.found is not None)
 
 
 def match_tensors(
-    weights: WeightMap, wanted: Sizes, found: Sizes, drop_background: bool = False
+    weights: WeightMap | None,
+    wanted: Sizes,
+    found: Sizes,
+    drop_background: bool = False,
+    types: Mapping[str, str] = MappingProxyType({}),
 ) -> Match:
     """Return where every tensor goes.
 
     Args:
-        weights: the map.
+        weights: the map; None: the file has the network's own names.
         wanted: the network's tensors (`tensor_sizes`).
         found: the file's tensors under their published names.
         drop_background: leave the first row of the classifiers behind where the file has one
             class more than the network.
+        types: the types of the file's tensors, such as `float16`; those that it does not name fit.
     """
     moves: dict[str, Move] = {}
     left_out: list[LeftOut] = []
     misfits: list[Misfit] = []
-    present = {name.rpartition(".")[0] for name in wanted}
+    present = {layer_of(name) for name in wanted}
     for source, size in found.items():
-        name = weights.ours(source)
+        name = source if weights is None else weights.ours(source)
         if name is None or name not in wanted:
             spare = _left_out(weights, source, name, size, present)
             if spare is None:
@@ -75,6 +103,8 @@ def match_tensors(
             misfits.append(Misfit(name, "extra", found=size, source=source))
         else:
             row = _place(weights, name, source, wanted[name], size, drop_background)
+            if isinstance(row, Move) and not _is_convertible(name, types.get(source, "")):
+                row = Misfit(name, "type", row.size, size, _other(source, name), types[source])
             if isinstance(row, Misfit):
                 misfits.append(row)
             else:
@@ -82,7 +112,7 @@ def match_tensors(
     placed = {*moves, *(m.name for m in misfits)}
     absent = [name for name in wanted if name not in placed]
     misfits += [
-        Misfit(name, "missing", wanted=wanted[name], source=weights.theirs(name) or "")
+        Misfit(name, "missing", wanted=wanted[name], source=_their_name(weights, name))
         for name in absent
         if not is_counter(name)
     ]
@@ -94,30 +124,45 @@ def match_tensors(
     )
 
 
+def _is_convertible(name: str, type: str) -> bool:
+    """Tell whether a type can stand for a tensor's: any float for any float, counts for counts."""
+    is_float = type.startswith(("float", "bfloat"))
+    return not type or is_float != is_counter(name)
+
+
+def _other(source: str, name: str) -> str:
+    """Return the name in the file where it is another one than ours."""
+    return "" if source == name else source
+
+
+def _their_name(weights: WeightMap | None, name: str) -> str:
+    return (weights.theirs(name) or "") if weights is not None else ""
+
+
 def _place(
-    weights: WeightMap, name: str, source: str, wanted: Size, found: Size, drop: bool
+    weights: WeightMap | None, name: str, source: str, wanted: Size, found: Size, drop: bool
 ) -> Move | Misfit:
     if found == wanted:
         return Move(name, source, wanted)
-    is_head = name.rpartition(".")[0] in weights.heads
+    is_head = weights is not None and layer_of(name) in weights.heads
     if is_head and found and found[1:] == wanted[1:]:
         if drop and found[0] == wanted[0] + 1:
             return Move(name, source, wanted, skip=1)
-        return Misfit(name, "classes", wanted, found, source)
-    return replace(misfit(name, wanted, found), source=source)
+        return Misfit(name, "classes", wanted, found, _other(source, name))
+    return replace(misfit(name, wanted, found), source=_other(source, name))
 
 
 def _extra(source: str, name: str | None, size: Size) -> Misfit:
     if name is None:
         return Misfit(source, "extra", found=size)
-    return Misfit(name, "extra", found=size, source=source)
+    return Misfit(name, "extra", found=size, source=_other(source, name))
 
 
 def _left_out(
-    weights: WeightMap, source: str, name: str | None, size: Size, present: set[str]
+    weights: WeightMap | None, source: str, name: str | None, size: Size, present: set[str]
 ) -> LeftOut | None:
-    layer = (name or "").rpartition(".")[0]
-    if layer not in weights.optional:
+    layer = layer_of(name or "")
+    if weights is None or layer not in weights.optional:
         return None
     head = weights.optional[layer]
     if any(other in present for other, its in weights.optional.items() if its == head):

@@ -1,76 +1,199 @@
-"""What a conversion did, or why it did not happen, as text and as data."""
+"""What became of a file of weights, or why nothing did, as text and as data."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from compiler.graph import Graph
-from compiler.weights.fit import Misfit, sentences
+from compiler.weights.fit import Misfit, is_counter, sentences
+from compiler.weights.layers import LayerState, State, layer_states
 from compiler.weights.mapping import WeightMap, load_map, map_names
 from compiler.weights.match import Match
 
 MOST = 6
 """Misfits of a kind, and differences of wiring, that text shows; data has them all."""
+MOST_LAYERS = 20
+"""Layers of a state that text shows."""
 
 
-def as_text(
-    graph: Graph, weights: WeightMap, match: Match, wiring: tuple[str, ...], every: bool = False
-) -> str:
-    """Return the report of a conversion: a line for each stage, or for each tensor."""
-    total = len(match.moves) + len(match.made)
-    lines = [f"{weights.name} -> {graph.name}", f"  from {weights.source}"]
-    lines += _tensors(match) if every else _stages(match)
-    lines.append(f"  {len(match.moves)} of {total} tensors matched, each of them once")
-    if match.made:
-        lines.append(f"  {len(match.made)} batch counters begin at 0, the file has none")
-    if any(move.skip for move in match.moves):
-        lines.append("  the first row of the classifiers, a background class, is left behind")
-    for what, setting, count in _left_out(match):
-        lines.append(f"  left out: {what}, {count} tensors (--set {setting} to have them)")
-    lines += _wiring(weights, wiring)
-    return "\n".join(lines) + "\n"
+@dataclass(frozen=True)
+class WeightsReport:
+    """What became of every tensor of a file and of a network; as text, `str(report)`."""
+
+    file: str
+    network: str
+    """The network's name; empty where it has none."""
+    weights: WeightMap | None
+    """The map; None where the file has the network's own names."""
+    match: Match
+    is_partial: bool = False
+    """Whether tensors that do not fit may stay behind."""
+    wiring: tuple[str, ...] = ()
+    """Where the network is not wired as the one that the map is for."""
+
+    @property
+    def is_accepted(self) -> bool:
+        """Tell whether the weights are taken: all of them, or in part where that is wanted."""
+        return self.match.is_complete or (self.is_partial and not self.match.is_empty)
+
+    @cached_property
+    def loaded(self) -> tuple[str, ...]:
+        """The network's tensors that the file fills."""
+        return tuple(move.name for move in self.match.moves)
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """The network's tensors that the file has in another shape or type; they begin fresh."""
+        return tuple(misfit.name for misfit in self.match.differing)
+
+    @property
+    def fresh(self) -> tuple[str, ...]:
+        """The network's tensors that the file does not have."""
+        return self.match.fresh
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The file's tensors, by its names, that the network does not have."""
+        return self.match.dropped
+
+    @cached_property
+    def layers(self) -> tuple[LayerState, ...]:
+        """What became of every layer."""
+        return layer_states(self.match)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of tensors in each state."""
+        return {
+            "loaded": len(self.loaded),
+            "differing": len(self.differing),
+            "fresh": len(self.fresh),
+            "dropped": len(self.dropped),
+        }
+
+    def __str__(self) -> str:
+        return self.as_text()
+
+    def as_text(self, every: bool = False) -> str:
+        """Return the report: a line for each stage, or with `every` for each tensor and layer."""
+        source = self.file if self.weights is None else self.weights.name
+        lines = [f"{source} -> {self.network or 'the network'}"]
+        if self.weights is not None:
+            lines.append(f"  from {self.weights.source}")
+        lines += _tensors(self.match) if every else _stages(self.match)
+        lines += self._all() if self.match.is_complete else self._rest(every)
+        lines += _left_out(self.match)
+        return "\n".join([*lines, *self._wiring()]) + "\n"
+
+    def _all(self) -> list[str]:
+        match = self.match
+        total = len(match.moves) + len(match.made)
+        lines = [f"  {len(match.moves)} of {total} tensors matched, each of them once"]
+        if match.made:
+            lines.append(f"  {len(match.made)} batch counters begin at 0, the file has none")
+        if any(move.skip for move in match.moves):
+            lines.append("  the first row of the classifiers, a background class, is left behind")
+        return lines
+
+    def _rest(self, every: bool) -> list[str]:
+        """Return what is loaded in part: counts of tensors, then the layers of the other states."""
+        counts = self.counts
+        here = counts["loaded"] + counts["differing"] + counts["fresh"]
+        there = counts["loaded"] + counts["differing"] + counts["dropped"]
+        lines = [
+            f"  loaded {counts['loaded']} tensors, of {here} in the network and {there} in the file"
+        ]
+        titles: dict[State, str] = {
+            "differing": "differ (file -> network) and begin fresh",
+            "fresh": "are not in the file and begin fresh",
+            "dropped": "have no place in the network and are dropped",
+        }
+        for state, title in titles.items():
+            layers = [layer for layer in self.layers if layer.state == state]
+            if layers:
+                lines.append(f"  {_count(counts[state], 'tensor')} {title}:")
+                lines += _layer_lines(layers, len(layers) if every else MOST_LAYERS)
+        return lines
+
+    def _wiring(self) -> list[str]:
+        if not self.wiring or self.weights is None:
+            return []
+        every = "every tensor fits, but " if self.match.is_complete else ""
+        rest = len(self.wiring) - MOST
+        lines = [
+            f"  warning: {every}the network is not wired as `{self.weights.spec}`, so that "
+            "the weights may mean something else:",
+            *(f"    {text}" for text in self.wiring[:MOST]),
+        ]
+        return [*lines, f"    and {rest} more"] if rest > 0 else lines
+
+    def refusal(self, what: str) -> str:
+        """Return why nothing was `written` or `loaded`: what does not fit, and what to try."""
+        match, by = self.match, f" by the map {self.weights.name}" if self.weights else ""
+        network = f"`{self.network}`" if self.network else "the network"
+        wanting = sum(misfit.wanted is not None for misfit in match.misfits)
+        total = len(match.moves) + len(match.made) + wanting
+        lines = [
+            f"{self.file} does not fit {network}{by}, nothing was {what}: "
+            f"{len(match.moves)} of {total} tensors match",
+            *sentences(match.misfits, MOST),
+            *(f"help: {text}" for text in self.advice),
+        ]
+        return "\n  ".join(lines)
+
+    @cached_property
+    def advice(self) -> list[str]:
+        """What to try where the file does not fit."""
+        match, weights, out = self.match, self.weights, []
+        if weights is not None and self.network != weights.spec.rpartition("/")[2] != "":
+            out.append(f"the map is for `{weights.spec}`, not for `{self.network}`")
+        if match.is_empty:
+            out += _other_maps(match, weights)
+        if weights is not None:
+            out += [text for misfit in match.misfits for text in _advice(weights, misfit)]
+        if not match.is_empty and not self.is_partial:
+            out.append(
+                f"--partial (in Python partial=True) takes the {len(match.moves)} tensors that fit"
+            )
+        return list(dict.fromkeys(out))
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the report as data: every tensor with its status."""
+        match, weights = self.match, self.weights
+        rows: list[dict[str, Any]] = [
+            {"name": m.name, "source": m.source, "status": "loaded", "shape": m.size}
+            | {"skip": m.skip}
+            for m in match.moves
+        ]
+        rows += [{"name": name, "status": "made", "shape": ()} for name in match.made]
+        rows += [
+            {"source": m.source, "status": "left out", "found": m.size, "part": m.what}
+            for m in match.left_out
+        ]
+        rows += [_misfit(m) for m in match.misfits]
+        return {
+            "map": weights and weights.name,
+            "spec": self.network,
+            "source": weights and weights.source,
+            "layout": weights and weights.layout,
+            "classes": weights and weights.classes,
+            "partial": self.is_partial,
+            **self.counts,
+            "misfits": len(match.misfits),
+            "wiring": list(self.wiring),
+            "help": [] if self.is_accepted else self.advice,
+            "layers": [
+                {"name": layer.name, "state": layer.state, "tensors": list(layer.tensors)}
+                for layer in self.layers
+            ],
+            "tensors": rows,
+        }
 
 
-def refusal(graph: Graph, weights: WeightMap, match: Match, file: str) -> str:
-    """Return why a file was not converted: what does not fit, and what to try."""
-    wanting = sum(misfit.wanted is not None for misfit in match.misfits)
-    total = len(match.moves) + len(match.made) + wanting
-    lines = [
-        f"{file} does not fit `{graph.name}` by the map {weights.name}, nothing was written: "
-        f"{len(match.moves)} of {total} tensors match",
-        *sentences(match.misfits, MOST),
-        *(f"help: {text}" for text in advice(graph, weights, match)),
-    ]
-    return "\n  ".join(lines)
-
-
-def as_data(
-    graph: Graph, weights: WeightMap, match: Match, wiring: tuple[str, ...]
-) -> dict[str, Any]:
-    """Return the report as data: every tensor with its status."""
-    rows: list[dict[str, Any]] = [
-        {"name": m.name, "source": m.source, "status": "matched", "shape": m.size, "skip": m.skip}
-        for m in match.moves
-    ]
-    rows += [{"name": name, "status": "made", "shape": ()} for name in match.made]
-    rows += [
-        {"source": m.source, "status": "left out", "found": m.size, "part": m.what}
-        for m in match.left_out
-    ]
-    rows += [_misfit(m) for m in match.misfits]
-    return {
-        "map": weights.name,
-        "spec": graph.name,
-        "source": weights.source,
-        "layout": weights.layout,
-        "classes": weights.classes,
-        "matched": len(match.moves),
-        "misfits": len(match.misfits),
-        "wiring": list(wiring),
-        "help": advice(graph, weights, match) if match.misfits else [],
-        "tensors": rows,
-    }
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def _misfit(misfit: Misfit) -> dict[str, Any]:
@@ -102,35 +225,22 @@ def _tensors(match: Match) -> list[str]:
     ]
 
 
-def _left_out(match: Match) -> list[tuple[str, str, int]]:
-    """Return (part, setting, tensors), with the setting that the part's classifier tells."""
+def _layer_lines(layers: list[LayerState], most: int) -> list[str]:
+    width = max(len(layer.name) for layer in layers[:most])
+    lines = [f"    {layer.name:{width}}  {', '.join(layer.tensors)}" for layer in layers[:most]]
+    rest = len(layers) - most
+    return [*lines, f"    and {_count(rest, 'more layer')}"] if rest > 0 else lines
+
+
+def _left_out(match: Match) -> list[str]:
+    """Return a line for each optional part, with the setting that its classifier tells."""
     parts: dict[str, list[str]] = {}
     for spare in match.left_out:
         parts.setdefault(spare.what, []).append(spare.setting)
-    return [(what, settings[0], len(settings)) for what, settings in parts.items()]
-
-
-def _wiring(weights: WeightMap, wiring: tuple[str, ...]) -> list[str]:
-    if not wiring:
-        return []
-    rest = len(wiring) - MOST
-    lines = [
-        f"  warning: every tensor fits, but the network is not wired as `{weights.spec}`, so that "
-        "the weights may mean something else:",
-        *(f"    {text}" for text in wiring[:MOST]),
+    return [
+        f"  left out: {what}, {len(settings)} tensors (--set {settings[0]} to have them)"
+        for what, settings in parts.items()
     ]
-    return [*lines, f"    and {rest} more"] if rest > 0 else lines
-
-
-def advice(graph: Graph, weights: WeightMap, match: Match) -> list[str]:
-    """Return what to try where a file does not fit."""
-    out = []
-    if graph.name != weights.spec.rpartition("/")[2]:
-        out.append(f"the map is for `{weights.spec}`, not for `{graph.name}`")
-    if not match.moves:
-        out += _other_maps(match)
-    out += [text for misfit in match.misfits for text in _advice(weights, misfit)]
-    return list(dict.fromkeys(out))
 
 
 def _advice(weights: WeightMap, misfit: Misfit) -> Iterator[str]:
@@ -147,10 +257,12 @@ def _advice(weights: WeightMap, misfit: Misfit) -> Iterator[str]:
             yield f"the published network has no `{part}`"
 
 
-def _other_maps(match: Match) -> Iterator[str]:
+def _other_maps(match: Match, tried: WeightMap | None) -> Iterator[str]:
     """Yield the maps that know every name of the file."""
-    names = [misfit.source or misfit.name for misfit in match.misfits if misfit.found is not None]
+    names = [m.source or m.name for m in match.misfits if m.found is not None]
+    names = [name for name in names if not is_counter(name)]
     for other in map_names():
         weights = load_map(other)
-        if names and all(weights.ours(name) for name in names):
-            yield f"the file's names are those of {other}, for `{weights.spec}`"
+        if names and weights != tried and all(weights.ours(name) for name in names):
+            how = "" if tried else f" --from {other} takes them"
+            yield f"the file's names are those of {other}, for `{weights.spec}`{how and ':' + how}"

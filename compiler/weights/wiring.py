@@ -2,20 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from compiler.build import load_graph
+from compiler.errors import CompileError, UsageError
+from compiler.expr import show_value
 from compiler.graph import Graph, Node
 from compiler.ops import BatchNorm, Dropout, Input, Linear
+from compiler.weights.fit import layer_of
+from compiler.weights.mapping import WeightMap
 
 
-def wiring_differences(graph: Graph, published: Graph) -> tuple[str, ...]:
+def published_graph(weights: WeightMap, graph: Graph) -> Graph | None:
+    """Return the network that a map is for, with the settings of `graph` where it has them.
+
+    None where the map names no network, or none that can be built so: then there is nothing to
+    compare with.
+    """
+    if not weights.spec:
+        return None
+    beside = weights.folder / weights.spec
+    spec = beside if beside.is_file() else weights.spec
+    try:
+        published = load_graph(spec)
+        given = {name: show_value(value) for name, value in graph.arguments.items()}
+        settings = {p.name: given[p.name] for p in published.params if p.name in given}
+        return load_graph(spec, settings) if settings else published
+    except (CompileError, UsageError):
+        return None
+
+
+def wiring_differences(
+    graph: Graph, published: Graph, loaded: Collection[str] | None = None
+) -> tuple[str, ...]:
     """Return where a network computes something else than the one that the weights are of.
 
     Only operations of the same name are compared. Dropout, input sizes, momentum and the number
     of classes do not count: they change nothing that the weights mean.
+
+    Args:
+        graph: the network.
+        published: the one that the weights are of.
+        loaded: the tensors that are loaded; None: all. A layer that is not needs no comparison.
     """
+    layers = None if loaded is None else {layer_of(name) for name in loaded}
     return tuple(
         text
         for node in graph.nodes.values()
         if node.name in published.nodes
+        if layers is None or not node.op.has_parameters or (node.share or node.name) in layers
         for text in _differences(node, published.nodes[node.name])
     )
 

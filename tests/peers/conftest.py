@@ -10,7 +10,7 @@ from torch import nn
 
 from backends.torch import module as torch_module
 from backends.unit_scale import randomize
-from backends.weights_io import move_tensors, sizes_of
+from backends.weights_io import sizes_of
 from compiler.build import load_graph
 from compiler.weights.mapping import load_map
 from compiler.weights.match import match_tensors
@@ -38,7 +38,7 @@ def pair(request: pytest.FixtureRequest) -> Pair:
     state = theirs.state_dict()
     match = match_tensors(weights, tensor_sizes(graph), sizes_of(state))
     assert match.is_complete, [misfit.sentence for misfit in match.misfits]
-    ours.load_state_dict(move_tensors(match, state), strict=True)
+    ours.load_state_dict({m.name: state[m.source] for m in match.moves}, strict=True)
     for module in (theirs, ours):
         _equalize(module)
     return Pair(name, peer, weights, match, theirs.eval(), ours.eval(), DIFFERENCES)

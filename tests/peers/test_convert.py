@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from backends.fit_weights import load_weights
 from backends.torch.module import build_module
 from backends.unit_scale import check_unit_scale, randomize
-from backends.weights_io import load_weights
 from compiler.__main__ import main
 from compiler.build import load_graph
 from tests.peers.networks import NON_SQUARE, PEERS

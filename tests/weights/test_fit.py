@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from compiler.build import load_graph
-from compiler.weights.fit import Size, compare, sentences, transposition
-from compiler.weights.mapping import parse_map
+from compiler.weights.fit import Size, sentences, transposition
+from compiler.weights.mapping import WeightMap
 from compiler.weights.match import match_tensors
 from compiler.weights.wiring import wiring_differences
 
@@ -36,60 +36,49 @@ def test_transposition(wanted: Size, found: Size, words: str) -> None:
 def test_every_misfit_is_named() -> None:
     wanted = {"a.weight": (4, 3, 1, 7), "a.bias": (4,), "n.num_batches_tracked": (), "b": (2,)}
     found = {"a.weight": (4, 3, 7, 1), "b": (3,), "c": ()}
-    assert sentences(compare(wanted, found)) == [
+    assert sentences(match_tensors(None, wanted, found).misfits) == [
         "`a.weight` is 4x3x7x1 where the network has 4x3x1x7: "
         "the kernel is transposed (width x height)",
-        "`a.bias` is missing; the network needs 4",
         "`b` is 3 where the network has 2",
         "`c` is scalar and has no place in the network",
+        "`a.bias` is missing; the network needs 4",
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "type", "words"),
+    [
+        ("fc.bias", "float16", ""),
+        ("fc.bias", "bfloat16", ""),
+        ("fc.bias", "int64", "`fc.bias` is of int64 where the network has floating-point numbers"),
+        ("fc.bias", "complex64", "`fc.bias` is of complex64 where the network has floating-point"),
+        ("n.num_batches_tracked", "int32", ""),
+        (
+            "n.num_batches_tracked",
+            "float32",
+            "`n.num_batches_tracked` is of float32 where the network has whole numbers",
+        ),
+    ],
+)
+def test_types_that_convert(name: str, type: str, words: str) -> None:
+    match = match_tensors(None, {name: (2,)}, {name: (2,)}, types={name: type})
+    assert [words in text for text in sentences(match.misfits)] == ([True] if words else [])
+    assert len(match.moves) == (0 if words else 1)
+
+
 def test_long_lists_are_cut_by_kind() -> None:
-    lines = sentences(compare({"a": (1,)}, {f"x{i}": (2,) for i in range(30)}), most=20)
+    match = match_tensors(None, {"a": (1,)}, {f"x{i}": (2,) for i in range(30)})
+    lines = sentences(match.misfits, most=20)
     assert len(lines) == 22
     assert lines[-1] == "and 10 more tensors: without a place"
 
 
-DATA = {
-    "map": "a:b",
-    "spec": "s",
-    "source": "",
-    "layout": "",
-    "classes": 2,
-    "parts": {"conv": "conv", "bn": "norm"},
-    "heads": ["head"],
-}
-
-
-def test_captures_count_on_both_sides() -> None:
-    section = {"theirs": "f.{i+6}", "ours": "a.{i}", "count": 2, "units": {"x.0": "y"}}
-    weights = parse_map({**DATA, "sections": [section, {"layers": {"fc": "head"}}]})
-    assert weights.layers == {
-        "f.6.x.0.conv": "a.0.y.conv",
-        "f.6.x.0.bn": "a.0.y.norm",
-        "f.7.x.0.conv": "a.1.y.conv",
-        "f.7.x.0.bn": "a.1.y.norm",
-        "fc": "head",
-    }
-
-
-@pytest.mark.parametrize(
-    ("layers", "words"),
-    [
-        ([{"x": "a"}, {"y": "a"}], "`y` goes to `a`, but there is also from `x`"),
-        ([{"x": "a"}, {"x": "b"}], "`x` goes to `b`, but there is also `a`"),
-    ],
-)
-def test_a_map_that_is_not_one_to_one_is_refused(layers: list[dict[str, str]], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        parse_map({**DATA, "sections": [{"layers": pairs} for pairs in layers]})
+MAP = WeightMap("a:b", "s", "", "", "2", {"fc": "head"}, ("head",), {}, {"last": "fc"})
 
 
 @pytest.mark.parametrize(("drop", "skip"), [(True, 1), (False, None)])
 def test_the_background_class(drop: bool, skip: int | None) -> None:
-    weights = parse_map({**DATA, "sections": [{"layers": {"fc": "head"}}]})
-    match = match_tensors(weights, {"head.weight": (2, 5)}, {"fc.weight": (3, 5)}, drop)
+    match = match_tensors(MAP, {"head.weight": (2, 5)}, {"fc.weight": (3, 5)}, drop)
     assert [move.skip for move in match.moves] == ([] if skip is None else [skip])
     if skip is None:
         assert match.misfits[0].sentence == (
@@ -99,9 +88,8 @@ def test_the_background_class(drop: bool, skip: int | None) -> None:
 
 
 def test_two_tensors_for_one_place() -> None:
-    data = {**DATA, "sections": [{"layers": {"fc": "head"}}], "aliases": {"last": "fc"}}
     found = {"fc.weight": (2, 5), "last.weight": (2, 5)}
-    match = match_tensors(parse_map(data), {"head.weight": (2, 5)}, found)
+    match = match_tensors(MAP, {"head.weight": (2, 5)}, found)
     assert [misfit.source for misfit in match.misfits] == ["last.weight"]
 
 

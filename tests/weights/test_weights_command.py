@@ -41,7 +41,7 @@ def test_every_value_arrives_at_its_place(
 ) -> None:
     assert convert(tmp_path, googlenet, *GOOGLENET, "--format", "json") == 0
     report = json.loads(capsys.readouterr().out)
-    assert (report["matched"], report["misfits"], report["wiring"]) == (344, 0, [])
+    assert (report["loaded"], report["misfits"], report["wiring"]) == (344, 0, [])
     out = read_weights(tmp_path / "out.safetensors")
     assert len(out) == len(report["tensors"]) == 344
     for row in report["tensors"]:
@@ -100,7 +100,11 @@ def spoiled(state: dict[str, Tensor], fault: str) -> dict[str, Tensor]:
             "`conv_1.conv.weight` (in the file `conv1.conv.weight`) is 64x3x5x5 where the "
             "network has 64x3x7x7\n",
         ),
-        ("type", "`fc.bias` holds int64, which does not fit `logits.bias`"),
+        (
+            "type",
+            "`logits.bias` (in the file `fc.bias`) is of int64 where the network has "
+            "floating-point numbers",
+        ),
         ("1001 classes", "1001 classes, the first of them TensorFlow's background class"),
         (
             "1001 classes",
@@ -180,8 +184,11 @@ def test_a_head_that_the_file_has_not(
     assert convert(tmp_path, googlenet, *GOOGLENET, "--set", "aux=true", "--format", "json") == 1
     report = json.loads(capsys.readouterr().out)
     assert report["written"] is None
-    assert {row["status"] for row in report["tensors"]} == {"matched", "missing", "made"}
-    assert report["help"] == ["a file without the auxiliary heads needs --set aux=false"]
+    assert {row["status"] for row in report["tensors"]} == {"loaded", "missing", "made"}
+    assert report["help"] == [
+        "a file without the auxiliary heads needs --set aux=false",
+        "--partial (in Python partial=True) takes the 344 tensors that fit",
+    ]
 
 
 def test_another_wiring_is_said(

@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from backends.fit_weights import load_weights
 from backends.torch.module import build_module
-from backends.weights_io import load_weights, read_weights, save_weights, sizes_of
+from backends.weights_io import read_weights, save_weights, sizes_of
 from compiler.build import load_graph
 from compiler.errors import BackendError, UsageError
 from compiler.weights.sizes import tensor_sizes
@@ -75,12 +76,13 @@ def test_all_misfits_are_named_and_nothing_is_loaded(tmp_path: Path) -> None:
     with pytest.raises(BackendError) as caught:
         load_weights(module, tmp_path / "w.pt")
     assert str(caught.value).splitlines() == [
-        f"{tmp_path / 'w.pt'} does not fit the network, nothing was loaded:",
+        f"{tmp_path / 'w.pt'} does not fit the network, nothing was loaded: 4 of 7 tensors match",
         "  `0.weight` is 4x3x7x1 where the network has 4x3x1x7: "
         "the kernel is transposed (width x height)",
-        "  `1.weight` is missing; the network needs 4",
+        "  `1.running_var` is of int64 where the network has floating-point numbers",
         "  `extra` is 2 and has no place in the network",
-        "  `1.running_var` is int64 where the network has float32",
+        "  `1.weight` is missing; the network needs 4",
+        "  help: --partial (in Python partial=True) takes the 4 tensors that fit",
     ]
     assert same(snapshot(module), before)
 

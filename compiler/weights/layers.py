@@ -1,0 +1,68 @@
+"""A match by layers: which are loaded, which begin fresh, which are dropped, which differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from compiler.weights.fit import is_counter, layer_of, show
+from compiler.weights.match import Match
+
+State = Literal["loaded", "fresh", "dropped", "differing"]
+STATES: tuple[State, ...] = ("loaded", "differing", "fresh", "dropped")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerState:
+    """What became of one layer.
+
+    state   `loaded` from the file; `fresh`: only the network has it; `dropped`: only the file
+            has it (then `name` is the file's); `differing`: a tensor has another shape or type
+    """
+
+    name: str
+    state: State
+    tensors: tuple[str, ...]
+    """What happened to each tensor, in words: `weight 1000x1536 -> 10x1536`."""
+
+
+def layer_states(match: Match) -> tuple[LayerState, ...]:
+    """Return the state of every layer of the network, then those of the file that are dropped.
+
+    A layer is in the state of its worst tensor. Batch counters decide nothing: old files lack
+    them, and they have one shape everywhere.
+    """
+    here: dict[str, dict[str, tuple[State, str]]] = {}
+    for name, state, words in _tensors(match):
+        here.setdefault(layer_of(name), {})[name] = state, words
+    gone: dict[str, list[str]] = {}
+    for name in match.dropped:
+        gone.setdefault(layer_of(name), []).append(name.rpartition(".")[2])
+    return (
+        *(_layer(name, tensors) for name, tensors in here.items()),
+        *(LayerState(name, "dropped", tuple(parts)) for name, parts in gone.items()),
+    )
+
+
+def _tensors(match: Match) -> Iterator[tuple[str, State, str]]:
+    """Yield (our name, state, words) of each tensor of the network."""
+    for move in match.moves:
+        yield move.name, "loaded", move.name.rpartition(".")[2]
+    for misfit in match.differing:
+        last = misfit.name.rpartition(".")[2]
+        words = f"{show(misfit.found)} -> {show(misfit.wanted)}"
+        yield misfit.name, "differing", f"{last} {misfit.type or words}"
+    for name in match.fresh:
+        yield name, "fresh", name.rpartition(".")[2]
+
+
+def _layer(name: str, tensors: dict[str, tuple[State, str]]) -> LayerState:
+    telling = [state for t, (state, _) in tensors.items() if not is_counter(t)]
+    states = telling or [state for state, _ in tensors.values()]
+    order: tuple[State, ...] = ("differing", "fresh", "loaded")
+    return LayerState(
+        name,
+        next(state for state in order if state in states),
+        tuple(words for _, words in tensors.values()),
+    )

@@ -1,0 +1,227 @@
+"""The file of a map: YAML -> `WeightMap`, checked as a spec is, with every fault at its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from compiler.errors import CompileError, Diagnostic, Remark, Report, Span
+from compiler.expr import show_value
+from compiler.fields import Names, Text, describe
+from compiler.limits import limit, way_out
+from compiler.loader import read_yaml
+from compiler.read import validate
+from compiler.source import Mapping, Node, fail, plain
+from compiler.source import Sequence as Items
+from compiler.spec import Located
+from compiler.suggest import did_you_mean
+from compiler.weights.mapping import Head, WeightMap
+
+CAPTURE = re.compile(r"\{i(?:\+(\d{1,6}))?\}")
+
+
+class OptionalSpec(Located):
+    """A part that a network may have or not."""
+
+    spelled: ClassVar[dict[str, str]] = {"present": "with", "absent": "without"}
+    what: Text
+    present: Text
+    absent: Text
+
+
+class SectionSpec(Located):
+    """A stretch of both networks: what the names in it begin with, and pairs of what follows."""
+
+    theirs: Text = ""
+    ours: Text = ""
+    units: dict[str, Text] = Field(default_factory=dict)
+    layers: dict[str, Text] = Field(default_factory=dict)
+    count: int | None = None
+    each: list[Any] | None = None
+    optional: OptionalSpec | None = None
+
+
+class MapSpec(Located):
+    """A map."""
+
+    map: Text
+    spec: Text = ""
+    source: Text = ""
+    layout: Text = ""
+    classes: Text = ""
+    parts: dict[str, Text] = Field(default_factory=dict)
+    sections: Any
+    heads: Names = Field(default_factory=list)
+    aliases: dict[str, Text] = Field(default_factory=dict)
+
+
+def read_map(path: Path) -> WeightMap:
+    """Return the map in a file.
+
+    Raises:
+        CompileError: the file is at fault; it holds every diagnostic of the run.
+        UsageError: it cannot be read.
+    """
+    report, texts = Report(), dict[str, str]()
+    try:
+        weights = parse_map(read_yaml(path, report, texts), report, path.parent)
+        report.raise_if_errors()
+    except CompileError as error:
+        raise CompileError(error.diagnostics, texts) from None
+    assert weights is not None
+    return weights
+
+
+def parse_map(node: Mapping, report: Report, folder: Path) -> WeightMap | None:
+    """Return the map that a YAML mapping describes, or None; faults go to `report`."""
+    values = {key: plain(entry.node) for key, entry in node.entries.items()}
+    spec = validate(MapSpec, node, values, "a map", report)
+    if spec is None:
+        return None
+    pairs = _Pairs(report, spec.parts)
+    for section in _sections(node.get("sections"), report):
+        pairs.add(section)
+    _check_names(spec, pairs, report)
+    return WeightMap(
+        name=spec.map,
+        spec=spec.spec,
+        source=spec.source,
+        layout=spec.layout,
+        classes=spec.classes,
+        layers=pairs.layers,
+        heads=tuple(spec.heads),
+        optional=pairs.optional,
+        aliases=spec.aliases,
+        folder=folder,
+    )
+
+
+def _sections(node: Node | None, report: Report) -> list[SectionSpec]:
+    """Return the sections without fault; the faults of the others go to `report`."""
+    if not isinstance(node, Items):
+        if node is not None:
+            message = f"`sections` is {describe(plain(node))}, not a list of sections"
+            help = "write each as an item: `- {theirs: features, ours: stem, units: {...}}`"
+            report.add(Diagnostic("bad-value", message, node.span, help=help))
+        return []
+    out = []
+    for item in node.items:
+        values = plain(item)
+        given = dict(values) if isinstance(values, dict) else {"value": values}
+        if isinstance(item, Mapping) and isinstance(given.get("optional"), dict):
+            part = item.entries["optional"].node
+            given["optional"] = validate(
+                OptionalSpec, part, given["optional"], "`optional`", report
+            ) or OptionalSpec.model_construct(what="", present="", absent="")
+        section = validate(SectionSpec, item, given, "a section", report)
+        out += [section] if section is not None else []
+    return out
+
+
+@dataclass(slots=True)
+class _Pairs:
+    """Collects the pairs of layers, section by section."""
+
+    report: Report
+    parts: dict[str, str]
+    layers: dict[str, str] = field(default_factory=dict)
+    """Their layer -> ours."""
+    optional: dict[str, Head] = field(default_factory=dict)
+    taken: dict[str, str] = field(default_factory=dict)
+    """Our layer -> theirs."""
+    places: dict[str, Span] = field(default_factory=dict)
+    """Their layer -> where it is said."""
+
+    def add(self, section: SectionSpec) -> None:
+        """Add the pairs of a section, once for each value of its capture."""
+        if section.units and not self.parts:
+            self._complain("`units` are of the map's `parts`, and there are none", section, "units")
+        values = self._values(section)
+        size = len(values) * (len(section.units) * len(self.parts) + len(section.layers))
+        if len(self.layers) + size > limit("map_layers"):
+            message = f"the map has more layers than {limit('map_layers'):,}"
+            raise fail("too-large", message, section.span(), help=way_out("map_layers"))
+        part = section.optional
+        head = Head(part.what, part.present, part.absent) if part else None
+        for value in values:
+            for theirs, ours, span in self._pairs(section, value):
+                self._pair(theirs, ours, span, head)
+
+    def _pair(self, theirs: str, ours: str, span: Span, head: Head | None) -> None:
+        twin = theirs if theirs in self.layers else self.taken.get(ours)
+        if twin is not None:
+            message = (
+                f"`{theirs}` goes to `{ours}` and to `{self.layers[theirs]}`"
+                if twin == theirs
+                else f"both `{twin}` and `{theirs}` go to `{ours}`"
+            )
+            remark = Remark(self.places[twin], "the other one")
+            self.report.add(Diagnostic("bad-map", message, span, remarks=(remark,)))
+            return
+        self.layers[theirs], self.taken[ours], self.places[theirs] = ours, theirs, span
+        if head is not None:
+            self.optional[ours] = head
+
+    def _pairs(self, section: SectionSpec, value: int | str) -> Iterator[tuple[str, str, Span]]:
+        """Yield (their layer, our layer, place) of a section for one value of its capture."""
+        theirs = self._filled(section, "theirs", section.theirs, value)
+        ours = self._filled(section, "ours", section.ours, value)
+        for there, here in section.units.items():
+            for part_there, part_here in self.parts.items():
+                span = section.span("units", there)
+                yield _path(theirs, there, part_there), _path(ours, here, part_here), span
+        for there, here in section.layers.items():
+            yield _path(theirs, there), _path(ours, here), section.span("layers", there)
+
+    def _values(self, section: SectionSpec) -> Sequence[int | str]:
+        if section.each is not None and section.count is not None:
+            self._complain("`count` and `each` are two ways to say one thing", section, "count")
+        if section.each is not None:
+            for at, value in enumerate(section.each):
+                if value is None or isinstance(value, (list, dict)):
+                    message = f"`each` lists names and numbers, found {describe(value)}"
+                    self.report.add(Diagnostic("bad-map", message, section.span("each", at)))
+            return [show_value(v) if not isinstance(v, str) else v for v in section.each]
+        count = 1 if section.count is None else section.count
+        if count < 1:
+            self._complain(f"`count` is {count}, not 1 or more", section, "count")
+        return range(min(count, limit("map_layers") + 1))
+
+    def _filled(self, section: SectionSpec, key: str, pattern: str, value: int | str) -> str:
+        """Return a pattern with its capture filled in: `features.{i+6}` and 1 is `features.7`."""
+
+        def fill(found: re.Match[str]) -> str:
+            if found[1] is None:
+                return str(value)
+            if isinstance(value, int) or (value.isascii() and value.isdigit()):
+                return str(int(value) + int(found[1]))
+            self._complain(f"`{found[0]}` counts, and `{value}` is no number", section, key)
+            return ""
+
+        filled = CAPTURE.sub(fill, pattern)
+        if "{" in CAPTURE.sub("", pattern):
+            message = f"`{pattern}` has another capture than `{{i}}` or `{{i+1}}`"
+            self._complain(message, section, key)
+        return filled
+
+    def _complain(self, message: str, section: SectionSpec, key: str) -> None:
+        self.report.add(Diagnostic("bad-map", message, section.span(key)))
+
+
+def _check_names(spec: MapSpec, pairs: _Pairs, report: Report) -> None:
+    """Report heads and aliases that name no layer of the map."""
+    wanted = [("heads", name, pairs.taken) for name in spec.heads]
+    wanted += [("aliases", name, pairs.layers) for name in spec.aliases.values()]
+    for key, name, known in wanted:
+        if name not in known:
+            message = f"`{key}` names `{name}`, which no section has{did_you_mean(name, known)}"
+            report.add(Diagnostic("bad-map", message, spec.span(key)))
+
+
+def _path(*steps: str) -> str:
+    return ".".join(step for step in steps if step != "")
