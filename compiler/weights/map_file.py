@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from compiler.errors import CompileError, Diagnostic, Remark, Report, Span
+from compiler.errors import CompileError, Diagnostic, Remark, Report, Span, in_file_order
 from compiler.expr import show_value
 from compiler.fields import Names, Text, describe
 from compiler.limits import limit, way_out
@@ -72,7 +72,7 @@ def read_map(path: Path) -> WeightMap:
         weights = parse_map(read_yaml(path, report, texts), report, path.parent)
         report.raise_if_errors()
     except CompileError as error:
-        raise CompileError(error.diagnostics, texts) from None
+        raise CompileError(in_file_order(error.diagnostics, texts), texts) from None
     assert weights is not None
     return weights
 
@@ -81,10 +81,11 @@ def parse_map(node: Mapping, report: Report, folder: Path) -> WeightMap | None:
     """Return the map that a YAML mapping describes, or None; faults go to `report`."""
     values = {key: plain(entry.node) for key, entry in node.entries.items()}
     spec = validate(MapSpec, node, values, "a map", report)
+    sections = _sections(node.get("sections"), report)
     if spec is None:
         return None
     pairs = _Pairs(report, spec.parts)
-    for section in _sections(node.get("sections"), report):
+    for section in sections:
         pairs.add(section)
     _check_names(spec, pairs, report)
     return WeightMap(
@@ -146,6 +147,8 @@ class _Pairs:
         if len(self.layers) + size > limit("map_layers"):
             message = f"the map has more layers than {limit('map_layers'):,}"
             raise fail("too-large", message, section.span(), help=way_out("map_layers"))
+        if not self._check_captures(section, values):
+            return
         part = section.optional
         head = Head(part.what, part.present, part.absent) if part else None
         for value in values:
@@ -169,8 +172,7 @@ class _Pairs:
 
     def _pairs(self, section: SectionSpec, value: int | str) -> Iterator[tuple[str, str, Span]]:
         """Yield (their layer, our layer, place) of a section for one value of its capture."""
-        theirs = self._filled(section, "theirs", section.theirs, value)
-        ours = self._filled(section, "ours", section.ours, value)
+        theirs, ours = _filled(section.theirs, value), _filled(section.ours, value)
         for there, here in section.units.items():
             for part_there, part_here in self.parts.items():
                 span = section.span("units", there)
@@ -192,25 +194,24 @@ class _Pairs:
             self._complain(f"`count` is {count}, not 1 or more", section, "count")
         return range(min(count, limit("map_layers") + 1))
 
-    def _filled(self, section: SectionSpec, key: str, pattern: str, value: int | str) -> str:
-        """Return a pattern with its capture filled in: `features.{i+6}` and 1 is `features.7`."""
+    def _check_captures(self, section: SectionSpec, values: Sequence[int | str]) -> bool:
+        """Report a pattern that its values cannot fill; true where there is none."""
+        is_fine = True
+        for key, pattern in (("theirs", section.theirs), ("ours", section.ours)):
+            words = [v for v in values if isinstance(v, str) and not re.fullmatch("[0-9]{1,6}", v)]
+            counting = [c[0] for c in CAPTURE.finditer(pattern) if c[1] is not None]
+            message = ""
+            if "{" in CAPTURE.sub("", pattern):
+                message = f"`{pattern}` has another capture than `{{i}}` or `{{i+1}}`"
+            elif words and counting:
+                message = f"`{counting[0]}` counts, and `{words[0]}` is no number"
+            if message:
+                is_fine = self._complain(message, section, key)
+        return is_fine
 
-        def fill(found: re.Match[str]) -> str:
-            if found[1] is None:
-                return str(value)
-            if isinstance(value, int) or (value.isascii() and value.isdigit()):
-                return str(int(value) + int(found[1]))
-            self._complain(f"`{found[0]}` counts, and `{value}` is no number", section, key)
-            return ""
-
-        filled = CAPTURE.sub(fill, pattern)
-        if "{" in CAPTURE.sub("", pattern):
-            message = f"`{pattern}` has another capture than `{{i}}` or `{{i+1}}`"
-            self._complain(message, section, key)
-        return filled
-
-    def _complain(self, message: str, section: SectionSpec, key: str) -> None:
+    def _complain(self, message: str, section: SectionSpec, key: str) -> Literal[False]:
         self.report.add(Diagnostic("bad-map", message, section.span(key)))
+        return False
 
 
 def _check_names(spec: MapSpec, pairs: _Pairs, report: Report) -> None:
@@ -221,6 +222,15 @@ def _check_names(spec: MapSpec, pairs: _Pairs, report: Report) -> None:
         if name not in known:
             message = f"`{key}` names `{name}`, which no section has{did_you_mean(name, known)}"
             report.add(Diagnostic("bad-map", message, spec.span(key)))
+
+
+def _filled(pattern: str, value: int | str) -> str:
+    """Return a pattern with its capture filled in: `features.{i+6}` and 1 is `features.7`."""
+
+    def fill(found: re.Match[str]) -> str:
+        return str(value) if found[1] is None else str(int(value) + int(found[1]))
+
+    return CAPTURE.sub(fill, pattern)
 
 
 def _path(*steps: str) -> str:

@@ -18,7 +18,7 @@ from compiler.shipped import shipped_specs
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "specs/README.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "specs/README.md", "docs/WEIGHTS.md")
 
 
 def blocks(language: str) -> list[str]:
