@@ -13,8 +13,8 @@ from compiler.errors import CompileError, in_file_order
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = sorted((ROOT / "tests" / "cases" / "errors").glob("*.yaml"))
-ELSEWHERE = {"not-utf8", "import-cycle", "unlike-paper"}
-"""Codes whose cases need more than one file: in test_load.py and tests/paper."""
+ELSEWHERE = {"bad-map", "not-utf8", "import-cycle", "unlike-paper"}
+"""Codes whose cases need more than a spec: in test_load.py, tests/paper and tests/weights."""
 
 
 def complaints(path: Path) -> str:
