@@ -142,7 +142,8 @@ def parse_yaml(text: str, file: str, report: Report | None = None) -> Mapping:
     """
     builder = _Builder(file, text)
     root = builder.build()
-    if builder.found and report is None:
+    lost = any(d.code == "bad-key" for d in builder.found)  # and what stands under the key
+    if builder.found and (report is None or lost):
         raise CompileError(builder.found)
     for diagnostic in builder.found:
         report.add(diagnostic) if report else None
@@ -156,6 +157,7 @@ def parse_yaml(text: str, file: str, report: Report | None = None) -> Mapping:
     return root
 
 
+_KEY_HELP = "a key is one word before `: `; a `?` before it, or a bracket, makes more of it"
 _ROOT_HELP = "a spec begins with `network: NAME`, a library with `blocks:`"
 
 
@@ -223,30 +225,15 @@ class _Builder:
                 "yaml-syntax",
                 f"the character U+{_code_point(error.character):04X} may not stand in YAML",
                 Span(self.file, at.count("\n") + 1, len(at) - (at.rfind("\n") + 1) + 1),
+                help="take it out; in double quotes it can be written as an escape, `\\u0007`",
             ) from None
 
     def _syntax_error(self, error: yaml.MarkedYAMLError) -> CompileError:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        tab = self._tab_before(line)
-        if tab:
-            return fail(
-                "yaml-tab",
-                "a tab stands in the indentation",
-                Span(self.file, line, tab),
-                help="YAML is indented with spaces; replace the tab",
-            )
-        problem = error.problem or "the text is not YAML"
-        if "undefined alias" in problem:
-            problem = f"{problem} (no `&{_alias_name(error)}` before it)"
-        context = f" ({error.context})" if error.context else ""
-        return fail("yaml-syntax", f"{problem}{context}", Span(self.file, line, column))
+        from compiler.syntax import explain  # for a text that is wrong alone
 
-    def _tab_before(self, line: int) -> int:
-        """Return the column of a tab in the indentation of a line, 0 if there is none."""
-        lines = self.text.splitlines()
-        indent = re.match(r"[ \t]*", lines[line - 1]) if line <= len(lines) else None
-        return indent[0].find("\t") + 1 if indent else 0
+        fault = explain(self.text, self.file, error)
+        before = [d for d in self.found if d.span.line < fault.span.line]  # the rest may be echoes
+        return CompileError([*before, fault])
 
     def _span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark
@@ -279,7 +266,12 @@ class _Builder:
                 help="an alias can only repeat a value that is already complete",
             )
         if name not in self.anchors:
-            raise fail("yaml-syntax", f"`*{name}` has no `&{name}` before it", self._span(event))
+            raise fail(
+                "yaml-syntax",
+                f"`*{name}` has no `&{name}` before it",
+                self._span(event),
+                help="`*` repeats what `&` has named; a text that begins with it stands in quotes",
+            )
         node = self.anchors[name]
         self.aliased += self.weights.get(id(node), 1)
         if self.aliased > MAX_ALIASED:
@@ -339,10 +331,10 @@ class _Builder:
 
     def _key(self, node: Node) -> Scalar:
         if not isinstance(node, Scalar):
-            self._fault("bad-key", f"a {node.kind} cannot be a key", node.span)
+            self._fault("bad-key", f"a {node.kind} cannot be a key", node.span, help=_KEY_HELP)
             return Scalar(None, "", node.span, quoted=False)
         if node.value is None and not node.quoted:
-            self._fault("bad-key", "a key is empty", node.span)
+            self._fault("bad-key", "a key is empty", node.span, help="name it, or take it out")
         return node
 
     def _mapping(self, top: _Open, span: Span) -> Mapping:
@@ -387,11 +379,6 @@ def _code_point(character: Any) -> int:
     if isinstance(character, int):
         return character
     return ord(character[:1]) if character else 0
-
-
-def _alias_name(error: yaml.MarkedYAMLError) -> str:
-    found = re.search(r"'(.*)'", error.problem or "")
-    return found[1] if found else "?"
 
 
 _INT = re.compile(r"[-+]?[0-9]+")
