@@ -7,7 +7,8 @@ from dataclasses import replace
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node
 from compiler.ops import AvgPool2d, Conv2d, Input, MaxPool2d
-from compiler.shapes import Dim, Shape, ShapeError, SymbolicDim
+from compiler.shapes import ShapeError
+from compiler.working import open_inputs
 
 
 def open_grid(graph: Graph) -> Graph:
@@ -18,11 +19,13 @@ def open_grid(graph: Graph) -> Graph:
     Raises:
         BackendError: an operation needs a fixed size.
     """
+    inputs = open_inputs(graph)
     nodes: dict[str, Node] = {}
-    first = graph.nodes[graph.inputs[0]].shape.grid
     for node in graph.nodes.values():
         try:
-            shape = _open_shape(node, nodes, first)
+            shape = inputs.get(node.name) or node.op.infer_shape(
+                *(nodes[name].shape for name in node.inputs)
+            )
         except ShapeError as error:
             raise BackendError(
                 f"`{node.name}`: {error}, so height and width cannot be left open"
@@ -46,16 +49,3 @@ def check_open_pads(graph: Graph) -> None:
                 raise BackendError(
                     f"`{node.name}`: {error}; fix the input size or pad by numbers"
                 ) from None
-
-
-def _open_shape(node: Node, done: dict[str, Node], first: tuple[Dim, ...]) -> Shape:
-    if not isinstance(node.op, Input):
-        return node.op.infer_shape(*(done[name].shape for name in node.inputs))
-    if len(node.shape) != 3:
-        return node.shape
-    prefix = "" if node.shape.grid == first else f"{node.name}."
-    dims = [
-        SymbolicDim(prefix + letter) if isinstance(size, int) else size
-        for size, letter in zip(node.shape.grid, "HW", strict=True)
-    ]
-    return Shape((node.shape.channels, *dims))

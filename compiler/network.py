@@ -21,13 +21,14 @@ from compiler.ops import Input
 from compiler.read import validate
 from compiler.references import tensor
 from compiler.scope import Frame, Named, Scope
-from compiler.shapes import Dim, Shape, SymbolicDim
-from compiler.smallest import smallest_input
+from compiler.shapes import Dim, Shape
 from compiler.source import Mapping as YamlMapping
 from compiler.source import plain, resolve
 from compiler.spec import LAYERS, BlockSpec, BrokenParam, Layer, NetworkSpec, OutputSpec, ParamSpec
 from compiler.suggest import did_you_mean, listing
+from compiler.symbolic import letter
 from compiler.values import Values, coerce
+from compiler.working import advice, smallest_input, working_sizes
 
 WITH_DEFAULTS: Mapping[str, dict[str, Any]] = {
     "conv": {"conv": "1x1", "filters": 1},
@@ -37,6 +38,9 @@ WITH_DEFAULTS: Mapping[str, dict[str, Any]] = {
     "linear": {"linear": 1},
 }
 """Ops that a network may give defaults for, with stand-ins for what they require."""
+
+MATTERS_OF_SIZE = ("empty-output", "shape-mismatch")
+"""Errors that another input size may mend."""
 
 
 def lower_network(
@@ -57,8 +61,8 @@ def lower_network(
     graph = _lower(
         spec, network, report, arguments, shapes, is_as_declared=not (settings or inputs)
     )
-    if any(d.code == "empty-output" for d in report.diagnostics):
-        _say_smallest(spec, network, report, arguments, shapes)
+    if any(d.code in MATTERS_OF_SIZE for d in report.diagnostics):
+        _say_sizes(spec, network, report, arguments, graph)
     return graph
 
 
@@ -262,7 +266,7 @@ def _dim_from_text(text: str, whole: str) -> Dim:
         return int(text)
     if not text.isidentifier():
         raise UsageError(f"--input {whole}: `{text}` is neither a size nor a letter")
-    return SymbolicDim(text)
+    return letter(text)
 
 
 def _declared(
@@ -289,7 +293,7 @@ def _declared(
         if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10**6:
             out.append(value)
         elif isinstance(value, str) and value.isidentifier() and place > 0:
-            out.append(SymbolicDim(value))
+            out.append(letter(value))
         else:
             report.add(
                 Diagnostic(
@@ -385,26 +389,32 @@ def _warn_parameter(report: Report, name: str, param: ParamSpec, where: str) -> 
     )
 
 
-def _say_smallest(
+def _say_sizes(
     spec: Spec,
     network: NetworkSpec,
     report: Report,
     arguments: dict[str, Argument],
-    shapes: Mapping[str, Shape],
+    graph: Graph,
 ) -> None:
-    """Add the smallest legal input to the errors of a network that ran out of room."""
-    open_shapes = {n: _open(s) for n, s in shapes.items()}
-    graph = _lower(spec, network, Report(), arguments, open_shapes, is_as_declared=False)
-    least = smallest_input(graph)
-    if least is None:
+    """Say with each error that other input sizes would mend which sizes those are.
+
+    They are solved on the draft, then tried: the network is lowered again at the smallest, and
+    what is wrong there too is no matter of sizes.
+    """
+    working, least = working_sizes(graph), smallest_input(graph)
+    if working is None or not least:
         return
-    text = " and ".join(f"{h}x{w}" for h, w in least.values())
+    shapes = {n: graph.nodes[n].shape for n in graph.inputs}
+    tried = Report()
+    small = {n: Shape((s.channels, *least.get(n, s.grid))) for n, s in shapes.items()}
+    _lower(spec, network, tried, arguments, small, is_as_declared=False)
+    left = {(d.code, d.span) for d in tried.errors}
+    smallest = " and ".join(f"{h}x{w}" for h, w in least.values())
     for i, found in enumerate(report.diagnostics):
+        if found.code not in MATTERS_OF_SIZE or (found.code, found.span) in left or found.errata:
+            continue
+        help = f"these sizes fit: {advice(working, shapes)}"
         if found.code == "empty-output":
-            help = f"the smallest input of this network is {text}"
+            help = f"the smallest input of this network is {smallest}"
             help += f"; {found.help}" if found.help else ""
-            report.diagnostics[i] = replace(found, help=help)
-
-
-def _open(shape: Shape) -> Shape:
-    return Shape((shape.channels, SymbolicDim("H"), SymbolicDim("W"))) if len(shape) == 3 else shape
+        report.diagnostics[i] = replace(found, help=help)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from math import prod
+
+from compiler.symbolic import Exact, FormulaError, Symbolic, total
+
+MAX_SIZE = 10**15
+"""Elements: more is in no memory."""
 
 
 class ShapeError(Exception):
@@ -14,44 +20,8 @@ class ShapeError(Exception):
         self.help = help
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolicDim:
-    """A size that depends on one input size: `factor * ((symbol + offset) // divisor) + shift`.
-
-    Convolution and pooling keep this form: with `x = (S + a) // b`, a window of `k` and
-    stride `s` gives `(x - k + s) // s = (S + a + b * (s - k)) // (b * s)`, because nested
-    floors of positive integers merge. So every grid of a network is one exact formula in the
-    input size, and two grids agree for every input exactly when their formulas are equal.
-    """
-
-    symbol: str
-    offset: int = 0
-    divisor: int = 1
-    factor: int = 1
-    shift: int = 0
-
-    def __str__(self) -> str:
-        whole, rest = divmod(self.offset, self.divisor)
-        inner = self.symbol if rest == 0 else f"({self.symbol}+{rest})"
-        text = inner if self.divisor == 1 else f"{inner}//{self.divisor}"
-        if self.factor != 1:
-            text = f"{self.factor}*({text}{whole:+d})" if whole else f"{self.factor}*({text})"
-            whole = 0
-        total = whole + self.shift
-        return f"{text}{total:+d}" if total else text
-
-    def at(self, size: int) -> int:
-        """Return the value for an input of `size`."""
-        return self.factor * ((size + self.offset) // self.divisor) + self.shift
-
-    def least(self, minimum: int) -> int:
-        """Return the smallest `symbol` for which this size is at least `minimum`."""
-        quotient = -(-(minimum - self.shift) // self.factor)
-        return quotient * self.divisor - self.offset
-
-
-Dim = int | SymbolicDim | None
-"""A size: a number, a formula in an input size, or None where an error made it unknown."""
+Dim = int | Symbolic | None
+"""A size: a number, a formula in input sizes, or None where an error made it unknown."""
 
 
 class Shape(tuple[Dim, ...]):
@@ -95,6 +65,17 @@ class Shape(tuple[Dim, ...]):
         return "(" + ", ".join(("N", *map(show, self))) + ")"
 
 
+def number(dim: Dim) -> int:
+    """Return a size as a number.
+
+    Raises:
+        ValueError: it is symbolic or unknown.
+    """
+    if not isinstance(dim, int):
+        raise ValueError(f"the size {show(dim)} is no number")
+    return dim
+
+
 def show(dim: Dim) -> str:
     """Return a size as text, `?` where it is unknown."""
     return "?" if dim is None else str(dim)
@@ -136,23 +117,35 @@ def same_size(size: Dim, stride: int) -> Dim:
 
 
 def floor_divide(size: Dim, add: int, divisor: int) -> Dim:
-    """Return `(size + add) // divisor`, exact for symbolic sizes, None where it cannot be."""
-    if size is None:
-        return None
-    if isinstance(size, int):
-        return (size + add) // divisor
-    if size.factor == 1:
-        offset = size.offset + size.divisor * (add + size.shift)
-        return replace(size, offset=offset, divisor=size.divisor * divisor, shift=0)
-    if size.factor % divisor == 0:
-        return replace(size, factor=size.factor // divisor, shift=(size.shift + add) // divisor)
-    return None
+    """Return `(size + add) // divisor`."""
+    return None if size is None else _checked(lambda: (size + add) // divisor)
 
 
-def times(size: Dim, factor: int) -> Dim:
-    """Return `size * factor`."""
-    if size is None:
-        return None
-    if isinstance(size, int):
-        return size * factor
-    return replace(size, factor=size.factor * factor, shift=size.shift * factor)
+def times(*sizes: Dim) -> Dim:
+    """Return the product of sizes, None where one is unknown."""
+    known = [size for size in sizes if size is not None]
+    return _checked(lambda: prod(known)) if len(known) == len(sizes) else None
+
+
+def plus(sizes: Iterable[Dim]) -> Dim:
+    """Return the sum of sizes, None where one is unknown."""
+    every = list(sizes)
+    known = [size for size in every if size is not None]
+    return _checked(lambda: total(known)) if len(known) == len(every) else None
+
+
+def _checked(compute: Callable[[], Exact]) -> Exact:
+    """Return a size that is computed, unless it has grown out of hand.
+
+    Raises:
+        ShapeError: `too-large`, or `symbolic-size` for too long a formula.
+    """
+    try:
+        size = compute()
+    except FormulaError as error:
+        text = f"its size is no readable formula: {error}"
+        raise ShapeError(text, "symbolic-size", "give the input a fixed size") from None
+    if max(abs(n) for n in ((size,) if isinstance(size, int) else size.numbers)) > MAX_SIZE:
+        help = "lower the factors or the `repeat` that multiply it"
+        raise ShapeError(f"its size is more than {MAX_SIZE:,}", "too-large", help)
+    return size

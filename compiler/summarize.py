@@ -10,7 +10,7 @@ from compiler.labels import label_of
 from compiler.ops import Conv2d, GlobalPool2d, Input, Linear
 from compiler.ops.base import Op
 from compiler.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample
-from compiler.shapes import Shape
+from compiler.shapes import Dim, Shape, plus, times
 
 Field = tuple[float, float]
 """Receptive field (pixels) and jump (pixels between neighbours), per axis."""
@@ -21,6 +21,7 @@ class Stage:
     """One line of the table: a layer, block or repeat, or a part of one.
 
     `activation_bytes` is what its outputs take for one sample in float32, with nothing reused;
+    a count is a formula where the input is left open, None where a size is unknown.
     `receptive_field` is (height, width) in input pixels, None after a global operation.
     """
 
@@ -29,9 +30,9 @@ class Stage:
     op: str
     depth: int
     output: Shape
-    parameters: int
-    macs: int
-    activation_bytes: int
+    parameters: Dim
+    macs: Dim
+    activation_bytes: Dim
     receptive_field: tuple[int, int] | None
 
 
@@ -43,9 +44,9 @@ class Summary:
     title: str
     inputs: tuple[tuple[str, Shape], ...]
     outputs: tuple[tuple[str, Shape], ...]
-    parameters: int
-    macs: int
-    activation_bytes: int
+    parameters: Dim
+    macs: Dim
+    activation_bytes: Dim
     stages: tuple[Stage, ...]
     claims: tuple[Claim, ...]
     arguments: tuple[tuple[str, str], ...]
@@ -85,7 +86,7 @@ def summarize(graph: Graph, depth: int = 1) -> Summary:
     )
 
 
-Cost = tuple[int, int, int]
+Cost = tuple[Dim, Dim, Dim]
 
 
 def _totals(graph: Graph, costs: dict[str, Cost]) -> dict[str, Cost]:
@@ -93,21 +94,13 @@ def _totals(graph: Graph, costs: dict[str, Cost]) -> dict[str, Cost]:
     out = dict(costs)
     for name in reversed(list(graph.regions)):
         members = [out[m] for m in graph.regions[name].members]
-        out[name] = (
-            sum(m[0] for m in members),
-            sum(m[1] for m in members),
-            sum(m[2] for m in members),
-        )
+        parameters, macs, memory = (plus(m[i] for m in members) for i in range(3))
+        out[name] = parameters, macs, memory
     return out
 
 
-def _bytes(node: Node) -> int:
-    if not node.shape.is_known:
-        return 0
-    size = 4
-    for dim in node.shape.numbers:
-        size *= dim
-    return size
+def _bytes(node: Node) -> Dim:
+    return times(4, *node.shape)
 
 
 def _stage(

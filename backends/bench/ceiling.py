@@ -11,6 +11,7 @@ import torch
 
 from compiler.graph import Graph
 from compiler.ops import Concat, Conv2d, Input
+from compiler.shapes import number
 
 _SIZES = {"cpu": (1024, 1536, 2048), "cuda": (8192,)}
 _ROUNDS = 12
@@ -81,9 +82,9 @@ def floor_of(graph: Graph, dtype: torch.dtype) -> Floor:
     width = dtype.itemsize
     made = [n for n in graph.nodes.values() if not isinstance(n.op, Input | Concat)]
     return Floor(
-        sum(map(graph.count_macs, made)),
-        sum(round(graph.count_macs(n) * _shortening(n.op)) for n in made),
-        width * sum(map(graph.count_params, made)),
+        number(graph.macs()),
+        sum(round(number(graph.count_macs(n)) * _shortening(n.op)) for n in made),
+        width * number(graph.parameters()),
         2 * width * sum(prod(n.shape.numbers) for n in made),
     )
 

@@ -10,6 +10,7 @@ from backends.native.runner import NativeRunner
 from backends.parameters import State
 from compiler.graph import Graph, Node
 from compiler.ops import Conv2d
+from compiler.shapes import number
 
 _ROUNDS = 7
 
@@ -46,7 +47,7 @@ def profile_native(
         share.milliseconds += 1e3 * min(seconds for _, seconds in entries)
         if node is not None and name not in counted:
             counted.add(name)
-            share.gmacs += graph.count_macs(node) * batch / 1e9
+            share.gmacs += number(graph.count_macs(node)) * batch / 1e9
     return sorted(shares.values(), key=lambda share: -share.milliseconds)
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
+from dataclasses import dataclass
+from math import floor, log10
 from typing import Any
 
 from compiler.commands.options import add_format, add_spec, graph_from
-from compiler.shapes import Dim, Shape
+from compiler.shapes import Dim, Shape, show
 from compiler.summarize import Stage, Summary, summarize
+from compiler.symbolic import Symbolic
 from compiler.terminal import display_width, write
 
 HELP = """Print the stage table of a network: output size, parameters, multiply-accumulates (MAC;
@@ -46,9 +50,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "inputs": {name: _dims(shape) for name, shape in summary.inputs},
         "outputs": {name: _dims(shape) for name, shape in summary.outputs},
         "arguments": dict(summary.arguments),
-        "parameters": summary.parameters,
-        "macs": summary.macs,
-        "activation_bytes": summary.activation_bytes,
+        **_counts(summary),
         "stages": [_stage(s) for s in summary.stages],
         "claims": [
             {"of": c.of, "value": c.value, "text": c.text, "source": c.source, "erratum": c.erratum}
@@ -65,43 +67,71 @@ def _stage(stage: Stage) -> dict[str, Any]:
         "op": stage.op,
         "depth": stage.depth,
         "output": _dims(stage.output),
-        "parameters": stage.parameters,
-        "macs": stage.macs,
-        "activation_bytes": stage.activation_bytes,
+        **_counts(stage),
         "receptive_field": list(field) if field else None,
     }
+
+
+def _counts(counted: Stage | Summary) -> dict[str, int | str | None]:
+    """Return the counts; one that depends on open sizes is null, with its formula beside it."""
+    out: dict[str, int | str | None] = {}
+    for key in ("parameters", "macs", "activation_bytes"):
+        count: Dim = getattr(counted, key)
+        out[key] = count if isinstance(count, int) else None
+        if isinstance(count, Symbolic):
+            out[f"{key}_formula"] = str(count)
+    return out
 
 
 def _dims(shape: Shape) -> list[Dim | str]:
     return [d if d is None or isinstance(d, int) else str(d) for d in shape]
 
 
-HEADERS = ("stage", "output", "parameters", "MMAC", "MiB", "sees")
-
-
 def as_text(summary: Summary) -> str:
     """Return a summary as a table of at most 80 columns, then totals and claims."""
-    rows = [_row(s) for s in summary.stages]
+    macs, memory = _unit(summary.macs, MACS), _unit(summary.activation_bytes, BYTES)
+    headers = ("stage", "output", "parameters", macs.name, memory.name, "sees")
+    rows = [_row(s, macs, memory) for s in summary.stages]
     total = (
         "total",
         "",
-        f"{summary.parameters:,}",
-        _millions(summary.macs),
-        f"{summary.activation_bytes / 2**20:.1f}",
+        _whole(summary.parameters),
+        _scaled(summary.macs, macs),
+        _memory(summary.activation_bytes, memory),
         "",
     )
     head = f"{summary.title}  ({summary.name})"
     inputs = ", ".join(f"{name} {shape.paper}" for name, shape in summary.inputs)
     lines = [head, f"input: {inputs} (height x width x channels)", ""]
-    lines += _table([HEADERS, *rows, total])
-    lines += [
-        "",
-        f"{summary.macs / 1e9:.3f} GMAC = {2 * summary.macs / 1e9:.3f} GFLOP for one sample",
-    ]
+    lines += _table([headers, *rows, total])
+    lines += ["", *textwrap.wrap(_arithmetic(summary.macs), 80, break_long_words=False)]
     return "\n".join(lines + _claims(summary))
 
 
-def _row(stage: Stage) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a column counts in: it takes part from a total of `least` on."""
+
+    name: str
+    size: int
+    least: int = 0
+
+
+MACS = (Unit("MMAC", 10**6, 10**7), Unit("kMAC", 10**3, 10**5), Unit("MAC", 1))
+BYTES = (Unit("MiB", 2**20, 2**20), Unit("KiB", 2**10, 10 * 2**10), Unit("bytes", 1))
+TOTALS = (Unit("G", 10**9, 10**8), Unit("M", 10**6, 10**5), Unit("", 1))
+LONGEST = 22
+"""Characters of a formula in the table; of a longer one its growth is shown."""
+
+
+def _unit(total: Dim, units: tuple[Unit, ...]) -> Unit:
+    """Return the unit for a total; formulas are shown in the smallest."""
+    if not isinstance(total, int):
+        return units[-1]
+    return next(unit for unit in units if total >= unit.least)
+
+
+def _row(stage: Stage, macs: Unit, memory: Unit) -> tuple[str, ...]:
     title = "  " * (stage.depth - 1) + stage.title
     if len(title) > 28:
         title = title[:25] + "..."
@@ -109,15 +139,53 @@ def _row(stage: Stage) -> tuple[str, ...]:
     return (
         title,
         stage.output.paper,
-        f"{stage.parameters:,}",
-        _millions(stage.macs),
-        f"{stage.activation_bytes / 2**20:.1f}",
+        _whole(stage.parameters),
+        _scaled(stage.macs, macs),
+        _memory(stage.activation_bytes, memory),
         ("all" if field is None else f"{field[0]}x{field[1]}"),
     )
 
 
-def _millions(macs: int) -> str:
-    return f"{macs / 1e6:,.1f}" if macs < 1e8 else f"{macs / 1e6:,.0f}"
+def _whole(count: Dim) -> str:
+    """Return a count in full: `1,536`, `27*H*W`, `?`; of a long formula how it grows."""
+    if isinstance(count, int):
+        return f"{count:,}"
+    text = show(count)
+    return text if isinstance(count, int | None) or len(text) <= LONGEST else f"~{count.growth}"
+
+
+def _scaled(count: Dim, unit: Unit) -> str:
+    """Return multiply-accumulates in a unit, with the digits that keep a few from looking 0."""
+    if unit.size == 1 or not isinstance(count, int):
+        return _whole(count)
+    value = count / unit.size
+    if value >= 100:
+        return f"{value:,.0f}"
+    digits = 1 if value == 0 or value >= 0.05 else -floor(log10(value))
+    return f"{value:.{digits}f}"
+
+
+def _memory(count: Dim, unit: Unit) -> str:
+    """Return memory in a unit, with one digit: it is there to be added up."""
+    if unit.size == 1 or not isinstance(count, int):
+        return _whole(count)
+    return f"{count / unit.size:,.1f}"
+
+
+def _arithmetic(macs: Dim) -> str:
+    """Return the sentence about the multiply-accumulates of the whole network."""
+    if macs is None:
+        return "? MAC for one sample: a size is unknown"
+    if isinstance(macs, Symbolic):
+        text = str(macs)
+        if len(text) > 160:
+            more = "the whole formula is in `--format json`"
+            return f"about {macs.growth} MAC for one sample; {more}"
+        return f"{text} MAC for one sample (1 MAC = 2 FLOP)"
+    unit = _unit(macs, TOTALS)
+    digits = 3 if unit.name else 0
+    one, two = (f"{n / unit.size:,.{digits}f}" for n in (macs, 2 * macs))
+    return f"{one} {unit.name}MAC = {two} {unit.name}FLOP for one sample"
 
 
 def _table(rows: list[tuple[str, ...]]) -> list[str]:
@@ -137,16 +205,13 @@ def _cells(row: tuple[str, ...], widths: list[int]) -> str:
 def _claims(summary: Summary) -> list[str]:
     if not summary.claims:
         return []
-    import textwrap
-
     lines = ["", "published:"]
     for claim in summary.claims:
         if claim.of == "text" or claim.value is None:
             said = claim.text
         else:
             computed = summary.parameters if claim.of == "parameters" else summary.macs
-            share = computed / claim.value
-            state = "equal" if computed == claim.value else f"computed is {share:.1%} of it"
+            state = "equal" if computed == claim.value else _share(computed, claim.value)
             said = f"{claim.value:,} {'MAC' if claim.of == 'macs' else claim.of} ({state})"
             said += f": {claim.text}" if claim.text else ""
         note = f" [erratum {claim.erratum}]" if claim.erratum else ""
@@ -154,3 +219,9 @@ def _claims(summary: Summary) -> list[str]:
             f"{said}, {claim.source}{note}", 80, initial_indent="  - ", subsequent_indent="    "
         )
     return lines
+
+
+def _share(computed: Dim, value: int) -> str:
+    if not isinstance(computed, int):
+        return "what is computed depends on the input's size"
+    return f"computed is {computed / value:.1%} of it"

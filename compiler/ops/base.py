@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from compiler.shapes import Dim, Pads, Shape, ShapeError, show
+from compiler.symbolic import Symbolic
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,18 @@ class Op:
         """
         raise NotImplementedError
 
-    def count_params(self, *inputs: Shape) -> int:
-        """Return the number of learnable elements (running statistics are not counted)."""
+    def count_params(self, *inputs: Shape) -> Dim:
+        """Return the number of learnable elements (running statistics are not counted).
+
+        A formula where an input size is one, None where a size is unknown.
+        """
         return 0
 
-    def count_macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:
-        """Return multiply-accumulates for one sample: convolutions and linear layers only."""
+    def count_macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        """Return multiply-accumulates for one sample: convolutions and linear layers only.
+
+        A formula where an input size is one, None where a size is unknown.
+        """
         return 0
 
     def least_grid(self) -> tuple[int, int]:
@@ -62,9 +69,19 @@ def one_map(inputs: tuple[Shape, ...], kind: str) -> Shape:
     return shape
 
 
-def known(dim: Dim) -> int:
-    """Return a size as a number, 0 where it is symbolic or unknown."""
-    return dim if isinstance(dim, int) else 0
+def fixed_channels(shape: Shape, what: str) -> Shape:
+    """Return a shape whose channels are a number, as an operation with parameters needs them.
+
+    Raises:
+        ShapeError: `symbolic-size`.
+    """
+    if isinstance(shape.channels, Symbolic):
+        raise ShapeError(
+            f"{what} needs a number of channels, it receives {shape}",
+            "symbolic-size",
+            "give the input a fixed size, or use `global_avg_pool`",
+        )
+    return shape
 
 
 def padding_text(pads: Pads | str) -> str:

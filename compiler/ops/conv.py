@@ -5,8 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from compiler.ops.base import Op, check_window, known, one_map
-from compiler.shapes import Dim, Pads, Pair, Shape, ShapeError, same_pads, same_size, window_size
+from compiler.ops.base import Op, check_window, one_map
+from compiler.shapes import (
+    Dim,
+    Pads,
+    Pair,
+    Shape,
+    ShapeError,
+    floor_divide,
+    plus,
+    same_pads,
+    same_size,
+    times,
+    window_size,
+)
 
 
 @dataclass(frozen=True)
@@ -64,18 +76,15 @@ class Conv2d(Op):
     def least_grid(self) -> Pair:
         return least_window(self.kernel_size, self.padding, self.dilation)
 
-    def count_params(self, *inputs: Shape) -> int:
-        per_filter = known(inputs[0].channels) // self.groups * _area(self.kernel_size)
-        return self.out_channels * (per_filter + self.bias)
+    def _per_filter(self, shape: Shape) -> Dim:
+        return times(floor_divide(shape.channels, 0, self.groups), *self.kernel_size)
 
-    def count_macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:
-        per_filter = known(inputs[0].channels) // self.groups * _area(self.kernel_size)
-        height, width = output.grid
-        return self.out_channels * per_filter * known(height) * known(width)
+    def count_params(self, *inputs: Shape) -> Dim:
+        per_filter = plus((self._per_filter(inputs[0]), int(self.bias)))
+        return times(self.out_channels or None, per_filter)
 
-
-def _area(pair: Pair) -> int:
-    return pair[0] * pair[1]
+    def count_macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return times(self.out_channels or None, self._per_filter(inputs[0]), *output.grid)
 
 
 def window_pads(shape: Shape, kernel: Pair, stride: Pair, dilation: Pair) -> Pads:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 from typing import ClassVar
 
-from compiler.ops.base import Op, known, one
-from compiler.shapes import Shape, ShapeError
+from compiler.ops.base import Op, fixed_channels, one
+from compiler.shapes import Dim, Shape, ShapeError, plus, times
 
 
 @dataclass(frozen=True)
@@ -28,13 +27,14 @@ class Linear(Op):
                 "not-a-vector",
                 "put `global_avg_pool` or `flatten` before it",
             )
+        fixed_channels(shape, "a linear layer")
         return Shape((self.out_features or None,))
 
-    def count_params(self, *inputs: Shape) -> int:
-        return self.out_features * (known(inputs[0].channels) + self.bias)
+    def count_params(self, *inputs: Shape) -> Dim:
+        return times(self.out_features or None, plus((inputs[0].channels, int(self.bias))))
 
-    def count_macs(self, inputs: tuple[Shape, ...], output: Shape) -> int:
-        return self.out_features * known(inputs[0].channels)
+    def count_macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        return times(self.out_features or None, inputs[0].channels)
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,4 @@ class Flatten(Op):
     kind: ClassVar[str] = "Flatten"
 
     def infer_shape(self, *inputs: Shape) -> Shape:
-        shape = one(inputs, "flatten")
-        if len(shape) == 1:
-            return shape
-        symbolic = [str(d) for d in shape if d is not None and not isinstance(d, int)]
-        if symbolic:
-            raise ShapeError(
-                f"flatten needs a grid in numbers, it receives {shape}",
-                "symbolic-size",
-                "give the input a fixed size, or use `global_avg_pool`",
-            )
-        return Shape((prod(shape.numbers) if shape.is_known else None,))
+        return Shape((times(*one(inputs, "flatten")),))

@@ -3,46 +3,75 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from compiler.ops.base import Op, one
-from compiler.shapes import Dim, Shape, ShapeError
+from compiler.residues import equal
+from compiler.shapes import Dim, Shape, ShapeError, plus
 
 
 @dataclass(frozen=True)
-class Concat(Op):
+class Join(Op):
+    """An operation on several tensors, some of whose sizes must be the same."""
+
+    def matching(self, *inputs: Shape) -> tuple[tuple[Dim, ...], ...]:
+        """Return the sizes that must be the same, axis by axis.
+
+        Raises:
+            ShapeError: vectors beside maps, or no operand.
+        """
+        if not inputs:
+            raise ShapeError(f"{self.kind.lower()} needs at least one operand", "operand-count")
+        if len({len(s) for s in inputs}) > 1:
+            raise ShapeError(self.needs)
+        return tuple(zip(*map(self.compared, inputs), strict=True))
+
+    def compared(self, shape: Shape) -> tuple[Dim, ...]:
+        """Return the part of an operand's shape that is compared: all of it."""
+        return shape
+
+    def joined(self, *inputs: Shape) -> Shape:
+        """Return the output shape of operands that agree."""
+        return Shape(map(agreed, self.matching(*inputs)))
+
+    def infer_shape(self, *inputs: Shape) -> Shape:
+        if not all(map(agree, self.matching(*inputs))):
+            raise ShapeError(self.needs)
+        return self.joined(*inputs)
+
+    @property
+    def needs(self) -> str:
+        """What the operation needs, for a message."""
+        return f"{self.kind.lower()} needs operands of one shape"
+
+
+@dataclass(frozen=True)
+class Concat(Join):
     """Stack channels in operand order. Shape: `(N, C_i, H, W) -> (N, sum C_i, H, W)`."""
 
     kind: ClassVar[str] = "Concat"
 
-    def infer_shape(self, *inputs: Shape) -> Shape:
-        _check_operands(inputs, self.kind)
-        if len({len(s) for s in inputs}) > 1 or not all(
-            map(agree, _transposed(s.grid for s in inputs))
-        ):
-            raise ShapeError("concat needs the same height and width from every operand")
-        return Shape(
-            (
-                _total([s.channels for s in inputs]),
-                *map(agreed, _transposed(s.grid for s in inputs)),
-            )
-        )
+    def compared(self, shape: Shape) -> tuple[Dim, ...]:
+        return shape.grid
+
+    def joined(self, *inputs: Shape) -> Shape:
+        return Shape((plus(s.channels for s in inputs), *map(agreed, self.matching(*inputs))))
+
+    @property
+    def needs(self) -> str:
+        return "concat needs the same height and width from every operand"
 
 
 @dataclass(frozen=True)
-class Add(Op):
+class Add(Join):
     """Add operands of one shape element by element; nothing is broadcast. Shape: kept."""
 
     kind: ClassVar[str] = "Add"
 
-    def infer_shape(self, *inputs: Shape) -> Shape:
-        return _equal_shapes(inputs, self.kind)
-
 
 @dataclass(frozen=True)
-class Multiply(Op):
+class Multiply(Join):
     """Multiply element by element; a 1x1 operand is spread over the grid (a channel gate).
 
     Shape: that of the first operand.
@@ -50,11 +79,9 @@ class Multiply(Op):
 
     kind: ClassVar[str] = "Multiply"
 
-    def infer_shape(self, *inputs: Shape) -> Shape:
-        _check_operands(inputs, self.kind)
-        first = inputs[0]
-        gates = [Shape((s.channels, *first.grid)) if s.grid == (1, 1) else s for s in inputs]
-        return _equal_shapes(tuple(gates), self.kind)
+    def matching(self, *inputs: Shape) -> tuple[tuple[Dim, ...], ...]:
+        spread = [Shape((s.channels, *inputs[0].grid)) if s.grid == (1, 1) else s for s in inputs]
+        return super().matching(*spread)
 
 
 @dataclass(frozen=True)
@@ -76,26 +103,10 @@ class Slice(Op):
         return Shape((self.stop - self.start, *shape.grid))
 
 
-def _check_operands(inputs: tuple[Shape, ...], kind: str) -> None:
-    if not inputs:
-        raise ShapeError(f"{kind.lower()} needs at least one operand", "operand-count")
-
-
-def _transposed(shapes: Iterable[tuple[Dim, ...]]) -> Iterator[tuple[Dim, ...]]:
-    """Yield the operands' first sizes, their second ones, ...; the ranks are equal."""
-    return zip(*shapes, strict=True)
-
-
-def _equal_shapes(inputs: tuple[Shape, ...], kind: str) -> Shape:
-    _check_operands(inputs, kind)
-    if len({len(s) for s in inputs}) > 1 or not all(map(agree, _transposed(inputs))):
-        raise ShapeError(f"{kind.lower()} needs operands of one shape")
-    return Shape(map(agreed, _transposed(inputs)))
-
-
 def agree(dims: tuple[Dim, ...]) -> bool:
-    """True when the known sizes are all the same."""
-    return len({d for d in dims if d is not None}) <= 1
+    """True when the known sizes are all the same, for every size of the input."""
+    known = [d for d in dims if d is not None]
+    return all(d == known[0] or equal(known[0], d) for d in known[1:])
 
 
 def agreed(dims: tuple[Dim, ...]) -> Dim:
@@ -107,8 +118,3 @@ def majority(dims: tuple[Dim, ...]) -> Dim:
     """Return the commonest known size, the first operand's on a tie; None if none is known."""
     counts = Counter(d for d in dims if d is not None)
     return max(counts, key=lambda d: counts[d]) if counts else None
-
-
-def _total(dims: list[Dim]) -> Dim:
-    numbers = [d for d in dims if isinstance(d, int)]
-    return sum(numbers) if len(numbers) == len(dims) else None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from compiler.ops.base import Op, known, one
-from compiler.shapes import Shape
+from compiler.ops.base import Op, fixed_channels, one
+from compiler.shapes import Dim, Shape, times
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class BatchNorm(Op):
     affine: bool = True
 
     def infer_shape(self, *inputs: Shape) -> Shape:
-        return one(inputs, "batch normalisation")
+        return fixed_channels(one(inputs, "batch normalisation"), "batch normalisation")
 
-    def count_params(self, *inputs: Shape) -> int:
-        return 2 * known(inputs[0].channels) if self.affine else 0
+    def count_params(self, *inputs: Shape) -> Dim:
+        return times(2, inputs[0].channels) if self.affine else 0

@@ -15,6 +15,7 @@ from compiler.graph import Graph, Info
 from compiler.loader import load_spec
 from compiler.paper.compare import compare
 from compiler.paper.report import verdict
+from compiler.shapes import number
 from compiler.shipped import shipped_specs
 from compiler.spec import ErratumSpec
 
@@ -99,9 +100,7 @@ def _networks(graphs: Mapping[str, Graph]) -> str:
 
 def _cost(name: str) -> tuple[str, str]:
     graph = load_graph(name)
-    nodes = graph.nodes.values()
-    macs = sum(map(graph.count_macs, nodes)) / 1e9
-    return f"{sum(map(graph.count_params, nodes)):,}", f"{macs:.3f}"
+    return f"{number(graph.parameters()):,}", f"{number(graph.macs()) / 1e9:.3f}"
 
 
 def _index(records: Mapping[str, ErratumSpec]) -> str:

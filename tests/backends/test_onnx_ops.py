@@ -10,7 +10,7 @@ from backends.onnx.files import check_onnx, relative_difference
 from backends.onnx.model import OPSET, OPSETS, build_onnx
 from compiler.errors import BackendError
 from compiler.ops import OPS, AdaptiveAvgPool2d, AvgPool2d, Conv2d, MaxPool2d, Normalize
-from compiler.shapes import SymbolicDim
+from compiler.symbolic import letter
 from tests.oracle.numpy_oracle import evaluate
 from tests.oracle.op_cases import CASES
 from tests.oracle.small_graphs import random_inputs, random_state, single
@@ -68,7 +68,7 @@ def test_normalize_of_zeros_is_zeros() -> None:
     assert not session.run(None, {"x0": np.zeros((2, 4), np.float32)})[0].any()
 
 
-H, W = SymbolicDim("H"), SymbolicDim("W")
+H, W = letter("H"), letter("W")
 
 
 @pytest.mark.parametrize(

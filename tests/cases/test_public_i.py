@@ -78,9 +78,7 @@ def test_i04_i06_scales_and_projections_of_the_released_network() -> None:
     graph = load_graph("released/inception_resnet_v2_slim")
     scales = [n.op.attributes()["factor"] for n in graph.nodes.values() if n.op.kind == "Scale"]
     assert [scales.count(factor) for factor in (0.17, 0.1, 0.2)] == [10, 20, 9]
-    block = next(r for r in graph.regions.values() if r.kind == "block" and r.name == "b.0")
-    inside = [n for n in graph.nodes.values() if n.name.startswith(f"{block.name}.")]
-    assert sum(map(graph.count_params, inside)) == 1126784  # with norm, without bias: 1127872
+    assert graph.parameters("b.0") == 1126784  # with norm, without bias: 1127872
 
 
 def test_i07_values_do_not_depend_on_the_memory_layout(draft: Draft) -> None:

@@ -10,6 +10,7 @@ from compiler.build import draft_graph, load_graph
 from compiler.graph import Graph
 from compiler.ops import BatchNorm, Conv2d, Dropout
 from compiler.print_graph import print_graph
+from compiler.shapes import number
 
 
 def network(tmp_path: Path, body: str, inputs: str = "{x: [64, 8, 8]}") -> Graph:
@@ -20,7 +21,7 @@ def network(tmp_path: Path, body: str, inputs: str = "{x: [64, 8, 8]}") -> Graph
 
 
 def params(graph: Graph) -> int:
-    return sum(graph.count_params(n) for n in graph.nodes.values())
+    return number(graph.parameters())
 
 
 def out(graph: Graph) -> tuple[object, ...]:

@@ -9,6 +9,7 @@ import pytest
 from compiler.build import load_graph
 from compiler.graph import Graph
 from compiler.ops import BatchNorm, Conv2d
+from compiler.shapes import number
 
 V4, V1, V2 = "inception_v4", "inception_resnet_v1", "inception_resnet_v2"
 V4_SLIM, V2_SLIM = "released/inception_v4_slim", "released/inception_resnet_v2_slim"
@@ -23,7 +24,7 @@ def graph_of(spec: str, *settings: str, size: str = "") -> Graph:
 
 
 def count_params(graph: Graph, region: str = "") -> int:
-    return sum(graph.count_params(node) for node in graph.nodes_in(region))
+    return number(graph.parameters(region))
 
 
 # published by timm, torchvision, facenet-pytorch and Keras, or added up from the paper's figures
@@ -59,8 +60,7 @@ def test_parameters(spec: str, settings: tuple[str, ...], count: int) -> None:
     ("spec", "gmac"), [(V4, 12.254), (V1, 6.206), (V2, 9.258), (V4_SLIM, 12.254), (V2_SLIM, 13.156)]
 )
 def test_multiply_accumulates(spec: str, gmac: float) -> None:
-    graph = graph_of(spec)
-    assert round(sum(map(graph.count_macs, graph.nodes.values())) / 1e9, 3) == gmac
+    assert round(number(graph_of(spec).macs()) / 1e9, 3) == gmac
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,7 @@ def test_parameters_of_a_block(spec: str, region: str, count: int) -> None:
 
 
 def gmac_of(spec: str, *settings: str) -> str:
-    graph = graph_of(spec, *settings)
-    return f"{sum(map(graph.count_macs, graph.nodes.values())) / 1e9:.3f}"
+    return f"{number(graph_of(spec, *settings).macs()) / 1e9:.3f}"
 
 
 @pytest.mark.parametrize("spec", [V2, V2_SLIM])

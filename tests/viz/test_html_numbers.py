@@ -13,6 +13,7 @@ import pytest
 
 from compiler.build import draft_graph
 from compiler.errors import in_file_order
+from compiler.shapes import Dim
 from compiler.shapes import show as show_dim
 from compiler.shipped import shipped_specs
 from viz.html import render_html
@@ -132,6 +133,10 @@ SMALL_CASES = [
 ]
 
 
+def count(number: Dim) -> int | str | None:
+    return number if number is None or isinstance(number, int) else str(number)
+
+
 def layers_in(chain: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield a chain's layers, each before those inside it."""
     for layer in chain:
@@ -168,8 +173,8 @@ class Bench:
         nodes = graph.nodes.values()
         found = in_file_order(report.errors, loaded.texts)
         return {
-            "parameters": sum(map(graph.count_params, nodes)),
-            "macs": sum(map(graph.count_macs, nodes)),
+            "parameters": count(graph.parameters()),
+            "macs": count(graph.macs()),
             "shapes": {n.name: "x".join(map(show_dim, n.shape)) for n in nodes},
             "findings": [[d.code, d.message, d.help] for d in found],
         }
@@ -246,6 +251,32 @@ def test_page_and_compiler_agree(bench_of: Callable[[str], Bench], spec: str, ca
     assert 0 < broken < len(cases), "the grid must hold networks that fit and networks that do not"
 
 
+OPEN = """\
+network: open
+input: {x: [3, H, W]}
+layers:
+  - {conv: 2x2, filters: 4, stride: 2, padding: 1}
+  - {upsample: 3}
+  - {conv: 3x5, filters: 6, stride: [2, 5], padding: V}
+  - {max_pool: 3x3, stride: 2, padding: 1, ceil: true}
+  - {conv: 3x3, filters: 6, groups: 3, stride: 5, name: a}
+  - {branches: {one: [], two: [identity]}, join: concat}
+  - flatten
+  - {concat: [flatten, flatten]}
+"""
+
+
+def test_formulas_of_an_open_input_are_the_compiler_s(show: Show, tmp_path: Path) -> None:
+    spec = tmp_path / "open.yaml"
+    spec.write_text(OPEN)
+    graph, report, loaded = draft_graph(spec)
+    assert not report.errors
+    found = show(render_html(graph, loaded, report.diagnostics)).evaluate("netdraft.snapshot()")
+    shapes = {n.name: "x".join(map(show_dim, n.shape)) for n in graph.nodes.values()}
+    assert found["shapes"] == shapes
+    assert found["macs"] == count(graph.macs())
+
+
 def networks() -> list[str]:
     files = sorted(shipped_specs().rglob("*.yaml"))
     named = [f for f in files if re.search(r"^network:", f.read_text(), re.MULTILINE)]
@@ -257,8 +288,8 @@ def test_every_shipped_network_is_the_compiler_s(show: Show, path: str) -> None:
     graph, report, loaded = draft_graph(shipped_specs() / path)
     page = show(render_html(graph, loaded, report.diagnostics))
     found = page.evaluate("netdraft.snapshot()")
-    assert found["parameters"] == sum(map(graph.count_params, graph.nodes.values()))
-    assert found["macs"] == sum(map(graph.count_macs, graph.nodes.values()))
+    assert found["parameters"] == graph.parameters()
+    assert found["macs"] == graph.macs()
     shapes = {n.name: "x".join(map(show_dim, n.shape)) for n in graph.nodes.values()}
     assert found["shapes"] == shapes
     assert [m for _, m, _ in found["findings"]] == [e.message for e in report.errors]
@@ -289,9 +320,11 @@ def test_broken_spec_says_what_the_compiler_says(
     page = show(render_html(graph, loaded, report.diagnostics))
     wanted = [e.message for e in in_file_order(report.errors, loaded.texts)]
     assert page.locator("#problems .message").all_text_contents() == wanted
-    assert page.evaluate("netdraft.snapshot().shapes") == {
-        n.name: "x".join(map(show_dim, n.shape)) for n in graph.nodes.values()
-    }
+    found = page.evaluate("netdraft.snapshot()")
+    shapes = {n.name: "x".join(map(show_dim, n.shape)) for n in graph.nodes.values()}
+    assert found["shapes"] == shapes
+    assert found["parameters"] == count(graph.parameters())
+    assert found["macs"] == count(graph.macs())
 
 
 def test_grid_is_large_enough() -> None:

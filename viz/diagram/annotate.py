@@ -8,6 +8,7 @@ from functools import cached_property
 
 from compiler.graph import Graph, Node
 from compiler.ops import Add, Scale
+from compiler.shapes import Dim, plus, show
 from compiler.summarize import summarize
 
 ANNOTATIONS = ("shapes", "params", "macs", "rf")
@@ -34,8 +35,8 @@ class Annotator:
         self.show = tuple(show)
         self.writers: Mapping[str, Callable[[Sequence[Node], str, str], str]] = {
             "shapes": lambda nodes, output, name: graph.nodes[output].shape.paper,
-            "params": lambda nodes, *_: _count(sum(map(graph.count_params, nodes)), "parameters"),
-            "macs": lambda nodes, *_: _count(sum(map(graph.count_macs, nodes)), "MACs"),
+            "params": lambda nodes, *_: _count(plus(map(graph.count_params, nodes)), "parameters"),
+            "macs": lambda nodes, *_: _count(plus(map(graph.count_macs, nodes)), "MACs"),
             "rf": lambda nodes, output, name: self._field(name),
         }
 
@@ -65,5 +66,7 @@ def _scaling(nodes: Sequence[Node]) -> str:
     return f"residual x {scales[0]:g}" if joins else ""
 
 
-def _count(number: int, unit: str) -> str:
-    return f"{number:,} {unit}" if number else ""
+def _count(count: Dim, unit: str) -> str:
+    if count == 0:
+        return ""
+    return f"{count:,} {unit}" if isinstance(count, int) else f"{show(count)} {unit}"

@@ -22,6 +22,7 @@ from viz.style.theme import THEMES, Theme
 FOLDER = Path(__file__).with_name("page")
 SCRIPTS = (
     "expressions",
+    "symbolic",
     "shapes",
     "operations",
     "values",

@@ -13,7 +13,7 @@ from compiler.graph import Graph
 from compiler.loader import Spec
 from compiler.network import layer_defaults
 from compiler.order import lowering_order
-from compiler.shapes import Shape, SymbolicDim
+from compiler.shapes import Shape
 from compiler.shipped import shipped_specs
 from compiler.source import Mapping as YamlMapping
 from compiler.spec import (
@@ -30,6 +30,7 @@ from compiler.spec import (
     ResidualLayer,
     SplitLayer,
 )
+from compiler.symbolic import Symbolic
 from viz.html.formulas import argument_of, default_of, differs, encode, plain, value_of
 from viz.html.layers import Json, automatic_name_of, fields_of, layers_in, reads_of
 
@@ -261,7 +262,7 @@ def _is_declared(shape: Shape, declared: list[Any], arguments: Mapping[str, Valu
 
 
 def _dim(dim: Any) -> int | str | None:
-    return dim.symbol if isinstance(dim, SymbolicDim) else dim
+    return str(dim) if isinstance(dim, Symbolic) else dim
 
 
 def _cite(cite: CiteSpec | None) -> Json | None:

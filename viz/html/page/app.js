@@ -82,8 +82,8 @@ class App {
   snapshot() {
     const nodes = [...this.graph.nodes.values()];
     return {
-      parameters: this.totals.parameters,
-      macs: this.totals.macs,
+      parameters: isSymbolic(this.totals.parameters) ? showDim(this.totals.parameters) : this.totals.parameters,
+      macs: isSymbolic(this.totals.macs) ? showDim(this.totals.macs) : this.totals.macs,
       shapes: Object.fromEntries(nodes.map((n) => [n.name, n.shape.map(showDim).join("x")])),
       findings: this.graph.findings.map((f) => [f.code, f.message, f.help]),
     };
@@ -210,8 +210,8 @@ class App {
     const { shape } = this.graph.nodes.get(item.output);
     const { parameters, macs } = this.sumOf(item.members);
     const parts = [visible(item.label), `output ${paper(shape)}`];
-    if (parameters) parts.push(`${grouped(parameters)} parameters`);
-    if (macs) parts.push(`${scaled(macs)} multiply-accumulates`);
+    if (parameters !== 0) parts.push(`${grouped(parameters)} parameters`);
+    if (macs !== 0) parts.push(`${scaled(macs)} multiply-accumulates`);
     if (item.failed) parts.push("does not fit");
     return parts.join(", ");
   }

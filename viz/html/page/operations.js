@@ -86,17 +86,13 @@ function inferPool(op, shapes) {
   return [shape[0], ...out];
 }
 
-function inferFlatten(op, shapes) {
-  const shape = onlyInput(shapes, "flatten");
-  if (shape.length === 1) return shape;
-  if (shape.some(isSymbolic)) {
-    throw new ShapeError(
-      `flatten needs a grid in numbers, it receives ${tuple(shape)}`,
-      "symbolic-size",
-      "give the input a fixed size, or use `global_avg_pool`",
-    );
-  }
-  return [isKnown(shape) ? product(shape) : null];
+function fixedChannels(shape, what) {
+  if (!isSymbolic(shape[0])) return shape;
+  throw new ShapeError(
+    `${what} needs a number of channels, it receives ${tuple(shape)}`,
+    "symbolic-size",
+    "give the input a fixed size, or use `global_avg_pool`",
+  );
 }
 
 const distinct = (dims) => dims.filter((d, i) => d !== null && !dims.slice(0, i).some((e) => sameDim(d, e)));
@@ -116,9 +112,7 @@ function inferConcat(op, shapes) {
   if (new Set(grids.map((g) => g.length)).size > 1 || !axes(grids).every(agree)) {
     throw new ShapeError("concat needs the same height and width from every operand");
   }
-  const channels = shapes.map((s) => s[0]);
-  const total = channels.every((c) => typeof c === "number") ? sum(channels) : null;
-  return [total, ...axes(grids).map(agreed)];
+  return [sum(shapes.map((s) => s[0])), ...axes(grids).map(agreed)];
 }
 
 function inferMultiply(op, shapes) {
@@ -144,12 +138,13 @@ const INFER = {
     return [channels, ...grid.map((d) => times(d, op.factor))];
   },
   Linear: (op, shapes) => {
-    onlyVector(shapes, "a linear layer", "a linear layer", "put `global_avg_pool` or `flatten` before it");
+    const shape = onlyVector(shapes, "a linear layer", "a linear layer", "put `global_avg_pool` or `flatten` before it");
+    fixedChannels(shape, "a linear layer");
     return [op.features || null];
   },
   Normalize: (op, shapes) => onlyVector(shapes, "normalize", "normalize", ""),
-  BatchNorm: (op, shapes) => onlyInput(shapes, "batch normalisation"),
-  Flatten: inferFlatten,
+  BatchNorm: (op, shapes) => fixedChannels(onlyInput(shapes, "batch normalisation"), "batch normalisation"),
+  Flatten: (op, shapes) => [product(onlyInput(shapes, "flatten"))],
   Concat: inferConcat,
   Add: (op, shapes) => equalShapes(shapes, "add"),
   Multiply: inferMultiply,
@@ -166,21 +161,20 @@ function leastGrid(op) {
   return ["Conv2d", "MaxPool2d", "AvgPool2d"].includes(op.kind) ? leastWindow(op) : [1, 1];
 }
 
-/** Learnable elements; running statistics are not counted. */
+/** Learnable elements; running statistics are not counted. Null where a size is unknown. */
 function countParameters(op, shapes) {
-  const channels = shapes.length ? known(shapes[0][0]) : 0;
-  if (op.kind === "Conv2d") return op.filters * (weightsPerFilter(op, channels) + Number(op.bias));
-  if (op.kind === "Linear") return op.features * (channels + Number(op.bias));
-  if (op.kind === "BatchNorm") return op.affine ? 2 * channels : 0;
+  if (op.kind === "Conv2d") return product([op.filters || null, sum([weightsPerFilter(op, shapes[0][0]), Number(op.bias)])]);
+  if (op.kind === "Linear") return product([op.features || null, sum([shapes[0][0], Number(op.bias)])]);
+  if (op.kind === "BatchNorm") return op.affine ? product([2, shapes[0][0]]) : 0;
   return 0;
 }
 
 /** Multiply-accumulates for one sample: convolutions and linear layers only. */
 function countMacs(op, shapes, output) {
-  if (op.kind === "Linear") return op.features * known(shapes[0][0]);
+  if (op.kind === "Linear") return product([op.features || null, shapes[0][0]]);
   if (op.kind !== "Conv2d") return 0;
-  return op.filters * weightsPerFilter(op, known(shapes[0][0])) * known(output[1]) * known(output[2]);
+  return product([op.filters || null, weightsPerFilter(op, shapes[0][0]), output[1], output[2]]);
 }
 
-const weightsPerFilter = (op, channels) => Math.floor(channels / op.groups) * product(op.kernel);
+const weightsPerFilter = (op, channels) => product([floorDivide(channels, 0, op.groups), ...op.kernel]);
 const hasParameters = (op) => ["Conv2d", "Linear", "BatchNorm"].includes(op.kind);

@@ -13,7 +13,7 @@ function html(tag, attributes = {}, ...children) {
 }
 
 const byId = (id) => document.getElementById(id);
-const grouped = (number) => number.toLocaleString("en-US");
+const grouped = (count) => (typeof count === "number" ? count.toLocaleString("en-US") : showDim(count));
 const plural = (count, word) => `${grouped(count)} ${word}${count === 1 ? "" : "s"}`;
 
 /** A count with its order of magnitude: 12.25 G. */
@@ -21,10 +21,10 @@ function scaled(number) {
   for (const [unit, size] of [["T", 1e12], ["G", 1e9], ["M", 1e6], ["k", 1e3]]) {
     if (number >= size) return `${(number / size).toPrecision(4)} ${unit}`;
   }
-  return String(number);
+  return grouped(number);
 }
 
-const share = (part, whole) => (part && whole ? ` (${((100 * part) / whole).toFixed(1)} %)` : "");
+const share = (part, whole) => (part && whole && !isSymbolic(whole) ? ` (${((100 * part) / whole).toFixed(1)} %)` : "");
 
 function citeText(cite) {
   if (!cite) return "";

@@ -107,8 +107,7 @@ function recover(op, shapes) {
   const first = shapes[0]?.[0] ?? null;
   switch (op.kind) {
     case "Concat": {
-      const channels = shapes.map((s) => s[0]);
-      const total = channels.every((c) => typeof c === "number") ? sum(channels) : null;
+      const total = sum(shapes.map((s) => s[0]));
       if (new Set(shapes.map((s) => s.length)).size > 1) return [total, null, null];
       return [total, ...axes(shapes.map((s) => s.slice(1))).map((dims) => (dims.every((d) => sameDim(d, dims[0])) ? dims[0] : null))];
     }
@@ -139,20 +138,21 @@ function majority(dims) {
 /** Input name -> least (height, width) of a graph whose grids are open, null where none is known. */
 function smallestInput(graph) {
   const least = new Map();
-  for (const name of graph.inputs) {
-    for (const dim of graph.nodes.get(name).shape.slice(1)) if (isSymbolic(dim)) least.set(dim.symbol, 1);
-  }
+  const openOf = (name) => graph.nodes.get(name).shape.slice(1).filter(isSymbolic).map((d) => lettersOf(d)[0]);
+  for (const letter of graph.inputs.flatMap(openOf)) least.set(letter, 1);
   for (const node of graph.nodes.values()) {
     if (node.op.kind === "Input") continue;
     if (node.shape.includes(null)) return null;
     const source = graph.nodes.get(node.inputs[0])?.shape ?? [];
     leastGrid(node.op).forEach((room, axis) => {
       const dim = source[axis + 1];
-      if (isSymbolic(dim)) least.set(dim.symbol, Math.max(least.get(dim.symbol), leastSymbol(dim, room)));
+      if (!isSymbolic(dim)) return;
+      const [letter] = lettersOf(dim);
+      least.set(letter, Math.max(least.get(letter), leastLetter(dim, room)));
     });
   }
   return graph.inputs
-    .map((name) => graph.nodes.get(name).shape.slice(1).filter(isSymbolic).map((d) => least.get(d.symbol)))
+    .map((name) => openOf(name).map((letter) => least.get(letter)))
     .filter((sizes) => sizes.length)
     .map((sizes) => `${sizes[0]}x${sizes[sizes.length - 1]}`);
 }

@@ -1,6 +1,5 @@
 // Shapes without the batch dimension and window arithmetic, as compiler/shapes.py has it.
-// A size is a number, null where an error made it unknown, or a formula in an input size:
-// {symbol, offset, divisor, factor, shift} = factor * ((symbol + offset) // divisor) + shift.
+// A size is a number, null where an error made it unknown, or a formula (symbolic.js).
 
 class ShapeError extends Error {
   constructor(message, code = "shape-mismatch", help = "") {
@@ -10,28 +9,10 @@ class ShapeError extends Error {
   }
 }
 
-const symbolic = (symbol) => ({ symbol, offset: 0, divisor: 1, factor: 1, shift: 0 });
-const isSymbolic = (dim) => typeof dim === "object" && dim !== null;
 const isKnown = (shape) => shape.every((d) => typeof d === "number");
 const known = (dim) => (typeof dim === "number" ? dim : 0);
-const product = (numbers) => numbers.reduce((a, b) => a * b, 1);
-const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
-
-function showDim(dim) {
-  if (!isSymbolic(dim)) return dim === null ? "?" : String(dim);
-  let whole = Math.floor(dim.offset / dim.divisor);
-  const rest = dim.offset - whole * dim.divisor;
-  const inner = rest === 0 ? dim.symbol : `(${dim.symbol}+${rest})`;
-  let text = dim.divisor === 1 ? inner : `${inner}//${dim.divisor}`;
-  if (dim.factor !== 1) {
-    text = whole ? `${dim.factor}*(${text}${signed(whole)})` : `${dim.factor}*(${text})`;
-    whole = 0;
-  }
-  const total = whole + dim.shift;
-  return total ? text + signed(total) : text;
-}
-
-const signed = (number) => (number < 0 ? String(number) : `+${number}`);
+const product = (sizes) => (sizes.includes(null) ? null : sizes.reduce(multiplySizes, 1));
+const sum = (sizes) => (sizes.includes(null) ? null : sizes.every((s) => !isSymbolic(s)) ? sizes.reduce((a, b) => a + b, 0) : addSizes(sizes));
 const sameDim = (a, b) => a === b || (isSymbolic(a) && isSymbolic(b) && showDim(a) === showDim(b));
 
 /** The shape as the paper prints it, height x width x channels: 35x35x384. */
@@ -39,26 +20,24 @@ const paper = (shape) => [...shape.slice(1), shape[0]].map(showDim).join("x");
 /** The shape as an error shows it, with the batch: (N, 384, 35, 35). */
 const tuple = (shape) => `(${["N", ...shape.map(showDim)].join(", ")})`;
 
-/** The smallest symbol for which a size is at least `minimum`. */
-function leastSymbol(dim, minimum) {
-  return Math.ceil((minimum - dim.shift) / dim.factor) * dim.divisor - dim.offset;
+/** The smallest letter for which a size is at least `minimum`: no size shrinks as the input grows. */
+function leastLetter(dim, minimum) {
+  let [low, high] = [0, 1e6];
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (valueAt(dim, middle) < minimum) low = middle;
+    else high = middle;
+  }
+  return high;
 }
 
-/** (size + add) // divisor, exact for formulas, null where it cannot be. */
+/** (size + add) // divisor, null where the size is. */
 function floorDivide(size, add, divisor) {
   if (size === null) return null;
-  if (!isSymbolic(size)) return Math.floor((size + add) / divisor);
-  if (size.factor === 1) {
-    return { ...size, offset: size.offset + size.divisor * (add + size.shift), divisor: size.divisor * divisor, shift: 0 };
-  }
-  if (size.factor % divisor) return null;
-  return { ...size, factor: size.factor / divisor, shift: Math.floor((size.shift + add) / divisor) };
+  return divideSize(isSymbolic(size) ? addSizes([size, add]) : size + add, divisor);
 }
 
-function times(size, factor) {
-  if (!isSymbolic(size)) return size === null ? null : size * factor;
-  return { ...size, factor: size.factor * factor, shift: size.shift * factor };
-}
+const times = (size, factor) => product([size, factor]);
 
 /** TensorFlow's SAME padding (before, after) of one axis; the odd pixel comes last. */
 function samePads(size, kernel, stride, dilation) {

@@ -1,0 +1,142 @@
+"""The sizes of the input at which a network fits, and the messages that offer them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compiler.build import draft_graph, load_graph
+from compiler.working import smallest_input, working_sizes
+
+HALVES = """\
+network: halves
+input: {image: [3, SIZE]}
+layers:
+  - {conv: 3x3, filters: 8, name: a}
+  - {max_pool: 2x2, stride: 2, padding: V}
+  - {max_pool: 2x2, stride: 2, padding: V, name: b}
+  - {conv: 3x3, filters: 8}
+  - {upsample: 4, name: c}
+  - {add: [a, c]}
+"""
+
+
+def helps(tmp_path: Path, text: str, size: str) -> list[str]:
+    """Return the help of every error of a network with that input."""
+    spec = tmp_path / "net.yaml"
+    spec.write_text(text.replace("SIZE", size), encoding="utf-8")
+    return [d.help for d in draft_graph(spec)[1].errors]
+
+
+@pytest.mark.parametrize(
+    ("size", "help"),
+    [
+        ("17, 17", "multiples of 4, such as 16x16 and 20x20"),
+        ("5, 17", "multiples of 4, such as 4x16 and 8x20"),
+        ("16, 18", "multiples of 4, such as 16x16 and 16x20"),
+        ("H, W", "multiples of 4, such as 4x4"),
+        ("H, H", "multiples of 4, such as 4x4"),
+    ],
+)
+def test_a_grid_that_does_not_halve(tmp_path: Path, size: str, help: str) -> None:
+    expected = f"these sizes fit: heights and widths that are {help}"
+    assert helps(tmp_path, HALVES, size) == [expected]
+
+
+def test_no_room_and_no_half(tmp_path: Path) -> None:
+    assert helps(tmp_path, HALVES, "2, 17") == ["the smallest input of this network is 4x4"]
+
+
+def test_sizes_that_fit_do_fit(tmp_path: Path) -> None:
+    for size in ("16, 16", "20, 4", "4, 8"):
+        assert helps(tmp_path, HALVES, size) == []
+
+
+FPN = """\
+network: fpn
+input: {image: [3, SIZE]}
+layers:
+  - {conv: 7x7, filters: 8, stride: 2, padding: 3}
+  - {max_pool: 3x3, stride: 2, padding: 1}
+  - {conv: 3x3, filters: 16, stride: 2, padding: 1}
+  - {conv: 3x3, filters: 16, stride: 2, padding: 1, name: c4}
+  - {conv: 3x3, filters: 16, stride: 2, padding: 1, name: c5}
+  - {upsample: 2, name: up}
+  - {add: [up, c4], name: p4}
+"""
+
+
+def test_feature_pyramid(tmp_path: Path) -> None:
+    """`c5` is ceil(H/32), twice that is `c4` = ceil(H/16) where ceil(H/16) is even."""
+    assert helps(tmp_path, FPN, "264, 256") == [
+        "these sizes fit: heights and widths that are at most 15 less than multiples of 32, such"
+        " as 256x256 and 273x256"
+    ]
+    assert [helps(tmp_path, FPN, f"{h}, 273") for h in (256, 273, 288)] == [[], [], []]
+
+
+CEIL_AND_FLOOR = """\
+network: halves
+input: {image: [3, SIZE]}
+layers:
+  - {conv: 1x1, filters: 8, stride: [1, 2], name: up}
+  - {max_pool: 1x2, stride: [1, 2], padding: V, from: image}
+  - {concat: [up, max_pool_1x2]}
+"""
+
+
+def test_one_axis_alone(tmp_path: Path) -> None:
+    assert helps(tmp_path, CEIL_AND_FLOOR, "15, 17") == [
+        "these sizes fit: heights of any size and widths that are even, such as 15x16 and 15x18"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("filters: 8}\n  - {upsample", "filters: 9}\n  - {upsample"),  # the channels differ as well
+        ("upsample: 4", "upsample: 3"),  # another stride: 3x3 alone would fit
+    ],
+)
+def test_what_no_size_mends_keeps_its_own_help(tmp_path: Path, old: str, new: str) -> None:
+    (help,) = helps(tmp_path, HALVES.replace(old, new), "17, 17")
+    assert "sizes fit" not in help
+
+
+def test_a_structure_that_depends_on_the_size_is_tried(tmp_path: Path) -> None:
+    text = HALVES.replace(
+        "{add: [a, c]}", "{add: [a, c], name: z}\n  - {conv: 1x1, filters: in.height}"
+    )
+    (help,) = helps(tmp_path, text, "17, 17")
+    assert help == (
+        "these sizes fit: heights and widths that are multiples of 4, such as 16x16 and 20x20"
+    )
+
+
+def test_a_grid_that_stands_in_numbers(tmp_path: Path) -> None:
+    layers = "[{adaptive_avg_pool: 2x2, name: a}, {max_pool: 5x5, stride: 5, from: image}]"
+    text = f"network: t\ninput: {{image: [3, SIZE]}}\nlayers: {layers}\n"
+    text = text.replace("}]", "}, {add: [a, max_pool_5x5]}]")
+    assert helps(tmp_path, text, "17, 30") == [
+        "these sizes fit: heights and widths of 6 to 10, such as 10x10"
+    ]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "inception_v4",
+        "inception_resnet_v1",
+        "inception_resnet_v2",
+        "released/inception_resnet_v2_slim",
+    ],
+)
+@pytest.mark.parametrize("size", [[], ["3xHxW"]], ids=["numbers", "letters"])
+def test_the_smallest_input_is_75(spec: str, size: list[str]) -> None:
+    assert smallest_input(load_graph(spec, inputs=size)) == {"image": (75, 75)}
+
+
+def test_a_graph_too_large_to_solve(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETDRAFT_LIMIT_SOLVED_OPERATIONS", "100")
+    assert working_sizes(load_graph("inception_v4")) is None
