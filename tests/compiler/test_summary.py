@@ -40,7 +40,7 @@ def test_counts_of_an_open_input(tmp_path: Path) -> None:
         ["total", "516", "~288*H*W", "~48*H*W"],
     ]
     assert lines[10:] == [
-        "216*H*W+288*((H+1)//2)*((W+1)//2)-288*((H+1)//2)-288*((W+1)//2)+288 MAC for one",
+        "288*((H+1)//2)*((W+1)//2)+216*H*W+288-288*((H+1)//2)-288*((W+1)//2) MAC for one",
         "sample (1 MAC = 2 FLOP)",
     ]
     assert (data["macs"], data["parameters"]) == (None, 516)
