@@ -100,7 +100,8 @@ class Builder:
 
     def claim(self, name: str, shape: Shape) -> None:
         """Set the shape of a node whose sizes an error made unknown."""
-        self.nodes[name] = replace(self.nodes[name], shape=shape)
+        is_stated = None not in shape
+        self.nodes[name] = replace(self.nodes[name], shape=shape, is_stated=is_stated)
         self.shapes[name] = shape
 
     def open(

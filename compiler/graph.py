@@ -87,7 +87,8 @@ class Node:
 
     `inputs` are names of nodes in operand order: the truth about edges. `exprs` holds the
     expressions that attributes were written as (`{"out_channels": n}`). `share` names the
-    node whose parameters this one uses.
+    node whose parameters this one uses. `is_stated`: its shape is what the spec says, since an
+    error made it unknown; what is computed from it goes by that.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Node:
     info: Info = Info()
     exprs: Mapping[str, Expr] = field(default_factory=dict)
     share: str | None = None
+    is_stated: bool = False
 
 
 RegionKind = Literal[

@@ -41,8 +41,16 @@ def arrange(graph: Graph, view: View | None = None, faults: Faults = NO_FAULTS) 
         title=boxes.title(view.scope),
         content=dissolve_crossed(content, arrows),
         arrows=arrows,
-        notes=faults.notes(graph, view.scope),
+        notes=(*faults.notes(graph, view.scope), *_stated(graph, view.scope)),
     )
+
+
+def _stated(graph: Graph, scope: str) -> Iterator[str]:
+    """Yield a sentence for each size in the picture that the spec states and nothing computed."""
+    for node in graph.nodes_in(scope):
+        if node.is_stated:
+            size = node.shape.paper
+            yield f"`{node.name}`: {size} is stated, not computed; what follows goes by it"
 
 
 def _arrows(graph: Graph, content: Series, made: Boxes, faults: Faults) -> Iterator[Arrow]:

@@ -163,7 +163,7 @@ class Boxes:
             id=name,
             label=label,
             kind=KINDS[type(main.op)],
-            size=self._size(output, info, place, isinstance(main.op, Input)),
+            size=self._size(output, place, isinstance(main.op, Input)),
             members=self._all(members),
             times=1 + len(copies),
             failed=not self.faults.nodes.isdisjoint(members),
@@ -184,7 +184,7 @@ class Boxes:
         title = self.title(region.name)
         label = f"{times} x {title}" if times > 1 else title
         output = self.graph.tensor(copies[-1]).name
-        size = self._size(output, region.info, place, False)
+        size = self._size(output, place, False)
         if place.depth > 0:
             inner = _Place(place.depth - 1, replace(drawing, input=None), False)
             content = Series(tuple(self._items(region.members, inner)))
@@ -229,7 +229,7 @@ class Boxes:
         label = f"{len(copies)} x {words}" if words else f"{len(copies)} x"
         content = Series(tuple(self._member(copies[0], place)))
         output = self.graph.tensor(copies[-1]).name
-        size = self._size(output, region.info, place, False)
+        size = self._size(output, place, False)
         return Group(copies[0], label, "block", content, region.name, len(copies), size)
 
     def _pair(self, copies: tuple[str, ...]) -> None:
@@ -277,15 +277,11 @@ class Boxes:
         node = self.graph.nodes.get(name)
         return node.op if node else None
 
-    def _size(self, output: str, info: Info, place: _Place, is_input: bool) -> str | None:
-        """Return what is printed beside a box: the computed size, else the one in the spec."""
+    def _size(self, output: str, place: _Place, is_input: bool) -> str | None:
+        """Return what is printed beside a box: the computed size, `?` where it is unknown."""
         if place.drawing.sizes == "none" or place.in_branch:
             return None
-        shape = self.graph.nodes[output].shape
-        known = all(dim is not None for dim in shape)
-        text = shape.paper if known else info.size
-        if text is None:
-            return None
+        text = self.graph.nodes[output].shape.paper
         return f"Output: {text}" if place.drawing.sizes == "output" and not is_input else text
 
 

@@ -59,7 +59,7 @@ class Arranging {
       id: name,
       label: copies.length > 1 ? `${copies.length} x ${label}` : label,
       kind: BOX_KINDS[main.op.kind],
-      size: this.sizeBeside(copies.at(-1), info, place, isInput),
+      size: this.sizeBeside(copies.at(-1), place, isInput),
       members: this.all(members),
       times: copies.length,
       failed: members.some((m) => this.graph.nodes.get(m).failed),
@@ -90,7 +90,7 @@ class Arranging {
       id: region.name,
       label: copies.length > 1 ? `${copies.length} x ${title}` : title,
       kind: blockKind(region.definition, title),
-      size: this.sizeBeside(copies.at(-1), region.info, place, false),
+      size: this.sizeBeside(copies.at(-1), place, false),
       region,
       times: copies.length,
       level: place.level,
@@ -125,7 +125,7 @@ class Arranging {
       id: copies[0],
       label: words ? `${copies.length} x ${words}` : `${copies.length} x`,
       kind: "block",
-      size: this.sizeBeside(copies.at(-1), region.info, place, false),
+      size: this.sizeBeside(copies.at(-1), place, false),
       times: copies.length,
       level: place.level,
       info: region.info,
@@ -169,11 +169,9 @@ class Arranging {
     return this.graph.regions.get(name)?.output ?? name;
   }
 
-  sizeBeside(name, info, place, isInput) {
+  sizeBeside(name, place, isInput) {
     if (place.drawing.sizes === "none" || place.inBranch) return null;
-    const { shape } = this.graph.nodes.get(this.outputOf(name));
-    const text = shape.includes(null) ? info.size : paper(shape);
-    if (!text) return null;
+    const text = paper(this.graph.nodes.get(this.outputOf(name)).shape);
     return place.drawing.sizes === "output" && !isInput ? `Output: ${text}` : text;
   }
 

@@ -61,6 +61,7 @@ Object.assign(Lowering.prototype, {
     if (node.shape.includes(null)) {
       const numbers = layer.info.size.split("x").map(Number);
       node.shape = [numbers.at(-1), ...numbers.slice(0, -1)];
+      node.isStated = true;
     } else if (isKnown(node.shape) && paper(node.shape) !== layer.info.size) {
       const message = `\`${tensor}\` gives ${paper(node.shape)}, the size that is stated is ${layer.info.size}`;
       const help = "correct the layers, or the stated size";

@@ -55,7 +55,7 @@ Object.assign(App.prototype, {
     const written = Object.entries(item.main?.written ?? {}).map(([field, text]) => `${field}: ${text}`);
     const params = Object.entries(item.region?.params ?? {}).map(([name, value]) => `${name} = ${value === null ? "?" : showValue(value)}`);
     return facts([
-      ["Output", paper(nodes.get(item.output).shape)],
+      ["Output", sizeText(nodes.get(item.output))],
       ["Input", this.inputsOf(item)],
       ["Parameters", grouped(parameters) + share(parameters, this.totals.parameters)],
       ["MACs", grouped(macs) + share(macs, this.totals.macs)],
@@ -135,7 +135,7 @@ Object.assign(App.prototype, {
     const rows = [...walk(overview.items)].filter((i) => i.type === "box").map((item) => ({
       id: item.id,
       label: item.label.slice(0, 200),
-      output: paper(this.graph.nodes.get(item.output).shape),
+      output: sizeText(this.graph.nodes.get(item.output)),
       ...this.sumOf(item.members),
     }));
     byId("stages").replaceChildren(stageTable(rows, (id) => this.goTo(id)));
