@@ -187,6 +187,34 @@ def test_search_finds_inside_closed_blocks(show: Show) -> None:
     assert page.locator("#nothing").is_visible()
 
 
+def test_inside_a_frame_of_copies_one_is_counted(show: Show) -> None:
+    page = show(page_of(V4))
+    page.click("#open-all")
+    page.evaluate("netdraft.goTo('a.0.single.conv_1x1')")
+    text = page.locator("#details").inner_text()
+    assert "37,056 (0.1 %)" in text
+    assert "4 copies, one is counted" in text
+    page.evaluate("netdraft.goTo('a.0')")
+    text = page.locator("#details").inner_text()
+    assert "4 x 317,632 = 1,270,528 (3.0 %)" in text
+    assert "4, counted together" in text
+
+
+def test_a_size_that_was_never_computed_is_unknown(show: Show) -> None:
+    page = show(page_of(V4))
+    page.fill("#input-image-height", "74")
+    page.fill("#input-image-width", "74")
+    sizes = page.locator("#boxes text.size").all_text_contents()
+    assert sizes[4:] == [
+        "Output: 2x2x1024",
+        "Output: ?x?x1536",
+        "Output: ?x?x1536",
+        "Output: 1536",
+        "Output: 1536",
+        "Output: 1000",
+    ]
+
+
 def test_details_tell_numbers_citation_errata_and_line(show: Show) -> None:
     page = show(page_of(V4))
     box(page, "Reduction-A").hover()

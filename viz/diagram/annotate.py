@@ -8,8 +8,9 @@ from functools import cached_property
 
 from compiler.graph import Graph, Node
 from compiler.ops import Add, Scale
-from compiler.shapes import Dim, plus, show
+from compiler.shapes import Dim, floor_divide, plus, show
 from compiler.summarize import summarize
+from viz.diagram.parts import Box, Group, walk
 
 ANNOTATIONS = ("shapes", "params", "macs", "rf")
 """What `--show` offers."""
@@ -33,21 +34,48 @@ class Annotator:
     def __init__(self, graph: Graph, show: Sequence[str]) -> None:
         self.graph = graph
         self.show = tuple(show)
-        self.writers: Mapping[str, Callable[[Sequence[Node], str, str], str]] = {
-            "shapes": lambda nodes, output, name: graph.nodes[output].shape.paper,
-            "params": lambda nodes, *_: _count(plus(map(graph.count_params, nodes)), "parameters"),
-            "macs": lambda nodes, *_: _count(plus(map(graph.count_macs, nodes)), "MACs"),
-            "rf": lambda nodes, output, name: self._field(name),
+        self.counted: Mapping[str, tuple[Callable[[Node], Dim], str]] = {
+            "params": (graph.count_params, "parameters"),
+            "macs": (graph.count_macs, "MACs"),
         }
 
-    def notes(self, members: Sequence[str], subject: Subject) -> tuple[str, ...]:
-        """Return the lines for a box that holds the operations `members`."""
-        if not self.show:
-            return ()
-        nodes = [self.graph.nodes[m] for m in members]
+    def box(self, box: Box, subject: Subject, copies: int) -> tuple[str, ...]:
+        """Return the lines for a box.
+
+        Args:
+            box: it holds operations, and their like in every copy that it stands for.
+            subject: what of it has a shape and a receptive field.
+            copies: how often the frames around the box stand for what is in them: the lines
+                are about one of these.
+        """
+        nodes = [self.graph.nodes[m] for m in box.members]
         lines = [_scaling(nodes)]
-        lines += [self.writers[word](nodes, subject.output, subject.name) for word in self.show]
+        for word in self.show:
+            if word == "shapes":
+                lines.append(self.graph.nodes[subject.output].shape.paper)
+            elif word == "rf":
+                lines.append(self._field(subject.name))
+            else:
+                lines.append(self._count(word, nodes, copies, box.times))
         return tuple(line for line in lines if line)
+
+    def frame(self, group: Group, copies: int) -> tuple[str, ...]:
+        """Return the lines for a frame: what is inside, added up."""
+        boxes = [item for item in walk(group.content) if isinstance(item, Box)]
+        nodes = [self.graph.nodes[name] for box in boxes for name in box.members]
+        words = [word for word in self.show if word in self.counted]
+        lines = [self._count(word, nodes, copies, group.times) for word in words]
+        return tuple(line for line in lines if line)
+
+    def _count(self, word: str, nodes: Sequence[Node], copies: int, times: int) -> str:
+        """Return a count with its unit, for several copies with that of each: `4 x 2 = 8 MACs`."""
+        count, unit = self.counted[word]
+        total = floor_divide(plus(map(count, nodes)), 0, copies)
+        if total == 0:
+            return ""
+        each = floor_divide(total, 0, times)
+        shown = f"{times} x {_number(each)} = " if times > 1 and each is not None else ""
+        return f"{shown}{_number(total)} {unit}"
 
     @cached_property
     def _fields(self) -> dict[str, tuple[int, int] | None]:
@@ -66,7 +94,5 @@ def _scaling(nodes: Sequence[Node]) -> str:
     return f"residual x {scales[0]:g}" if joins else ""
 
 
-def _count(count: Dim, unit: str) -> str:
-    if count == 0:
-        return ""
-    return f"{count:,} {unit}" if isinstance(count, int) else f"{show(count)} {unit}"
+def _number(count: Dim) -> str:
+    return f"{count:,}" if isinstance(count, int) else show(count)

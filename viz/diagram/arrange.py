@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from compiler.graph import Graph
-from viz.diagram.annotate import Annotator
+from viz.diagram.annotate import Annotator, Subject
 from viz.diagram.boxes import Boxes, View
 from viz.diagram.dissolve import dissolve_crossed
 from viz.diagram.faults import NO_FAULTS, Faults
 from viz.diagram.merge import merge_hidden
-from viz.diagram.parts import Arrow, Box, Diagram, Series, map_boxes, walk
+from viz.diagram.parts import Arrow, Box, Diagram, Group, Item, Parallel, Series, walk
 
 
 def arrange(graph: Graph, view: View | None = None, faults: Faults = NO_FAULTS) -> Diagram:
@@ -23,18 +23,8 @@ def arrange(graph: Graph, view: View | None = None, faults: Faults = NO_FAULTS) 
     view = view or View()
     boxes = Boxes(graph, view, faults)
     content = merge_hidden(graph, boxes.draw(), boxes.hidden)
-    annotator = Annotator(graph, view.show)
-    subjects = boxes.subjects
-
-    def annotated(box: Box) -> Box:
-        known = subjects.get(box.id)
-        if known is None:
-            return box
-        beside = (box.size or "").split()
-        notes = (n for n in annotator.notes(box.members, known) if n not in beside)
-        return replace(box, notes=tuple(notes))
-
-    content = map_boxes(content, annotated) if view.show else content
+    if view.show:
+        content = _annotated(content, Annotator(graph, view.show), boxes.subjects)
     arrows = tuple(_arrows(graph, content, boxes, faults))
     return Diagram(
         name=view.scope or graph.name,
@@ -43,6 +33,27 @@ def arrange(graph: Graph, view: View | None = None, faults: Faults = NO_FAULTS) 
         arrows=arrows,
         notes=(*faults.notes(graph, view.scope), *_stated(graph, view.scope)),
     )
+
+
+def _annotated(
+    series: Series, annotator: Annotator, subjects: Mapping[str, Subject], copies: int = 1
+) -> Series:
+    """Return a series with numbers in its boxes; inside a frame of copies those of one copy."""
+    items: list[Item] = []
+    for item in series.items:
+        if isinstance(item, Group):
+            inner = _annotated(item.content, annotator, subjects, copies * item.times)
+            items.append(replace(item, content=inner, notes=annotator.frame(item, copies)))
+        elif isinstance(item, Parallel):
+            columns = (_annotated(c, annotator, subjects, copies) for c in item.columns)
+            items.append(replace(item, columns=tuple(columns)))
+        elif item.id in subjects:
+            beside = (item.size or "").split()
+            notes = annotator.box(item, subjects[item.id], copies)
+            items.append(replace(item, notes=tuple(n for n in notes if n not in beside)))
+        else:
+            items.append(item)
+    return Series(tuple(items))
 
 
 def _stated(graph: Graph, scope: str) -> Iterator[str]:

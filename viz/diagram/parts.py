@@ -102,6 +102,8 @@ class Group:
     times: int = 1
     size: str | None = None
     """What is printed beside its last box's way out: the size of its output."""
+    notes: tuple[str, ...] = ()
+    """Lines under the caption: what all that is inside adds up to."""
 
 
 Item = Box | Parallel | Group

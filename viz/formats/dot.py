@@ -77,8 +77,8 @@ class _Writer:
             yield f"{indent}{self._box(item)}"
         elif isinstance(item, Group):
             yield f"{indent}subgraph cluster_{self.clusters[id(item)]} {{"
-            size = f"\n{item.size}" if item.size else ""
-            label = self._quoted(item.label + size)
+            size = (item.size,) if item.size else ()
+            label = self._quoted("\n".join((item.label, *item.notes, *size)))
             yield f'{indent}  label={label}; color="{self.theme.frame}"; style=dashed'
             yield from self._series(item.content, indent + "  ")
             yield f"{indent}}}"

@@ -13,7 +13,7 @@ from viz.layout.flows import Flow, Flows, empty_column, is_chain
 from viz.layout.grid import Span
 from viz.layout.layered import layered
 from viz.layout.lift import Column, lifts
-from viz.layout.measure import SIZE_GAP, BoxSize
+from viz.layout.measure import NOTE_LEADING, SIZE_GAP, BoxSize
 from viz.layout.placed import Point
 from viz.style.font import font
 from viz.style.text import visible
@@ -125,9 +125,9 @@ class Cells:
         theme = self.theme
         content = self.series(item.content)
         fan_in, fan_out = self._rise(content.lower), self._rise(content.upper)
-        caption = caption_width(item.label, theme)
+        caption = caption_width(item, theme)
         lift = FRAME_PAD + fan_in
-        height = lift + content.height + max(FRAME_PAD, fan_out) + theme.leading
+        height = lift + content.height + max(FRAME_PAD, fan_out) + caption_height(item, theme)
         left, right = content.left + FRAME_PAD, content.right + FRAME_PAD
         left = max(left, FRAME_PAD / 2 + caption + CAPTION_CLEAR)
         beside = SIZE_GAP + font().width(visible(item.size), theme.font_pt) if item.size else 0.0
@@ -192,6 +192,12 @@ def _union(spans: Iterable[Span]) -> Span:
     return min(lefts), max(rights)
 
 
-def caption_width(words: str, theme: Theme) -> float:
-    """Return the width of the words over a frame."""
-    return font().width(visible(words), theme.font_pt)
+def caption_width(group: Group, theme: Theme) -> float:
+    """Return the width of the words at the top of a frame."""
+    widths = [font().width(visible(note), theme.note_pt) for note in group.notes]
+    return max([font().width(visible(group.label), theme.font_pt), *widths])
+
+
+def caption_height(group: Group, theme: Theme) -> float:
+    """Return the height of the words at the top of a frame."""
+    return theme.leading + NOTE_LEADING * theme.note_pt * len(group.notes)

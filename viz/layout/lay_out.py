@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from viz.diagram.parts import Arrow, Box, Diagram, Group, Item
 from viz.layout.cells import FRAME_PAD, Cells, GroupCell
 from viz.layout.flows import find_flows
-from viz.layout.measure import SIZE_GAP, BoxSize, measure_boxes
+from viz.layout.measure import NOTE_LEADING, SIZE_GAP, BoxSize, measure_boxes
 from viz.layout.placed import Area, Layout, PlacedArrow, PlacedBox, PlacedFrame, Point, Text
 from viz.layout.route import Router
 from viz.layout.spots import Spots
@@ -94,7 +94,7 @@ class _Drawing:
         """Yield the lines in a box, the block of them in its middle."""
         theme = self.theme
         middle = area.x + area.width / 2
-        note_leading = 1.22 * theme.note_pt
+        note_leading = NOTE_LEADING * theme.note_pt
         block = theme.leading * len(size.lines) + note_leading * len(size.notes)
         top = area.y + (area.height - block) / 2
         for line in size.lines:
@@ -127,12 +127,12 @@ class _Drawing:
         assert isinstance(cell, GroupCell)
         area = self._area(group, cell.left, cell.right - cell.beside)
         baseline = area.y + 1.15 * self.theme.font_pt
+        left, note_pt = area.x + FRAME_PAD / 2, self.theme.note_pt
         words = visible(group.label)
-        texts = [
-            self._text(
-                words, area.x + FRAME_PAD / 2, baseline, self.theme.font_pt, "start", "caption"
-            )
-        ]
+        texts = [self._text(words, left, baseline, self.theme.font_pt, "start", "caption")]
+        for i, note in enumerate(group.notes, 1):
+            y = baseline + i * NOTE_LEADING * note_pt
+            texts.append(self._text(visible(note), left, y, note_pt, "start", "note"))
         if group.size:
             x = area.right + SIZE_GAP
             texts.append(

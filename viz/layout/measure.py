@@ -19,6 +19,8 @@ SHARED_WIDTH, SHARED_WIDTH_ALONE = 1.6, 3.0
 
 In one pile the picture is as wide as its widest box anyway, so there more boxes share a width.
 """
+NOTE_LEADING = 1.22
+"""From line to line of the small type, in its size."""
 SIZE_GAP = 5.0
 """Points between a box and the size beside it."""
 
@@ -82,7 +84,7 @@ def _natural(box: Box, theme: Theme, has_columns: bool) -> BoxSize:
         [font().width(line, size) for line in lines]
         + [font().width(note, theme.note_pt) for note in notes]
     )
-    height = theme.leading * len(lines) + 1.22 * theme.note_pt * len(notes)
+    height = theme.leading * len(lines) + NOTE_LEADING * theme.note_pt * len(notes)
     return BoxSize(lines, notes, width + 2 * theme.pad_x, height + 2 * theme.pad_y, beside)
 
 

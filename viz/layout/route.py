@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from viz.diagram.parts import Arrow, Diagram, Group
-from viz.layout.cells import FRAME_PAD, caption_width
+from viz.layout.cells import FRAME_PAD, caption_height, caption_width
 from viz.layout.flows import ABOVE, BELOW, Flows, Step
 from viz.layout.measure import BoxSize
 from viz.layout.placed import Point
@@ -74,8 +74,8 @@ class Router:
         for group in self.diagram.groups():
             cell = self.spots.cells.of(group)
             x, top = self.spots.top(group)
-            right = x - cell.left + FRAME_PAD + caption_width(group.label, self.theme)
-            out.append((x - cell.left, top - self.theme.leading, right, top))
+            right = x - cell.left + FRAME_PAD + caption_width(group, self.theme)
+            out.append((x - cell.left, top - caption_height(group, self.theme), right, top))
         return out
 
 

@@ -70,6 +70,12 @@ class App {
     return { parameters: sum(nodes.map((n) => n.parameters)), macs: sum(nodes.map((n) => n.macs)) };
   }
 
+  /** The counts of a figure's item; inside a frame of copies those of one copy. */
+  countsOf(item) {
+    const { parameters, macs } = this.sumOf(item.members);
+    return { parameters: floorDivide(parameters, 0, item.around), macs: floorDivide(macs, 0, item.around) };
+  }
+
   errors() {
     const found = this.graph.findings.filter((f) => f.code !== "wrong-size");
     // The compiler says the same, and often a guess at what was meant.
@@ -208,7 +214,7 @@ class App {
   /** The words for an item that a screen reader says. */
   describe(item) {
     const { shape } = this.graph.nodes.get(item.output);
-    const { parameters, macs } = this.sumOf(item.members);
+    const { parameters, macs } = this.countsOf(item);
     const parts = [visible(item.label), `output ${paper(shape)}`];
     if (parameters !== 0) parts.push(`${grouped(parameters)} parameters`);
     if (macs !== 0) parts.push(`${scaled(macs)} multiply-accumulates`);

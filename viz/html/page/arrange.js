@@ -11,7 +11,7 @@ class Arranging {
   }
 
   figure() {
-    const place = { drawing: this.program.drawing, inBranch: false, level: 1 };
+    const place = { drawing: this.program.drawing, inBranch: false, level: 1, around: 1 };
     const root = this.graph.regions.get("");
     let items = [...this.items(root.members, place), ...this.outputBoxes()];
     items = this.mergeHidden(items);
@@ -27,7 +27,7 @@ class Arranging {
       const id = `:${output.name}`;
       this.exits.set(id, output.node);
       const label = `Output ${output.name}${output.trainingOnly ? " (training only)" : ""}`;
-      return { type: "box", id, label, kind: "output", size: null, members: [], times: 1, level: 1, output: output.node };
+      return { type: "box", id, label, kind: "output", size: null, members: [], times: 1, around: 1, level: 1, output: output.node };
     });
   }
 
@@ -62,6 +62,7 @@ class Arranging {
       size: this.sizeBeside(copies.at(-1), place, isInput),
       members: this.all(members),
       times: copies.length,
+      around: place.around,
       failed: members.some((m) => this.graph.nodes.get(m).failed),
       level: place.level,
       info,
@@ -93,6 +94,7 @@ class Arranging {
       size: this.sizeBeside(copies.at(-1), place, false),
       region,
       times: copies.length,
+      around: place.around,
       level: place.level,
       info: region.info,
       members: this.all(members),
@@ -103,7 +105,7 @@ class Arranging {
       if (region.info.drawn === false) this.hidden.add(region.name);
       return { ...common, type: "box", openable: true };
     }
-    const inner = { drawing: { ...definition.drawing, input: null }, inBranch: false, level: place.level + 1 };
+    const inner = { drawing: { ...definition.drawing, input: null }, inBranch: false, ...this.inside(place, copies) };
     return { ...common, type: "group", items: this.items(region.members, inner) };
   }
 
@@ -127,14 +129,20 @@ class Arranging {
       kind: "block",
       size: this.sizeBeside(copies.at(-1), place, false),
       times: copies.length,
+      around: place.around,
       level: place.level,
       info: region.info,
       region,
       isFixed: true,
       members: this.all(namesIn(this.graph, copies[0])),
       output: this.outputOf(copies.at(-1)),
-      items: this.member(copies[0], { ...place, level: place.level + 1 }),
+      items: this.member(copies[0], { ...place, ...this.inside(place, copies) }),
     };
+  }
+
+  /** What holds inside a frame; `around`: for how many copies the frames around a thing stand. */
+  inside({ level, around }, copies) {
+    return { level: level + 1, around: around * copies.length };
   }
 
   /** Remember which nodes of later copies a node of the first stands for. */

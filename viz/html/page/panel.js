@@ -14,6 +14,11 @@ function html(tag, attributes = {}, ...children) {
 
 const byId = (id) => document.getElementById(id);
 const grouped = (count) => (typeof count === "number" ? count.toLocaleString("en-US") : showDim(count));
+/** A count, for several copies with that of each: 4 x 2 = 8. */
+function ofCopies(count, times) {
+  return times > 1 && count ? `${times} x ${grouped(floorDivide(count, 0, times))} = ${grouped(count)}` : grouped(count);
+}
+
 const plural = (count, word) => `${grouped(count)} ${word}${count === 1 ? "" : "s"}`;
 
 /** A count with its order of magnitude: 12.25 G. */

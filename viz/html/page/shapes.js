@@ -18,7 +18,7 @@ const sameDim = (a, b) => a === b || (isSymbolic(a) && isSymbolic(b) && showDim(
 /** The shape as the paper prints it, height x width x channels: 35x35x384. */
 const paper = (shape) => [...shape.slice(1), shape[0]].map(showDim).join("x");
 /** The size of a tensor in words, with one where it is what the spec says. */
-const sizeText = (node) => paper(node.shape) + (node.isStated ? " (stated)" : "");
+const outputText = (node) => paper(node.shape) + (node.isStated ? " (stated)" : "");
 /** The shape as an error shows it, with the batch: (N, 384, 35, 35). */
 const tuple = (shape) => `(${["N", ...shape.map(showDim)].join(", ")})`;
 

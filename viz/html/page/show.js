@@ -49,17 +49,18 @@ Object.assign(App.prototype, {
 
   factsOf(item) {
     const { nodes } = this.graph;
-    const { parameters, macs } = this.sumOf(item.members);
+    const { parameters, macs } = this.countsOf(item);
     const definition = this.program.blocks[item.region?.definition];
     const cites = [...new Set([citeText(item.info?.cite), citeText(definition?.cite)].filter(Boolean))];
     const written = Object.entries(item.main?.written ?? {}).map(([field, text]) => `${field}: ${text}`);
     const params = Object.entries(item.region?.params ?? {}).map(([name, value]) => `${name} = ${value === null ? "?" : showValue(value)}`);
     return facts([
-      ["Output", sizeText(nodes.get(item.output))],
+      ["Output", outputText(nodes.get(item.output))],
       ["Input", this.inputsOf(item)],
-      ["Parameters", grouped(parameters) + share(parameters, this.totals.parameters)],
-      ["MACs", grouped(macs) + share(macs, this.totals.macs)],
+      ["Parameters", ofCopies(parameters, item.times) + share(parameters, this.totals.parameters)],
+      ["MACs", ofCopies(macs, item.times) + share(macs, this.totals.macs)],
       ["Copies", item.times > 1 ? `${item.times}, counted together` : ""],
+      ["Around it", item.around > 1 ? `${item.around} copies, one is counted` : ""],
       ["Arguments", params.join(", ")],
       ["Written", written.join(", ")],
       ["Name", item.id.slice(0, 300)],
@@ -135,8 +136,8 @@ Object.assign(App.prototype, {
     const rows = [...walk(overview.items)].filter((i) => i.type === "box").map((item) => ({
       id: item.id,
       label: item.label.slice(0, 200),
-      output: sizeText(this.graph.nodes.get(item.output)),
-      ...this.sumOf(item.members),
+      output: outputText(this.graph.nodes.get(item.output)),
+      ...this.countsOf(item),
     }));
     byId("stages").replaceChildren(stageTable(rows, (id) => this.goTo(id)));
   },
