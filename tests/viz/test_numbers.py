@@ -32,8 +32,8 @@ layers:
 
 def notes_of(diagram: Diagram) -> dict[str, tuple[str, ...]]:
     """Return the lines of every box and frame that has some."""
-    items = [*diagram.groups(), *diagram.boxes()]
-    return {item.id: item.notes for item in items if item.notes}
+    frames = {group.id: group.notes for group in diagram.groups() if group.notes}
+    return frames | {box.id: box.notes for box in diagram.boxes() if box.notes}
 
 
 def nested(tmp_path: Path) -> Graph:
@@ -46,7 +46,7 @@ def test_a_frame_of_copies_says_the_sum_and_its_boxes_one_copy() -> None:
     """36,864 weights and 2 * 96 of the batch norm in a 1x1 convolution from 384 channels."""
     graph = load_graph("inception_v4")
     notes = notes_of(picture(graph, Options(depth=1, show=("params",))))
-    assert notes["a.0"] == ("4 x 317,632 = 1,270,528 parameters",)
+    assert notes["a.0"] == ("1,270,528 parameters (4 x 317,632)",)
     assert notes["a.0.single.conv_1x1"] == ("37,056 parameters",)
     assert notes["stem"] == ("605,728 parameters",)
     assert notes_of(picture(graph, Options(show=("params",))))["a.0"] == notes["a.0"]
@@ -57,10 +57,10 @@ def test_frames_in_frames(tmp_path: Path) -> None:
     graph = nested(tmp_path)
     notes = notes_of(picture(graph, Options(depth=2, show=("params", "macs"))))
     pair = ("188 parameters", "1408*H MACs")
-    assert notes["p.0"] == ("3 x 188 = 564 parameters", "3 x 1408*H = 4224*H MACs")
-    assert notes["p.0.c.0"] == ("2 x 20 = 40 parameters", "2 x 128*H = 256*H MACs")
+    assert notes["p.0"] == ("564 parameters (3 x 188)", "4224*H MACs (3 x 1408*H)")
+    assert notes["p.0.c.0"] == ("40 parameters (2 x 20)", "256*H MACs (2 x 128*H)")
     assert notes["p.0.d"] == ("148 parameters", "1152*H MACs")
-    assert notes["s.0"] == ("5 x 208 = 1,040 parameters", "5 x 1536*H = 7680*H MACs")
+    assert notes["s.0"] == ("1,040 parameters (5 x 208)", "7680*H MACs (5 x 1536*H)")
     assert notes["s.0.q"] == pair
     assert notes["s.0.q.c.0"] == notes["p.0.c.0"]
     assert notes["s.0.e"] == ("20 parameters", "128*H MACs")

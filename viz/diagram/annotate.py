@@ -68,14 +68,14 @@ class Annotator:
         return tuple(line for line in lines if line)
 
     def _count(self, word: str, nodes: Sequence[Node], copies: int, times: int) -> str:
-        """Return a count with its unit, for several copies with that of each: `4 x 2 = 8 MACs`."""
+        """Return a count with its unit, for several copies with that of each: `8 MACs (4 x 2)`."""
         count, unit = self.counted[word]
         total = floor_divide(plus(map(count, nodes)), 0, copies)
         if total == 0:
             return ""
         each = floor_divide(total, 0, times)
-        shown = f"{times} x {_number(each)} = " if times > 1 and each is not None else ""
-        return f"{shown}{_number(total)} {unit}"
+        copies_of = f" ({times} x {_number(each)})" if times > 1 and each is not None else ""
+        return f"{_number(total)} {unit}{copies_of}"
 
     @cached_property
     def _fields(self) -> dict[str, tuple[int, int] | None]:

@@ -14,9 +14,10 @@ function html(tag, attributes = {}, ...children) {
 
 const byId = (id) => document.getElementById(id);
 const grouped = (count) => (typeof count === "number" ? count.toLocaleString("en-US") : showDim(count));
-/** A count, for several copies with that of each: 4 x 2 = 8. */
+/** A count, for several copies with that of each: 8 (4 x 2). */
 function ofCopies(count, times) {
-  return times > 1 && count ? `${times} x ${grouped(floorDivide(count, 0, times))} = ${grouped(count)}` : grouped(count);
+  const each = times > 1 && count ? ` (${times} x ${grouped(floorDivide(count, 0, times))})` : "";
+  return grouped(count) + each;
 }
 
 const plural = (count, word) => `${grouped(count)} ${word}${count === 1 ? "" : "s"}`;
