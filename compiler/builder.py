@@ -50,6 +50,7 @@ class Builder:
         info: Info,
         exprs: Mapping[str, Expr] | None = None,
         share: str | None = None,
+        written: Mapping[str, str] | None = None,
     ) -> str:
         """Add a node and return its name; a shape that does not fit is reported and recovered."""
         operands = tuple(self.nodes[i] for i in inputs)
@@ -71,7 +72,9 @@ class Builder:
                     )
                 ]
             )
-        self.nodes[name] = Node(name, op, inputs, shape, info, exprs or {}, share)
+        self.nodes[name] = Node(
+            name, op, inputs, shape, info, exprs or {}, share, written=written or {}
+        )
         self.shapes[name] = shape
         if self.stack:
             self.stack[-1].members.append(name)

@@ -41,7 +41,7 @@ class Expansion:
         `lookup` gives the parameters where the layer stands.
         """
         if isinstance(layer, BlockLayer):
-            return 1 + self._of_block(layer.block)
+            return 1 + self.of_block(layer.block)
         if isinstance(layer, LayersLayer):
             return 1 + self._of_chain(layer.layers, lookup)
         if isinstance(layer, (BranchesLayer, SplitLayer)):
@@ -59,7 +59,8 @@ class Expansion:
     def _copies(self, layer: Layer, lookup: LookUp | None) -> int:
         return _copies(layer, lookup) if self.repeats else 1
 
-    def _of_block(self, name: str) -> int:
+    def of_block(self, name: str) -> int:
+        """Return the least number of operations and scopes in a block."""
         if name not in self.known:
             self.known[name] = 1  # a block inside itself is reported elsewhere
             block = self.blocks.get(name)

@@ -79,6 +79,10 @@ class Info:
     size: str | None = None
     """The output size that is printed beside it, height x width x channels."""
     doc: str = ""
+    when: str = ""
+    """The condition under which it is there, as the spec writes it."""
+    repeat: str = ""
+    """The formula for its number of copies; empty where the spec says a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,8 @@ class Node:
     exprs: Mapping[str, Expr] = field(default_factory=dict)
     share: str | None = None
     is_stated: bool = False
+    written: Mapping[str, str] = field(default_factory=dict)
+    """What the spec writes where an attribute or a key depends on names: `{"stride": "s"}`."""
 
 
 RegionKind = Literal[
@@ -166,6 +172,9 @@ class Definition:
     params: tuple[Parameter, ...]
     info: Info
     drawing: Drawing
+    draft: Graph | None = None
+    """The block as it is defined, for figures: with every layer that some instance leaves out, and
+    one copy of what is repeated by a formula. None where every instance has the same layers."""
 
 
 @dataclass(frozen=True, slots=True)

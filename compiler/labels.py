@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import singledispatch
 
 from compiler.graph import Graph, Node, Region
@@ -76,38 +78,79 @@ def _company(nodes: Sequence[Node]) -> Convention:
     return Convention(any(isinstance(n.op, BatchNorm) for n in nodes), function)
 
 
-Shown = Callable[[str, object], str]
-"""(attribute, its value) -> the text of it: the value, or the parameter that it was written as."""
+class Naming(IntEnum):
+    """What of a layer is shown as the spec writes it, not in numbers; each level adds to it."""
+
+    VALUES = 0
+    """Nothing."""
+    LETTERS = 1
+    """Widths, kernels and factors that are parameters: the letters in the paper's figures."""
+    PARAMETERS = 2
+    """Whatever is a parameter."""
+    FORMULAS = 3
+    """What depends on sizes (`in.channels`) or on the number of the copy, too."""
+
+
+LETTERED = frozenset(("out_channels", "out_features", "kernel_size", "groups", "factor"))
+"""Attributes that the paper's figures name by a letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What to show for an attribute: its value, or what it was written as."""
+
+    written: Mapping[str, str]
+    """Attribute -> its text in the spec, where that is to be shown."""
+
+    def __call__(self, attribute: str, value: object) -> str:
+        """Return the text of an attribute."""
+        return self.written.get(attribute) or _value(value)
+
+    def named(self, attribute: str, before: str = "") -> list[str]:
+        """Return the text of an attribute where it was written by name: nothing otherwise."""
+        text = self.written.get(attribute)
+        return [f"{before} {text}".strip()] if text else []
 
 
 def layer_label(
-    nodes: Sequence[Node], usual: Convention, by_name: bool, ignore_label: bool = False
+    nodes: Sequence[Node],
+    usual: Convention,
+    naming: Naming,
+    ignore_label: bool = False,
 ) -> str:
     """Return the words for one layer: its first operation, and what is unusual around it.
 
     Args:
         nodes: the operations of the layer in execution order.
         usual: what follows a convolution without being said.
-        by_name: show a parameter's name where an attribute was written as one (`k`, not `192`).
+        naming: what is shown as it is written (`k`, not `192`).
         ignore_label: the words of the operation even where the spec gives others.
     """
     head = next((n for n in nodes if isinstance(n.op, Conv2d | Linear)), nodes[0])
     if head.info.label is not None and not ignore_label:
         return head.info.label
-
-    def shown(attribute: str, value: object) -> str:
-        expr = head.exprs.get(attribute) if by_name else None
-        if expr is not None and all("." not in n and n != "index" for n in expr.names):
-            return "".join(expr.text.split())
-        return _value(value)
-
-    company = _company(nodes)
+    company, shown = _company(nodes), Shown(_written(head, naming))
     words, details = words_of(head.op, shown)
     if isinstance(head.op, Conv2d):
-        details += _around(head.op, company, usual)
+        details += _around(head.op, company, usual, shown)
+    elif named := shown.named("activation", "activation"):
+        details += named
     elif company.activation and head.op is not nodes[-1].op:
         details.append(FUNCTIONS[company.activation])
     return f"{words} ({' '.join(details)})" if details else words
+
+
+_DEPENDENT = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]|\bindex\b")
+"""In a formula: a size, or the number of the copy."""
+
+
+def _written(node: Node, naming: Naming) -> dict[str, str]:
+    return {
+        attribute: text
+        for attribute, text in node.written.items()
+        if naming >= (Naming.LETTERS if attribute in LETTERED else Naming.PARAMETERS)
+        and (naming is Naming.FORMULAS or not _DEPENDENT.search(text))
+    }
 
 
 def _value(value: object) -> str:
@@ -116,8 +159,16 @@ def _value(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _around(op: Conv2d, company: Convention, usual: Convention) -> list[str]:
+def _around(op: Conv2d, company: Convention, usual: Convention, shown: Shown) -> list[str]:
     """Return what sets a convolution apart: `Linear` is the paper's word for no activation."""
+    names = [
+        *shown.named("norm", "norm"),
+        *shown.named("activation", "activation"),
+        *shown.named("linear", "Linear if"),
+        *shown.named("bias", "bias if"),
+    ]
+    if names:
+        return names
     out = []
     if company.activation != usual.activation:
         if company.activation is None:
@@ -141,11 +192,15 @@ def _pair(pair: Pair) -> str:
     return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
 
 
-def _stride(stride: Pair) -> list[str]:
+def _stride(stride: Pair, shown: Shown) -> list[str]:
+    if named := shown.named("stride", "stride"):
+        return named
     return [] if stride == (1, 1) else [f"stride {_pair(stride)}"]
 
 
-def _padding(padding: Pads | str) -> list[str]:
+def _padding(padding: Pads | str, shown: Shown) -> list[str]:
+    if named := shown.named("padding", "pad"):
+        return named
     text = padding_text(padding)
     return {"same": [], "V": ["V"]}.get(text, [f"pad {text}"])
 
@@ -153,39 +208,45 @@ def _padding(padding: Pads | str) -> list[str]:
 @words_of.register
 def _(op: Conv2d, shown: Shown) -> tuple[str, list[str]]:
     details = [shown("out_channels", op.out_channels) if op.out_channels else "?"]
-    details += _stride(op.stride)
-    if op.dilation != (1, 1):
-        details.append(f"dilation {_pair(op.dilation)}")
-    if op.groups != 1:
-        details.append(f"groups {shown('groups', op.groups)}")
-    details += _padding(op.padding)
+    details += _stride(op.stride, shown)
+    if op.dilation != (1, 1) or shown.named("dilation"):
+        details.append(f"dilation {shown.written.get('dilation') or _pair(op.dilation)}")
+    if op.groups != 1 or shown.named("groups"):
+        details.append(_groups(shown("groups", op.groups)))
+    details += _padding(op.padding, shown)
     return f"{shown('kernel_size', op.kernel_size)} Conv", details
+
+
+def _groups(text: str) -> str:
+    return text if text == "depthwise" else f"groups {text}"
 
 
 @words_of.register
 def _(op: MaxPool2d, shown: Shown) -> tuple[str, list[str]]:
-    return f"{shown('kernel_size', op.kernel_size)} MaxPool", _pooling(op)
+    return f"{shown('kernel_size', op.kernel_size)} MaxPool", _pooling(op, shown)
 
 
 @words_of.register
 def _(op: AvgPool2d, shown: Shown) -> tuple[str, list[str]]:
     counted = ["padding counted"] if op.count_include_pad and op.padding != ((0, 0), (0, 0)) else []
-    return f"{shown('kernel_size', op.kernel_size)} AvgPool", _pooling(op) + counted
+    counted = shown.named("count_include_pad", "padding counted if") or counted
+    return f"{shown('kernel_size', op.kernel_size)} AvgPool", _pooling(op, shown) + counted
 
 
-def _pooling(op: MaxPool2d | AvgPool2d) -> list[str]:
-    return _stride(op.stride) + _padding(op.padding) + (["ceil"] if op.ceil else [])
+def _pooling(op: MaxPool2d | AvgPool2d, shown: Shown) -> list[str]:
+    ceil = shown.named("ceil", "ceil if") or (["ceil"] if op.ceil else [])
+    return _stride(op.stride, shown) + _padding(op.padding, shown) + ceil
 
 
 @words_of.register
 def _(op: GlobalPool2d, shown: Shown) -> tuple[str, list[str]]:
     words = "Average Pooling" if op.function == "avg" else "Max Pooling"
-    return words, ["1x1"] if op.keep_grid else []
+    return words, shown.named("keep_grid", "1x1 if") or (["1x1"] if op.keep_grid else [])
 
 
 @words_of.register
 def _(op: AdaptiveAvgPool2d, shown: Shown) -> tuple[str, list[str]]:
-    return "Average Pooling", [f"to {_value(op.output_size)}"]
+    return "Average Pooling", [f"to {shown('output_size', op.output_size)}"]
 
 
 @words_of.register
@@ -195,11 +256,13 @@ def _(op: Upsample, shown: Shown) -> tuple[str, list[str]]:
 
 @words_of.register
 def _(op: BatchNorm, shown: Shown) -> tuple[str, list[str]]:
-    return "Batch norm", [] if op.affine else ["no scale"]
+    return "Batch norm", shown.named("affine", "scale if") or ([] if op.affine else ["no scale"])
 
 
 @words_of.register
 def _(op: Activation, shown: Shown) -> tuple[str, list[str]]:
+    if named := shown.named("function", "Activation"):
+        return named[0], []
     return f"{FUNCTIONS[op.function]} activation", []
 
 
@@ -210,7 +273,8 @@ def _(op: Scale, shown: Shown) -> tuple[str, list[str]]:
 
 @words_of.register
 def _(op: Dropout, shown: Shown) -> tuple[str, list[str]]:
-    return "Dropout", [f"keep {_value(round(1 - op.drop, 12))}"]
+    by_name = shown.named("keep", "keep") or shown.named("drop", "drop")
+    return "Dropout", by_name or [f"keep {_value(round(1 - op.drop, 12))}"]
 
 
 @words_of.register
@@ -231,7 +295,10 @@ def _(op: Normalize, shown: Shown) -> tuple[str, list[str]]:
 @words_of.register
 def _(op: Linear, shown: Shown) -> tuple[str, list[str]]:
     width = shown("out_features", op.out_features) if op.out_features else "?"
-    return "Fully connected", [width] + ([] if op.bias else ["no bias"])
+    return "Fully connected", [
+        width,
+        *(shown.named("bias", "bias if") or ([] if op.bias else ["no bias"])),
+    ]
 
 
 @words_of.register
@@ -286,13 +353,13 @@ def automatic_label(
 ) -> str:
     """Return the words that the computation itself has, whatever the spec's `label` says."""
     if name in graph.nodes:
-        return layer_label([graph.nodes[name]], usual, by_name, ignore_label=True)
+        return layer_label([graph.nodes[name]], usual, Naming(by_name), ignore_label=True)
     region = graph.regions[name]
     if region.kind == "repeat":
         return _repeat_label(graph, region, by_name)
     if region.kind == "layer":
         nodes = [graph.nodes[m] for m in region.members]
-        return layer_label(nodes, usual, by_name, ignore_label=True)
+        return layer_label(nodes, usual, Naming(by_name), ignore_label=True)
     return _title(graph, region)
 
 

@@ -20,6 +20,7 @@ LIMITS: dict[str, Limit] = {
     "operations": Limit(1_000_000, "operations in one graph"),
     "map_layers": Limit(100_000, "layers in one map of weights"),
     "solved_operations": Limit(50_000, "operations over which input sizes that work are solved"),
+    "drawn_operations": Limit(5_000, "operations in a block that is drawn as it is defined"),
     "size_classes": Limit(16_384, "classes of sizes in which two formulas are compared"),
 }
 """Name -> limit. `NETDRAFT_LIMIT_OPERATIONS=2000000` in the environment sets another one."""

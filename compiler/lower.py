@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from compiler.builder import MAX_NODES
 from compiler.errors import CompileError, Diagnostic, Report
 from compiler.expansion import MAX_LEVELS
+from compiler.expr import Expr
 from compiler.loader import Spec
 from compiler.lower_blocks import lower_block
 from compiler.lower_joins import is_transparent, lower_branches, lower_residual, lower_sequence
@@ -60,7 +61,8 @@ def _layer(
 ) -> list[str]:
     """Lower one layer, with its condition, operands and repeat."""
     values = lowering.values(layer, scope, before)
-    if layer.common.when is not None and not values.flag("when"):
+    is_there = layer.common.when is None or scope.frame.is_definition
+    if not (is_there or values.flag("when")):
         return [before]
     inputs = operands(lowering, layer, scope, before)
     path = scope.prefix + name
@@ -90,6 +92,8 @@ def _repeat(
 ) -> str:
     """Lower N copies one after the other; none passes the input on."""
     count = values.integer("repeat", "repeat", least=0)
+    if scope.frame.is_definition and isinstance(layer.common.repeat, Expr):
+        count = 1
     first = next(iter(inputs.values())) if isinstance(inputs, dict) else inputs[0]
     if count is None:
         count = 1

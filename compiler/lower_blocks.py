@@ -56,7 +56,9 @@ def lower_block(
         arguments={k: a.value for k, a in arguments.items()},
         argument_exprs={k: a.expr for k, a in arguments.items() if a.expr},
     )
-    return lowering.builder.close(lower_body(lowering, block, path + ".", bound, arguments))
+    is_definition = scope.frame.is_definition
+    end = lower_body(lowering, block, path + ".", bound, arguments, is_definition)
+    return lowering.builder.close(end)
 
 
 def lower_body(
@@ -65,11 +67,14 @@ def lower_body(
     prefix: str,
     inputs: dict[str, str],
     arguments: dict[str, Argument],
+    is_definition: bool = False,
 ) -> str:
-    """Lower a block's layers under a prefix."""
+    """Lower a block's layers under a prefix; as a definition with all that `when` may leave out."""
     lowering.open_blocks.append(block.name)
     lowering.instances.add(block.name)
     frame = Frame(block.name, {k: a.value for k, a in arguments.items()}, inputs)
+    frame.is_definition = is_definition
+    frame.defaults = {k: p.default for k, p in block.params.items() if p.type == "activation"}
     frame.used = lowering.used_params.setdefault(block.name, set())
     first = next(iter(inputs.values()))
     frame.sizes_hold = lowering.builder.shapes[first].paper == block.input_size

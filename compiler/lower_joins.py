@@ -91,6 +91,7 @@ def lower_residual(
     reader = Values(
         part, "`residual`", Lookup(scope, lowering.builder.shapes, incoming), lowering.report
     )
+    reader.usual = scope.frame.defaults
     where = Info(span=part.span())
     if part.scale is not None:
         factor = reader.number("scale", "factor")
@@ -103,6 +104,7 @@ def lower_residual(
             (body,),
             replace(where, span=part.span("scale")),
             reader.exprs,
+            reader.written,
         )
     function = reader.word("activation", scope.frame.params, ACTIVATION_WORDS)
     join = replace(info, span=layer.key_span("residual"), title=None, drawn=True, errata=())
@@ -117,6 +119,7 @@ def lower_residual(
             Activation(function),
             (out,),
             replace(where, span=part.span("activation")),
+            written={"function": reader.written.get("activation", "")},
         )
     return lowering.builder.close(out)
 
@@ -150,10 +153,11 @@ def _named_node(
     inputs: tuple[str, ...],
     info: Info,
     exprs: Mapping[str, Expr] | None = None,
+    written: Mapping[str, str] | None = None,
 ) -> str:
     name = scope.automatic(base)
     scope.names[name] = Named(scope.prefix + name, info.span, is_automatic=True)
-    node = lowering.builder.add(scope.prefix + name, op, inputs, info, exprs)
+    node = lowering.builder.add(scope.prefix + name, op, inputs, info, exprs, written=written)
     scope.names[name].tensor = node
     return node
 

@@ -60,9 +60,12 @@ class Task:
     def add(self, suffix: str, op: Op, inputs: tuple[str, ...], whole: bool) -> str:
         """Add a node: the layer's own name where it is the whole layer, else with a suffix."""
         if whole:
-            return self.builder.add(self.path, op, inputs, self.info, self.values.exprs)
-        info = Info(span=self.info.span, errata=self.info.errata, cite=self.info.cite)
-        return self.builder.add(f"{self.path}.{suffix}", op, inputs, info, self.values.exprs)
+            path, info = self.path, self.info
+        else:
+            path = f"{self.path}.{suffix}"
+            info = Info(span=self.info.span, errata=self.info.errata, cite=self.info.cite)
+        values = self.values
+        return self.builder.add(path, op, inputs, info, values.exprs, written=values.written)
 
 
 def lower_conv(task: Task) -> str:
@@ -74,6 +77,8 @@ def lower_conv(task: Task) -> str:
     function = "none" if linear else values.word("activation", task.params, ACTIVATION_WORDS)
     depthwise = values.raw("groups") == "depthwise"
     groups = _depthwise(task) if depthwise else values.integer("groups", "groups")
+    if depthwise:
+        values.written["groups"] = "depthwise"
     op = Conv2d(
         out_channels=values.integer("filters", "out_channels") or 0,
         kernel_size=values.pair("conv", "kernel_size") or (1, 1),
@@ -101,11 +106,12 @@ def _unit(task: Task, suffix: str, op: Op, norm: str, function: str) -> str:
     if len(parts) == 1:
         return task.add(suffix, op, task.inputs, whole=True)
     task.builder.open(task.path, "layer", task.inputs, task.info)
-    tensor, exprs = task.inputs, task.values.exprs
+    tensor, values = task.inputs, task.values
+    exprs, written = values.exprs, values.written
     for name, part in parts:
         tensor = (task.add(name, part, tensor, whole=False),)
-        task.values.exprs = {}
-    task.values.exprs = exprs
+        values.exprs, values.written = {}, {}
+    values.exprs, values.written = exprs, written
     return task.builder.close(tensor[0])
 
 

@@ -102,7 +102,9 @@ class Lowering:
     def values(self, layer: Layer, scope: Scope, before: str) -> Values:
         """Return the reader of a layer's formulas; `before` is what `prev` means."""
         lookup = Lookup(scope, self.builder.shapes, before)
-        return Values(layer, f"`{layer.op}`", lookup, self.report, self.defaults.get(layer.op))
+        values = Values(layer, f"`{layer.op}`", lookup, self.report, self.defaults.get(layer.op))
+        values.usual = scope.frame.defaults
+        return values
 
     def report_layer(self, layer: Layer, code: str, message: str, help: str, key: str = "") -> None:
         """Report a fault at a key of a layer, or at the layer itself."""
@@ -120,6 +122,8 @@ class Lowering:
             drawn=layer.common.drawn,
             size=layer.common.size,
             doc=layer.common.doc,
+            when=_text(layer.common.when),
+            repeat=_text(layer.common.repeat) if isinstance(layer.common.repeat, Expr) else "",
         )
 
     def errata(self, where: Located, ids: list[str]) -> tuple[Erratum, ...]:
@@ -151,6 +155,12 @@ class Lowering:
                 )
             )
         return tuple(out)
+
+
+def _text(written: object) -> str:
+    if written is None:
+        return ""
+    return written.text if isinstance(written, Expr) else str(written).lower()
 
 
 def cite(spec: CiteSpec | None) -> Cite | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from compiler.arguments import parameter_default
 from compiler.builder import MAX_NODES
+from compiler.define import with_drafts
 from compiler.errors import CompileError, Diagnostic, Report, UsageError
 from compiler.expansion import Expansion
 from compiler.expr import Value
@@ -102,7 +103,9 @@ def _lower(
         outputs=outputs,
         params=tuple(_parameter(n, p, arguments[n].value) for n, p in network.params.items()),
         arguments={k: a.value for k, a in arguments.items()},
-        definitions={b.name: definition(b, lowering) for b in spec.blocks.values()},
+        definitions=with_drafts(
+            {b.name: definition(b, lowering) for b in spec.blocks.values()}, lowering
+        ),
         info=info,
         drawing=drawing(network.drawing),
         claims=tuple(

@@ -23,8 +23,12 @@ class Frame:
     inputs: dict[str, str]
     """Input name -> node."""
     used: set[str] = field(default_factory=set)
+    defaults: Mapping[str, Value] = field(default_factory=dict)
+    """Parameter -> its default, where that is a plain value."""
     sizes_hold: bool = False
     """True when the printed sizes of this frame's layers are for the input at hand."""
+    is_definition: bool = False
+    """True for a block as it is defined: every layer is there, a formula repeats once."""
 
 
 @dataclass(slots=True)

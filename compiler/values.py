@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -37,6 +37,10 @@ class Values:
         self.defaults = defaults
         self.exprs: dict[str, Expr] = {}
         """Attribute of the operation -> the expression it was written as."""
+        self.written: dict[str, str] = {}
+        """Attribute or key -> its text in the spec, where that depends on names."""
+        self.usual: Mapping[str, Value] = {}
+        """Parameter -> its default: words that are a default are shown as they are."""
 
     def whose(self, field: str) -> str:
         """Return a field's name with its layer's, for a message."""
@@ -76,6 +80,7 @@ class Values:
             return formula  # type: ignore[no-any-return]
         if attribute:
             self.exprs[attribute] = formula
+            self._note(attribute, formula)
         try:
             return evaluate(formula, self.lookup)
         except Unknown:
@@ -91,6 +96,12 @@ class Values:
                 )
             )
             return None
+
+    def _note(self, attribute: str, *parts: Any) -> None:
+        """Remember how an attribute is written where it depends on names."""
+        if any(isinstance(part, Expr) and part.names for part in parts):
+            texts = (part.text if isinstance(part, Expr) else str(part) for part in parts)
+            self.written[attribute] = "x".join("".join(text.split()) for text in texts)
 
     def integer(
         self, field: str, attribute: str = "", least: int = 1, formula: Any = None
@@ -155,6 +166,7 @@ class Values:
             if raw is None:
                 return None
         if isinstance(raw, tuple):
+            self._note(attribute or field, *raw)
             height = self.integer(field, "", least, raw[0])
             width = self.integer(field, "", least, raw[1])
             return None if height is None or width is None else (height, width)
@@ -200,6 +212,7 @@ class Values:
     def flag(self, field: str) -> bool:
         """Return true or false; an unknown condition counts as true."""
         value = self.value(field)
+        self._note(field, self.raw(field))
         if value is None:
             return True
         if not isinstance(value, bool):
@@ -213,6 +226,8 @@ class Values:
         value = params.get(written, written) if written not in known else written
         if written in params and written not in known:
             self.lookup(written)
+            if self.usual.get(written) != value:
+                self.written[field] = written
             if value is None:
                 return "none"
         if value not in known:

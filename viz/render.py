@@ -9,12 +9,13 @@ from typing import TypeVar
 
 from compiler.errors import UsageError
 from compiler.graph import Graph
+from compiler.labels import convention
 from compiler.suggest import did_you_mean
 from viz.diagram.arrange import arrange
 from viz.diagram.boxes import View
 from viz.diagram.faults import NO_FAULTS, Faults
 from viz.diagram.parts import Diagram
-from viz.diagram.scope import view_of_block, view_of_figure
+from viz.diagram.scope import drawn, view_of_block, view_of_figure
 from viz.layout.fit import LEAST_TYPE_PT, fit, parse_length
 from viz.layout.lay_out import lay_out
 from viz.layout.placed import Layout
@@ -95,7 +96,7 @@ def picture(graph: Graph, options: Options = DEFAULTS) -> Diagram:
         view = view_of_figure(graph, options.figure, view)
     elif options.block is not None:
         view = view_of_block(graph, options.block, view)
-    return arrange(graph, view, options.faults)
+    return arrange(drawn(graph, view), view, options.faults, convention(graph))
 
 
 def writer(format: str) -> Writer:

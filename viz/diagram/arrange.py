@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from compiler.graph import Graph
+from compiler.labels import Convention
 from viz.diagram.annotate import Annotator, Subject
 from viz.diagram.boxes import Boxes, View
 from viz.diagram.dissolve import dissolve_crossed
@@ -14,14 +15,25 @@ from viz.diagram.merge import merge_hidden
 from viz.diagram.parts import Arrow, Box, Diagram, Group, Item, Parallel, Series, walk
 
 
-def arrange(graph: Graph, view: View | None = None, faults: Faults = NO_FAULTS) -> Diagram:
+def arrange(
+    graph: Graph,
+    view: View | None = None,
+    faults: Faults = NO_FAULTS,
+    usual: Convention | None = None,
+) -> Diagram:
     """Return the picture of a network or of one block in it.
+
+    Args:
+        graph: where it stands.
+        view: what is drawn, the whole network by default.
+        faults: what is wrong with it.
+        usual: what follows its convolutions without being said; None: what follows most here.
 
     Raises:
         KeyError: the view's scope is no region of the graph.
     """
     view = view or View()
-    boxes = Boxes(graph, view, faults)
+    boxes = Boxes(graph, view, faults, usual)
     content = merge_hidden(graph, boxes.draw(), boxes.hidden)
     if view.show:
         content = _annotated(content, Annotator(graph, view.show), boxes.subjects)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from compiler.expr import show_value
 from compiler.graph import Definition, Drawing, Graph, Info, Region
-from compiler.labels import convention, layer_label
+from compiler.labels import Convention, Naming, convention, layer_label
 from compiler.ops import Input, Op, Scale
 from viz.diagram.annotate import Subject
 from viz.diagram.faults import Faults
@@ -36,6 +37,10 @@ class View:
     """Annotations in the boxes, of `viz.diagram.annotate.ANNOTATIONS`."""
     fold: bool = True
     """Let one copy of a repeat stand for all that are equal."""
+    sizes: bool = True
+    """False where the sizes at hand are not those of what is drawn."""
+    sizes_by_name: bool = False
+    """Show what depends on sizes as it is written (`in.channels`), not in numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,10 @@ class _Place:
     drawing: Drawing
     by_name: bool
     in_branch: bool = False
+    conditions: tuple[str, ...] = ()
+    """Under which all that is drawn here is there; by name only."""
+    repeat: str = ""
+    """How often the thing itself is there, as a formula; by name only."""
 
 
 class Boxes:
@@ -58,7 +67,9 @@ class Boxes:
     in a box are about.
     """
 
-    def __init__(self, graph: Graph, view: View, faults: Faults) -> None:
+    def __init__(
+        self, graph: Graph, view: View, faults: Faults, usual: Convention | None = None
+    ) -> None:
         self.graph = graph
         self.view = view
         self.faults = faults
@@ -66,7 +77,7 @@ class Boxes:
         self.entrances: dict[str, str] = {}
         self.exits: dict[str, str] = {}
         self.subjects: dict[str, Subject] = {}
-        self._usual = convention(graph)
+        self._usual = usual or convention(graph)
         self._twins: dict[str, list[str]] = {}
 
     def draw(self) -> Series:
@@ -74,6 +85,8 @@ class Boxes:
         scope = self.graph.regions[self.view.scope]
         definition = self._definition(scope)
         drawing = definition.drawing if definition else self.graph.drawing
+        if not self.view.sizes:
+            drawing = replace(drawing, sizes="none")
         place = _Place(self.view.depth, drawing, self.view.by_name)
         items: list[Item] = []
         if scope.kind != "network":
@@ -131,6 +144,9 @@ class Boxes:
 
     def _member(self, name: str, place: _Place) -> list[Item]:
         region = self.graph.regions.get(name)
+        when = self.graph.info_of(name).when
+        if place.by_name and when and when not in place.conditions:
+            place = replace(place, conditions=(*place.conditions, when))
         if region is None or region.kind == "layer":
             return [self._layer(name, place)]
         if not names_in(self.graph, name):
@@ -148,11 +164,10 @@ class Boxes:
         members = names_in(self.graph, name)
         nodes = [self.graph.nodes[m] for m in members]
         info = self.graph.info_of(name)
-        label = info.label or layer_label(nodes, self._usual, place.by_name)
+        label = info.label or layer_label(nodes, self._usual, self._naming(place))
         if isinstance(nodes[0].op, Input):
             label = self._input_words(name, info, place)
-        if copies:
-            label = f"{1 + len(copies)} x {label}"
+        label = _times(1 + len(copies), place) + label + _if(place)
         if not info.drawn:
             self.hidden.add(name)
         main = next((n for n in nodes if n.op.has_parameters), nodes[0])
@@ -167,7 +182,13 @@ class Boxes:
             members=self._all(members),
             times=1 + len(copies),
             failed=not self.faults.nodes.isdisjoint(members),
+            optional=bool(place.conditions),
         )
+
+    def _naming(self, place: _Place) -> Naming:
+        if not place.by_name:
+            return Naming.VALUES
+        return Naming.FORMULAS if self.view.sizes_by_name else Naming.PARAMETERS
 
     def _input_words(self, name: str, info: Info, place: _Place) -> str:
         shape = self.graph.nodes[name].shape.paper
@@ -182,11 +203,12 @@ class Boxes:
         drawing = definition.drawing if definition else place.drawing
         times = len(copies)
         title = self.title(region.name)
-        label = f"{times} x {title}" if times > 1 else title
+        label = _times(times, place) + title + _if(place)
         output = self.graph.tensor(copies[-1]).name
         size = self._size(output, place, False)
         if place.depth > 0:
-            inner = _Place(place.depth - 1, replace(drawing, input=None), False)
+            inner = _Place(place.depth - 1, replace(drawing, input=None), place.by_name)
+            label += self._arguments(region) if place.by_name else ""
             content = Series(tuple(self._items(region.members, inner)))
             kind = block_kind(region.definition or "", title)
             return Group(region.name, label, kind, content, region.name, times, size)
@@ -203,7 +225,19 @@ class Boxes:
             region=region.name,
             times=times,
             failed=not self.faults.nodes.isdisjoint(self._all(members)),
+            optional=bool(place.conditions),
         )
+
+    def _arguments(self, region: Region) -> str:
+        """Return what a block gets where it stands in a definition: `(w = 2 * width)`."""
+        definition = self._definition(region)
+        exprs = region.argument_exprs
+        given = [
+            f"{p.name} = {exprs[p.name].text if p.name in exprs else show_value(value)}"
+            for p in (definition.params if definition else ())
+            if (value := region.arguments[p.name]) != p.default or p.name in exprs
+        ]
+        return f" ({', '.join(given)})" if given else ""
 
     def _repeat(self, region: Region, place: _Place) -> list[Item]:
         """Return a repeat: runs of equal copies as one box or frame each."""
@@ -211,10 +245,12 @@ class Boxes:
         fold = (
             runs(self.graph, region.members) if self.view.fold else [(m,) for m in region.members]
         )
+        formula = region.info.repeat if place.by_name and len(fold) == 1 else ""
+        place = replace(place, repeat=formula)
         for copies in fold:
             self._pair(copies)
             first = self.graph.regions.get(copies[0])
-            if len(copies) == 1:
+            if len(copies) == 1 and not formula:
                 out += self._member(copies[0], place)
             elif first is None or first.kind == "layer":
                 out.append(self._layer(copies[0], place, copies[1:]))
@@ -225,9 +261,9 @@ class Boxes:
         return out
 
     def _frame(self, region: Region, copies: tuple[str, ...], place: _Place) -> Group:
-        words = region.info.label or region.info.title
-        label = f"{len(copies)} x {words}" if words else f"{len(copies)} x"
-        content = Series(tuple(self._member(copies[0], place)))
+        words = region.info.label or region.info.title or ""
+        label = (_times(len(copies), place) + words).rstrip() + _if(place)
+        content = Series(tuple(self._member(copies[0], replace(place, repeat=""))))
         output = self.graph.tensor(copies[-1]).name
         size = self._size(output, place, False)
         return Group(copies[0], label, "block", content, region.name, len(copies), size)
@@ -283,6 +319,18 @@ class Boxes:
             return None
         text = self.graph.nodes[output].shape.paper
         return f"Output: {text}" if place.drawing.sizes == "output" and not is_input else text
+
+
+def _times(count: int, place: _Place) -> str:
+    if place.repeat:
+        return f"{place.repeat if place.repeat.isidentifier() else f'({place.repeat})'} x "
+    return f"{count} x " if count > 1 else ""
+
+
+def _if(place: _Place) -> str:
+    several = len(place.conditions) > 1
+    parts = [f"({c})" if several and " or " in c else c for c in place.conditions]
+    return f" if {' and '.join(parts)}" if parts else ""
 
 
 def block_kind(definition: str, title: str) -> BoxKind:

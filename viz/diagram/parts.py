@@ -60,6 +60,8 @@ class Box:
     """How many equal copies it stands for (already said in the label)."""
     failed: bool = False
     """An error in the spec was found here."""
+    optional: bool = False
+    """A condition, which its label says, may leave it out."""
 
 
 @dataclass(frozen=True, slots=True)

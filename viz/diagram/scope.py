@@ -69,9 +69,31 @@ def _definition(graph: Graph, name: str, view: View) -> View:
         raise UsageError(
             f"`{graph.name}` does not use its block `{name}`, so it has no size to draw"
         )
-    return replace(view, scope=instance, by_name=True)
+    instances = [graph.regions[region] for region in _instances(graph, name)]
+    inputs = [[graph.nodes[tensor].shape for tensor in region.inputs] for region in instances]
+    one_input = all(shapes == inputs[0] for shapes in inputs)
+    alike = all(region.arguments == instances[0].arguments for region in instances)
+    holds = graph.definitions[name].draft is None and one_input and alike
+    if view.show and not holds:
+        raise UsageError(
+            f"`{name}` is drawn as it is defined, and its numbers depend on the instance; "
+            f"draw one of them: {listing(_instances(graph, name), 5)}"
+        )
+    return replace(view, scope=instance, by_name=True, sizes=holds, sizes_by_name=not one_input)
+
+
+def drawn(graph: Graph, view: View) -> Graph:
+    """Return the graph that a view is of: a definition may have one of its own."""
+    definition = graph.definitions.get(graph.regions[view.scope].definition or "")
+    if view.by_name and definition is not None and definition.draft is not None:
+        return definition.draft
+    return graph
 
 
 def _instance(graph: Graph, definition: str) -> str | None:
     """Return the first instance of a block, in reading order."""
-    return next((n for n, r in graph.regions.items() if r.definition == definition), None)
+    return next(iter(_instances(graph, definition)), None)
+
+
+def _instances(graph: Graph, definition: str) -> list[str]:
+    return [n for n, r in graph.regions.items() if r.definition == definition]

@@ -94,6 +94,8 @@ class _Writer:
             parts += ["shape=ellipse", f'color="{self.theme.circle}"']
         if box.size:
             parts.append(f"xlabel={self._quoted(box.size)}")
+        if box.optional:
+            parts.append('style="filled,dashed"')
         if box.failed:
             parts.append(f'color="{self.theme.failed}", penwidth=2')
         return f"{self.names[box.id]} [{', '.join(parts)}]"

@@ -155,7 +155,8 @@ class _Page:
         fill = theme.failed_fill if failed else theme.fills[placed.box.kind]
         edge = theme.failed if failed else (theme.circle if placed.round else theme.outline)
         yield f"{_colour(fill)} rg {_colour(edge)} RG {number(theme.stroke(failed))} w"
-        yield (self._ellipse if placed.round else self._rect)(placed.area) + " B"
+        shape = (self._ellipse if placed.round else self._rect)(placed.area) + " B"
+        yield f"[4 3] 0 d {shape} [] 0 d" if placed.box.optional else shape
         yield from map(self._text, placed.texts)
 
     def _rect(self, area: Area) -> str:

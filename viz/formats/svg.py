@@ -67,6 +67,8 @@ def _box(placed: PlacedBox, theme: Theme) -> Iterator[str]:
     fill = theme.failed_fill if box.failed else theme.fills[box.kind]
     edge = theme.failed if box.failed else (theme.circle if placed.round else theme.outline)
     style = f'fill="{fill}" stroke="{edge}" stroke-width="{number(theme.stroke(box.failed))}"'
+    if box.optional:
+        style += ' stroke-dasharray="4 3"'
     yield f"<g id={_id(box.id, 'box')}>"
     if placed.round:
         rx, ry = area.width / 2, area.height / 2

@@ -113,7 +113,8 @@ def _box(placed: PlacedBox, theme: Theme, scale: float) -> Iterator[str]:
     else:
         shape = f"{_at(area.x, area.y)} rectangle {_at(area.right, area.bottom)}"
     width = number(theme.stroke(failed) * scale)
-    yield rf"\path[draw={edge},fill={fill},line width={width}bp] {shape};"
+    dashed = ",dashed" if placed.box.optional else ""
+    yield rf"\path[draw={edge},fill={fill},line width={width}bp{dashed}] {shape};"
     yield from (_text(text, scale) for text in placed.texts)
 
 
