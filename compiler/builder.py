@@ -10,7 +10,7 @@ from compiler.errors import CompileError, Diagnostic, Report
 from compiler.expr import Expr, Value
 from compiler.graph import Info, Node, Region, RegionKind
 from compiler.ops import Identity, Op
-from compiler.shapes import Shape, ShapeError
+from compiler.shapes import Shape, ShapeError, check_bounds
 
 MAX_NODES = 1_000_000
 """Operations in one graph; a spec that asks for more is a mistake or an attack."""
@@ -57,6 +57,7 @@ class Builder:
         shapes = tuple(o.shape for o in operands)
         try:
             shape = op.infer_shape(*shapes)
+            check_bounds(shape)
         except ShapeError as error:
             if not self._is_echo(error, shapes):
                 self.report.add(blame(error, op, name, info, operands, self.nodes))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from compiler.errors import NOWHERE, Span
 from compiler.expr import Expr, Value
 from compiler.ops import Op
-from compiler.shapes import Dim, Shape, plus
+from compiler.shapes import Dim, Shape, ShapeError, tally
 
 if TYPE_CHECKING:
     from networkx import MultiDiGraph
@@ -269,24 +269,32 @@ class Graph:
     def count_params(self, node: Node) -> Dim:
         """Return the learnable elements that `node` owns; shared ones count at their owner.
 
-        None where a size is unknown.
+        None where a size is unknown, or the count no readable formula.
         """
-        return 0 if node.share else node.op.count_params(*self.input_shapes(node))
+        if node.share:
+            return 0
+        try:
+            return node.op.count_params(*self.input_shapes(node))
+        except ShapeError:
+            return None
 
     def count_macs(self, node: Node) -> Dim:
         """Return the multiply-accumulates of `node` for one sample (conv and linear).
 
-        A formula where the input is left open, None where a size is unknown.
+        A formula where the input is left open, None where a size is unknown or that is too long.
         """
-        return node.op.count_macs(self.input_shapes(node), node.shape)
+        try:
+            return node.op.count_macs(self.input_shapes(node), node.shape)
+        except ShapeError:
+            return None
 
     def parameters(self, region: str = "") -> Dim:
         """Return the learnable elements of the network, or of a region."""
-        return plus(self.count_params(node) for node in self.nodes_in(region))
+        return tally(self.count_params(node) for node in self.nodes_in(region))
 
     def macs(self, region: str = "") -> Dim:
         """Return the multiply-accumulates of the network for one sample, or of a region."""
-        return plus(self.count_macs(node) for node in self.nodes_in(region))
+        return tally(self.count_macs(node) for node in self.nodes_in(region))
 
     def nodes_in(self, region: str) -> Iterator[Node]:
         """Yield the nodes of a region and of the regions inside it, in execution order."""

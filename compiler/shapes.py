@@ -134,18 +134,35 @@ def plus(sizes: Iterable[Dim]) -> Dim:
     return _checked(lambda: total(known)) if len(known) == len(every) else None
 
 
+def tally(counts: Iterable[Dim]) -> Dim:
+    """Return the sum of counts, None where one is unknown or the sum is no readable formula."""
+    try:
+        return plus(counts)
+    except ShapeError:
+        return None
+
+
 def _checked(compute: Callable[[], Exact]) -> Exact:
-    """Return a size that is computed, unless it has grown out of hand.
+    """Return a size that is computed.
 
     Raises:
-        ShapeError: `too-large`, or `symbolic-size` for too long a formula.
+        ShapeError: `symbolic-size`, it is too long a formula.
     """
     try:
-        size = compute()
+        return compute()
     except FormulaError as error:
         text = f"its size is no readable formula: {error}"
         raise ShapeError(text, "symbolic-size", "give the input a fixed size") from None
-    if max(abs(n) for n in ((size,) if isinstance(size, int) else size.numbers)) > MAX_SIZE:
-        help = "lower the factors or the `repeat` that multiply it"
-        raise ShapeError(f"its size is more than {MAX_SIZE:,}", "too-large", help)
-    return size
+
+
+def check_bounds(shape: Shape) -> None:
+    """Refuse sizes that no memory holds.
+
+    Raises:
+        ShapeError: `too-large`.
+    """
+    for size in shape:
+        numbers = (size or 0,) if isinstance(size, int | None) else size.numbers
+        if max(map(abs, numbers)) > MAX_SIZE:
+            help = "lower the factors or the `repeat` that multiply it"
+            raise ShapeError(f"its size is more than {MAX_SIZE:,}", "too-large", help)

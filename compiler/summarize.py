@@ -10,7 +10,7 @@ from compiler.labels import label_of
 from compiler.ops import Conv2d, GlobalPool2d, Input, Linear
 from compiler.ops.base import Op
 from compiler.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample
-from compiler.shapes import Dim, Shape, plus, times
+from compiler.shapes import Dim, Shape, ShapeError, tally, times
 
 Field = tuple[float, float]
 """Receptive field (pixels) and jump (pixels between neighbours), per axis."""
@@ -94,13 +94,16 @@ def _totals(graph: Graph, costs: dict[str, Cost]) -> dict[str, Cost]:
     out = dict(costs)
     for name in reversed(list(graph.regions)):
         members = [out[m] for m in graph.regions[name].members]
-        parameters, macs, memory = (plus(m[i] for m in members) for i in range(3))
+        parameters, macs, memory = (tally(m[i] for m in members) for i in range(3))
         out[name] = parameters, macs, memory
     return out
 
 
 def _bytes(node: Node) -> Dim:
-    return times(4, *node.shape)
+    try:
+        return times(4, *node.shape)
+    except ShapeError:
+        return None
 
 
 def _stage(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.build import load_graph
+from compiler.build import draft_graph, load_graph
 from compiler.residues import Sizes, equal, where_zero
 from compiler.shapes import Dim, ShapeError, floor_divide, plus, same_size, times, window_size
 from compiler.symbolic import Exact, FormulaError, Symbolic, letter
@@ -215,11 +215,23 @@ def test_sums_and_products_with_what_is_unknown_are_unknown() -> None:
     assert floor_divide(None, 1, 2) is None
 
 
-def test_a_size_beyond_measure_is_refused() -> None:
-    with pytest.raises(ShapeError, match="its size is more than 1,000,000,000,000,000"):
-        times(10**7, 10**7, 10**7)
-    with pytest.raises(ShapeError, match="its size is more than 1,000,000,000,000,000"):
-        times(H, 10**8, 10**8)
+@pytest.mark.parametrize("size", ["8, 8", "H, W"])
+def test_a_size_beyond_measure_is_refused(tmp_path: Path, size: str) -> None:
+    spec = tmp_path / "t.yaml"
+    layers = "[{upsample: 10000000, repeat: 1000}]"
+    spec.write_text(f"network: t\ninput: {{image: [3, {size}]}}\nlayers: {layers}\n")
+    found = [(d.code, d.message, d.help) for d in draft_graph(spec)[1].errors]
+    message = "`upsample.2`: its size is more than 1,000,000,000,000,000"
+    assert found == [("too-large", message, "lower the factors or the `repeat` that multiply it")]
+
+
+def test_counts_have_no_bound(tmp_path: Path) -> None:
+    spec = tmp_path / "t.yaml"
+    size = "[3, 1000000, 1000000]"
+    spec.write_text(
+        f"network: t\ninput: {{image: {size}}}\nlayers: [{{conv: 3x3, filters: 1000}}]\n"
+    )
+    assert load_graph(spec).macs() == 27 * 10**15
 
 
 def test_a_formula_beyond_reading_is_refused() -> None:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from compiler.graph import Graph, Node
 from compiler.ops import Add, Scale
-from compiler.shapes import Dim, floor_divide, plus, show
+from compiler.shapes import Dim, floor_divide, show, tally
 from compiler.summarize import summarize
 from viz.diagram.parts import Box, Group, walk
 
@@ -70,7 +70,7 @@ class Annotator:
     def _count(self, word: str, nodes: Sequence[Node], copies: int, times: int) -> str:
         """Return a count with its unit, for several copies with that of each: `8 MACs (4 x 2)`."""
         count, unit = self.counted[word]
-        total = floor_divide(plus(map(count, nodes)), 0, copies)
+        total = floor_divide(tally(map(count, nodes)), 0, copies)
         if total == 0:
             return ""
         each = floor_divide(total, 0, times)
