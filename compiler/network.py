@@ -29,7 +29,7 @@ from compiler.spec import LAYERS, BlockSpec, BrokenParam, Layer, NetworkSpec, Ou
 from compiler.suggest import did_you_mean, listing
 from compiler.symbolic import letter
 from compiler.values import Values, coerce
-from compiler.working import advice, smallest_input, working_sizes
+from compiler.working import advice, fits, smallest_input, working_sizes
 
 WITH_DEFAULTS: Mapping[str, dict[str, Any]] = {
     "conv": {"conv": "1x1", "filters": 1},
@@ -408,6 +408,8 @@ def _say_sizes(
     if working is None or not least:
         return
     shapes = {n: graph.nodes[n].shape for n in graph.inputs}
+    if all(fits(working[n], shapes[n]) for n in working):
+        return
     tried = Report()
     small = {n: Shape((s.channels, *least.get(n, s.grid))) for n, s in shapes.items()}
     _lower(spec, network, tried, arguments, small, is_as_declared=False)

@@ -27,7 +27,9 @@ class Sizes:
     """Single sizes whose rest is not among `rests`."""
     least: int = 1
 
-    def __contains__(self, size: int) -> bool:
+    def __contains__(self, size: object) -> bool:
+        if not isinstance(size, int):
+            return False
         return size >= self.least and (size % self.period in self.rests or size in self.others)
 
     def __bool__(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from math import lcm
 
 from compiler.graph import Graph, Node
 from compiler.limits import limit
@@ -39,6 +40,8 @@ def working_sizes(graph: Graph) -> Working | None:
             if _is_broken(node, graph):
                 return None
             for name, sizes in _demands(node, operands):
+                if lcm(found[name].period, sizes.period) > limit("size_classes"):
+                    return None
                 found[name] = found[name].both(sizes)
             joined = node.op.joined if isinstance(node.op, Join) else node.op.infer_shape
             shapes[node.name] = inputs.get(node.name) or joined(*operands)
@@ -140,6 +143,11 @@ def smallest_input(graph: Graph) -> dict[str, tuple[int, int]] | None:
         return None
     least = {name: [s.near(1)[1] for s in pair] for name, pair in working.items()}
     return {name: (h, w) for name, (h, w) in least.items() if h and w}
+
+
+def fits(sizes: tuple[Sizes, Sizes], shape: Shape) -> bool:
+    """True where the height and width of an input are among those that work."""
+    return all(size in good for size, good in zip(shape.grid, sizes, strict=True))
 
 
 def advice(working: Working, shapes: Mapping[str, Shape]) -> str:

@@ -137,6 +137,19 @@ def test_the_smallest_input_is_75(spec: str, size: list[str]) -> None:
     assert smallest_input(load_graph(spec, inputs=size)) == {"image": (75, 75)}
 
 
+def test_rests_beyond_the_limit_are_not_solved(tmp_path: Path) -> None:
+    """Each join alone has a short period, all together 127 * 113 * 109 * 107."""
+    layers = "".join(
+        f"  - {{max_pool: 2x2, stride: {n}, padding: V, from: image, name: p{n}}}\n"
+        f"  - {{upsample: {n}, name: u{n}}}\n  - {{add: [u{n}, image], name: a{n}}}\n"
+        for n in (127, 113, 109, 107)
+    )
+    text = "network: t\ninput: {image: [3, SIZE]}\nlayers:\n" + layers
+    found = helps(tmp_path, text, "500, 500")
+    assert len(found) == 4
+    assert not any("sizes fit" in help for help in found)
+
+
 def test_a_graph_too_large_to_solve(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETDRAFT_LIMIT_SOLVED_OPERATIONS", "100")
     assert working_sizes(load_graph("inception_v4")) is None
