@@ -277,6 +277,44 @@ def test_formulas_of_an_open_input_are_the_compiler_s(show: Show, tmp_path: Path
     assert found["macs"] == count(graph.macs())
 
 
+GRIDS = """\
+network: grids
+input: {image: [3, 32, 32]}
+params: {times: {type: int, default: 1}}
+layers:
+  - {conv: 3x3, filters: 8, name: a}
+  - {max_pool: 2x2, stride: 2, padding: V}
+  - {max_pool: 2x3, stride: [2, 3], padding: V, name: small}
+  - {conv: 3x3, filters: 8, padding: 1}
+  - {upsample: 2}
+  - {max_pool: 1x2, stride: [1, 2], padding: V, name: half}
+  - {upsample: 2, name: b}
+  - {conv: 1x1, filters: 8, stride: [1, 3], name: c, from: a}
+  - {conv: 1x1, filters: 8, stride: [1, 2], name: d, from: b}
+  - {upsample: 2, name: up, from: small}
+  - {conv: 2x2, filters: 8, stride: 2, padding: 1, name: e, from: a}
+  - {upsample: 2, from: e}
+  - {conv: 3x3, filters: 8, padding: V, name: f}
+  - {conv: 3x3, filters: 8, stride: [2, 1], from: a, name: g}
+  - {conv: 3x3, filters: 8 * times, stride: [2, 1], padding: 1, from: g, name: h}
+  - {max_pool: 4x1, stride: [4, 1], padding: V, from: a, name: k}
+  - {add: [h, k], name: i}
+  - {concat: [f, a], name: j}
+"""
+
+
+def test_sizes_that_fit_are_the_compiler_s(bench_of: Callable[[str], Bench]) -> None:
+    bench = bench_of(GRIDS)
+    helps = set()
+    for size in ("3x32x32", "3x17x32", "3x30x31", "3x1x1", "3x2x7", "3x64x64"):
+        for params in ({}, {"times": "2"}):
+            case = Case(size=size, params=params)
+            wanted = bench.by_compiler(case)
+            assert bench.by_page(case) == wanted, case
+            helps |= {help for _, _, help in wanted["findings"]}
+    assert any("these sizes fit" in help for help in helps)
+
+
 def networks() -> list[str]:
     files = sorted(shipped_specs().rglob("*.yaml"))
     named = [f for f in files if re.search(r"^network:", f.read_text(), re.MULTILINE)]

@@ -23,6 +23,7 @@ FOLDER = Path(__file__).with_name("page")
 SCRIPTS = (
     "expressions",
     "symbolic",
+    "residues",
     "shapes",
     "operations",
     "values",

@@ -91,23 +91,8 @@ Lowering.prototype.unit = function unit(layer, path, suffix, op, norm, activatio
  */
 function buildGraph(program, settings) {
   const graph = lowerNetwork(program, settings, settings.inputs);
-  if (graph.findings.some((f) => f.code === "empty-output")) sayTheSmallest(program, settings, graph);
+  saySizes(program, settings, graph);
   return graph;
-}
-
-function sayTheSmallest(program, settings, graph) {
-  const open = new Map();
-  for (const name of graph.inputs) {
-    const { shape } = graph.nodes.get(name);
-    open.set(name, shape.length === 3 ? [shape[0], symbolic("H"), symbolic("W")] : shape);
-  }
-  const least = smallestInput(lowerNetwork(program, settings, open));
-  if (!least || !least.length) return;
-  for (const finding of graph.findings) {
-    if (finding.code !== "empty-output") continue;
-    const smallest = `the smallest input of this network is ${least.join(" and ")}`;
-    finding.help = finding.help ? `${smallest}; ${finding.help}` : smallest;
-  }
 }
 
 function lowerNetwork(program, settings, shapes) {

@@ -115,11 +115,9 @@ function inferConcat(op, shapes) {
   return [sum(shapes.map((s) => s[0])), ...axes(grids).map(agreed)];
 }
 
-function inferMultiply(op, shapes) {
-  const grid = shapes[0].slice(1);
-  const gates = shapes.map((s) => (s.length === 3 && s[1] === 1 && s[2] === 1 ? [s[0], ...grid] : s));
-  return equalShapes(gates, "multiply");
-}
+/** Operands of a multiplication with 1x1 maps spread over the grid of the first. */
+const spreadGates = (shapes) => shapes.map((s) => (s.length === 3 && s[1] === 1 && s[2] === 1 ? [s[0], ...shapes[0].slice(1)] : s));
+const inferMultiply = (op, shapes) => equalShapes(spreadGates(shapes), "multiply");
 
 const keep = (op, shapes) => onlyInput(shapes, op.kind);
 

@@ -134,25 +134,3 @@ function majority(dims) {
   const count = (d) => sizes.filter((e) => sameDim(d, e)).length;
   return sizes.reduce((best, d) => (best === null || count(d) > count(best) ? d : best), null);
 }
-
-/** Input name -> least (height, width) of a graph whose grids are open, null where none is known. */
-function smallestInput(graph) {
-  const least = new Map();
-  const openOf = (name) => graph.nodes.get(name).shape.slice(1).filter(isSymbolic).map((d) => lettersOf(d)[0]);
-  for (const letter of graph.inputs.flatMap(openOf)) least.set(letter, 1);
-  for (const node of graph.nodes.values()) {
-    if (node.op.kind === "Input") continue;
-    if (node.shape.includes(null)) return null;
-    const source = graph.nodes.get(node.inputs[0])?.shape ?? [];
-    leastGrid(node.op).forEach((room, axis) => {
-      const dim = source[axis + 1];
-      if (!isSymbolic(dim)) return;
-      const [letter] = lettersOf(dim);
-      least.set(letter, Math.max(least.get(letter), leastLetter(dim, room)));
-    });
-  }
-  return graph.inputs
-    .map((name) => openOf(name).map((letter) => least.get(letter)))
-    .filter((sizes) => sizes.length)
-    .map((sizes) => `${sizes[0]}x${sizes[sizes.length - 1]}`);
-}

@@ -13,7 +13,15 @@ const isKnown = (shape) => shape.every((d) => typeof d === "number");
 const known = (dim) => (typeof dim === "number" ? dim : 0);
 const product = (sizes) => (sizes.includes(null) ? null : sizes.reduce(multiplySizes, 1));
 const sum = (sizes) => (sizes.includes(null) ? null : sizes.every((s) => !isSymbolic(s)) ? sizes.reduce((a, b) => a + b, 0) : addSizes(sizes));
-const sameDim = (a, b) => a === b || (isSymbolic(a) && isSymbolic(b) && showDim(a) === showDim(b));
+
+/** True for sizes that are equal for every input; formulas in several letters by their form alone. */
+function sameDim(a, b) {
+  if (a === b) return true;
+  if (!isSymbolic(a) || !isSymbolic(b)) return false;
+  const difference = addSizes([a, multiplySizes(b, -1)]);
+  const sizes = isSymbolic(difference) ? whereZero(difference) : null;
+  return difference === 0 || (sizes !== null && sizes.rests.length === sizes.period);
+}
 
 /** The shape as the paper prints it, height x width x channels: 35x35x384. */
 const paper = (shape) => [...shape.slice(1), shape[0]].map(showDim).join("x");
