@@ -9,20 +9,9 @@ from torch import Tensor
 
 from compiler.errors import BackendError
 from compiler.graph import Graph
-from compiler.ops import BatchNorm, Conv2d, Linear, Op
 from compiler.recipe import Folded, Read, Recipe, Scaled, Stacked, Zeros
 
 State = Mapping[str, Tensor]
-
-
-def parameter_names(op: Op) -> tuple[str, ...]:
-    """Return the last steps of the names of an operation's parameters and statistics."""
-    match op:
-        case Conv2d(bias=bias) | Linear(bias=bias):
-            return ("weight", "bias") if bias else ("weight",)
-        case BatchNorm(affine=affine):
-            return (*(("weight", "bias") if affine else ()), "running_mean", "running_var")
-    return ()
 
 
 def convert_state(graph: Graph, state: State) -> dict[str, Tensor]:
@@ -39,7 +28,7 @@ def convert_state(graph: Graph, state: State) -> dict[str, Tensor]:
     """
     out: dict[str, Tensor] = {}
     for node in graph.nodes.values():
-        for part in parameter_names(node.op):
+        for part in node.op.parameter_names:
             name = f"{node.share or node.name}.{part}"
             recipe = graph.recipes.get(name, Read(name))
             if isinstance(recipe, Read):

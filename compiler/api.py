@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.build import NO_SETTINGS, draft_graph, load_graph
+from compiler.build import NO_SETTINGS, draft_graph, load_graph, target_graph
 from compiler.errors import BackendError, CompileError, Diagnostic, UsageError, in_file_order
 from compiler.graph import Graph
 from compiler.summarize import Summary, summarize
@@ -98,8 +98,12 @@ def build_module(
     device: str | None = None,
     seed: int = 0,
     taps: Sequence[str] = (),
+    probabilities: bool = False,
 ) -> nn.Module:
     """Return a network as a `torch.nn.Module`: (N, C, H, W) in, logits (N, classes) out.
+
+    The outputs that a spec lists are exactly the tensors that they name. Where it lists none, the
+    last layer leaves, or, where that is a softmax, the logits that enter it.
 
     Args:
         spec: a file, a shipped name, or a graph.
@@ -110,13 +114,16 @@ def build_module(
         device: where it goes; None is the CPU.
         seed: of the initial weights.
         taps: names of layers or blocks whose tensors are returned too.
+        probabilities: keep the softmax that ends the network.
 
     Raises:
         BackendError: the weights do not fit; every tensor that does not is named.
+        UsageError: there is no softmax that `probabilities` could keep.
     """
     from backends.torch import module as torch_module
 
-    module = torch_module.build_module(load(spec), seed=seed, taps=taps)
+    graph = target_graph(load(spec), probabilities=probabilities, taps=taps)
+    module = torch_module.build_module(graph, seed=seed, taps=taps)
     if weights is not None:
         load_weights(module, weights, weights_from, partial=partial)
     return module if device is None else module.to(device)
@@ -183,11 +190,16 @@ def graph_of(module: nn.Module) -> Graph:
     return torch_module.graph_of(module)
 
 
-def emit_source(spec: Spec, *, taps: Sequence[str] = ()) -> str:
-    """Return a network as the text of one Python file that imports only torch."""
+def emit_source(spec: Spec, *, taps: Sequence[str] = (), probabilities: bool = False) -> str:
+    """Return a network as the text of one Python file that imports only torch.
+
+    What leaves is what leaves the module of `build_module`, with the same `taps` and
+    `probabilities`.
+    """
     from backends.torch import source as torch_source
 
-    return torch_source.emit_source(load(spec), taps=taps)
+    graph = target_graph(load(spec), probabilities=probabilities, taps=taps)
+    return torch_source.emit_source(graph, taps=taps)
 
 
 def render(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from compiler.collector import paused
-from compiler.errors import CompileError, Report, in_file_order
+from compiler.errors import CompileError, Report, UsageError, in_file_order
 from compiler.graph import Graph
 from compiler.loader import Spec, load_spec
 from compiler.network import lower_network
+from compiler.passes.eliminate_dead_nodes import keep_only
+from compiler.passes.take_logits import endings, final_softmax, take_logits
 from compiler.verify import verify
 
 NO_SETTINGS: Mapping[str, str] = {}
@@ -56,5 +59,31 @@ def draft_graph(
         found = [d for d in report.diagnostics if d not in error.diagnostics]
         raise CompileError(in_file_order([*found, *error.diagnostics], texts), texts) from None
     if not report.errors:
+        # Here, so that nothing after it meets what no output depends on.
+        graph = keep_only(graph, [*(o.node for o in graph.outputs), *endings(graph)])
         verify(graph)
     return graph, report, loaded
+
+
+def target_graph(graph: Graph, *, probabilities: bool = False, taps: Sequence[str] = ()) -> Graph:
+    """Return a checked graph as every target gets it: without what no output depends on.
+
+    Outputs that a spec lists leave as they are. Where it lists none, its last layer leaves; and
+    where that is a softmax, what enters it, the logits, since training code wants them.
+
+    Args:
+        graph: a checked graph.
+        probabilities: keep that softmax.
+        taps: names of layers or blocks whose tensors leave too.
+
+    Raises:
+        UsageError: there is no softmax that `probabilities` could keep.
+    """
+    if not probabilities:
+        return take_logits(graph, taps)
+    if final_softmax(graph) is None:
+        why = "its last layer is no softmax"
+        if graph.returns != "last layer":
+            why = "its outputs are listed, and each is exactly the tensor that it names"
+        raise UsageError(f"`{graph.name}` has no softmax that could be kept or left off: {why}")
+    return replace(graph, returns="outputs", spec=graph)

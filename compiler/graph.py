@@ -186,6 +186,11 @@ class Output:
     training_only: bool = False
 
 
+Returns = Literal["outputs", "last layer", "logits"]
+"""What leaves a network: the outputs that its spec lists, its last layer where it lists none, or,
+after `take_logits`, the logits that entered the softmax of that last layer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A number or a sentence that somebody published about a network."""
@@ -216,6 +221,14 @@ class Graph:
     info: Info = Info()
     drawing: Drawing = Drawing()
     claims: tuple[Claim, ...] = ()
+    returns: Returns = "outputs"
+    spec: Graph | None = None
+    """The graph as the spec has it, where this one was made from it."""
+
+    @property
+    def as_written(self) -> Graph:
+        """The graph as the spec has it: what figures show and the content hash is of."""
+        return self.spec or self
 
     @cached_property
     def digest(self) -> str:

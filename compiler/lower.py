@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache, partial
 
 from compiler.builder import MAX_NODES
 from compiler.errors import CompileError, Diagnostic, Report
@@ -15,7 +16,7 @@ from compiler.lower_ops import JOINS, LOWER, Task
 from compiler.lowering import Lowering
 from compiler.order import lowering_order
 from compiler.references import flat, operands
-from compiler.scope import Scope
+from compiler.scope import Condition, Scope
 from compiler.shapes import Shape
 from compiler.sharing import share_parameters
 from compiler.spec import (
@@ -51,8 +52,9 @@ def chain(lowering: Lowering, layers: list[Layer], scope: Scope, incoming: str) 
             outputs[i] = [lowering.builder.add_unknown(path, (before,), info)]
         else:
             outputs[i] = _layer(lowering, layers[i], names[i], scope, before, is_last)
-        if names[i] in scope.names:
-            scope.names[names[i]].tensor = outputs[i][-1]
+        named = scope.names.get(names[i])
+        if named is not None and named.left_out_by is None:
+            named.tensor = outputs[i][-1]
     return outputs[len(layers) - 1] if layers else [incoming]
 
 
@@ -60,12 +62,17 @@ def _layer(
     lowering: Lowering, layer: Layer, name: str, scope: Scope, before: str, is_last: bool
 ) -> list[str]:
     """Lower one layer, with its condition, operands and repeat."""
-    values = lowering.values(layer, scope, before)
+    entering = cache(lambda: operands(lowering, layer, scope, before))
+    values = lowering.values(layer, scope, lambda: flat(entering())[0])
+    path = scope.prefix + name
     is_there = layer.common.when is None or scope.frame.is_definition
     if not (is_there or values.flag("when")):
+        condition = _condition(layer)
+        lowering.left_out[path] = condition
+        if name in scope.names:
+            scope.names[name].left_out_by = condition
         return [before]
-    inputs = operands(lowering, layer, scope, before)
-    path = scope.prefix + name
+    inputs = entering()
     if isinstance(layer, SplitLayer):
         if layer.common.repeat is not None or not is_last:
             lowering.report_layer(
@@ -80,6 +87,12 @@ def _layer(
     if layer.common.repeat is None:
         return [_one(lowering, layer, path, scope, inputs, values)]
     return [_repeat(lowering, layer, path, scope, inputs, values)]
+
+
+def _condition(layer: Layer) -> Condition:
+    when = layer.common.when
+    text = when.text if isinstance(when, Expr) else str(when).lower()
+    return Condition(text, layer.span("when"))
 
 
 def _repeat(
@@ -112,7 +125,7 @@ def _repeat(
     for index in range(count):
         inner = scope.child(scope.prefix, index)
         inner.names, inner.ordinals = scope.names, scope.ordinals
-        values = lowering.values(layer, inner, tensor)
+        values = lowering.values(layer, inner, partial(str, tensor))
         copied = (
             [tensor, *inputs[1:]]
             if isinstance(inputs, list)

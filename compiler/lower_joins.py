@@ -89,7 +89,10 @@ def lower_residual(
         lowering, "shortcut", part.shortcut or [], inner, incoming, part, transparent=False
     )
     reader = Values(
-        part, "`residual`", Lookup(scope, lowering.builder.shapes, incoming), lowering.report
+        part,
+        "`residual`",
+        Lookup(scope, lowering.builder.shapes, lambda: incoming),
+        lowering.report,
     )
     reader.usual = scope.frame.defaults
     where = Info(span=part.span())

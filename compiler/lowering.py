@@ -13,7 +13,7 @@ from compiler.graph import Cite, Drawing, Erratum, Info
 from compiler.loader import Spec
 from compiler.lower_ops import default_norm
 from compiler.naming import automatic_name, node_name
-from compiler.scope import Lookup, Named, Scope
+from compiler.scope import Condition, Lookup, Named, Scope
 from compiler.source import Mapping as YamlMapping
 from compiler.spec import BrokenLayer, CiteSpec, DrawingSpec, Layer, Located
 from compiler.suggest import did_you_mean
@@ -44,6 +44,8 @@ class Lowering:
         self.open_blocks: list[str] = []
         self.used_params: dict[str, set[str]] = {}
         self.instances: set[str] = set()
+        self.left_out: dict[str, Condition] = {}
+        """Path of a layer that is not built -> the condition."""
         self.sizes = Expansion(spec.blocks)
         self._chain = chain
 
@@ -99,9 +101,9 @@ class Lowering:
         """Return the scope for what stands inside a layer: the same one if it adds no name."""
         return scope if transparent else scope.child(path + ".")
 
-    def values(self, layer: Layer, scope: Scope, before: str) -> Values:
-        """Return the reader of a layer's formulas; `before` is what `prev` means."""
-        lookup = Lookup(scope, self.builder.shapes, before)
+    def values(self, layer: Layer, scope: Scope, entering: Callable[[], str]) -> Values:
+        """Return the reader of a layer's formulas; `entering` gives what `prev` means."""
+        lookup = Lookup(scope, self.builder.shapes, entering)
         values = Values(layer, f"`{layer.op}`", lookup, self.report, self.defaults.get(layer.op))
         values.usual = scope.frame.defaults
         return values

@@ -19,6 +19,7 @@ from compiler.loader import Spec
 from compiler.lower import new_lowering
 from compiler.lowering import Argument, Lowering, cite, drawing
 from compiler.ops import Input
+from compiler.passes.take_logits import endings
 from compiler.read import validate
 from compiler.references import tensor
 from compiler.scope import Frame, Named, Scope
@@ -113,6 +114,7 @@ def _lower(
             for c in network.claims
             if is_as_declared or c.value is None  # a number holds for the sizes it was said of
         ),
+        returns="outputs" if network.outputs else "last layer",
     )
     if not report.errors:
         _warn_unused(graph, spec, lowering, frame, network, report)
@@ -323,7 +325,7 @@ def _outputs(
         layer = network.layers[-1] if network.layers else None
         if layer is None:
             continue
-        lookup = lowering.values(layer, scope, end)
+        lookup = lowering.values(layer, scope, lambda: end)
         if item.when is not None and not Values(
             item, "`outputs`", lookup.lookup, lowering.report
         ).flag("when"):
@@ -355,7 +357,7 @@ def _warn_unused(
     graph: Graph, spec: Spec, lowering: Lowering, frame: Frame, network: NetworkSpec, report: Report
 ) -> None:
     """Warn of layers that nothing reads and of parameters that nothing uses."""
-    leaving = {o.node for o in graph.outputs}
+    leaving = {*(o.node for o in graph.outputs), *endings(graph)}
     for node in graph.nodes.values():
         if graph.consumers[node.name] or node.name in leaving:
             continue
@@ -363,7 +365,8 @@ def _warn_unused(
         report.add(
             Diagnostic(
                 f"unused-{what}",
-                f"nothing reads the {what} `{node.name}`, and it is no output",
+                f"nothing reads the {what} `{node.name}`, and it is no output"
+                + (": it is not built" if what == "layer" else ""),
                 node.info.span,
                 help="take it out, read it with `from`, or list it under `outputs`",
                 severity="warning",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from compiler.errors import Diagnostic, Remark, Report
+from compiler.references import alternatives
 from compiler.spec import (
     AddLayer,
     BranchesLayer,
@@ -70,6 +71,11 @@ def _reads(index: int, layer: Layer, place: dict[str, int]) -> set[int]:
 
 def _refs(layer: Layer) -> list[str] | None:
     """Return the names that a layer reads, None where it reads the layer before it."""
+    written = _written(layer)
+    return None if written is None else [n for ref in written for n in alternatives(ref)]
+
+
+def _written(layer: Layer) -> list[str] | None:
     if isinstance(layer, (ConcatLayer, AddLayer, MultiplyLayer)):
         return list(getattr(layer, layer.op))
     given = layer.common.inputs

@@ -561,7 +561,8 @@ def _read_outputs(node: Node | None, report: Report) -> Any:
     for item in node.items:
         values = plain(item)
         if isinstance(values, str):
-            values = {"name": values.rpartition(".")[2], "inputs": values}
+            first = re.split(r"\s", values.strip(), maxsplit=1)[0]  # of `wide or narrow`
+            values = {"name": first.rpartition(".")[2], "inputs": values}
         if isinstance(values, dict):
             out.append(validate(OutputSpec, item, values, "an output", report))
             continue

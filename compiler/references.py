@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from compiler.errors import Diagnostic, Remark
 from compiler.fields import describe_text
 from compiler.graph import Info
 from compiler.lowering import Lowering
-from compiler.scope import Named, Scope
+from compiler.scope import Condition, Named, Scope, left_out
 from compiler.spec import AddLayer, BlockLayer, ConcatLayer, Layer, MultiplyLayer
 from compiler.suggest import did_you_mean, listing
 
@@ -70,7 +71,45 @@ def tensor(
     before: str,
     steps: tuple[int | str, ...],
 ) -> str:
-    """Return the node that a reference means; an unknown one is reported."""
+    """Return the node that a reference means; an unknown one is reported.
+
+    `a or b` means `b` where a `when` leaves `a` out.
+    """
+    names = alternatives(ref)
+    for name in names[:-1]:
+        if left_out_by(lowering, name, scope) is None:
+            return _tensor(lowering, name, layer, scope, before, steps)
+    return _tensor(lowering, names[-1], layer, scope, before, steps)
+
+
+def alternatives(ref: str) -> list[str]:
+    """Return the names of a reference: what is read, then what stands in where it is left out.
+
+    >>> alternatives("wide or narrow")
+    ['wide', 'narrow']
+    """
+    return re.split(r"\s+or\s+", ref.strip())
+
+
+def left_out_by(lowering: Lowering, name: str, scope: Scope) -> Condition | None:
+    """Return the condition that leaves out what a name means, or what is around it; else None."""
+    head, _, rest = name.partition(".")
+    named = scope.find(head)
+    if named is None:
+        return None
+    steps = rest.split(".") if rest else []
+    paths = [".".join([named.path, *steps[:count]]) for count in range(len(steps) + 1)]
+    return next((lowering.left_out[p] for p in paths if p in lowering.left_out), None)
+
+
+def _tensor(
+    lowering: Lowering,
+    ref: str,
+    layer: Layer,
+    scope: Scope,
+    before: str,
+    steps: tuple[int | str, ...],
+) -> str:
     head, _, rest = ref.partition(".")
     found: str | None = None
     if head == "in" and not rest:
@@ -93,6 +132,16 @@ def _unknown(
     """Say why a reference means nothing: no such name, or what is computed later."""
     head, _, rest = ref.partition(".")
     named, span = scope.find(head), layer.span(*steps)
+    condition = left_out_by(lowering, ref, scope)
+    if condition is not None:
+        return Diagnostic(
+            "left-out",
+            left_out(describe_text(ref), condition),
+            span,
+            remarks=(Remark(condition.span, "the condition that leaves it out"),),
+            help=f"say what stands in for it: `{describe_text(ref)} or NAME`; "
+            "or give this the same `when`",
+        )
     if named is not None and named.tensor is None:
         return Diagnostic(
             "cycle",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -31,6 +31,14 @@ class Frame:
     """True for a block as it is defined: every layer is there, a formula repeats once."""
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A `when` that is false: what it says, and where."""
+
+    text: str
+    span: Span
+
+
 @dataclass(slots=True)
 class Named:
     """A name in a scope: the layer's path, and its tensor once it is lowered."""
@@ -39,6 +47,7 @@ class Named:
     span: Span
     is_automatic: bool
     tensor: str | None = None
+    left_out_by: Condition | None = None
 
 
 @dataclass(slots=True)
@@ -91,8 +100,8 @@ class Lookup:
     scope: Scope
     shapes: Mapping[str, Shape]
     """Node -> shape."""
-    previous: str | None = None
-    """The node that enters the layer at hand."""
+    previous: Callable[[], str]
+    """Gives the node that enters the layer at hand; asked only where an expression speaks of it."""
 
     def __call__(self, name: str) -> Value:
         """Return the value of a name; raise `KeyError` where it is not in scope."""
@@ -117,6 +126,8 @@ class Lookup:
 
     def _size(self, head: str, size: str, name: str) -> Value:
         node = self._tensor(head)
+        if node is None and (named := self.scope.find(head)) and named.left_out_by:
+            raise KeyError(name, left_out(head, named.left_out_by))
         if node is None:
             raise KeyError(name, f"there is no layer `{head}` before this one")
         shape = self.shapes[node]
@@ -127,7 +138,7 @@ class Lookup:
 
     def _tensor(self, head: str) -> str | None:
         if head == "prev":
-            return self.previous
+            return self.previous()
         frame = self.scope.frame
         if head == "in":
             return next(iter(frame.inputs.values()))
@@ -135,6 +146,11 @@ class Lookup:
             return frame.inputs[head]
         named = self.scope.find(head)
         return named.tensor if named else None
+
+
+def left_out(name: str, condition: Condition) -> str:
+    """Return the sentence about a layer that is not there."""
+    return f"`{name}` is left out here: its `when: {condition.text}` is false"
 
 
 def _number(dim: Dim, name: str) -> Value:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from compiler.graph import Node
 from compiler.lowering import Lowering
-from compiler.scope import Scope
+from compiler.references import left_out_by
+from compiler.scope import Scope, left_out
 from compiler.spec import Layer
 from compiler.suggest import did_you_mean
 
@@ -18,7 +19,7 @@ def share_parameters(
     owner = _owner(lowering, layer, path, scope)
     nodes = lowering.builder.nodes
     made = list(nodes)[before:]
-    if owner and not any(nodes[n].op.has_parameters or None in nodes[n].shape for n in made):
+    if owner and not any(nodes[n].op.parameter_names or None in nodes[n].shape for n in made):
         message = f"`{path}` has no parameters that it could share"
         lowering.report_layer(layer, "share-mismatch", message, "take `share` out", "share")
         return
@@ -26,7 +27,7 @@ def share_parameters(
         node = nodes[name]
         twin_name = f"{owner}{name[len(path) :]}"
         twin = nodes.get(twin_name)
-        if not node.op.has_parameters:
+        if not node.op.parameter_names:
             continue
         if twin is None or not _alike(lowering, node, twin):
             lowering.report_layer(
@@ -49,6 +50,12 @@ def _owner(lowering: Lowering, layer: Layer, path: str, scope: Scope) -> str | N
     made = lowering.builder
     if owner is not None and owner != path and (owner in made.nodes or owner in made.regions):
         return owner
+    condition = left_out_by(lowering, reference, scope)
+    if condition is not None:
+        message = f"nothing to share with: {left_out(reference, condition)}"
+        help = "give this layer the same `when`, or share with a layer that is always there"
+        lowering.report_layer(layer, "left-out", message, help, "share")
+        return None
     if named is not None and (owner == path or named.tensor is None):
         message = f"`{reference}` does not stand before `{path}`"
         help = "the first of the layers that share parameters has them; the others name it"

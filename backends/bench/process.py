@@ -10,14 +10,14 @@ import torch
 from backends.bench.memory import MEGABYTE, peak_bytes, settle, used_bytes
 from backends.bench.run import make_case, subjects_of
 from backends.bench.subjects import Case, Run
-from compiler.build import load_graph
+from compiler.build import load_graph, target_graph
 
 
 def main(arguments: list[str]) -> None:
     """Measure SPEC SIDE SUBJECT DTYPE BATCH DEVICE [NAME=VALUE ...]."""
     spec, side, name, dtype_name, batch, place = arguments[:6]
     settings = dict(item.split("=", 1) for item in arguments[6:])
-    case = make_case(load_graph(spec, settings), int(batch), dtype_name, place)
+    case = make_case(target_graph(load_graph(spec, settings)), int(batch), dtype_name, place)
     device = torch.device(place)
     warm_up(device)
     settle(device)

@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 from backends.engine.pointwise import is_pointwise, multiply
 from backends.engine.short_convolution import short_convolution, short_parameters, short_variant
 from backends.native.transforms import Variant
-from backends.parameters import State, parameter_names
+from backends.parameters import State
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node
 from compiler.ops import (
@@ -112,7 +112,7 @@ class _Builder:
         owner = node.share or node.name
         return {
             part: self.trace.get_attr(_attribute(f"{owner}.{part}"))
-            for part in parameter_names(node.op)
+            for part in node.op.parameter_names
         }
 
     def emit(self, node: Node, x: list[fx.Node]) -> fx.Node:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,12 +16,12 @@ from backends.engine.training import has_kernels, use_native_kernels
 from backends.engine.training_blocks import rewrite_blocks
 from backends.engine.tune import ROUNDS, LockFile, Tuned, device_name, measure, medians
 from backends.parameters import State, convert_state
-from backends.torch.module import build_module, graph_of
+from backends.torch.module import build_module, computed_graph
 from compiler.errors import BackendError
 from compiler.graph import Graph
-from compiler.ops import Softmax
 from compiler.optimizer import optimize_graph
 from compiler.passes import DEFAULT_PASSES, TRAINING_PASSES, Pass
+from compiler.passes.take_logits import take_logits
 
 Precision = torch.dtype | Literal["tf32"]
 
@@ -46,23 +46,13 @@ def optimize(
     """
     if isinstance(network, nn.Module):
         state = network.state_dict() if state is None else state
-        network = graph_of(network)
+        network = computed_graph(network)
     if state is None:
         raise ValueError(f"`{network.name}` is a graph without parameters: pass `state` too")
-    plain = without_final_softmax(network)
-    graph = optimize_graph(plain, passes)
+    network = take_logits(network)
+    graph = optimize_graph(network, passes)
     cpu = {name: value.detach().cpu() for name, value in state.items()}
-    return Optimized(plain, cpu, graph, convert_state(graph, cpu), tuple(passes))
-
-
-def without_final_softmax(graph: Graph) -> Graph:
-    """Return the graph that ends in logits, as the module's `forward` does."""
-    outputs = []
-    for output in graph.outputs:
-        node = graph.nodes[output.node]
-        ends = isinstance(node.op, Softmax)
-        outputs.append(replace(output, node=node.inputs[0]) if ends else output)
-    return replace(graph, outputs=tuple(outputs))
+    return Optimized(network, cpu, graph, convert_state(graph, cpu), tuple(passes))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from backends.onnx.site import batched, weight_names
 from backends.open_grid import open_grid
 from compiler.errors import BackendError
 from compiler.graph import Graph
+from compiler.passes.take_logits import take_logits
 
 OPSET = 21
 """The first with IR version 10, which has types inside functions; runtimes know it since 2024."""
@@ -47,8 +48,7 @@ def build_onnx(
         opset: version of the ONNX operators.
         dynamic_grid: leave height and width open too.
         taps: names of nodes, blocks or branches that become outputs after the graph's own.
-        probabilities: keep a softmax that ends the network; else its input, the logits, is
-            the output, as it is of the torch module.
+        probabilities: keep a softmax that ends a network whose spec lists no outputs.
         flat: write every node into the main graph, for readers that know no functions.
 
     Raises:
@@ -56,10 +56,10 @@ def build_onnx(
     """
     if opset not in OPSETS:
         raise BackendError(f"opset {opset} is not in {OPSETS[0]} to {OPSETS[-1]}")
+    graph = graph if probabilities else take_logits(graph, taps)
     plan = make_plan(
         open_grid(graph) if dynamic_grid else graph,
         taps,
-        probabilities=probabilities,
         flat=flat,
     )
     weights = _weights(plan, state)
@@ -85,7 +85,9 @@ def build_onnx(
         # In place: protobuf copies a message by serialising it, which fails past 2 GB.
         tensor = model.graph.initializer.add(name=name, dims=array.shape, data_type=dtype)
         tensor.raw_data = array.tobytes()
-    helper.set_model_props(model, {"netdraft.spec": graph.name, "netdraft.digest": graph.digest})
+    helper.set_model_props(
+        model, {"netdraft.spec": graph.name, "netdraft.digest": graph.as_written.digest}
+    )
     return model
 
 

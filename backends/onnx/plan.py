@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from backends.onnx.site import is_transparent
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Region
-from compiler.ops import Input, Softmax
+from compiler.ops import Input
 
 
 @dataclass(frozen=True)
@@ -62,21 +62,18 @@ class Plan:
         return tuple(dict.fromkeys(name for name in reads if name not in inner))
 
 
-def make_plan(
-    graph: Graph, taps: Sequence[str] = (), *, probabilities: bool = False, flat: bool = False
-) -> Plan:
+def make_plan(graph: Graph, taps: Sequence[str] = (), *, flat: bool = False) -> Plan:
     """Decide what of a graph is written.
 
     Args:
         graph: a graph whose channels are known.
         taps: names of nodes or regions that become outputs too, after the graph's own.
-        probabilities: keep a softmax that ends the network; else its input is the output.
         flat: write every node into the main graph.
 
     Raises:
         BackendError: a tap names nothing that is computed at inference.
     """
-    outputs = _outputs(graph, probabilities)
+    outputs = {o.name: _source(graph, o.node) for o in graph.outputs if not o.training_only}
     outputs |= {tap: _tapped(graph, tap) for tap in taps}
     live = _live(graph, outputs)
     plan = Plan(graph, outputs, live, {}, flat)
@@ -88,25 +85,6 @@ def _source(graph: Graph, name: str) -> str:
     while is_transparent(node.op):
         node = graph.nodes[node.inputs[0]]
     return node.name
-
-
-def _outputs(graph: Graph, probabilities: bool) -> dict[str, str]:
-    out = {}
-    for output in graph.outputs:
-        if output.training_only:
-            continue
-        name, made_by = output.name, _source(graph, output.node)
-        softmax = graph.nodes[made_by]
-        if isinstance(softmax.op, Softmax) and not probabilities:
-            made_by = _source(graph, softmax.inputs[0])
-            # An output that the spec gave no name of its own is called after its last layer.
-            name = _local(made_by) if name == _local(softmax.name) else name
-        out[name] = made_by
-    return out
-
-
-def _local(name: str) -> str:
-    return name.rpartition(".")[2]
 
 
 def _tapped(graph: Graph, tap: str) -> str:

@@ -59,7 +59,7 @@ def _header(graph: Graph) -> str:
         lines = [lines[0].removesuffix('"""'), '"""']
     made = (
         f"Emitted by netdraft {VERSION} from the spec `{clean(graph.name)}`, content hash",
-        f"{clean(graph.digest) or 'unknown'}.",
+        f"{clean(graph.as_written.digest) or 'unknown'}.",
         "Labels in figures: `/2` is stride 2, `V` valid padding; shapes are (N, C, H, W).",
     )
     return "\n".join([*lines[:-1], "", *made, lines[-1]])

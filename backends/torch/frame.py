@@ -194,7 +194,7 @@ class Frame:
 
     def _twin(self, scope: Scope) -> str | None:
         """Return how to reach the module whose parameters all of a scope's layers use."""
-        nodes = [n for n in scope.nodes() if n.op.has_parameters]
+        nodes = [n for n in scope.nodes() if n.op.parameter_names]
         if not nodes or not all(n.share for n in nodes):
             return None
         rest = len(nodes[0].name) - len(scope.name)
@@ -411,7 +411,9 @@ class NodeSite:
 def _are_alike(owner: Scope, user: Scope) -> bool:
     """True when a call of `owner` computes what `user` stands for."""
     cut, rest = len(owner.name), len(user.name)
-    shares = all(n.share == owner.name + n.name[rest:] for n in user.nodes() if n.op.has_parameters)
+    shares = all(
+        n.share == owner.name + n.name[rest:] for n in user.nodes() if n.op.parameter_names
+    )
     same_ends = [n[cut:] for n in owner.exports] == [n[rest:] for n in user.exports]
     return shares and same_ends and len(owner.inputs) == len(user.inputs)
 

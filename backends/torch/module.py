@@ -15,6 +15,7 @@ from torch import nn
 from backends.torch.init import initialize
 from backends.torch.source import emit_source
 from compiler.graph import Graph
+from compiler.passes.take_logits import take_logits
 
 PREFIX = "netdraft_source_"
 """Modules made from source are named so, with a hash of the text."""
@@ -40,6 +41,7 @@ def build_module(
         device: where the module goes; `None` leaves it on the CPU.
         taps: names of layers or blocks that `forward` returns too, as `(output, {name: tensor})`.
     """
+    graph = take_logits(graph, taps)
     return build_from_source(graph, emit_source(graph, taps=taps), seed, device)
 
 
@@ -51,7 +53,7 @@ def build_from_source(
     initialize(model, seed)
     object.__setattr__(model, _GRAPH, graph)
     if "graph" not in graph.nodes and "graph" not in graph.regions:
-        object.__setattr__(model, "graph", graph)
+        object.__setattr__(model, "graph", graph.as_written)
     return model if device is None else model.to(device)
 
 
@@ -61,7 +63,16 @@ def is_built(module: nn.Module) -> bool:
 
 
 def graph_of(module: nn.Module) -> Graph:
-    """Return the graph that a module was built from.
+    """Return the graph of the spec that a module was built from.
+
+    Raises:
+        ValueError: the module was not built by netdraft.
+    """
+    return computed_graph(module).as_written
+
+
+def computed_graph(module: nn.Module) -> Graph:
+    """Return the graph of what a module computes: without a softmax that it leaves off.
 
     Raises:
         ValueError: the module was not built by netdraft.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from backends.torch.docs import variable
 from backends.torch.forward import RESULT, Body, Variables, render
@@ -21,20 +21,15 @@ from backends.torch.text import (
 )
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Output
-from compiler.ops import Input, Softmax
+from compiler.passes.eliminate_dead_nodes import keep_only, needed
 
 
 @dataclass(slots=True)
 class Network:
-    """A graph made ready for emission, and what leaves it.
-
-    `softmax` is the place, among the lasting outputs, of the one whose softmax `forward` leaves
-    to `probabilities`.
-    """
+    """A graph made ready for emission, and what leaves it."""
 
     graph: Graph
     outputs: tuple[Output, ...]
-    softmax: int | None
     taps: Mapping[str, str]
     features: bool
 
@@ -56,81 +51,16 @@ class Network:
 
 
 def prepare(graph: Graph, taps: Mapping[str, str], features: bool) -> Network:
-    """Take the final softmax off, or all that feature maps do not need.
+    """Take out what feature maps do not need.
 
     Raises:
         BackendError: nothing is left to return.
     """
-    if features:
-        if not taps:
-            raise BackendError(f"`{graph.name}` has no feature maps to return")
-        return Network(_pruned(graph, list(taps.values())), graph.outputs, None, taps, True)
-    outputs = []
-    lasting = [
-        isinstance(graph.nodes[o.node].op, Softmax) for o in graph.outputs if not o.training_only
-    ]
-    for output in graph.outputs:
-        node = graph.nodes[output.node]
-        if isinstance(node.op, Softmax):
-            source = node.inputs[0]
-            outputs.append(Output(_field(graph, output, source), source, output.training_only))
-        else:
-            outputs.append(output)
-    if len({o.name for o in outputs}) < len(outputs):
-        outputs = [replace(o, name=g.name) for o, g in zip(outputs, graph.outputs, strict=True)]
-    kept = {o.node for o in outputs} | set(taps.values())
-    stripped = _without_softmax(graph, kept)
-    softmax = lasting.index(True) if any(lasting) else None
-    return Network(stripped, tuple(outputs), softmax, taps, False)
-
-
-def _field(graph: Graph, output: Output, source: str) -> str:
-    """Return the name of logits that stand for a softmax."""
-    if isinstance(graph.nodes[source].op, Input):
-        return output.name
-    return source.rpartition(".")[2]
-
-
-def _without_softmax(graph: Graph, kept: set[str]) -> Graph:
-    """Return the graph without the softmax nodes that nothing reads any more."""
-    gone = {
-        o.node: graph.nodes[o.node].inputs[0]
-        for o in graph.outputs
-        if isinstance(graph.nodes[o.node].op, Softmax)
-        and o.node not in kept
-        and not graph.consumers[o.node]
-    }
-    return _only(graph, [n for n in graph.nodes if n not in gone], gone)
-
-
-def _pruned(graph: Graph, wanted: list[str]) -> Graph:
-    """Return the graph without the nodes that `wanted` does not depend on."""
-    return _only(graph, [n for n in graph.nodes if n in needed(graph, wanted)], {})
-
-
-def needed(graph: Graph, wanted: list[str]) -> set[str]:
-    """Return the nodes that `wanted` depends on, and the inputs."""
-    found, stack = set(graph.inputs), list(wanted)
-    while stack:
-        name = stack.pop()
-        if name not in found:
-            found.add(name)
-            stack.extend(graph.nodes[name].inputs)
-            stack.extend(filter(None, [graph.nodes[name].share]))
-    return found
-
-
-def _only(graph: Graph, names: list[str], moved: Mapping[str, str]) -> Graph:
-    kept = set(names)
-    regions = {
-        r.name: replace(
-            r,
-            members=tuple(m for m in r.members if m in kept or m in graph.regions),
-            output=moved.get(r.output, r.output),
-        )
-        for r in graph.regions.values()
-    }
-    return replace(graph, nodes={n: graph.nodes[n] for n in names}, regions=regions)
+    if not features:
+        return Network(graph, graph.outputs, taps, False)
+    if not taps:
+        raise BackendError(f"`{graph.name}` has no feature maps to return")
+    return Network(keep_only(graph, taps.values()), graph.outputs, taps, True)
 
 
 @dataclass(slots=True)
@@ -146,7 +76,7 @@ class NetworkClass:
         """Return the NamedTuple of several outputs, if there are, and the class."""
         rows: list[Row] = [("", ""), *constructor(self.frame, self._signature()), ("", "")]
         rows += self._forward()
-        if self.network.softmax is not None:
+        if self._gives_logits:
             rows += [("", ""), *self._probabilities()]
         head = f"class {self.name}(nn.Module):"
         return [*self._outputs_class(), head, *self.doc, *map(with_comment, rows)]
@@ -162,6 +92,10 @@ class NetworkClass:
                 kind = annotation(value, parameter.type)
                 out.append(f"{parameter_name(parameter.name)}: {kind} = {literal(value)}")
         return out
+
+    @property
+    def _gives_logits(self) -> bool:
+        return self.network.graph.returns == "logits" and not self.network.features
 
     @property
     def _has_tuple(self) -> bool:
@@ -273,15 +207,14 @@ class NetworkClass:
         network = self.network
         if network.features:
             return "Return the feature maps, the finest first."
-        what = "logits" if network.softmax is not None else "the outputs"
-        if network.softmax is None and not self._has_tuple:
-            what = "the output"
+        what = "the outputs" if self._has_tuple else "the output"
+        if self._gives_logits:
+            what = "logits"
         tapped = ", and the tapped tensors by name" if network.taps else ""
         more = "; in training the auxiliary outputs too" if network.passing else ""
         return f"Return {what}{tapped}{more}."
 
     def _probabilities(self) -> list[Row]:
-        network = self.network
         inputs = list(self.frame.body.inputs.values())
         args = ", ".join(["self", *(f"{v}: Tensor" for v in inputs)])
         what = "Return class probabilities: the softmax that ends the network."
@@ -290,16 +223,9 @@ class NetworkClass:
             (f'{INDENT * 2}"""{what}"""', ""),
         ]
         result = f"self({', '.join(inputs)})"
-        if self._has_tuple or network.taps:
-            target = f"{RESULT}, _" if network.taps else RESULT
-            rows.append((f"{INDENT * 2}{target} = {result}", ""))
+        if self.network.taps:
+            rows.append((f"{INDENT * 2}{RESULT}, _ = {result}", ""))
             result = RESULT
-        if len(network.lasting) > 1:
-            result = f"{RESULT}[{network.softmax}]"
-        elif self._has_tuple:
-            choice = f"{RESULT} if isinstance({RESULT}, Tensor) else {RESULT}[0]"
-            rows.append((f"{INDENT * 2}logits = {choice}", ""))
-            result = "logits"
         return [*rows, (f"{INDENT * 2}return F.softmax({result}, dim=1)", "")]
 
     def main(self) -> list[str]:

@@ -17,15 +17,17 @@ from backends.torch.text import ClassText, class_lines
 from backends.torch.units import Units
 from compiler.errors import BackendError
 from compiler.graph import Graph, Info
+from compiler.passes.take_logits import take_logits
 from compiler.suggest import did_you_mean
 
 
 def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = False) -> str:
     """Return the Python source of a network: a class per block definition, nothing but torch.
 
-    The `state_dict` names of the model are the node names of the graph. `forward` returns
-    logits where the network ends in a softmax, which `probabilities` applies. Outputs that are
-    for training only come beside the others in a NamedTuple while the model trains.
+    The `state_dict` names of the model are the node names of the graph. `forward` returns what
+    leaves after `take_logits`; where that took a softmax off, a method `probabilities` applies it.
+    Outputs that are for training only come beside the others in a NamedTuple while the model
+    trains.
 
     Args:
         graph: a checked graph.
@@ -37,6 +39,7 @@ def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = Fals
         BackendError: a tap names nothing, or the graph shares parameters in a way that
             straight calls cannot express.
     """
+    graph = graph if features else take_logits(graph, taps)
     writer = _Writer(graph, taps, features, is_open=True)
     text = writer.write()
     return text if writer.is_plain else _Writer(graph, taps, features, is_open=False).write()

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from compiler.build import target_graph
 from compiler.commands.options import add_format, add_spec, device_of, graph_from
 from compiler.errors import UsageError
 from compiler.files import write_file
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         args.compile_training,
         args.profile,
     )
-    graph = graph_from(args)
+    graph = target_graph(graph_from(args))
     result = run_plan(graph, plan, lambda text: print(text, file=sys.stderr))
     if args.memory:
         result["memory"] = _memory(args, result)

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from compiler.build import target_graph
 from compiler.commands.options import (
     add_format,
+    add_probabilities,
     add_spec,
     add_weights,
     check_weights,
@@ -76,6 +78,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--taps", default="", metavar="LIST", help="layers or blocks that become outputs too"
     )
+    add_probabilities(parser)
     parser.add_argument(
         "--emit", choices=("graph", "shapes", "optimized"), help="print this stage and stop"
     )
@@ -119,7 +122,10 @@ def run(args: argparse.Namespace) -> int:
         write(sys.stdout, print_graph(graph, shapes=args.emit == "shapes"))
         return 0
     _check_open_sizes(graph)
-    optimized = _optimize(graph, args) if args.optimize or args.emit == "optimized" else graph
+    taps = _taps(args)
+    network = target_graph(graph, probabilities=args.probabilities, taps=taps)
+    optimizes = args.optimize or args.emit == "optimized"
+    optimized = _optimize(network, args) if optimizes else network
     if args.emit == "optimized":
         write(sys.stdout, print_graph(optimized))
         return 0
@@ -127,9 +133,11 @@ def run(args: argparse.Namespace) -> int:
     folder = args.output or Path("build") / graph.name
     _check_folder(folder)
     say(f"{graph.title}: checked, {len(graph.nodes)} operations")
+    if network.returns == "logits":
+        say("the logits leave, not the softmax of them (--probabilities keeps it)")
     say("loading torch ...")
     device = device_of(args.device)
-    built = _build(graph, optimized, args, folder, say)
+    built = _build(network, optimized, args, folder, say)
     forward = _forward(built, device, args.image)
     for target in targets:
         MAKERS[target](built)
@@ -154,6 +162,10 @@ def _targets(text: str) -> list[str]:
         if name not in TARGETS:
             raise UsageError(f"unknown target: {name} (must be one of {', '.join(TARGETS)})")
     return names
+
+
+def _taps(args: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(t.strip() for t in args.taps.split(",") if t.strip())
 
 
 def _check_open_sizes(graph: Graph) -> None:
@@ -191,7 +203,7 @@ def _build(
     """Build the module, load weights, and convert them where the graph was optimised."""
     from backends.torch.module import build_module
 
-    taps = tuple(t.strip() for t in args.taps.split(",") if t.strip())
+    taps = _taps(args)
     module = build_module(graph, seed=args.seed, taps=taps)
     if args.weights is not None:
         say(f"weights: {args.weights}")

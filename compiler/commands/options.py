@@ -86,6 +86,15 @@ def check_weights(args: argparse.Namespace) -> None:
             raise UsageError(f"{option} says how a file is loaded; name the file with --weights")
 
 
+def add_probabilities(parser: argparse.ArgumentParser) -> None:
+    """Add --probabilities."""
+    parser.add_argument(
+        "--probabilities",
+        action="store_true",
+        help="keep the softmax that ends the network (default: its logits leave)",
+    )
+
+
 def settings_from(args: argparse.Namespace) -> dict[str, str]:
     """Return --set as a mapping.
 

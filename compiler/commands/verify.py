@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from compiler.commands.options import add_spec, graph_from
+from compiler.build import target_graph
+from compiler.commands.options import add_probabilities, add_spec, graph_from
 from compiler.errors import UsageError
 from compiler.terminal import write
 
@@ -21,6 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("file", metavar="FILE.py", help="emitted source, edited or not")
     add_spec(parser)
+    add_probabilities(parser)
     parser.add_argument(
         "--run",
         dest="is_run",
@@ -33,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
     """Compare; 0 when the file is the spec, 1 when it is not or not proven."""
     from backends.torch.compare import Departure, compare_run, compare_text  # loads torch
 
-    path, graph = Path(args.file), graph_from(args)
+    path = Path(args.file)
+    graph = target_graph(graph_from(args), probabilities=args.probabilities)
     text = _read(path)
     try:
         compare_text(text, graph)

@@ -17,7 +17,11 @@ class Op:
     """
 
     kind: ClassVar[str]
-    has_parameters: ClassVar[bool] = False
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Last steps of the names of its parameters and running statistics, in torch's words."""
+        return ()
 
     def infer_shape(self, *inputs: Shape) -> Shape:
         """Return the output shape of one sample.

@@ -32,7 +32,6 @@ class Conv2d(Op):
     """
 
     kind: ClassVar[str] = "Conv2d"
-    has_parameters: ClassVar[bool] = True
 
     out_channels: int
     """Number of filters; 0 where an error in the spec made it unknown."""
@@ -53,6 +52,10 @@ class Conv2d(Op):
         if self.padding != "same":
             return self.padding
         return window_pads(shape, self.kernel_size, self.stride, self.dilation)
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        return ("weight", "bias") if self.bias else ("weight",)
 
     def infer_shape(self, *inputs: Shape) -> Shape:
         shape = one_map(inputs, "a convolution")

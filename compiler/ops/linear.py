@@ -14,10 +14,13 @@ class Linear(Op):
     """Fully connected layer. Shape: `(N, C) -> (N, out_features)`; weights (out_features, C)."""
 
     kind: ClassVar[str] = "Linear"
-    has_parameters: ClassVar[bool] = True
 
     out_features: int
     bias: bool = True
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        return ("weight", "bias") if self.bias else ("weight",)
 
     def infer_shape(self, *inputs: Shape) -> Shape:
         shape = one(inputs, "a linear layer")

@@ -18,11 +18,15 @@ class BatchNorm(Op):
     """
 
     kind: ClassVar[str] = "BatchNorm"
-    has_parameters: ClassVar[bool] = True
 
     eps: float = 1e-5
     momentum: float = 0.1
     affine: bool = True
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        learned = ("weight", "bias") if self.affine else ()
+        return (*learned, "running_mean", "running_var")
 
     def infer_shape(self, *inputs: Shape) -> Shape:
         return fixed_channels(one(inputs, "batch normalisation"), "batch normalisation")

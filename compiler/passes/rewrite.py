@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 
 from compiler.graph import Graph, Node, Region
@@ -61,8 +61,8 @@ class Rewrite:
         if not (self._nodes or self._dropped or self._inserted or self._following):
             return self.graph
         regions = {name: self._edit(region) for name, region in self.graph.regions.items()}
-        regions = _without_hollow(regions, self.graph)
         nodes = {node.name: self._reconnect(node) for node in self._walk(regions)}
+        regions = _without_hollow(regions, self.graph, nodes)
         outputs = tuple(replace(o, node=self._redirect(o.node)) for o in self.graph.outputs)
         recipes = {**self.graph.recipes, **self._recipes}
         return replace(
@@ -111,18 +111,25 @@ class Rewrite:
         return node if inputs == node.inputs else replace(node, inputs=inputs)
 
 
-def _without_hollow(regions: dict[str, Region], graph: Graph) -> dict[str, Region]:
+def _without_hollow(
+    regions: dict[str, Region], graph: Graph, nodes: Container[str]
+) -> dict[str, Region]:
     """Take out layer regions that lost every node, and regions that are dead throughout."""
     out = dict(regions)
     for name in reversed(list(regions)):
         region = out[name]
         members = tuple(m for m in region.members if m in out or m not in regions)
         out[name] = replace(region, members=members)
-        had_members = bool(graph.regions[name].members)
-        passes_on = region.kind != "layer" and region.output in region.inputs
-        if name and had_members and not members and not passes_on:
+        if name and not members and not _passes_on(region, graph.regions[name], nodes):
             del out[name]
     return out
+
+
+def _passes_on(region: Region, before: Region, nodes: Container[str]) -> bool:
+    """True for a region without members that hands on a tensor, as one that never had any does."""
+    if region.output not in nodes:
+        return False
+    return not before.members or (region.kind != "layer" and region.output in region.inputs)
 
 
 def refresh_regions(regions: dict[str, Region], nodes: dict[str, Node]) -> dict[str, Region]:

@@ -20,7 +20,7 @@ def run(case: str, opset: int) -> tuple[np.ndarray, np.ndarray]:
     op, shapes = CASES[case]
     graph = single(op, *shapes)
     state, inputs = random_state(graph), random_inputs(graph)
-    model = build_onnx(graph, state, opset=opset, probabilities=True)
+    model = build_onnx(graph, state, opset=opset)
     check_onnx(model)
     session = onnxruntime.InferenceSession(model.SerializeToString())
     return session.run(None, inputs)[0], evaluate(graph, state, inputs)["y"]

@@ -11,7 +11,6 @@ import yaml
 from hypothesis import strategies as st
 from torch import Tensor
 
-from backends.parameters import parameter_names
 from compiler.build import load_graph
 from compiler.graph import Graph
 from compiler.ops import BatchNorm
@@ -109,12 +108,12 @@ def random_state(graph: Graph, seed: int = 0) -> dict[str, Tensor]:
 
     state: dict[str, Tensor] = {}
     for node in graph.nodes.values():
-        if node.share or not node.op.has_parameters:
+        if node.share or not node.op.parameter_names:
             continue
         channels, out = graph.input_shapes(node)[0].channels, node.shape.channels
         assert isinstance(channels, int)
         assert isinstance(out, int)
-        for part in parameter_names(node.op):
+        for part in node.op.parameter_names:
             name = f"{node.name}.{part}"
             if isinstance(node.op, BatchNorm):
                 spread = normal(out).abs() + 0.5

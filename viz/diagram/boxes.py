@@ -170,7 +170,7 @@ class Boxes:
         label = _times(1 + len(copies), place) + label + _if(place)
         if not info.drawn:
             self.hidden.add(name)
-        main = next((n for n in nodes if n.op.has_parameters), nodes[0])
+        main = next((n for n in nodes if n.op.parameter_names), nodes[0])
         last = (name, *copies)[-1]
         output = self.graph.tensor(last).name
         self.subjects[name] = Subject(output, last)

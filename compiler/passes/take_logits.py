@@ -1,0 +1,63 @@
+"""Let the logits leave a network whose last layer is a softmax: training code wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from compiler.graph import Graph, Node, Output
+from compiler.ops import Dropout, Identity, Input, Softmax
+from compiler.passes.eliminate_dead_nodes import keep_only
+
+
+def take_logits(graph: Graph, taps: Iterable[str] = ()) -> Graph:
+    """Return the graph as targets get it: what leaves is decided here, once for all of them.
+
+    Applies where the spec lists no outputs and its last layer is a softmax, with nothing but
+    identity and dropout after it: what leaves is then what enters the softmax. Outputs that a spec
+    lists are left as they are; a softmax that is drawn after one of them goes. The softmax stays
+    where it is tapped. Numbers: the logits are bit for bit the same.
+
+    Before:
+        %logits = Linear(%pool) {out_features=1000} : (N, 1000)
+        %softmax = Softmax(%logits) : (N, 1000)
+        return softmax = %softmax
+
+    After:
+        %logits = Linear(%pool) {out_features=1000} : (N, 1000)
+        return logits = %logits
+    """
+    tapped = [graph.tensor(t).name for t in taps if t in graph.nodes or t in graph.regions]
+    softmax = final_softmax(graph)
+    if softmax is None:
+        kept = keep_only(graph, [*(o.node for o in graph.outputs), *tapped])
+        return graph if kept is graph else replace(kept, spec=graph.as_written)
+    source = softmax.inputs[0]
+    is_computed = not isinstance(graph.nodes[source].op, Input)
+    name = source.rpartition(".")[2] if is_computed else graph.outputs[0].name
+    regions = {**graph.regions, "": replace(graph.regions[""], output=source)}
+    outputs = (Output(name, source),)
+    ends = replace(graph, outputs=outputs, regions=regions, returns="logits", spec=graph)
+    return keep_only(ends, (source, *tapped))
+
+
+def endings(graph: Graph) -> list[str]:
+    """Return the softmax layers on listed outputs that nothing reads: drawn, and not computed."""
+    leaving = {output.node for output in graph.outputs}
+    return [
+        node.name
+        for node in graph.nodes.values()
+        if isinstance(node.op, Softmax)
+        and node.inputs[0] in leaving
+        and not graph.consumers[node.name]
+    ]
+
+
+def final_softmax(graph: Graph) -> Node | None:
+    """Return the softmax that ends a network whose spec lists no outputs, None if none does."""
+    if graph.returns != "last layer":
+        return None
+    node = graph.nodes[graph.outputs[0].node]
+    while isinstance(node.op, (Identity, Dropout)):
+        node = graph.nodes[node.inputs[0]]
+    return node if isinstance(node.op, Softmax) else None
