@@ -10,7 +10,7 @@ from typing import Any
 from compiler.arguments import parameter_default
 from compiler.builder import MAX_NODES
 from compiler.define import with_drafts
-from compiler.errors import CompileError, Diagnostic, Report, UsageError
+from compiler.errors import CompileError, Diagnostic, Report, Span, UsageError
 from compiler.expansion import Expansion
 from compiler.expr import Value
 from compiler.fields import describe
@@ -358,9 +358,11 @@ def _warn_unused(
 ) -> None:
     """Warn of layers that nothing reads and of parameters that nothing uses."""
     leaving = {*(o.node for o in graph.outputs), *endings(graph)}
+    said: set[Span] = set()  # once for all copies of a repeat
     for node in graph.nodes.values():
-        if graph.consumers[node.name] or node.name in leaving:
+        if graph.consumers[node.name] or node.name in leaving or node.info.span in said:
             continue
+        said.add(node.info.span)
         what = "input" if isinstance(node.op, Input) else "layer"
         report.add(
             Diagnostic(

@@ -75,7 +75,8 @@ def build_flat_module(
         root.register_buffer(_attribute(name), value.detach())
     for node in graph.nodes.values():
         builder.add(node)
-    results = tuple(builder.values[output.node] for output in graph.outputs)
+    lasting = (output.node for output in graph.outputs if not output.training_only)
+    results = tuple(builder.values[node] for node in lasting)
     trace.output(results if len(results) > 1 else results[0])
     return fx.GraphModule(root, trace).eval()
 

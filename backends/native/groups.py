@@ -222,5 +222,6 @@ class _Grouping:
     def addition(self, name: str) -> Node | None:
         """Return the two-operand sum that alone reads a tensor, once."""
         reader = self.reader(name)
-        fits = reader is not None and isinstance(reader.op, Add) and len(reader.inputs) == 2
-        return reader if fits else None
+        if reader is None or reader.name in self.taken:  # by the product of the other operand
+            return None
+        return reader if isinstance(reader.op, Add) and len(reader.inputs) == 2 else None

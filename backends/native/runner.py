@@ -89,7 +89,8 @@ class NativeRunner:
         plan.forget()
         memory.scratch = memory.scratch[:0]
         pairs = list(zip(plan.layout.loops, chosen, strict=True))
-        memory.reserve(max(plan.scratch_floats(loop, choice) for loop, choice in pairs))
+        scratch = (plan.scratch_floats(loop, choice) for loop, choice in pairs)
+        memory.reserve(max(scratch, default=0))
         memory.round_for([p for p, choice in pairs if choice and parts_of(choice.method)])
         steps, labels = [], []
         for (loop, choice), bound in zip(pairs, plan.bind_all(pairs, weights_in_file), strict=True):

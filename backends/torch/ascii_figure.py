@@ -64,14 +64,17 @@ def _box(graph: Graph, region: Region) -> Box:
 
 
 def _repeat(graph: Graph, region: Region) -> Box:
-    if not region.members:
-        return []
-    first = region.members[0]
-    inner = _box(graph, graph.regions[first]) if first in graph.regions else []
-    inner = inner or [_label(graph.nodes[first])]
+    copies = (_copy(graph, name) for name in region.members)
+    inner = next((copy for copy in copies if copy), [])
     times = f"{len(region.members)} x "
     pad = " " * len(times)
     return [(times if i == 0 else pad) + line for i, line in enumerate(inner)]
+
+
+def _copy(graph: Graph, name: str) -> Box:
+    return (
+        _box(graph, graph.regions[name]) if name in graph.regions else [_label(graph.nodes[name])]
+    )
 
 
 def _branches(graph: Graph, region: Region) -> Box:

@@ -142,8 +142,8 @@ class Frame:
         self.symbols, self.plain = kept
         if not parts:
             return None
-        if scope.form == "list" and len(parts) == len(scope.items):
-            return _list([c for _, c in parts])
+        if scope.form == "list":
+            return _list(_numbered(parts))
         return Call(self.writer.helper("group"), tuple(parts))
 
     def _place_node(self, node: Node, path: tuple[str, ...], trunk: str) -> Code | None:
@@ -212,7 +212,17 @@ class Frame:
                 f"`{prefix}` uses the parameters of `{owner}` outside it, "
                 "which the torch backend cannot write; share inside one block"
             )
-        return f'self.get_submodule("{local_name(owner, prefix)}")'
+        return f'self.get_submodule("{self._attribute_path(owner)}")'
+
+    def _attribute_path(self, name: str) -> str:
+        """Return the attributes from this class to a layer inside a class inside it."""
+        steps: list[str] = []
+        scopes = list(self.writer.scopes.values())
+        while name != self.scope.name:
+            around = next(s for s in scopes if any(i.name == name for i in s.items))
+            steps.insert(0, local_name(name, around.name))
+            name = around.name
+        return ".".join(steps)
 
     def _learn_channels(self, scope: Scope) -> None:
         for node in scope.nodes():
@@ -233,7 +243,7 @@ class Frame:
             parts.append((local, self._construct_item(item)))
         if scope.form == "chain":
             return Call(self.writer.helper("chain"), tuple(parts))
-        return _sequence([code for _, code in parts])
+        return _sequence(_numbered(parts))
 
     def _construct_item(self, item: Node | Scope) -> Code:
         if isinstance(item, Scope):
@@ -466,6 +476,12 @@ def literal(value: SpecValue) -> str:
     if isinstance(value, Fraction):
         return repr(float(value))
     return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _numbered(parts: list[tuple[str, Code]]) -> list[Code]:
+    """Return copies by number; one that computes nothing, or is not built, passes its input on."""
+    codes = {int(local): code for local, code in parts}
+    return [codes.get(number, "nn.Identity()") for number in range(max(codes) + 1)]
 
 
 def _list(codes: list[Code]) -> Code:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 
 from compiler.graph import Graph, Node, Region
@@ -115,21 +115,29 @@ def _without_hollow(
     regions: dict[str, Region], graph: Graph, nodes: Container[str]
 ) -> dict[str, Region]:
     """Take out layer regions that lost every node, and regions that are dead throughout."""
-    out = dict(regions)
+    has_nodes = _with_nodes(regions, nodes)
+    had_nodes = _with_nodes(graph.regions, graph.nodes)
+    gone: set[str] = set()
+    for name, region in regions.items():  # what is around comes before what is inside
+        passes_on = region.output in nodes and (
+            name not in had_nodes or (region.kind != "layer" and region.output in region.inputs)
+        )
+        if region.parent in gone or not (name == "" or name in has_nodes or passes_on):
+            gone.add(name)
+    return {
+        name: replace(region, members=tuple(m for m in region.members if m not in gone))
+        for name, region in regions.items()
+        if name not in gone
+    }
+
+
+def _with_nodes(regions: Mapping[str, Region], nodes: Container[str]) -> set[str]:
+    """Return the regions that have a node somewhere inside."""
+    out: set[str] = set()
     for name in reversed(list(regions)):
-        region = out[name]
-        members = tuple(m for m in region.members if m in out or m not in regions)
-        out[name] = replace(region, members=members)
-        if name and not members and not _passes_on(region, graph.regions[name], nodes):
-            del out[name]
+        if any(m in out or m in nodes for m in regions[name].members):
+            out.add(name)
     return out
-
-
-def _passes_on(region: Region, before: Region, nodes: Container[str]) -> bool:
-    """True for a region without members that hands on a tensor, as one that never had any does."""
-    if region.output not in nodes:
-        return False
-    return not before.members or (region.kind != "layer" and region.output in region.inputs)
 
 
 def refresh_regions(regions: dict[str, Region], nodes: dict[str, Node]) -> dict[str, Region]:
