@@ -8,7 +8,9 @@ import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch._inductor
@@ -49,7 +51,7 @@ def export_program(
         check_open_pads(open_grid(graph))
     shapes = [graph.nodes[name].shape for name in graph.inputs]
     with inference(module):
-        program = _trace(module, shapes, dynamic_grid)
+        program = _trace(_Plain(module), shapes, dynamic_grid)
         for batch in CHECK_BATCHES:
             _compare(module, program, sample_inputs(shapes, batch, device_of(module)))
     for node in program.graph.nodes:
@@ -115,6 +117,31 @@ def device_of(module: nn.Module) -> torch.device:
     return next((p.device for p in module.parameters()), torch.device("cpu"))
 
 
+class _Plain(nn.Module):
+    """A module whose NamedTuples are tuples: a file cannot name a class that its reader lacks.
+
+    It shares the parts of the module, so that parameters keep their names.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self._modules, self._parameters = module._modules, module._parameters
+        self._buffers = module._buffers
+        self.training = module.training
+
+        @wraps(module.forward)  # the names of the arguments are those of the program's inputs
+        def forward(*inputs: Tensor) -> Any:
+            return _plain(module.forward(*inputs))
+
+        object.__setattr__(self, "forward", forward)
+
+
+def _plain(result: Any) -> Any:
+    if not isinstance(result, tuple):
+        return result
+    return tuple(_plain(part) for part in result)
+
+
 def _trace(module: nn.Module, shapes: Sequence[Shape], dynamic_grid: bool) -> ExportedProgram:
     batch = Dim("batch", min=1)
     # DYNAMIC refuses where AUTO would silently freeze a size; it finds the least size itself.
@@ -144,11 +171,9 @@ def _compare(module: nn.Module, program: ExportedProgram, inputs: tuple[Tensor, 
             )
 
 
-def _tensors(outputs: object) -> list[Tensor]:
-    """Return the tensors of an output: one, a sequence, or a mapping of them."""
+def _tensors(outputs: Any) -> list[Tensor]:
+    """Return the tensors of an output: one, or those of sequences and mappings in order."""
     if isinstance(outputs, Tensor):
         return [outputs]
-    if isinstance(outputs, dict):
-        return list(outputs.values())
-    assert isinstance(outputs, (tuple, list))
-    return list(outputs)
+    parts = outputs.values() if isinstance(outputs, dict) else outputs
+    return [tensor for part in parts for tensor in _tensors(part)]
