@@ -350,6 +350,11 @@ def _outputs(
             )
             continue
         out.append(Output(item.name, node, item.training_only))
+    if out and all(o.training_only for o in out):
+        message = "every output is for training only: nothing is left in evaluation"
+        help = "list the network's own output too, or take `training_only` from one"
+        span = network.span("outputs")
+        lowering.report.add(Diagnostic("bad-value", message, span, help=help))
     return tuple(out) or (Output("output", end),)
 
 

@@ -50,7 +50,7 @@ def wiring_differences(
         text
         for node in graph.nodes.values()
         if node.name in published.nodes
-        if layers is None or not node.op.has_parameters or (node.share or node.name) in layers
+        if layers is None or not node.op.parameter_names or (node.share or node.name) in layers
         for text in _differences(node, published.nodes[node.name])
     )
 

@@ -1,0 +1,175 @@
+"""Every odd network in every target: the tensors that leave are those of the NumPy oracle.
+
+What leaves which network is written here by hand, from the rule: listed outputs are exactly the
+tensors that they name; else the last layer, or the logits that enter it where it is a softmax.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+
+from compiler.build import load_graph, target_graph
+from compiler.errors import BackendError
+from compiler.graph import Graph
+from tests.odd.targets import TARGETS, WITHOUT_TAPS
+from tests.oracle.numpy_oracle import evaluate
+from tests.oracle.small_graphs import State, random_inputs, random_state
+from tests.oracle.ways import Result
+
+FOLDER = Path(__file__).parent / "networks"
+
+LEAVES: dict[str, dict[str, str]] = {
+    "dead_copies": {"c": "c"},
+    "dead_inside_residual": {"out": "out"},
+    "dead_parts": {"last": "last"},
+    "empty_parts": {"last": "last"},
+    "grouped": {"linear": "linear"},
+    "input_leaves": {"c": "c", "same": "image", "scaled": "a.scale"},
+    "no_convolution": {"up": "up"},
+    "one_output": {"logits": "logits"},
+    "only_conv": {"conv_3x3": "conv_3x3"},
+    "only_flatten": {"flatten": "flatten"},
+    "only_global_avg_pool": {"global_avg_pool": "global_avg_pool"},
+    "only_identity": {"identity": "identity"},
+    "only_linear": {"normalize": "normalize"},
+    "only_normalize": {"normalize": "normalize"},
+    "only_relu": {"relu": "relu"},
+    "only_softmax": {"softmax": "x"},
+    "open_sizes": {"last": "last"},
+    "owner_is_dead": {"sum": "sum"},
+    "projection_shortcut": {"linear": "linear"},
+    "several_inputs": {"logits": "logits"},
+    "several_outputs": {
+        "probs": "probs",
+        "fc": "fc",
+        "attention": "attention",
+        "features": "gated",
+    },
+    "shared_layers": {"fc": "fc"},
+    "softmax_gate_output": {"gate": "gate", "out": "out"},
+    "softmax_inside": {"last": "last"},
+    "softmax_then_identity": {"scores": "scores"},
+    "training_only": {"logits": "logits"},
+    "two_lasting_one_training": {"sum": "sum", "a": "a"},
+    "unused_input": {"conv_3x3": "conv_3x3"},
+}
+"""Network -> name of what leaves in evaluation -> the node that makes it."""
+
+KEPT_SOFTMAX = {
+    "one_output": ("softmax", "softmax"),
+    "softmax_then_identity": ("last", "softmax"),
+    "only_softmax": ("softmax", "softmax"),
+}
+"""Networks whose softmax `probabilities` keeps: name of the output, and the node that makes it."""
+
+TAPS = {
+    "one_output": ("softmax", "mixed", "a"),
+    "several_outputs": ("body", "pool"),
+    "shared_layers": ("left", "right.conv_3x3"),
+    "training_only": ("a",),
+    "projection_shortcut": ("r1", "r2.shortcut"),
+    "dead_copies": ("b.1",),
+}
+
+NATIVE_LACKS = {
+    "grouped": "Conv2d",
+    "no_convolution": "Activation",
+    "only_flatten": "Flatten",
+    "only_linear": "BatchNorm",
+    "open_sizes": "Upsample",
+    "owner_is_dead": "BatchNorm",
+    "several_outputs": "Multiply",
+    "shared_layers": "BatchNorm",
+    "softmax_gate_output": "Multiply",
+    "softmax_inside": "Multiply",
+}
+"""Networks with an operation that the native kernels lack: the target says so by name."""
+
+
+def tolerance(target: str) -> float:
+    """Return the largest difference, as a share of the largest value, that is rounding."""
+    return 0.05 if target == "autocast" else 1e-4
+
+
+@lru_cache
+def prepared(name: str) -> tuple[Graph, State, State, Mapping[str, Result]]:
+    """Return a network's checked graph, weights for it, inputs, and the oracle's tensors."""
+    sizes = ["3x8x12"] if name == "open_sizes" else []
+    graph = load_graph(FOLDER / f"{name}.yaml", {}, sizes)
+    state, inputs = random_state(graph), random_inputs(graph)
+    return graph, state, inputs, evaluate(graph, state, inputs)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _process_group() -> Iterator[None]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+def compare(name: str, target: str, graph: Graph, want: list[str], taps: tuple[str, ...]) -> None:
+    _, state, inputs, values = prepared(name)
+    images = [torch.from_numpy(x) for x in inputs.values()]
+    run = TARGETS[target](graph, state, taps, images)
+    got = run(*images)
+    assert len(got) == len(want)
+    for tensor, node in zip(got, want, strict=True):
+        wanted = values[node]
+        assert tuple(tensor.shape) == wanted.shape
+        scale = max(float(np.abs(wanted).max()), 1e-9)
+        assert float(np.abs(tensor.numpy() - wanted).max()) / scale < tolerance(target), node
+
+
+def test_every_network_is_in_the_matrix() -> None:
+    assert {path.stem for path in FOLDER.glob("*.yaml")} == set(LEAVES)
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_outputs_are_named_as_the_rule_says(name: str) -> None:
+    graph = target_graph(prepared(name)[0])
+    assert {o.name: o.node for o in graph.outputs if not o.training_only} == LEAVES[name]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", LEAVES)
+def test_target_gives_what_leaves(name: str, target: str) -> None:
+    graph, want = prepared(name)[0], list(LEAVES[name].values())
+    if target.startswith("native") and name in NATIVE_LACKS:
+        with pytest.raises(BackendError, match=f"the native engine has no {NATIVE_LACKS[name]}$"):
+            compare(name, target, graph, want, ())
+        return
+    compare(name, target, graph, want, ())
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", KEPT_SOFTMAX)
+def test_probabilities_keep_the_softmax(name: str, target: str) -> None:
+    graph = target_graph(prepared(name)[0], probabilities=True)
+    output, node = KEPT_SOFTMAX[name]
+    assert [o.name for o in graph.outputs] == [output]
+    compare(name, target, graph, [node], ())
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("target", sorted(TARGETS.keys() - WITHOUT_TAPS))
+@pytest.mark.parametrize("name", TAPS)
+def test_taps_leave_too(name: str, target: str) -> None:
+    graph, taps = prepared(name)[0], TAPS[name]
+    want = [*LEAVES[name].values(), *(graph.tensor(tap).name for tap in taps)]
+    compare(name, target, graph, want, taps)
