@@ -113,7 +113,38 @@ function lowerNetwork(program, settings, shapes) {
   lowering.end(outputs[0].node);
   const graph = { nodes: lowering.nodes, regions: lowering.regions, inputs: Object.keys(inputs), outputs, params };
   graph.findings = lowering.report.inFileOrder();
+  if (!graph.findings.length) takeOutDeadNodes(graph);
   return graph;
+}
+
+/** Take out what no output depends on; the first live layer that shares parameters owns them. */
+function takeOutDeadNodes(graph) {
+  const live = new Set(graph.inputs);
+  const leaving = new Set(graph.outputs.map((output) => output.node));
+  const read = new Set([...graph.nodes.values()].flatMap((node) => node.inputs));
+  const drawn = [...graph.nodes.values()].filter((n) => n.op.kind === "Softmax" && leaving.has(n.inputs[0]) && !read.has(n.name));
+  const stack = [...leaving, ...drawn.map((node) => node.name)];
+  while (stack.length) {
+    const name = stack.pop();
+    if (live.has(name)) continue;
+    live.add(name);
+    stack.push(...graph.nodes.get(name).inputs);
+  }
+  if (live.size === graph.nodes.size) return;
+  const heirs = new Map();
+  for (const [name, node] of [...graph.nodes]) {
+    if (!live.has(name)) graph.nodes.delete(name);
+    else if (node.share && !live.has(node.share)) {
+      if (!heirs.has(node.share)) heirs.set(node.share, name);
+      node.share = heirs.get(node.share) === name ? null : heirs.get(node.share);
+    }
+  }
+  const isThere = (name) => graph.nodes.has(name) || graph.regions.has(name);
+  for (const [name, region] of [...graph.regions].reverse()) {
+    region.members = region.members.filter(isThere);
+    if (name && !region.members.length && !graph.nodes.has(region.output)) graph.regions.delete(name);
+    else if (!graph.nodes.has(region.output)) region.output = graph.regions.get(region.members.at(-1))?.output ?? region.members.at(-1);
+  }
 }
 
 function networkParameters(program, settings, lowering) {
@@ -128,9 +159,9 @@ function outputsOf(program, lowering, scope, end) {
   if (!program.outputs) return [{ name: end.slice(end.lastIndexOf(".") + 1), node: end, trainingOnly: false }];
   const found = [];
   for (const item of program.outputs) {
-    const fields = lowering.fields(item, scope, end);
+    const fields = lowering.fields(item, scope, () => end);
     if (item.fields.when !== undefined && !fields.flag("when")) continue;
-    const node = lowering.tensor(item.from, scope, end);
+    const node = lowering.tensor(item.from, scope, end, item);
     if (found.some((o) => o.node === node || o.name === item.name)) continue;
     found.push({ name: item.name, node, trainingOnly: item.trainingOnly });
   }

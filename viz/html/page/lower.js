@@ -44,6 +44,7 @@ class Lowering {
     this.regions = new Map();
     this.open = [];
     this.smallGrids = new Set();
+    this.leftOut = new Map();
   }
 
   // -- the graph under construction ----------------------------------------------------------
@@ -98,7 +99,8 @@ class Lowering {
       const before = i === 0 ? incoming : (outputs[i - 1] ?? [incoming]).at(-1);
       const { isInCircle, info } = layers[i];
       outputs[i] = isInCircle ? [this.unknown(scope.prefix + names[i], [before], info)] : this.layer(layers[i], names[i], scope, before);
-      scope.names.get(names[i]).tensor = outputs[i].at(-1);
+      const named = scope.names.get(names[i]);
+      named.tensor = named.isLeftOut ? null : outputs[i].at(-1);
     }
     return layers.length ? outputs[layers.length - 1] : [incoming];
   }
@@ -122,9 +124,16 @@ class Lowering {
   }
 
   layer(layer, name, scope, before) {
-    const fields = this.fields(layer, scope, before);
-    if (layer.fields.when !== undefined && !fields.flag("when")) return [before];
-    const inputs = this.operands(layer, scope, before);
+    let read = null;
+    const entering = () => (read ??= this.operands(layer, scope, before));
+    const fields = this.fields(layer, scope, () => entering()[0]);
+    if (layer.fields.when !== undefined && !fields.flag("when")) {
+      scope.names.get(name).isLeftOut = true;
+      const { when } = layer.fields;
+      this.leftOut.set(scope.prefix + name, isExpr(when) ? when.x : String(when));
+      return [before];
+    }
+    const inputs = entering();
     const path = scope.prefix + name;
     if (layer.op === "split") return this.branches(layer, path, scope, inputs[0])[1];
     if (layer.fields.repeat === undefined) return [this.one(layer, path, scope, inputs, fields)];
@@ -139,7 +148,7 @@ class Lowering {
       const inner = scope.child(scope.prefix, index);
       inner.names = scope.names;
       inner.ordinals = scope.ordinals;
-      const values = this.fields(layer, inner, tensor);
+      const values = this.fields(layer, inner, ((entered) => () => entered)(tensor));
       tensor = this.one(layer, `${path}.${index}`, inner, [tensor, ...inputs.slice(1)], values);
     }
     return this.end(tensor);
@@ -177,11 +186,20 @@ class Lowering {
   operands(layer, scope, before) {
     const refs = layer.from ?? null;
     if (refs === null || !refs.length) return [before];
-    const found = refs.map((ref) => this.tensor(ref, scope, before));
+    const found = refs.map((ref) => this.tensor(ref, scope, before, layer));
     return layer.op in JOIN_KINDS || layer.op === "block" ? found : found.slice(0, 1);
   }
 
-  tensor(ref, scope, before) {
+  /** `a or b` means b where a `when` leaves a out. */
+  tensor(written, scope, before, layer) {
+    const names = written.trim().split(/\s+or\s+/);
+    const ref = names.find((name) => !this.whyLeftOut(name, scope)) ?? names.at(-1);
+    const message = this.whyLeftOut(ref, scope);
+    if (message) {
+      const help = `say what stands in for it: \`${ref} or NAME\`; or give this the same \`when\``;
+      this.report.add({ code: "left-out", message, at: placeOf(layer, "from"), help });
+      return this.noTensor(before);
+    }
     const [head, ...rest] = ref.split(".");
     if (!rest.length && head === "in") return Object.values(scope.frame.inputs)[0];
     if (!rest.length && head === "prev") return before;
@@ -189,6 +207,15 @@ class Lowering {
     let found = rest.length ? null : scope.frame.inputs[head];
     if (named) found = rest.length ? this.inside([named.path, ...rest].join(".")) : named.tensor;
     return found ?? this.noTensor(before);
+  }
+
+  /** The sentence about a layer that its condition leaves out, nothing where it is there. */
+  whyLeftOut(name, scope) {
+    const [head, ...rest] = name.split(".");
+    const path = scope.find(head)?.path;
+    const paths = [path, ...rest.map((_, i) => [path, ...rest.slice(0, i + 1)].join("."))];
+    const found = paths.find((each) => this.leftOut.has(each));
+    return found ? `\`${name}\` is left out here: its \`when: ${this.leftOut.get(found)}\` is false` : "";
   }
 
   /** A node of which nothing is known, for a reference to what is not there. */
@@ -208,13 +235,15 @@ class Lowering {
     if (name === "index") return scope.index ?? undefined;
     const cut = name.lastIndexOf(".");
     const place = SIZES.indexOf(name.slice(cut + 1));
+    const why = cut > 0 && place >= 0 ? this.whyLeftOut(name.slice(0, cut), scope) : "";
+    if (why) throw Object.assign(new ExprError(`unknown name \`${name}\``), { help: why });
     const node = cut > 0 && place >= 0 ? this.named(name.slice(0, cut), scope, before) : null;
     const dim = node ? this.nodes.get(node).shape[place] : undefined;
     return isSymbolic(dim) ? undefined : dim;
   }
 
   named(head, scope, before) {
-    if (head === "prev") return before;
+    if (head === "prev") return before();
     if (head === "in") return Object.values(scope.frame.inputs)[0];
     return scope.frame.inputs[head] ?? scope.find(head)?.tensor ?? null;
   }

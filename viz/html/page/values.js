@@ -34,7 +34,7 @@ class Fields {
       if (error instanceof Unknown) return null;
       if (!(error instanceof ExprError)) throw error;
       const code = error.message.includes("unknown name") ? "unknown-parameter" : "bad-expression";
-      this.report.add({ code, message: `${whose}: ${error.message}`, at: placeOf(this.layer, field) });
+      this.report.add({ code, message: `${whose}: ${error.message}`, at: placeOf(this.layer, field), help: error.help ?? "" });
       return null;
     }
   }
