@@ -81,6 +81,18 @@ def show(dim: Dim) -> str:
     return "?" if dim is None else str(dim)
 
 
+LONGEST = 22
+"""Characters of a formula for a count; of a longer one its growth is shown."""
+
+
+def show_count(count: Dim) -> str:
+    """Return a count as text: `1,536`, `27*H*W`, `?`; of a long formula how it grows."""
+    if isinstance(count, int):
+        return f"{count:,}"
+    text = show(count)
+    return text if count is None or len(text) <= LONGEST else f"~{count.growth}"
+
+
 Pair = tuple[int, int]
 Pads = tuple[Pair, Pair]
 """Padding as ((top, bottom), (left, right))."""

@@ -11,7 +11,7 @@ from math import floor, log10
 from typing import Any
 
 from compiler.commands.options import add_format, add_spec, graph_from
-from compiler.shapes import Dim, Shape, show
+from compiler.shapes import Dim, Shape, show_count
 from compiler.summarize import Stage, Summary, summarize
 from compiler.symbolic import Symbolic
 from compiler.terminal import display_width, write
@@ -95,7 +95,7 @@ def as_text(summary: Summary) -> str:
     total = (
         "total",
         "",
-        _whole(summary.parameters),
+        show_count(summary.parameters),
         _scaled(summary.macs, macs),
         _memory(summary.activation_bytes, memory),
         "",
@@ -120,8 +120,6 @@ class Unit:
 MACS = (Unit("MMAC", 10**6, 10**7), Unit("kMAC", 10**3, 10**5), Unit("MAC", 1))
 BYTES = (Unit("MiB", 2**20, 2**20), Unit("KiB", 2**10, 10 * 2**10), Unit("bytes", 1))
 TOTALS = (Unit("G", 10**9, 10**8), Unit("M", 10**6, 10**5), Unit("", 1))
-LONGEST = 22
-"""Characters of a formula in the table; of a longer one its growth is shown."""
 
 
 def _unit(total: Dim, units: tuple[Unit, ...]) -> Unit:
@@ -139,25 +137,17 @@ def _row(stage: Stage, macs: Unit, memory: Unit) -> tuple[str, ...]:
     return (
         title,
         stage.output.paper,
-        _whole(stage.parameters),
+        show_count(stage.parameters),
         _scaled(stage.macs, macs),
         _memory(stage.activation_bytes, memory),
         ("all" if field is None else f"{field[0]}x{field[1]}"),
     )
 
 
-def _whole(count: Dim) -> str:
-    """Return a count in full: `1,536`, `27*H*W`, `?`; of a long formula how it grows."""
-    if isinstance(count, int):
-        return f"{count:,}"
-    text = show(count)
-    return text if isinstance(count, int | None) or len(text) <= LONGEST else f"~{count.growth}"
-
-
 def _scaled(count: Dim, unit: Unit) -> str:
     """Return multiply-accumulates in a unit, with the digits that keep a few from looking 0."""
     if unit.size == 1 or not isinstance(count, int):
-        return _whole(count)
+        return show_count(count)
     value = count / unit.size
     if value >= 100:
         return f"{value:,.0f}"
@@ -168,7 +158,7 @@ def _scaled(count: Dim, unit: Unit) -> str:
 def _memory(count: Dim, unit: Unit) -> str:
     """Return memory in a unit, with one digit: it is there to be added up."""
     if unit.size == 1 or not isinstance(count, int):
-        return _whole(count)
+        return show_count(count)
     return f"{count / unit.size:,.1f}"
 
 

@@ -68,6 +68,12 @@ def test_frames_in_frames(tmp_path: Path) -> None:
     assert closed["s.0.q"] == pair
 
 
+def test_a_long_formula_is_shown_by_its_growth() -> None:
+    graph = load_graph("inception_v4", inputs=["3xHxW"])
+    notes = notes_of(picture(graph, Options(show=("macs",))))
+    assert notes["a.0"] == ("~19,776*H*W MACs (4 x ~4,944*H*W)",)
+
+
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_numbers_in_frames_have_room(tmp_path: Path, depth: int) -> None:
     options = Options(depth=depth, show=("params", "macs", "rf", "shapes"))

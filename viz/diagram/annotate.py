@@ -8,7 +8,7 @@ from functools import cached_property
 
 from compiler.graph import Graph, Node
 from compiler.ops import Add, Scale
-from compiler.shapes import Dim, floor_divide, show, tally
+from compiler.shapes import Dim, floor_divide, show_count, tally
 from compiler.summarize import summarize
 from viz.diagram.parts import Box, Group, walk
 
@@ -74,8 +74,8 @@ class Annotator:
         if total == 0:
             return ""
         each = floor_divide(total, 0, times)
-        copies_of = f" ({times} x {_number(each)})" if times > 1 and each is not None else ""
-        return f"{_number(total)} {unit}{copies_of}"
+        copies_of = f" ({times} x {show_count(each)})" if times > 1 and each is not None else ""
+        return f"{show_count(total)} {unit}{copies_of}"
 
     @cached_property
     def _fields(self) -> dict[str, tuple[int, int] | None]:
@@ -92,7 +92,3 @@ def _scaling(nodes: Sequence[Node]) -> str:
     scales = [n.op.factor for n in nodes if isinstance(n.op, Scale)]
     joins = scales and all(isinstance(n.op, Add | Scale) for n in nodes)
     return f"residual x {scales[0]:g}" if joins else ""
-
-
-def _number(count: Dim) -> str:
-    return f"{count:,}" if isinstance(count, int) else show(count)
