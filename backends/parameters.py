@@ -64,12 +64,12 @@ def _fold(recipe: Folded, state: State) -> Tensor:
 
     value = make_parameter(recipe.value, state)
     gain = (norm("running_var") + recipe.eps).rsqrt()
-    if recipe.affine:
+    if "weight" in recipe.learned:
         gain = gain * norm("weight")
     if recipe.part == "weight":
         return value * gain.view(-1, *[1] * (value.dim() - 1))
     shifted = (value - norm("running_mean")) * gain
-    return shifted + norm("bias") if recipe.affine else shifted
+    return shifted + norm("bias") if "bias" in recipe.learned else shifted
 
 
 def _read(state: State, name: str) -> Tensor:

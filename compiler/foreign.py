@@ -21,5 +21,8 @@ EXPLAINED = {
         "the kernel is the value of the op itself: `{conv: 3x3, ...}`",
     ),
     **dict.fromkeys(("axis", "dim"), "a join is one of channels, always"),
+    **dict.fromkeys(
+        ("affine", "center"), "a batch norm has two switches, `scale: false` and `shift: false`"
+    ),
 }
 """Word -> how a layer says it here, without a key."""

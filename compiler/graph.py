@@ -291,6 +291,10 @@ class Graph:
         except ShapeError:
             return None
 
+    def count_buffers(self, node: Node) -> Dim:
+        """Return the running statistics that `node` owns; shared ones count at their owner."""
+        return 0 if node.share else node.op.count_buffers(*self.input_shapes(node))
+
     def count_macs(self, node: Node) -> Dim:
         """Return the multiply-accumulates of `node` for one sample (conv and linear).
 
@@ -308,6 +312,10 @@ class Graph:
     def macs(self, region: str = "") -> Dim:
         """Return the multiply-accumulates of the network for one sample, or of a region."""
         return tally(self.count_macs(node) for node in self.nodes_in(region))
+
+    def buffers(self, region: str = "") -> Dim:
+        """Return the running statistics of the network, or of a region."""
+        return tally(self.count_buffers(node) for node in self.nodes_in(region))
 
     def nodes_in(self, region: str) -> Iterator[Node]:
         """Yield the nodes of a region and of the regions inside it, in execution order."""

@@ -256,7 +256,10 @@ def _(op: Upsample, shown: Shown) -> tuple[str, list[str]]:
 
 @words_of.register
 def _(op: BatchNorm, shown: Shown) -> tuple[str, list[str]]:
-    return "Batch norm", shown.named("affine", "scale if") or ([] if op.affine else ["no scale"])
+    details: list[str] = []
+    for word, has in (("scale", op.scale), ("shift", op.shift)):
+        details += shown.named(word, f"{word} if") or ([] if has else [f"no {word}"])
+    return "Batch norm", details
 
 
 @words_of.register

@@ -139,7 +139,8 @@ def _batch_norm(values: Values) -> BatchNorm:
     return BatchNorm(
         eps=1e-5 if eps is None else eps,
         momentum=0.1 if momentum is None else momentum,
-        affine=values.flag("affine"),
+        scale=values.flag("scale"),
+        shift=values.flag("shift"),
     )
 
 

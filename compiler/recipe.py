@@ -26,13 +26,14 @@ class Folded:
 
     With `g = gamma / sqrt(running_var + eps)` over output channels, the weight becomes
     `value * g` and the bias `(value - running_mean) * g + beta`. `norm` is the prefix of the
-    original normalisation's parameters; without `affine`, gamma is 1 and beta 0.
+    original normalisation's parameters; gamma is 1 and beta 0 where they are not `learned`.
     """
 
     value: Recipe
     norm: str
     eps: float
-    affine: bool
+    learned: tuple[str, ...]
+    """`weight` for gamma, `bias` for beta."""
     part: Literal["weight", "bias"]
 
 
@@ -69,7 +70,6 @@ def parameters_read(recipe: Recipe) -> tuple[str, ...]:
             return parameters_read(value)
         case Stacked(parts):
             return tuple(name for part in parts for name in parameters_read(part))
-        case Folded(value, norm, _, affine):
-            learned = ("weight", "bias") if affine else ()
+        case Folded(value, norm, _, learned):
             own = tuple(f"{norm}.{p}" for p in (*learned, "running_mean", "running_var"))
             return (*parameters_read(value), *own)

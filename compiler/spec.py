@@ -214,8 +214,10 @@ class BatchNormLayer(Layer):
     """weight of the newest batch (PyTorch's meaning)"""
     decay: Number | None = None
     """1 - momentum (TensorFlow's meaning); give one of the two"""
-    affine: Flag = True
-    """learn a scale and a shift"""
+    scale: Flag = True
+    """learn a scale"""
+    shift: Flag = True
+    """learn a shift"""
 
 
 class LinearLayer(Layer):

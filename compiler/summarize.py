@@ -21,6 +21,7 @@ class Stage:
     """One line of the table: a layer, block or repeat, or a part of one.
 
     `activation_bytes` is what its outputs take for one sample in float32, with nothing reused;
+    `buffers` are the running statistics of its batch norms (mean and variance of each channel);
     a count is a formula where the input is left open, None where a size is unknown.
     `receptive_field` is (height, width) in input pixels, None after a global operation.
     """
@@ -34,6 +35,7 @@ class Stage:
     macs: Dim
     activation_bytes: Dim
     receptive_field: tuple[int, int] | None
+    buffers: Dim
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Summary:
     parameters: Dim
     macs: Dim
     activation_bytes: Dim
+    buffers: Dim
     stages: tuple[Stage, ...]
     claims: tuple[Claim, ...]
     arguments: tuple[tuple[str, str], ...]
@@ -80,6 +83,7 @@ def summarize(graph: Graph, depth: int = 1) -> Summary:
         parameters,
         macs,
         memory,
+        graph.buffers(),
         tuple(stages),
         graph.claims,
         tuple((k, show_value(v)) for k, v in graph.arguments.items()),
@@ -112,7 +116,8 @@ def _stage(
     node = graph.tensor(name)
     field = fields[node.name]
     seen = (round(field[0][0]), round(field[1][0])) if field else None
-    return Stage(name, label_of(graph, name), _op(graph, name), depth, node.shape, *cost, seen)
+    title, buffers = label_of(graph, name), graph.buffers(name)
+    return Stage(name, title, _op(graph, name), depth, node.shape, *cost, seen, buffers)
 
 
 def _op(graph: Graph, name: str) -> str:

@@ -43,23 +43,31 @@ def _(op: Conv2d, site: Site) -> None:
 
 @spell.register
 def _(op: BatchNorm, site: Site) -> None:
-    weights = site.weights
-    if not op.affine:
-        weights = (*_unit_affine(site), *weights)
-    site.emit("BatchNormalization", site.input, *weights, epsilon=op.eps)
+    *learned, mean, variance = site.weights
+    given = dict(zip(op.learned, learned, strict=True))
+    if len(given) < 2:
+        given = _units(site, mean) | given
+    site.emit(
+        "BatchNormalization",
+        site.input,
+        given["weight"],
+        given["bias"],
+        mean,
+        variance,
+        epsilon=op.eps,
+    )
 
 
-def _unit_affine(site: Site) -> tuple[str, str]:
+def _units(site: Site, mean: str) -> dict[str, str]:
     """Return a scale of ones and a shift of zeros, as long as the running mean."""
-    mean = site.weights[0]
     length = site.emit("Shape", mean, part="length", made=Value(INT64, (1,)))
     channels = site.shapes[0].channels
     vector = Value(site.dtype, (channels if isinstance(channels, int) else None,))
     fill = partial(site.emit, "ConstantOfShape", length, made=vector)
-    return (
-        fill(part="weight", value=site.tensor([1])),
-        fill(part="bias", value=site.tensor([0])),
-    )
+    return {
+        "weight": fill(part="weight", value=site.tensor([1])),
+        "bias": fill(part="bias", value=site.tensor([0])),
+    }
 
 
 @spell.register

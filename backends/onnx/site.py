@@ -114,8 +114,7 @@ def weight_names(op: Op) -> tuple[str, ...]:
     if isinstance(op, (Conv2d, Linear)):
         return ("weight", "bias") if op.bias else ("weight",)
     if isinstance(op, BatchNorm):
-        learned = ("weight", "bias") if op.affine else ()
-        return (*learned, "running_mean", "running_var")
+        return (*op.learned, "running_mean", "running_var")
     return ()
 
 

@@ -73,6 +73,66 @@ class PaddedConv2d(nn.Conv2d):
 ''',
         imports=("F", "Any"),
     ),
+    "ScaleNorm2d": Helper(
+        '''
+class ScaleNorm2d(nn.BatchNorm2d):
+    """Batch normalisation that learns a scale and no shift."""
+
+    def __init__(self, num_features: int, eps: float, momentum: float) -> None:
+        super().__init__(num_features, eps, momentum)
+        self.register_parameter("bias", None)
+
+    def reset_parameters(self) -> None:
+        """Reset the running statistics and what is learned."""
+        self.reset_running_stats()
+        nn.init.ones_(self.weight)
+'''
+    ),
+    "ScaleNorm1d": Helper(
+        '''
+class ScaleNorm1d(nn.BatchNorm1d):
+    """Batch normalisation that learns a scale and no shift."""
+
+    def __init__(self, num_features: int, eps: float, momentum: float) -> None:
+        super().__init__(num_features, eps, momentum)
+        self.register_parameter("bias", None)
+
+    def reset_parameters(self) -> None:
+        """Reset the running statistics and what is learned."""
+        self.reset_running_stats()
+        nn.init.ones_(self.weight)
+'''
+    ),
+    "ShiftNorm2d": Helper(
+        '''
+class ShiftNorm2d(nn.BatchNorm2d):
+    """Batch normalisation that learns a shift and no scale."""
+
+    def __init__(self, num_features: int, eps: float, momentum: float) -> None:
+        super().__init__(num_features, eps, momentum)
+        self.register_parameter("weight", None)
+
+    def reset_parameters(self) -> None:
+        """Reset the running statistics and what is learned."""
+        self.reset_running_stats()
+        nn.init.zeros_(self.bias)
+'''
+    ),
+    "ShiftNorm1d": Helper(
+        '''
+class ShiftNorm1d(nn.BatchNorm1d):
+    """Batch normalisation that learns a shift and no scale."""
+
+    def __init__(self, num_features: int, eps: float, momentum: float) -> None:
+        super().__init__(num_features, eps, momentum)
+        self.register_parameter("weight", None)
+
+    def reset_parameters(self) -> None:
+        """Reset the running statistics and what is learned."""
+        self.reset_running_stats()
+        nn.init.zeros_(self.bias)
+'''
+    ),
     "SameMaxPool2d": Helper(
         '''
 class SameMaxPool2d(nn.Module):

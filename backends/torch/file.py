@@ -50,7 +50,7 @@ def assemble(file: File) -> str:
 
 def _helpers(file: File) -> set[str]:
     """Return the helpers asked for, those inside units among them."""
-    return file.helpers | {u.profile[0] for u in file.units if u.profile[0] in HELPERS}
+    return file.helpers | {c for unit in file.units for c in unit.classes() if c in HELPERS}
 
 
 def _header(graph: Graph) -> str:

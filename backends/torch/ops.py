@@ -189,15 +189,30 @@ def _(op: Linear, site: Site) -> Code:
 
 @module.register
 def _(op: BatchNorm, site: Site) -> Code:
+    name = norm_class(op, site.is_map)
+    if not name.startswith("nn."):
+        site.helper(name)
     return batch_norm(op, site.channels().text, site.is_map)
 
 
+def norm_class(op: BatchNorm, is_map: bool) -> str:
+    """Return the class of batch normalisation over maps (N, C, H, W) or vectors (N, C).
+
+    torch has none that learns a scale or a shift alone (2.13 can leave out the shift): these are
+    classes of the emitted file.
+    """
+    dims = "2d" if is_map else "1d"
+    if op.scale == op.shift:
+        return f"nn.BatchNorm{dims}"
+    return f"ScaleNorm{dims}" if op.scale else f"ShiftNorm{dims}"
+
+
 def batch_norm(op: BatchNorm, channels: str, is_map: bool) -> Call:
-    """Return batch normalisation over maps (N, C, H, W) or vectors (N, C)."""
+    """Return the constructor of batch normalisation over maps or vectors."""
     named: dict[str, Code] = {"eps": repr(op.eps), "momentum": repr(op.momentum)}
-    if not op.affine:
+    if not op.learned:
         named["affine"] = "False"
-    return call("nn.BatchNorm2d" if is_map else "nn.BatchNorm1d", channels, **named)
+    return call(norm_class(op, is_map), channels, **named)
 
 
 @module.register

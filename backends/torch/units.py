@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from backends.torch.frame import NodeSite
 from backends.torch.layout import INDENT, Call, Code, call, laid_out
-from backends.torch.ops import activation_module, batch_norm, conv_arguments, module
+from backends.torch.ops import activation_module, batch_norm, conv_arguments, module, norm_class
 from backends.torch.scopes import Scope, local_name
 from compiler.ops import ACTIVATIONS, Activation, BatchNorm, Conv2d, Linear, Op
 
@@ -31,6 +31,11 @@ class Unit:
     name: str
     profile: Profile
     options: set[str] = field(default_factory=set)
+
+    def classes(self) -> set[str]:
+        """Return the names of the classes of its parts, but activations."""
+        kind, _, parts, is_map = self.profile
+        return {kind} | {norm_class(op, is_map) for _, op in parts if isinstance(op, BatchNorm)}
 
     def lines(self) -> list[str]:
         """Return the class."""

@@ -18,7 +18,8 @@ from compiler.terminal import display_width, write
 
 HELP = """Print the stage table of a network: output size, parameters, multiply-accumulates (MAC;
 convolutions and linear layers, one sample; 1 MAC = 2 FLOP), activation memory in float32 with
-nothing reused, and the receptive field; then what was published about the network."""
+nothing reused, and the receptive field; then what was published about the network. Parameters are
+what is learned: running statistics of batch norms are counted apart, with --buffers."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +27,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_spec(parser)
     parser.add_argument(
         "--depth", type=int, default=1, metavar="N", help="open regions N deep (default: 1)"
+    )
+    parser.add_argument(
+        "--buffers",
+        action="store_true",
+        help="show the running statistics of batch norms too (JSON always does)",
     )
     add_format(parser, "text", "json")
 
@@ -36,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     text = (
         json.dumps(as_json(summary), indent=2, ensure_ascii=False)
         if args.format == "json"
-        else as_text(summary)
+        else as_text(summary, args.buffers)
     )
     write(sys.stdout, text + "\n")
     return 0
@@ -75,7 +81,7 @@ def _stage(stage: Stage) -> dict[str, Any]:
 def _counts(counted: Stage | Summary) -> dict[str, int | str | None]:
     """Return the counts; one that depends on open sizes is null, with its formula beside it."""
     out: dict[str, int | str | None] = {}
-    for key in ("parameters", "macs", "activation_bytes"):
+    for key in ("parameters", "buffers", "macs", "activation_bytes"):
         count: Dim = getattr(counted, key)
         out[key] = count if isinstance(count, int) else None
         if isinstance(count, Symbolic):
@@ -87,7 +93,7 @@ def _dims(shape: Shape) -> list[Dim | str]:
     return [d if d is None or isinstance(d, int) else str(d) for d in shape]
 
 
-def as_text(summary: Summary) -> str:
+def as_text(summary: Summary, buffers: bool = False) -> str:
     """Return a summary as a table of at most 80 columns, then totals and claims."""
     macs, memory = _unit(summary.macs, MACS), _unit(summary.activation_bytes, BYTES)
     headers = ("stage", "output", "parameters", macs.name, memory.name, "sees")
@@ -103,7 +109,14 @@ def as_text(summary: Summary) -> str:
     head = f"{summary.title}  ({summary.name})"
     inputs = ", ".join(f"{name} {shape.paper}" for name, shape in summary.inputs)
     lines = [head, f"input: {inputs} (height x width x channels)", ""]
-    lines += _table([headers, *rows, total])
+    table = [headers, *rows, total]
+    if buffers:
+        counts = [*(s.buffers for s in summary.stages), summary.buffers]
+        column = ("stats", *(f"{c:,}" if isinstance(c, int) else "?" for c in counts))
+        table = [(*row[:3], cell, *row[3:]) for row, cell in zip(table, column, strict=True)]
+    lines += _table(table)
+    if buffers:
+        lines += ["", "stats: running statistics of batch norms, a mean and a variance a channel"]
     lines += ["", *textwrap.wrap(_arithmetic(summary.macs), 80, break_long_words=False)]
     return "\n".join(lines + _claims(summary))
 

@@ -38,6 +38,10 @@ class Op:
         """
         return 0
 
+    def count_buffers(self, *inputs: Shape) -> Dim:
+        """Return the number of running statistics; counters of batches are not counted."""
+        return 0
+
     def count_macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         """Return multiply-accumulates for one sample: convolutions and linear layers only.
 

@@ -13,6 +13,7 @@ from compiler.shapes import Dim, Shape, times
 class BatchNorm(Op):
     """Batch normalisation over every dimension but channels, on maps or vectors.
 
+    It learns a scale and a shift, or one of them (TF-Slim's default has no scale), or neither.
     `momentum` has PyTorch's meaning, the weight of the newest batch: TensorFlow's decay of
     0.9997 is a momentum of 0.0003. Shape: kept.
     """
@@ -21,15 +22,23 @@ class BatchNorm(Op):
 
     eps: float = 1e-5
     momentum: float = 0.1
-    affine: bool = True
+    scale: bool = True
+    shift: bool = True
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """What it learns, by PyTorch's names: the scale is its weight, the shift its bias."""
+        return ("weight",) * self.scale + ("bias",) * self.shift
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
-        learned = ("weight", "bias") if self.affine else ()
-        return (*learned, "running_mean", "running_var")
+        return (*self.learned, "running_mean", "running_var")
 
     def infer_shape(self, *inputs: Shape) -> Shape:
         return fixed_channels(one(inputs, "batch normalisation"), "batch normalisation")
 
     def count_params(self, *inputs: Shape) -> Dim:
-        return times(2, inputs[0].channels) if self.affine else 0
+        return times(len(self.learned), inputs[0].channels) if self.learned else 0
+
+    def count_buffers(self, *inputs: Shape) -> Dim:
+        return times(2, inputs[0].channels)

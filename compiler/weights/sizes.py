@@ -29,9 +29,8 @@ def _tensors(graph: Graph, node: Node) -> Iterator[tuple[str, Size]]:
             yield "weight", (out, _channels(graph, node))
             if bias:
                 yield "bias", (out,)
-        case BatchNorm(affine=affine):
-            parts = ("weight", "bias") if affine else ()
-            for part in (*parts, "running_mean", "running_var"):
+        case BatchNorm() as op:
+            for part in (*op.learned, "running_mean", "running_var"):
                 yield part, (_channels(graph, node),)
             yield COUNTER, ()
 

@@ -87,8 +87,7 @@ def expected_names(graph: Graph) -> list[str]:
         if isinstance(node.op, (Conv2d, Linear)):
             parts = ["weight", "bias"] if node.op.bias else ["weight"]
         elif isinstance(node.op, BatchNorm):
-            parts = ["weight", "bias"] if node.op.affine else []
-            parts += ["running_mean", "running_var", "num_batches_tracked"]
+            parts = [*node.op.learned, "running_mean", "running_var", "num_batches_tracked"]
         else:
             continue
         names += [] if node.share else [f"{node.name}.{p}" for p in parts]

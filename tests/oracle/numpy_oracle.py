@@ -242,8 +242,10 @@ def _(op: BatchNorm, operands: list[Array], weights: Weights) -> Array:
     spread = (1, -1) + (1,) * (x.ndim - 2)
     mean, var = (weights[f"running_{name}"].reshape(spread) for name in ("mean", "var"))
     out = (x - mean) / np.sqrt(var + op.eps)
-    if op.affine:
-        out = out * weights["weight"].reshape(spread) + weights["bias"].reshape(spread)
+    if op.scale:
+        out = out * weights["weight"].reshape(spread)
+    if op.shift:
+        out = out + weights["bias"].reshape(spread)
     return np.asarray(out)
 
 

@@ -59,11 +59,10 @@ def _draw(
             "running_mean": generator.normal(size=channels),
             "running_var": generator.uniform(0.5, 2, channels),
         }
-        if op.affine:
-            out |= {
-                "weight": generator.uniform(0.5, 2, channels),
-                "bias": generator.normal(size=channels),
-            }
+        if op.scale:
+            out["weight"] = generator.uniform(0.5, 2, channels)
+        if op.shift:
+            out["bias"] = generator.normal(size=channels)
         return out
     if isinstance(op, Conv2d):
         shape: tuple[int, ...] = (op.out_channels, channels // op.groups, *op.kernel_size)

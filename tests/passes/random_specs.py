@@ -41,6 +41,8 @@ def plain_layers(draw: st.DrawFn) -> Layer:
         {"scale": 0.5},
         {"scale": 1.0},
         {"batch_norm": True},
+        {"batch_norm": True, "scale": False},
+        {"batch_norm": True, "shift": False},
         {"dropout": {"keep": 0.5}},
         {"identity": True},
     ]
@@ -82,10 +84,11 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
         layers.append({**layer, "name": f"part_{len(layers)}"})
     if draw(st.booleans()):
         layers += [{"global_avg_pool": True}, {"dropout": {"keep": 0.5}}, {"linear": 4}]
+    norm = {"scale": draw(st.booleans()), "shift": draw(st.booleans())}
     return {
         "network": "random",
         "input": {"image": [3, 7, 6]},
-        "defaults": {"conv": {"norm": "batch_norm", "activation": "relu"}},
+        "defaults": {"conv": {"norm": "batch_norm", "activation": "relu"}, "batch_norm": norm},
         "layers": layers,
     }
 

@@ -85,6 +85,7 @@ params:
   gate: {type: activation, default: sigmoid}
 defaults:
   conv: {norm: batch_norm, activation: relu}
+  batch_norm: {scale: false}
 blocks:
   unit:
     params:
@@ -114,6 +115,8 @@ layers:
   - {conv: 3x3, filters: 12, groups: 4, name: grouped}
   - {conv: 3x3, filters: 12, groups: 4, name: again, share: grouped}
   - {max_pool: 3x3, stride: 2}
+  - {batch_norm: true, scale: true, shift: deep}
+  - batch_norm
   - flatten
   - {linear: 10 * half}
 """

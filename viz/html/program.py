@@ -69,7 +69,7 @@ class _Writer:
             "params": [self._setting(n, p) for n, p in network.params.items()],
             "inputs": [self._input(name) for name in graph.inputs],
             "isAsDeclared": self._is_as_declared(),
-            "norm": {"affine": self._norm_is_affine()},
+            "norm": self._norm(),
             "layers": self._chain(network.layers),
             "outputs": self._outputs(),
             "blocks": {b.name: self._block(b) for b in self._used_blocks()},
@@ -110,10 +110,10 @@ class _Writer:
         params = self.network.params.items()
         return not any(differs(param, arguments[name]) for name, param in params)
 
-    def _norm_is_affine(self) -> bool:
-        """Return whether the norm that follows convolutions has a scale and a shift."""
+    def _norm(self) -> Json:
+        """Return what the norm that follows convolutions learns."""
         layer = self.defaults.get("batch_norm")
-        return layer is None or layer.affine is not False  # type: ignore[attr-defined]
+        return {word: getattr(layer, word, True) is not False for word in ("scale", "shift")}
 
     def _outputs(self) -> list[Json] | None:
         if not self.network.outputs:

@@ -71,7 +71,7 @@ const WORDS = {
   GlobalPool2d: (op) => [op.function === "avg" ? "Average Pooling" : "Max Pooling", op.keepGrid ? ["1x1"] : []],
   AdaptiveAvgPool2d: (op) => ["Average Pooling", [`to ${pairText(op.size)}`]],
   Upsample: (op) => ["Upsample", [`${op.factor}x`]],
-  BatchNorm: (op) => ["Batch norm", op.affine ? [] : ["no scale"]],
+  BatchNorm: (op) => ["Batch norm", ["scale", "shift"].filter((w) => !op[w]).map((w) => `no ${w}`)],
   Activation: (op) => [`${ACTIVATIONS[op.activation]} activation`, []],
   Scale: (op) => ["Activation Scaling", [shortNumber(op.factor)]],
   Dropout: (op) => ["Dropout", [`keep ${shortNumber(Math.round((1 - op.drop) * 1e12) / 1e12)}`]],

@@ -20,7 +20,7 @@ const ATTRIBUTES = {
   global_max_pool: (fields) => ({ kind: "GlobalPool2d", function: "max", keepGrid: fields.flag("keep_grid") }),
   adaptive_avg_pool: (fields) => ({ kind: "AdaptiveAvgPool2d", size: fields.pair("adaptive_avg_pool") ?? [1, 1] }),
   upsample: (fields) => ({ kind: "Upsample", factor: fields.integer("upsample") ?? 1 }),
-  batch_norm: (fields) => ({ kind: "BatchNorm", affine: fields.flag("affine") }),
+  batch_norm: (fields) => ({ kind: "BatchNorm", scale: fields.flag("scale"), shift: fields.flag("shift") }),
   linear: (fields) => ({ kind: "Linear", features: fields.integer("linear") ?? 0, bias: fields.flag("bias") }),
   dropout: (fields) => ({ kind: "Dropout", drop: dropRate(fields) }),
   scale: (fields) => ({ kind: "Scale", factor: fields.number("scale") ?? 1 }),
@@ -71,7 +71,7 @@ Lowering.prototype.operation = function operation(layer, path, scope, inputs, fi
 
 Lowering.prototype.unit = function unit(layer, path, suffix, op, norm, activation, inputs, fields) {
   const parts = [[suffix, op]];
-  if (norm === "batch_norm") parts.push(["norm", { kind: "BatchNorm", affine: this.program.norm.affine }]);
+  if (norm === "batch_norm") parts.push(["norm", { kind: "BatchNorm", ...this.program.norm }]);
   if (activation !== "none") parts.push(["act", { kind: "Activation", activation }]);
   if (parts.length === 1) return this.add(path, op, inputs, layer.info, fields.written);
   this.begin(path, "layer", inputs, layer.info, { layer });

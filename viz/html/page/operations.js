@@ -163,7 +163,7 @@ function leastGrid(op) {
 function countParameters(op, shapes) {
   if (op.kind === "Conv2d") return product([op.filters || null, sum([weightsPerFilter(op, shapes[0][0]), Number(op.bias)])]);
   if (op.kind === "Linear") return product([op.features || null, sum([shapes[0][0], Number(op.bias)])]);
-  if (op.kind === "BatchNorm") return op.affine ? product([2, shapes[0][0]]) : 0;
+  if (op.kind === "BatchNorm") return product([Number(op.scale) + Number(op.shift), shapes[0][0]]);
   return 0;
 }
 
