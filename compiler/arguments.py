@@ -1,148 +1,99 @@
-"""Values for the parameters of blocks and networks: written in a `with`, or by default."""
+"""Values for the parameters of blocks and networks: by default, in a `with`, by `--set`."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from pydantic_core import PydanticCustomError
-
-from compiler.errors import Diagnostic, Remark
-from compiler.expr import Expr, Value, show_value
-from compiler.fields import describe, read_bool, read_formula
-from compiler.lowering import Argument, Lowering
-from compiler.spec import BlockLayer, Located, ParamSpec
+from compiler.errors import CompileError, Remark, Report, UsageError
+from compiler.expr import Value
+from compiler.fields import describe_text
+from compiler.lowering import Argument
+from compiler.source import parse_value, plain, resolve
+from compiler.spec import BlockLayer, ParamSpec
 from compiler.suggest import did_you_mean
-from compiler.values import ACTIVATION_WORDS, Values, coerce
+from compiler.values import Values, Written, default_of
 
-WORDS_OF_TYPE = {"activation": ACTIVATION_WORDS, "padding": ("same", "valid", "V")}
+OPENING = ("[", "{", "'", '"')
+"""What a list, a mapping or a quoted text begins with."""
+NOUNS = {
+    **dict.fromkeys(("channels", "int"), "a whole number"),
+    "number": "a number",
+    "bool": "true or false",
+    "kernel": "a size such as 3x3",
+    "padding": "a padding",
+}
+"""Type whose values are no words -> what they are."""
 
 
-def argument(
-    lowering: Lowering, layer: BlockLayer, name: str, param: ParamSpec, values: Values
-) -> Argument:
+def argument(layer: BlockLayer, name: str, param: ParamSpec, values: Values) -> Argument:
     """Return what an instance of a block gives for a parameter; a fault is reported."""
-    written = layer.arguments[name]
     whose = f"`{name}` of block `{layer.block}`"
-    steps = ("with", name)
-    if written is None:
-        help = "give it a value, or take the key out"
-        _refuse(lowering, layer, steps, "bad-value", f"{whose} is empty", help)
-        return Argument(None)
-    expr = _formula(lowering, written, param.type, layer, steps, whose, values)
-    if expr is None:
-        return Argument(None)
-    if not isinstance(expr, Expr):
-        return Argument(_coerced(lowering, layer, param, written, written, whose, steps))
-    value = values.evaluate(expr, "with", "", steps, whose)
-    if value is None:
-        return Argument(None, expr)
-    return Argument(_coerced(lowering, layer, param, written, value, whose, steps), expr)
-
-
-def _coerced(
-    lowering: Lowering,
-    layer: BlockLayer,
-    param: ParamSpec,
-    written: Any,
-    value: Any,
-    whose: str,
-    steps: tuple[str, str],
-) -> Value:
-    """Return a value as the parameter's type has it, None after reporting that it does not fit."""
-    out, complaint = coerce(param.type, value)
-    if complaint:
-        is_number = not isinstance(value, (list, dict))
-        shown = show_value(value) if is_number else describe(value)
-        formula = f"{written} = " if isinstance(written, str) and str(written) != shown else ""
-        remark = Remark(param.span(), "it is declared here")
-        message = f"{whose} = {formula}{shown} {complaint}; it is of type {param.type}"
-        _refuse(lowering, layer, steps, "bad-value", message, "", remark)
-    return out
-
-
-def _formula(
-    lowering: Lowering,
-    written: Any,
-    type: str,
-    where: Located,
-    steps: tuple[str, ...],
-    whose: str,
-    values: Values | None = None,
-) -> Any:
-    """Return a written value as an expression where its type allows one, None if it is wrong."""
-    if not isinstance(written, str) or type == "text":
-        return written
-    words = WORDS_OF_TYPE.get(type)
-    if (words or type == "kernel") and coerce(type, written)[1] == "":
-        return written
-    if words and values and re.fullmatch(r"\w+", written) and not _is_known(values, written):
-        message = f"{whose}: there is no {type} `{written}`{did_you_mean(written, words)}"
-        help = f"one of {', '.join(f'`{w}`' for w in words)}"
-        return _refuse(lowering, where, steps, "bad-value", message, help)
-    try:
-        return read_bool(written) if type == "bool" else read_formula(written)
-    except PydanticCustomError as error:
-        context = error.context or {}
-        code = "bad-value" if type == "kernel" else error.type
-        message = f"{whose}: {error.message()}"
-        if type == "kernel":
-            message = f"{whose}: {describe(written)} is not a kernel such as 3x3"
-        span = where.span(*steps)
-        if "start" in context and type != "kernel":
-            span = where.inside(steps, context["start"], context["end"])
-        help = str(context.get("help", ""))
-        lowering.report.add(Diagnostic(code, message, span, help=help))
-        return None
-
-
-def _is_known(values: Values, name: str) -> bool:
-    try:
-        values.lookup(name)
-    except KeyError:
-        return False
-    return True
-
-
-def _refuse(
-    lowering: Lowering,
-    where: Located,
-    steps: tuple[str, ...],
-    code: str,
-    message: str,
-    help: str,
-    *remarks: Remark,
-) -> None:
-    span = where.span(*steps)
-    lowering.report.add(Diagnostic(code, message, span, remarks=remarks, help=help))
+    written = Written(
+        layer.arguments[name],
+        whose,
+        layer,
+        ("with", name),
+        f"with.{name}",
+        param.type,
+        Remark(param.span(), "it is declared here"),
+    )
+    value = values.of_type(param.type, written)
+    return Argument(value, values.exprs.get(written.attribute))
 
 
 def parameter_default(
-    lowering: Lowering, name: str, param: ParamSpec, known: Mapping[str, Argument]
+    report: Report, name: str, param: ParamSpec, known: Mapping[str, Argument]
 ) -> Value:
     """Return the default of a parameter; it may be a formula over the ones before it."""
-    written = param.default
-    whose = f"the default of `{name}`"
-    if isinstance(written, str) and coerce(param.type, written)[1]:
-        formula = _formula(lowering, written, param.type, param, ("default",), whose)
-        if formula is None:
-            return None
-        if isinstance(formula, Expr):
-            reader = Values(param, whose, lambda n: _known(n, known), lowering.report)
-            written = reader.evaluate(formula, "default", whose=whose)
-            if written is None:
-                return None
-    value, complaint = coerce(param.type, written)
-    if complaint and isinstance(param.default, str):
-        shown = show_value(written) if not isinstance(written, str) else f"`{written}`"
-        message = f"{whose}, {shown}, {complaint}; it is of type {param.type}"
-        _refuse(lowering, param, ("default",), "bad-value", message, "")
+    return _reader(param, known, report).of_type(param.type, default_of(name, param))
+
+
+def setting(name: str, param: ParamSpec, given: object, known: Mapping[str, Argument]) -> Value:
+    """Return the value of a network's parameter that comes from outside, in the place of a default.
+
+    Args:
+        name: the parameter.
+        param: its declaration.
+        given: text as it would stand in YAML (`3x3`, `[0, 1]`, `2 * n`), or a plain value.
+        known: the parameters before it.
+
+    Raises:
+        UsageError: it is no value of the parameter's type.
+    """
+    report = Report()
+    shown = f"--set {name}={describe_text(str(given))}"
+    try:
+        raw = _plain(given, param.type)
+    except CompileError as error:
+        raise UsageError(f"{shown}: {error.diagnostics[0].message}") from None
+    written = replace(default_of(name, param), raw=raw, whose="the value")
+    value = _reader(param, known, report).of_type(param.type, written)
+    for found in report.diagnostics:
+        if found.code == "unknown-parameter" and str(raw).isidentifier():
+            raise UsageError(f"{shown}: the value is not {NOUNS[param.type]}")
+        raise UsageError(f"{shown}: {found.message}{'; ' if found.help else ''}{found.help}")
     return value
 
 
-def _known(name: str, known: Mapping[str, Argument]) -> Value:
-    if name not in known:
-        guess = did_you_mean(name, known)
-        raise KeyError(name, f"a default can use the parameters before it{guess}")
-    return known[name].value
+def _plain(given: object, type: str) -> Any:
+    """Return a setting as plain YAML data; on a command line a text needs no quotes."""
+    if isinstance(given, (tuple, list)):
+        return [_plain(part, type) for part in given]
+    if isinstance(given, float):
+        given = str(given)
+    if not isinstance(given, str) or type == "text":
+        return given
+    text = given.strip().encode(errors="replace").decode()
+    return plain(parse_value(text, "--set")) if text[:1] in OPENING else resolve(text)
+
+
+def _reader(param: ParamSpec, known: Mapping[str, Argument], report: Report) -> Values:
+    def lookup(name: str) -> Value:
+        if name not in known:
+            guess = did_you_mean(name, known)
+            raise KeyError(name, f"a default can use the parameters before it{guess}")
+        return known[name].value
+
+    return Values(param, "", lookup, report)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
-Value = int | Fraction | bool | str | tuple[int, int] | None
+Pair = tuple[int, int]
+Value = int | Fraction | bool | str | Pair | tuple[Pair, Pair] | None
 """What a parameter or an expression can be; None where an error made it unknown."""
 
 MAX_LENGTH = 400
@@ -79,8 +80,8 @@ _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _REST_OF_NUMBER = re.compile(r"_[0-9_]*")
 _LEADING_ZERO = re.compile(r"0[0-9]")
 _TOKENS = re.compile(
-    r"\s*(?:(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?)"
-    r"|(?P<name>[A-Za-z_]\w*(?:\.[A-Za-z_0-9]\w*)*)"
+    r"\s*(?:(?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*)"
     r"|(?P<op>//|==|!=|<=|>=|[-+*/%()<>,]))"
 )
 _BINARY: tuple[tuple[str, ...], ...] = (
@@ -356,6 +357,10 @@ def _rounded(value: int) -> str:
     return f"{'-' * (value < 0)}{digits[0]}.{digits[1:4]}e{len(digits) - 1}"
 
 
+def _listed(pair: object) -> str:
+    return str(list(pair)) if isinstance(pair, tuple) else str(pair)
+
+
 def show_value(value: Value) -> str:
     """Return a value as it would stand in a spec: `22.4`, `3x3`, `true`."""
     if isinstance(value, bool):
@@ -365,5 +370,6 @@ def show_value(value: Value) -> str:
     if isinstance(value, int) and abs(value) >= MAX_SHOWN:
         return _rounded(value)
     if isinstance(value, tuple):
-        return f"{value[0]}x{value[1]}"
+        is_pair = isinstance(value[0], int)
+        return f"{value[0]}x{value[1]}" if is_pair else f"[{', '.join(map(_listed, value))}]"
     return "?" if value is None else str(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from keyword import kwlist, softkwlist
 from typing import Annotated, Any, Literal
@@ -16,8 +17,12 @@ from compiler.ops import ACTIVATIONS
 Formula = Expr | int | Fraction
 """A number, or an expression that gives one."""
 
-_KERNEL = re.compile(r"(\d{1,6})x(\d{1,6})")
-_SIZE = re.compile(r"\d{1,9}(x\d{1,9}x\d{1,9})?")
+_PAIR = re.compile(r"([0-9]{1,18})x([0-9]{1,18})")
+_MEANT_AS_PAIR = re.compile(r"[\d:.,xX×* ]+")
+_SIZE = re.compile(r"[0-9]{1,9}(x[0-9]{1,9}x[0-9]{1,9})?")
+_NUMBER = re.compile(r"\s*[-+]?[0-9.]+\s*")
+_LONGEST = 40
+"""Characters of a number; YAML takes what is longer for a text."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PARAM_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
@@ -45,16 +50,16 @@ def describe(value: Any) -> str:
 
 def read_formula(value: Any) -> Formula:
     """Return a number, or a text parsed as an expression."""
-    if isinstance(value, bool) or value is None or isinstance(value, (list, dict)):
+    if isinstance(value, bool) or not isinstance(value, (int, Fraction, Expr, str)):
         raise bad("bad-value", f"expected a number or an expression, found {describe(value)}")
-    if isinstance(value, (int, Fraction, Expr)):
+    if not isinstance(value, str):
         return value
-    if re.fullmatch(r"\s*[-+]?[\d.]+\s*", value):
-        raise bad(
-            "bad-value",
-            f"expected a number, found the quoted text `{value}`",
-            help="take the quotes off",
-        )
+    if _NUMBER.fullmatch(value):
+        shown = describe_text(value)
+        if len(value) > _LONGEST:
+            raise bad("bad-value", f"`{shown}` is too long for a number ({_LONGEST} digits)")
+        message = f"expected a number, found the quoted text `{shown}`"
+        raise bad("bad-value", message, help="take the quotes off")
     try:
         return parse(value)
     except ExprError as error:
@@ -77,12 +82,13 @@ PairFormula = Formula | tuple[Formula, Formula]
 
 def read_pair(value: Any) -> PairFormula:
     """Return one formula for both axes, or (height, width): `2`, `3x3`, `[1, 7]`, `k`."""
-    if isinstance(value, str) and (match := _KERNEL.fullmatch(value)):
+    if isinstance(value, str) and (match := _PAIR.fullmatch(value)):
         return int(match[1]), int(match[2])
-    if isinstance(value, str) and re.fullmatch(r"[\d:.,xX×* ]+", value):
-        height, _, width = re.sub(r"[:,.X×* ]+", "x", value.strip()).partition("x")
-        help = f"write {height}x{width}" if height.isdigit() and width.isdigit() else ""
-        raise bad("bad-value", f"`{value}` is not a size; {_PAIR_FORMS}", help=help)
+    if isinstance(value, str) and _MEANT_AS_PAIR.fullmatch(value) and not _NUMBER.fullmatch(value):
+        meant = re.sub(r"[:,.X×* ]+", "x", value.strip())
+        help = f"write {meant}" if _PAIR.fullmatch(meant) else ""
+        shown = describe_text(value)
+        raise bad("bad-value", f"`{shown}` is not a size; {_PAIR_FORMS}", help=help)
     if isinstance(value, list):
         if len(value) != 2:
             raise bad("bad-value", f"a list of {len(value)} is not a size; {_PAIR_FORMS}")
@@ -95,14 +101,17 @@ def read_pair(value: Any) -> PairFormula:
 _PAIR_FORMS = "write one number, `3x3` (height x width) or `[height, width]`"
 
 PaddingValue = Literal["same", "valid"] | PairFormula | tuple[PairFormula, PairFormula]
+PADDINGS: Mapping[Any, Literal["same", "valid"]] = {
+    **dict.fromkeys(("same", "SAME"), "same"),
+    **dict.fromkeys(("V", "valid", "VALID"), "valid"),
+}
+"""Word -> the padding that it means."""
 
 
 def read_padding(value: Any) -> PaddingValue:
     """Return `same`, `valid`, a formula, (height, width), or ((top, bottom), (left, right))."""
-    if isinstance(value, str) and value in ("same", "SAME"):
-        return "same"
-    if isinstance(value, str) and value in ("V", "valid", "VALID"):
-        return "valid"
+    if isinstance(value, str) and value in PADDINGS:
+        return PADDINGS[value]
     if isinstance(value, list) and len(value) == 2 and all(isinstance(v, list) for v in value):
         (top, bottom), (left, right) = (_exactly_two(v) for v in value)
         return (
@@ -263,6 +272,34 @@ def read_list(value: Any) -> list[Any]:
     if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
         raise bad("bad-value", f"expected a name or a list of names, found {describe(value)}")
     return value
+
+
+READERS: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("channels", "int", "number"), read_formula),
+    "bool": read_bool,
+    "kernel": read_pair,
+    "padding": read_padding,
+    "activation": read_activation,
+    "text": read_text,
+}
+"""Type of a parameter -> what reads its values: the readers of the keys that they stand in for."""
+
+
+def guess_type(value: Any) -> str:
+    """Return the type of a parameter that is given by its default alone."""
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int):
+        return "int"
+    if isinstance(value, str) and (value in ACTIVATIONS or value == "none"):
+        return "activation"
+    if isinstance(value, str) and value in PADDINGS:
+        return "padding"
+    is_pair = isinstance(value, str) and _PAIR.fullmatch(value)
+    parts = list(map(int, value.split("x"))) if is_pair else value
+    if not isinstance(parts, list):
+        return "number"
+    return "padding" if 0 in parts or any(isinstance(p, list) for p in parts) else "kernel"
 
 
 Number = Annotated[Formula, PlainValidator(read_formula)]

@@ -104,7 +104,7 @@ def _repeat(
     values: Values,
 ) -> str:
     """Lower N copies one after the other; none passes the input on."""
-    count = values.integer("repeat", "repeat", least=0)
+    count = values.integer("repeat", least=0)
     if scope.frame.is_definition and isinstance(layer.common.repeat, Expr):
         count = 1
     first = next(iter(inputs.values())) if isinstance(inputs, dict) else inputs[0]
@@ -184,7 +184,6 @@ def _plain(
             lowering.info(layer),
             values,
             lowering.builder,
-            scope.frame.params,
             lowering.norm,
         )
         tensor = LOWER[layer.op](task)

@@ -149,9 +149,9 @@ def _arguments(
         if isinstance(param, BrokenParam):
             out[name] = Argument(None)
         elif name in layer.arguments:
-            out[name] = argument(lowering, layer, name, param, values)
+            out[name] = argument(layer, name, param, values)
         elif param.default is not None:
-            out[name] = Argument(parameter_default(lowering, name, param, out))
+            out[name] = Argument(parameter_default(lowering.report, name, param, out))
         else:
             lowering.report.add(
                 Diagnostic(

@@ -107,9 +107,9 @@ def lower_residual(
             (body,),
             replace(where, span=part.span("scale")),
             reader.exprs,
-            reader.written,
+            reader.texts,
         )
-    function = reader.word("activation", scope.frame.params, ACTIVATION_WORDS)
+    function = reader.word("activation", ACTIVATION_WORDS)
     join = replace(info, span=layer.key_span("residual"), title=None, drawn=True, errata=())
     out = _named_node(
         lowering, inner, "add", JOINS["add"](), (shortcut, body), replace(join, label=None)
@@ -122,7 +122,7 @@ def lower_residual(
             Activation(function),
             (out,),
             replace(where, span=part.span("activation")),
-            written={"function": reader.written.get("activation", "")},
+            written={"function": reader.texts.get("activation", "")},
         )
     return lowering.builder.close(out)
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
-
-from pydantic_core import PydanticCustomError
 
 from compiler.errors import Diagnostic, Report
 from compiler.expr import Value, show_value
-from compiler.fields import read_formula
 from compiler.graph import Info
 from compiler.ops import (
     ACTIVATIONS,
@@ -35,7 +33,7 @@ from compiler.ops import (
     Upsample,
 )
 from compiler.spec import ConvLayer, DropoutLayer, Layer, LinearLayer
-from compiler.values import ACTIVATION_WORDS, NORM_WORDS, Values
+from compiler.values import ACTIVATION_WORDS, NORM_WORDS, Values, Written
 
 if TYPE_CHECKING:
     from compiler.builder import Builder
@@ -53,7 +51,6 @@ class Task:
     info: Info
     values: Values
     builder: Builder
-    params: Mapping[str, Value]
     norm: BatchNorm
     """The network's default batch norm."""
 
@@ -65,7 +62,7 @@ class Task:
             path = f"{self.path}.{suffix}"
             info = Info(span=self.info.span, errata=self.info.errata, cite=self.info.cite)
         values = self.values
-        return self.builder.add(path, op, inputs, info, values.exprs, written=values.written)
+        return self.builder.add(path, op, inputs, info, values.exprs, written=values.texts)
 
 
 def lower_conv(task: Task) -> str:
@@ -73,17 +70,17 @@ def lower_conv(task: Task) -> str:
     values, layer = task.values, task.layer
     assert isinstance(layer, ConvLayer)
     linear = values.flag("linear")
-    norm = "none" if linear else values.word("norm", task.params, NORM_WORDS)
-    function = "none" if linear else values.word("activation", task.params, ACTIVATION_WORDS)
+    norm = "none" if linear else values.word("norm", NORM_WORDS)
+    function = "none" if linear else values.word("activation", ACTIVATION_WORDS)
     depthwise = values.raw("groups") == "depthwise"
     groups = _depthwise(task) if depthwise else values.integer("groups", "groups")
     if depthwise:
-        values.written["groups"] = "depthwise"
+        values.texts["groups"] = "depthwise"
     op = Conv2d(
         out_channels=values.integer("filters", "out_channels") or 0,
         kernel_size=values.pair("conv", "kernel_size") or (1, 1),
         stride=values.pair("stride", "stride") or (1, 1),
-        padding=values.padding() or "same",  # type: ignore[arg-type]
+        padding=values.padding() or "same",
         dilation=values.pair("dilation", "dilation") or (1, 1),
         groups=groups or 1,
         bias=norm == "none" if values.raw("bias") is None else values.flag("bias"),
@@ -107,11 +104,11 @@ def _unit(task: Task, suffix: str, op: Op, norm: str, function: str) -> str:
         return task.add(suffix, op, task.inputs, whole=True)
     task.builder.open(task.path, "layer", task.inputs, task.info)
     tensor, values = task.inputs, task.values
-    exprs, written = values.exprs, values.written
+    exprs, written = values.exprs, values.texts
     for name, part in parts:
         tensor = (task.add(name, part, tensor, whole=False),)
-        values.exprs, values.written = {}, {}
-    values.exprs, values.written = exprs, written
+        values.exprs, values.texts = {}, {}
+    values.exprs, values.texts = exprs, written
     return task.builder.close(tensor[0])
 
 
@@ -160,7 +157,7 @@ def _check_norm(values: Values, eps: float | None, momentum: float | None) -> No
             Diagnostic(
                 "frozen-norm",
                 "a momentum of 0 never updates the running statistics",
-                values.layer.span("momentum"),
+                values.where("momentum").span("momentum"),
                 help="TensorFlow's decay of 1 - m is a momentum of m here",
                 severity="warning",
             )
@@ -172,7 +169,8 @@ def _optional(values: Values, field: str) -> float | None:
 
 
 def _complain(values: Values, message: str, field: str, help: str) -> None:
-    values.report.add(Diagnostic("bad-value", message, values.layer.span(field), help=help))
+    span = values.where(field).span(field)
+    values.report.add(Diagnostic("bad-value", message, span, help=help))
 
 
 def lower_batch_norm(task: Task) -> str:
@@ -185,7 +183,7 @@ def lower_linear(task: Task) -> str:
     values, layer = task.values, task.layer
     assert isinstance(layer, LinearLayer)
     op = Linear(values.integer("linear", "out_features") or 0, values.flag("bias"))
-    function = values.word("activation", task.params, ACTIVATION_WORDS)
+    function = values.word("activation", ACTIVATION_WORDS)
     return _unit(task, "linear", op, "none", function)
 
 
@@ -248,24 +246,14 @@ def _drop_rate(task: Task) -> float:
         )
         return 0.0
     ((word, written),) = given.items()
-    whose, steps = f"`{word}` of `dropout`", ("dropout", word)
-    span = layer.span(*steps)
-    try:
-        formula = read_formula(written)
-    except PydanticCustomError as error:
-        help = str((error.context or {}).get("help", ""))
-        report.add(Diagnostic(error.type, f"{whose}: {error.message()}", span, help=help))
+    whose, span = f"`{word}` of `dropout`", layer.span("dropout", word)
+    share = Written(written, whose, layer, ("dropout", word), word)
+    rate = task.values.of_type("number", share)
+    if not isinstance(rate, (int, Fraction)):
         return 0.0
-    rate = task.values.evaluate(formula, "dropout", word, steps, whose)
-    if isinstance(rate, (bool, str, tuple)) or rate is None or not 0 <= rate <= 1:
-        if rate is not None:
-            report.add(
-                Diagnostic(
-                    "bad-value",
-                    f"{whose} is {show_value(rate)}, not between 0 and 1",
-                    span,
-                )
-            )
+    if not 0 <= rate <= 1:
+        message = f"{whose} is {show_value(rate)}, not between 0 and 1"
+        report.add(share.diagnostic(message))
         return 0.0
     drop = float(rate) if word == "drop" else round(1 - float(rate), 12)
     if drop > 0.5:

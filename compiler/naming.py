@@ -43,9 +43,8 @@ def _kernel_text(node: Node | None) -> str | None:
     if isinstance(node, Sequence) and len(node.items) == 2:
         parts = [i.text for i in node.items if isinstance(i, Scalar)]
     elif isinstance(node, Scalar):
-        parts = [node.text, node.text] if node.text.isdigit() else node.text.split("x")
+        parts = node.text.split("x") if "x" in node.text else [node.text, node.text]
     else:
         return None
-    return (
-        "x".join(parts) if len(parts) == 2 and all(re.fullmatch(r"\d+", p) for p in parts) else None
-    )
+    is_kernel = len(parts) == 2 and all(re.fullmatch("[0-9]+", p) for p in parts)
+    return "x".join(parts) if is_kernel else None

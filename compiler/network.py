@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from compiler.arguments import parameter_default
+from compiler.arguments import parameter_default, setting
 from compiler.builder import MAX_NODES
 from compiler.define import with_drafts
 from compiler.errors import CompileError, Diagnostic, Report, Span, UsageError
@@ -25,11 +25,11 @@ from compiler.references import tensor
 from compiler.scope import Frame, Named, Scope
 from compiler.shapes import Dim, Shape
 from compiler.source import Mapping as YamlMapping
-from compiler.source import plain, resolve
+from compiler.source import plain
 from compiler.spec import LAYERS, BlockSpec, BrokenParam, Layer, NetworkSpec, OutputSpec, ParamSpec
 from compiler.suggest import did_you_mean, listing
 from compiler.symbolic import letter
-from compiler.values import Values, coerce
+from compiler.values import Values, plain_default
 from compiler.working import advice, fits, smallest_input, working_sizes
 
 WITH_DEFAULTS: Mapping[str, dict[str, Any]] = {
@@ -58,7 +58,7 @@ def lower_network(
     if network is None:
         report.raise_if_errors()
         raise UsageError(f"{spec.path} is a library of blocks; name a network")
-    arguments = _parameters(spec, network, report, settings)
+    arguments = _parameters(network, report, settings)
     shapes = _input_shapes(network, report, arguments, inputs)
     graph = _lower(
         spec, network, report, arguments, shapes, is_as_declared=not (settings or inputs)
@@ -137,8 +137,7 @@ def _refuse_too_large(network: NetworkSpec, lowering: Lowering) -> None:
 
 
 def _parameter(name: str, spec: ParamSpec, value: Value) -> Parameter:
-    default = coerce(spec.type, spec.default)[0] if spec.default is not None else None
-    return Parameter(name, spec.type, default, spec.doc, cite(spec.cite), spec.span())
+    return Parameter(name, spec.type, plain_default(spec), spec.doc, cite(spec.cite), spec.span())
 
 
 def definition(block: BlockSpec, lowering: Lowering) -> Definition:
@@ -184,7 +183,7 @@ def layer_defaults(network: NetworkSpec, report: Report) -> dict[str, Layer]:
 
 
 def _parameters(
-    spec: Spec, network: NetworkSpec, report: Report, settings: Mapping[str, str]
+    network: NetworkSpec, report: Report, settings: Mapping[str, str]
 ) -> dict[str, Argument]:
     """Return the network's parameters, with settings from the command line over the defaults."""
     for name in settings:
@@ -194,14 +193,10 @@ def _parameters(
                 f"{network.network} has no parameter `{name}`{did_you_mean(name, network.params)};"
                 f" it has {known}"
             )
-    lowering = new_lowering(spec, report, {})
     out: dict[str, Argument] = {}
     for name, param in network.params.items():
         if name in settings:
-            value, complaint = coerce(param.type, resolve(settings[name]))
-            if complaint:
-                raise UsageError(f"--set {name}={settings[name]}: the value {complaint}")
-            out[name] = Argument(value)
+            out[name] = Argument(setting(name, param, settings[name], out))
         elif isinstance(param, BrokenParam):
             out[name] = Argument(None)
         elif param.default is None:
@@ -215,7 +210,7 @@ def _parameters(
             )
             out[name] = Argument(None)
         else:
-            out[name] = Argument(parameter_default(lowering, name, param, out))
+            out[name] = Argument(parameter_default(report, name, param, out))
     return out
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from fractions import Fraction
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from compiler.errors import Diagnostic, Report, Span
-from compiler.fields import describe, describe_text, read_name, read_param_name
+from compiler.fields import describe, describe_text, guess_type, read_name, read_param_name
 from compiler.foreign import EXPLAINED, SYNONYMS
-from compiler.ops import ACTIVATIONS
 from compiler.source import Entry, Mapping, Node, Scalar, Sequence, node_at, plain, span_at
 from compiler.spec import (
     COMMON,
@@ -35,7 +33,7 @@ from compiler.spec import (
     WordLayer,
 )
 from compiler.suggest import did_you_mean, listing, nearest
-from compiler.values import coerce
+from compiler.values import Values, default_of
 
 BODIES = ("layers", "branches", "residual")
 M = TypeVar("M", bound=Located)
@@ -498,31 +496,10 @@ def check_name(
 
 
 def _check_default(name: str, param: ParamSpec, report: Report) -> None:
-    """Report a default that is not of its parameter's type; formulas are checked on use."""
-    if param.default is None or (isinstance(param.default, str) and param.type != "text"):
-        return
-    _, complaint = coerce(param.type, param.default)
-    if complaint:
-        message = f"the default of `{name}`, {describe(param.default)}, {complaint}"
-        span = param.span("default")
-        report.add(Diagnostic("bad-value", f"{message}; it is of type {param.type}", span))
-
-
-def guess_type(value: Any) -> str:
-    """Return the type of a parameter that is given by its default alone."""
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int):
-        return "int"
-    if isinstance(value, Fraction):
-        return "number"
-    if isinstance(value, str) and re.fullmatch(r"\d+x\d+", value):
-        return "kernel"
-    if value in ("same", "valid", "V"):
-        return "padding"
-    if isinstance(value, str) and (value in ACTIVATIONS or value == "none"):
-        return "activation"
-    return "number"
+    """Report a default that is not of its parameter's type; names are looked up on use."""
+    if param.default is not None:
+        reader = Values(param, "", lambda name: None, report)
+        reader.of_type(param.type, default_of(name, param))
 
 
 def read_network(node: Mapping, report: Report) -> NetworkSpec | None:

@@ -157,6 +157,19 @@ def parse_yaml(text: str, file: str, report: Report | None = None) -> Mapping:
     return root
 
 
+def parse_value(text: str, file: str) -> Node:
+    """Parse one YAML value, as it may stand behind a key of a spec.
+
+    Raises:
+        CompileError: the text is not YAML, or is YAML that no spec can hold.
+    """
+    builder = _Builder(file, text)
+    root = builder.build()
+    if builder.found:
+        raise CompileError(builder.found)
+    return root or Scalar(None, "", Span(file, 1, 1), quoted=False)
+
+
 _KEY_HELP = "a key is one word before `: `; a `?` before it, or a bracket, makes more of it"
 _ROOT_HELP = "a spec begins with `network: NAME`, a library with `blocks:`"
 
@@ -398,7 +411,7 @@ def resolve(text: str) -> Any:
     """
     if text in _WORDS:
         return _WORDS[text]
-    if len(text) > 40 or not (text[0].isdigit() or text[0] in "+-."):
+    if len(text) > 40 or text[0] not in "0123456789+-.":
         return text
     if _INT.fullmatch(text):
         return int(text)

@@ -1,22 +1,78 @@
-"""Formulas of a layer -> numbers, pairs and words, with the complaints that they earn."""
+"""Formulas of a spec -> numbers, pairs and words, with the complaints that they earn.
+
+Keys of layers, parameters, defaults, `with` and `--set` are all read here, so that one value
+means the same, and is refused in the same words, whichever way it comes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
-from compiler.errors import Diagnostic, Report
+from pydantic_core import PydanticCustomError
+
+from compiler.errors import Diagnostic, Remark, Report
 from compiler.expr import Expr, ExprError, Unknown, Value, evaluate, show_value
+from compiler.fields import PADDINGS, READERS
 from compiler.ops import ACTIVATIONS
 from compiler.shapes import Pads, Pair
-from compiler.spec import COMMON, Layer, Located
+from compiler.spec import COMMON, Layer, Located, ParamSpec
 from compiler.suggest import did_you_mean, listing
 
 MAX_COUNT = 10**7
 """Channels, strides, kernels: more is a mistake."""
 MAX_NUMBER = 10**30
 """Factors: what is larger is no number that float32 calculates with."""
+ACTIVATION_WORDS = ("none", *ACTIVATIONS)
+NORM_WORDS = ("none", "batch_norm")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A value as it is written, where it stands, and what a message calls it."""
+
+    raw: Any
+    whose: str
+    where: Located
+    steps: tuple[int | str, ...]
+    attribute: str = ""
+    """What in the graph remembers the formula; empty where none does."""
+    type: str = ""
+    """The type of the parameter that it is a value of."""
+    declared: Remark | None = None
+
+    def part(self, raw: Any) -> Written:
+        """Return a part of this value; the graph remembers formulas of whole values only."""
+        return replace(self, raw=raw, attribute="")
+
+    def diagnostic(self, message: str, help: str = "") -> Diagnostic:
+        """Return an error at this value; a parameter's names its type."""
+        remarks = () if self.declared is None else (self.declared,)
+        typed = f"; it is of type {self.type}" if self.type else ""
+        span = self.where.span(*self.steps)
+        return Diagnostic("bad-value", message + typed, span, remarks=remarks, help=help)
+
+    def refused(self, value: Value, why: str) -> Diagnostic:
+        """Return an error that shows the value, and the formula that it comes of."""
+        shown = show_value(value)
+        is_formula = isinstance(self.raw, Expr) and self.raw.text != shown
+        help = ""
+        if isinstance(value, Fraction):
+            help = "round it as you mean it: `floor(...)`, `ceil(...)` or `round(...)`"
+        formula = f"{self.raw.text} = " if is_formula else ""
+        return self.diagnostic(f"{self.whose} = {formula}{shown} {why}", help)
+
+    def fault(self, error: PydanticCustomError) -> Diagnostic:
+        """Return an error for what a reader of `fields` refuses."""
+        context = error.context or {}
+        span = self.where.span(*self.steps)
+        if "start" in context:
+            span = self.where.inside(self.steps, context["start"], context["end"])
+        help = str(context.get("help", ""))
+        return Diagnostic(error.type, f"{self.whose}: {error.message()}", span, help=help)
 
 
 class Values:
@@ -37,14 +93,10 @@ class Values:
         self.defaults = defaults
         self.exprs: dict[str, Expr] = {}
         """Attribute of the operation -> the expression it was written as."""
-        self.written: dict[str, str] = {}
+        self.texts: dict[str, str] = {}
         """Attribute or key -> its text in the spec, where that depends on names."""
         self.usual: Mapping[str, Value] = {}
         """Parameter -> its default: words that are a default are shown as they are."""
-
-    def whose(self, field: str) -> str:
-        """Return a field's name with its layer's, for a message."""
-        return self.what if self.what == f"`{field}`" else f"`{field}` of {self.what}"
 
     def where(self, field: str) -> Located:
         """Return what says a field: the layer, or the network's defaults."""
@@ -60,140 +112,167 @@ class Values:
             return getattr(self.layer.common, field)
         return getattr(self.layer, field)
 
-    def value(self, field: str, attribute: str = "") -> Value:
-        """Return the value of a field that is a number, a flag or an expression."""
-        return self.evaluate(self.raw(field), field, attribute)
+    def written(self, field: str, attribute: str = "") -> Written:
+        """Return a field as written, with its place."""
+        whose = self.what if self.what == f"`{field}`" else f"`{field}` of {self.what}"
+        return Written(self.raw(field), whose, self.where(field), (field,), attribute)
 
-    def evaluate(
-        self,
-        formula: Any,
-        field: str,
-        attribute: str = "",
-        steps: tuple[int | str, ...] = (),
-        whose: str = "",
-    ) -> Value:
-        """Return the value of a formula; None where it is wrong (reported) or unknown.
+    # -- fields ----------------------------------------------------------------------------------
 
-        `steps` is where it stands if not at `field`, `whose` is what to call it then.
-        """
+    def integer(self, field: str, attribute: str = "", least: int = 1) -> int | None:
+        """Return a whole number that is at least `least`."""
+        return self.integer_of(self.written(field, attribute), least)
+
+    def number(self, field: str, attribute: str = "") -> float | None:
+        """Return a number."""
+        value = self.number_of(self.written(field, attribute))
+        return None if value is None else float(value)
+
+    def pair(self, field: str, attribute: str = "", least: int = 1) -> Pair | None:
+        """Return (height, width) from one number, a pair, or a kernel parameter."""
+        value: Pair | None = _twice(self.pair_of(self.written(field, attribute), least))
+        return value
+
+    def padding(self) -> Pads | Literal["same"] | None:
+        """Return `same`, or ((top, bottom), (left, right))."""
+        value = self.padding_of(self.written("padding", "padding"))
+        if value is None or value == "same":
+            return None if value is None else "same"
+        rows, columns = (0, 0) if value == "valid" else _twice(value)
+        return _twice(rows), _twice(columns)
+
+    def flag(self, field: str) -> bool:
+        """Return true or false; an unknown condition counts as true."""
+        value = self.flag_of(self.written(field))
+        self._note(field, self.raw(field))
+        return True if value is None else value
+
+    def word(self, field: str, known: tuple[str, ...]) -> str:
+        """Return a word of a closed set, or the parameter's value that is one; `none` if wrong."""
+        word, name = self.word_of(self.written(field), field, known) or "none", str(self.raw(field))
+        if name not in known and word != "none" and self.usual.get(name) != word:
+            self.texts[field] = name
+        return word
+
+    def _note(self, attribute: str, *parts: Any) -> None:
+        """Remember how an attribute is written where it depends on names."""
+        if any(isinstance(part, Expr) and part.names for part in parts):
+            texts = (part.text if isinstance(part, Expr) else str(part) for part in parts)
+            self.texts[attribute] = "x".join("".join(text.split()) for text in texts)
+
+    # -- values, wherever they stand -------------------------------------------------------------
+
+    def of_type(self, type: str, written: Written) -> Value:
+        """Return the value of a parameter of a type, from how it is written in YAML."""
+        if written.raw is None:
+            help = "give it a value, or take the key out"
+            self.report.add(replace(written, type="").diagnostic(f"{written.whose} is empty", help))
+            return None
+        try:
+            read = replace(written, raw=READERS[type](written.raw))
+        except PydanticCustomError as error:
+            self.report.add(written.fault(error))
+            return None
+        if type in ("channels", "int"):
+            return self.integer_of(read, 1 if type == "channels" else -MAX_COUNT)
+        if type == "kernel":
+            pair = self.pair_of(read, 1)
+            return pair if pair is None else _twice(pair)
+        if type == "activation":
+            return self.word_of(read, type, ACTIVATION_WORDS)
+        of = {"number": self.number_of, "bool": self.flag_of, "padding": self.padding_of}.get(type)
+        value: Value = read.raw if of is None else of(read)
+        return value
+
+    def integer_of(self, written: Written, least: int) -> int | None:
+        """Return a whole number."""
+        value = self.evaluate(written)
+        out: int | None = self._checked(written, value, _no_integer(value, least))
+        return out
+
+    def number_of(self, written: Written) -> int | Fraction | None:
+        """Return an exact number."""
+        value = self.evaluate(written)
+        out: int | Fraction | None = self._checked(written, value, _no_number(value))
+        return out
+
+    def flag_of(self, written: Written) -> bool | None:
+        """Return true or false."""
+        value = self.evaluate(written)
+        complaint = "" if isinstance(value, bool) else "is neither true nor false"
+        out: bool | None = self._checked(written, value, complaint)
+        return out
+
+    def word_of(self, written: Written, kind: str, known: tuple[str, ...]) -> str | None:
+        """Return a word of a closed set, or the parameter's value that is one."""
+        value: Value = written.raw
+        if value not in known and isinstance(value, str):
+            with suppress(KeyError):
+                value = self.lookup(value)
+            if value is None:
+                return None
+        if value not in known:
+            guess = did_you_mean(str(value), known)
+            message = f"{written.whose}: there is no {kind} `{show_value(value)}`{guess}"
+            self.report.add(
+                replace(written, type="").diagnostic(message, f"one of {listing(known)}")
+            )
+            return None
+        return str(value)
+
+    def pair_of(self, written: Written, least: int) -> int | Pair | None:
+        """Return one number for both axes, or (height, width)."""
+        value = self.evaluate(written) if isinstance(written.raw, Expr) else written.raw
+        if not isinstance(value, tuple):
+            return self.integer_of(written, least) if value is not None else None
+        if len(value) != 2 or any(isinstance(v, tuple) for v in value):
+            self._checked(written, value, "is not a size")
+            return None
+        if isinstance(written.raw, tuple) and (written.attribute or written.steps):
+            self._note(written.attribute or str(written.steps[0]), *written.raw)
+        height, width = (self.integer_of(written.part(v), least) for v in value)
+        return None if height is None or width is None else (height, width)
+
+    def padding_of(self, written: Written) -> Any:
+        """Return `same`, `valid`, one number, a pair of them, or a pair of pairs."""
+        value = written.raw
+        if isinstance(value, Expr):
+            if self._is_misspelt(value, written):
+                return None
+            value = self.evaluate(written)
+        if value is None or value in PADDINGS:
+            return PADDINGS.get(value)
+        if isinstance(value, tuple) and any(isinstance(v, tuple) for v in value):
+            sides = [self.pair_of(written.part(v), 0) for v in value]
+            return None if None in sides else tuple(map(_twice, sides))
+        return self.pair_of(written, 0)
+
+    def evaluate(self, written: Written) -> Value:
+        """Return the value of a formula; None where it is wrong (reported) or unknown."""
+        formula = written.raw
         if not isinstance(formula, Expr):
             return formula  # type: ignore[no-any-return]
-        if attribute:
-            self.exprs[attribute] = formula
-            self._note(attribute, formula)
+        if written.attribute:
+            self.exprs[written.attribute] = formula
+            self._note(written.attribute, formula)
         try:
             return evaluate(formula, self.lookup)
         except Unknown:
             return None
         except ExprError as error:
             code = "unknown-parameter" if "unknown name" in str(error) else "bad-expression"
-            self.report.add(
-                Diagnostic(
-                    code,
-                    f"{whose or self.whose(field)}: {error}",
-                    self.where(field).inside(steps or (field,), error.start, error.end),
-                    help=error.help,
-                )
-            )
+            span = written.where.inside(written.steps, error.start, error.end)
+            message = f"{written.whose}: {error}"
+            self.report.add(Diagnostic(code, message, span, help=error.help))
             return None
 
-    def _note(self, attribute: str, *parts: Any) -> None:
-        """Remember how an attribute is written where it depends on names."""
-        if any(isinstance(part, Expr) and part.names for part in parts):
-            texts = (part.text if isinstance(part, Expr) else str(part) for part in parts)
-            self.written[attribute] = "x".join("".join(text.split()) for text in texts)
+    def _checked(self, written: Written, value: Value, complaint: str) -> Any:
+        """Return a value, or None where it is unknown or wrong, which is reported."""
+        if value is not None and complaint:
+            self.report.add(written.refused(value, complaint))
+        return None if complaint else value
 
-    def integer(
-        self, field: str, attribute: str = "", least: int = 1, formula: Any = None
-    ) -> int | None:
-        """Return a whole number that is at least `least`."""
-        formula = self.raw(field) if formula is None else formula
-        value = self.evaluate(formula, field, attribute)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, (int, Fraction)):
-            self._refuse(field, formula, value, "is not a number")
-            return None
-        if isinstance(value, Fraction):
-            self._refuse(field, formula, value, "is not a whole number")
-            return None
-        if value < least:
-            self._refuse(field, formula, value, f"is less than {least}")
-            return None
-        if value > MAX_COUNT:
-            self._refuse(field, formula, value, f"is more than {MAX_COUNT:,}")
-            return None
-        return value
-
-    def _refuse(self, field: str, formula: Any, value: Value, why: str) -> None:
-        written = f"{formula.text} = " if isinstance(formula, Expr) else ""
-        help = ""
-        if isinstance(value, Fraction):
-            help = "round it as you mean it: `floor(...)`, `ceil(...)` or `round(...)`"
-        self.report.add(
-            Diagnostic(
-                "bad-value",
-                f"{self.whose(field)} = {written}{show_value(value)} {why}",
-                self.where(field).span(field),
-                help=help,
-            )
-        )
-
-    def number(self, field: str, attribute: str = "") -> float | None:
-        """Return a number."""
-        formula = self.raw(field)
-        value = self.evaluate(formula, field, attribute)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, (int, Fraction)):
-            self._refuse(field, formula, value, "is not a number")
-            return None
-        if not -MAX_NUMBER <= value <= MAX_NUMBER:
-            self._refuse(field, formula, value, "is out of bounds")
-            return None
-        return float(value)
-
-    def pair(self, field: str, attribute: str = "", least: int = 1) -> Pair | None:
-        """Return (height, width) from one number, a pair, or a kernel parameter."""
-        return self._pair(self.raw(field), field, attribute, least)
-
-    def _pair(self, raw: Any, field: str, attribute: str, least: int) -> Pair | None:
-        if isinstance(raw, Expr):
-            value = self.evaluate(raw, field, attribute)
-            if isinstance(value, tuple):
-                return value
-            raw = value if value is None else (raw if isinstance(value, (Fraction, str)) else value)
-            if raw is None:
-                return None
-        if isinstance(raw, tuple):
-            self._note(attribute or field, *raw)
-            height = self.integer(field, "", least, raw[0])
-            width = self.integer(field, "", least, raw[1])
-            return None if height is None or width is None else (height, width)
-        one = self.integer(field, "", least, raw)
-        return None if one is None else (one, one)
-
-    def padding(self, field: str = "padding") -> Pads | str | None:
-        """Return `same`, or ((top, bottom), (left, right))."""
-        raw = self.raw(field)
-        if isinstance(raw, Expr):
-            if self._is_misspelt(raw, field):
-                return None
-            raw = self.evaluate(raw, field, "padding")
-            if raw is None:
-                return None
-        if raw == "same":
-            return "same"
-        if raw in ("valid", "V"):
-            return ((0, 0), (0, 0))
-        if isinstance(raw, tuple) and isinstance(raw[0], tuple):
-            rows = self._pair(raw[0], field, "", 0)
-            columns = self._pair(raw[1], field, "", 0)
-            return None if rows is None or columns is None else (rows, columns)
-        pair = self._pair(raw, field, "", 0)
-        return None if pair is None else ((pair[0], pair[0]), (pair[1], pair[1]))
-
-    def _is_misspelt(self, raw: Expr, field: str) -> bool:
+    def _is_misspelt(self, raw: Expr, written: Written) -> bool:
         """Report a lone word that is no parameter: it was meant as a padding's name."""
         if raw.root.kind != "name" or "." in raw.text:
             return False
@@ -201,90 +280,44 @@ class Values:
             self.lookup(raw.text)
         except KeyError:
             guess = did_you_mean(raw.text, ("same", "valid", "V"))
-            message = f"{self.whose(field)}: there is no padding `{raw.text}`{guess}"
+            message = f"{written.whose}: there is no padding `{raw.text}`{guess}"
             help = "write `same`, `V` (valid), or numbers"
-            self.report.add(
-                Diagnostic("bad-value", message, self.where(field).span(field), help=help)
-            )
+            self.report.add(replace(written, type="").diagnostic(message, help))
             return True
         return False
 
-    def flag(self, field: str) -> bool:
-        """Return true or false; an unknown condition counts as true."""
-        value = self.value(field)
-        self._note(field, self.raw(field))
-        if value is None:
-            return True
-        if not isinstance(value, bool):
-            self._refuse(field, self.raw(field), value, "is neither true nor false")
-            return True
-        return value
 
-    def word(self, field: str, params: Any, known: tuple[str, ...]) -> str:
-        """Return a word of a closed set, or the parameter's value that is one; `none` if wrong."""
-        written = str(self.raw(field))
-        value = params.get(written, written) if written not in known else written
-        if written in params and written not in known:
-            self.lookup(written)
-            if self.usual.get(written) != value:
-                self.written[field] = written
-            if value is None:
-                return "none"
-        if value not in known:
-            self.report.add(
-                Diagnostic(
-                    "bad-value",
-                    f"{self.whose(field)}: there is no {field} `{value}`"
-                    + did_you_mean(str(value), known),
-                    self.where(field).span(field),
-                    help=f"one of {listing(known)}",
-                )
-            )
-            return "none"
-        return str(value)
+def _no_number(value: Value) -> str:
+    """Return why a value is no number, nothing where it is one."""
+    if isinstance(value, bool) or not isinstance(value, (int, Fraction)):
+        return "is not a number"
+    return "" if -MAX_NUMBER <= value <= MAX_NUMBER else "is out of bounds"
 
 
-ACTIVATION_WORDS = ("none", *ACTIVATIONS)
-NORM_WORDS = ("none", "batch_norm")
+def _no_integer(value: Value, least: int) -> str:
+    """Return why a value is no whole number from `least` on, nothing where it is one."""
+    if isinstance(value, Fraction):
+        return "is not a whole number"
+    if isinstance(value, bool) or not isinstance(value, int):
+        return "is not a number"
+    if value < least:
+        return f"is less than {least:,}"
+    return f"is more than {MAX_COUNT:,}" if value > MAX_COUNT else ""
 
 
-def coerce(type: str, value: Any) -> tuple[Value, str]:
-    """Return a parameter's value as its type has it, and a complaint (empty if none)."""
-    number = isinstance(value, (int, Fraction)) and not isinstance(value, bool)
-    whole = number and not isinstance(value, Fraction)
-    if type in ("channels", "int"):
-        if not whole:
-            return None, "is not a whole number"
-        if type == "channels" and value < 1:
-            return None, "is less than 1"
-        return value, "" if abs(value) <= MAX_COUNT else f"is out of bounds ({MAX_COUNT:,})"
-    if type == "number":
-        return (value, "") if number else (None, "is not a number")
-    if type == "bool":
-        return (value, "") if isinstance(value, bool) else (None, "is neither true nor false")
-    if type == "kernel":
-        return _kernel(value, whole)
-    if type == "padding":
-        return (
-            (value, "") if value in ("same", "valid", "V") or whole else (None, "is not a padding")
-        )
-    if type == "activation":
-        fits = value in ACTIVATION_WORDS
-        return (value, "") if fits else (None, f"is not one of {listing(ACTIVATION_WORDS)}")
-    return (value, "") if isinstance(value, str) else (None, "is not a text")
+def default_of(name: str, param: ParamSpec) -> Written:
+    """Return a parameter's default as it is written."""
+    whose = f"the default of `{name}`"
+    return Written(param.default, whose, param, ("default",), type=param.type)
 
 
-def _kernel(value: Any, whole: bool) -> tuple[Value, str]:
-    if whole and value >= 1:
-        return (value, value), ""
-    if isinstance(value, str):
-        parts = value.split("x")
-        if len(parts) == 2 and all(p.isdigit() and int(p) >= 1 for p in parts):
-            return (int(parts[0]), int(parts[1])), ""
-    if (
-        isinstance(value, (list, tuple))
-        and len(value) == 2
-        and all(isinstance(v, int) for v in value)
-    ):
-        return (value[0], value[1]), ""
-    return None, "is not a kernel such as 3x3"
+def plain_default(param: ParamSpec) -> Value:
+    """Return a parameter's default as its type has it; None for none and for a formula."""
+    if param.default is None:
+        return None
+    return Values(param, "", lambda name: None, Report()).of_type(param.type, default_of("", param))
+
+
+def _twice(value: Any) -> Any:
+    """Return one number as (height, width)."""
+    return (value, value) if isinstance(value, int) else value

@@ -9,17 +9,17 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from compiler.expr import Expr, ExprError, Term, Unknown, Value, evaluate
-from compiler.fields import read_formula
+from compiler.fields import READERS, read_formula
 from compiler.spec import BrokenParam, ParamSpec
-from compiler.values import coerce
+from compiler.values import ACTIVATION_WORDS, plain_default
 
 
 def differs(param: ParamSpec, value: Value) -> bool:
     """True where a value is not the default; a formula's value is not known here."""
     if isinstance(param, BrokenParam):
         return False
-    default, complaint = coerce(param.type, param.default)
-    return not complaint and default != value
+    default = plain_default(param)
+    return default is not None and default != value
 
 
 def formula_of(written: Any) -> Any:
@@ -33,17 +33,19 @@ def formula_of(written: Any) -> Any:
 
 
 def argument_of(type: str, written: Any) -> Any:
-    """Return an argument as a word of its type where it is one, else as a formula."""
-    is_word = type in ("padding", "activation", "kernel") and not coerce(type, written)[1]
-    return written if type == "text" or is_word else formula_of(written)
+    """Return an argument as its type reads it: a word, a number, a formula or a pair of them."""
+    if type == "activation" and written not in ACTIVATION_WORDS:
+        return formula_of(written)
+    try:
+        return READERS[type](written)
+    except PydanticCustomError:
+        return None
 
 
 def default_of(param: ParamSpec) -> Any:
     """Return a parameter's default: a value of its type, or a formula over those before it."""
-    value, complaint = coerce(param.type, param.default)
-    if complaint and isinstance(param.default, str):
-        return encode(formula_of(param.default))
-    return plain(value)
+    value = plain_default(param)
+    return encode(argument_of(param.type, param.default) if value is None else value)
 
 
 def value_of(written: Any, arguments: Mapping[str, Value]) -> Value:

@@ -32,7 +32,7 @@ Object.assign(Lowering.prototype, {
 
   argument(param, key, given, layer, fields) {
     const whose = `\`${param.name}\` of block \`${layer.block}\``;
-    const value = isExpr(given) ? fields.evaluate(given, key, whose) : given;
+    const value = fields.settle(given, key, whose);
     if (value === null) return null;
     const [coerced, complaint] = coerce(param.type, value);
     if (complaint) {
@@ -45,10 +45,10 @@ Object.assign(Lowering.prototype, {
 
   /** The default of a parameter; it may be a formula over the ones before it. */
   defaultOf(param, known) {
-    if (!isExpr(param.default)) return param.default;
+    if (!isExpr(param.default) && !Array.isArray(param.default)) return param.default;
     const layer = { id: `param.${param.name}`, what: `parameter \`${param.name}\``, fields: { default: param.default }, at: param.at };
     const fields = new Fields(layer, (name) => known[name], this.report, this.overrides);
-    const value = fields.evaluate(param.default, "default");
+    const value = fields.settle(param.default, "default");
     return value === null ? null : coerce(param.type, value)[0];
   },
 

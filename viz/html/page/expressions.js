@@ -124,6 +124,7 @@ function call(name, [a, b]) {
 /** Return a value as it would stand in a spec: 22.4, 3x3, true. */
 function showValue(value) {
   if (isFraction(value)) return String(Number(asFloat(value).toPrecision(12)));
+  if (Array.isArray(value?.[0])) return JSON.stringify(value).replaceAll(",", ", ");
   if (Array.isArray(value)) return value.join("x");
   return String(value);
 }

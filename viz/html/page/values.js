@@ -39,6 +39,13 @@ class Fields {
     }
   }
 
+  /** The value of a formula, or of a pair of them; null where a part is. */
+  settle(value, field, whose) {
+    if (!Array.isArray(value)) return this.evaluate(value, field, whose);
+    const parts = value.map((part) => this.settle(part, field, whose));
+    return parts.includes(null) ? null : parts;
+  }
+
   refuse(field, formula, value, why) {
     const written = isExpr(formula) ? `${formula.x} = ` : "";
     const help = isFraction(value) ? "round it as you mean it: `floor(...)`, `ceil(...)` or `round(...)`" : "";
@@ -127,7 +134,7 @@ function placeOf(layer, field) {
   return place ? [layer.at[0], ...place] : layer.at;
 }
 
-const KERNEL = /^([1-9]\d*)x([1-9]\d*)$/;
+const isPair = (value) => Array.isArray(value) && value.length === 2;
 
 /** Return a parameter's value as its type has it, and a complaint (empty if none). */
 function coerce(type, value) {
@@ -143,13 +150,12 @@ function coerce(type, value) {
     case "bool":
       return typeof value === "boolean" ? [value, ""] : [null, "is neither true nor false"];
     case "kernel": {
-      if (whole && value >= 1) return [[value, value], ""];
-      const match = typeof value === "string" && KERNEL.exec(value);
-      if (match) return [[Number(match[1]), Number(match[2])], ""];
-      return Array.isArray(value) && value.length === 2 ? [value, ""] : [null, "is not a kernel such as 3x3"];
+      const pair = whole ? [value, value] : value;
+      if (!isPair(pair)) return [null, "is not a size"];
+      return pair.every((v) => v >= 1) ? [pair, ""] : [null, "is less than 1"];
     }
     case "padding":
-      return ["same", "valid", "V"].includes(value) || whole ? [value, ""] : [null, "is not a padding"];
+      return ["same", "valid"].includes(value) || whole || isPair(value) ? [value, ""] : [null, "is not a number"];
     default:
       return typeof value === "string" ? [value, ""] : [null, "is not a text"];
   }

@@ -1,0 +1,204 @@
+"""One value, several ways: a key, a default, a `with`, `--set`. All mean and refuse the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from compiler.build import draft_graph
+from compiler.errors import CompileError, UsageError
+from compiler.fields import READERS
+from compiler.graph import Graph
+from compiler.spec import ParamSpec
+
+LAYER = {
+    "channels": "{conv: 1x1, filters: V, name: y}",
+    "kernel": "{conv: V, filters: 4, padding: 4, name: y}",
+    "padding": "{conv: 3x3, filters: 4, padding: V, name: y}",
+    "bool": "{conv: 3x3, filters: 4, bias: V, name: y}",
+    "activation": "{conv: 3x3, filters: 4, activation: V, name: y}",
+    "number": "{scale: V, name: y}",
+}
+"""Type of a parameter -> a layer with a key of the same kind of value."""
+
+HEAD = "network: t\ninput: {image: [3, 8, 8]}\n"
+LONG = "9" * 5000
+
+
+def spec_of(way: str, type: str, value: str) -> str:
+    """Return a spec to whose layer a value comes in a way."""
+    layer = LAYER[type]
+    used = layer.replace("V", "v")
+    if way == "key":
+        return f"{HEAD}layers:\n  - {layer.replace('V', value)}\n"
+    if way in ("default", "set"):
+        default = {"default": value, "set": ANY[type]}[way]
+        return f"{HEAD}params: {{v: {{type: {type}, default: {default}}}}}\nlayers:\n  - {used}\n"
+    default = f", default: {value}" if way == "block" else ""
+    given = f", with: {{v: {value}}}" if way == "with" else ""
+    return (
+        f"{HEAD}blocks:\n  b:\n    params: {{v: {{type: {type}{default}}}}}\n"
+        f"    layers:\n      - {used}\nlayers:\n  - {{block: b, name: y{given}}}\n"
+    )
+
+
+ANY = {"channels": "1", "kernel": "1x1", "padding": "V", "bool": "true", "activation": "relu"} | {
+    "number": "1"
+}
+"""Type -> some value, for what is set from outside to take the place of."""
+WAYS = ("key", "default", "block", "with", "set")
+
+
+def outcome(folder: Path, way: str, type: str, value: str) -> tuple[Any, str]:
+    """Return the operation that a value makes, or None and the complaint."""
+    path = folder / "t.yaml"
+    path.write_text(spec_of(way, type, value), encoding="utf-8")
+    settings: Mapping[str, str] = {"v": value} if way == "set" else {}
+    try:
+        graph, report, _ = draft_graph(path, settings)
+    except (CompileError, UsageError) as error:
+        return None, str(error)
+    if report.errors:
+        return None, " | ".join(d.message for d in report.errors)
+    return made(graph), ""
+
+
+def made(graph: Graph) -> Any:
+    """Return what is said of the layer `y`: its operations."""
+    return [n.op for n in graph.nodes.values() if n.name.split(".")[0] == "y"]
+
+
+def attribute(type: str, ops: list[Any]) -> Any:
+    """Return the attribute that the layer of a type sets."""
+    if type == "activation":
+        return ops[1].function if len(ops) > 1 else "none"
+    name = {"channels": "out_channels", "kernel": "kernel_size", "number": "factor"}.get(type)
+    return getattr(ops[0], name or {"bool": "bias"}.get(type, type))
+
+
+NONE, ONE = ((0, 0), (0, 0)), ((1, 1), (1, 1))
+TAKEN: list[tuple[str, str, Any]] = [
+    *(("channels", v, 8) for v in ("8", "8.0", "0o10", "16 / 2", "8e0", "+8", "008")),
+    *(("kernel", v, (3, 3)) for v in ("3", "3x3", "[3, 3]", "'3x3'", "1 + 2", "[1 + 2, 3]")),
+    ("kernel", "1x7", (1, 7)),
+    ("kernel", "[1, 7]", (1, 7)),
+    *(("padding", v, "same") for v in ("same", "SAME", "'same'")),
+    *(("padding", v, NONE) for v in ("V", "valid", "VALID", "0", "0x0", "[0, 0]")),
+    *(("padding", v, ONE) for v in ("1", "1x1", "[1, 1]", "[[1, 1], [1, 1]]", "3 // 2")),
+    *(("padding", v, ((0, 0), (1, 1))) for v in ("0x1", "[0, 1]", "[0, 3 - 2]")),
+    ("padding", "[[0, 1], [1, 0]]", ((0, 1), (1, 0))),
+    *(("bool", v, True) for v in ("true", "True", "TRUE", "1 < 2", "not false")),
+    *(("bool", v, False) for v in ("false", "False", "2 < 1")),
+    *(("activation", v, v) for v in ("none", "relu", "hard_swish")),
+    *(("number", v, 0.5) for v in ("0.5", "1 / 2", ".5", "5e-1")),
+    ("number", "-2", -2.0),
+]
+
+NO_SIZE = "is not a size; write one number, `3x3` (height x width) or `[height, width]`"
+NO_PADDING = (
+    "is not a padding; write `same`, `V` (valid), a number, `[height, width]` "
+    "or `[[top, bottom], [left, right]]`"
+)
+REFUSED: list[tuple[str, str, str]] = [
+    ("channels", "0", "0 is less than 1"),
+    ("channels", "-3", "-3 is less than 1"),
+    ("channels", "2.5", "2.5 is not a whole number"),
+    ("channels", "7 / 2", "7 / 2 = 3.5 is not a whole number"),
+    ("channels", "99999999999", "99999999999 is more than 10,000,000"),
+    ("channels", "1e999", "1.000e999 is more than 10,000,000"),
+    ("channels", LONG, f"`{LONG[:57]}...` is too long for a number (40 digits)"),
+    ("channels", "²", "unexpected character `²`"),
+    ("channels", "٣", "unexpected character `٣`"),
+    ("channels", "'8'", "expected a number, found the quoted text `8`"),
+    ("channels", "3x3", "in `3x3`: expected an operator or the end, found `x3`"),
+    ("channels", "[8]", "expected a number or an expression, found a list of 1"),
+    ("channels", "{a: 8}", "expected a number or an expression, found a mapping"),
+    ("channels", "true", "expected a number or an expression, found `true`"),
+    ("channels", "", "is empty"),
+    ("channels", "1 // 0", "division by zero"),
+    ("channels", ".inf", "unexpected character `.`"),
+    ("channels", "1_000", "`1_000` is no number"),
+    ("kernel", "0", "0 is less than 1"),
+    ("kernel", "0x3", "0 is less than 1"),
+    ("kernel", "3x0", "0 is less than 1"),
+    ("kernel", "[0, 0]", "0 is less than 1"),
+    ("kernel", "[0, 3]", "0 is less than 1"),
+    ("kernel", "[3, -1]", "-1 is less than 1"),
+    ("kernel", "[3, 2.5]", "2.5 is not a whole number"),
+    ("kernel", "[3, 7 / 2]", "7 / 2 = 3.5 is not a whole number"),
+    ("kernel", "99999999999x3", "99999999999 is more than 10,000,000"),
+    ("kernel", f"{LONG}x3", f"`{LONG[:57]}...` {NO_SIZE}"),
+    ("kernel", LONG, "is too long for a number (40 digits)"),
+    ("kernel", "²x3", "unexpected character `²`"),
+    ("kernel", "٣x٣", f"`٣x٣` {NO_SIZE}"),
+    ("kernel", "3x3x3", f"`3x3x3` {NO_SIZE}"),
+    ("kernel", "3*3", f"`3*3` {NO_SIZE}"),
+    ("kernel", "x3", f"`x3` {NO_SIZE}"),
+    ("kernel", "[3]", f"a list of 1 {NO_SIZE}"),
+    ("kernel", "[]", f"a list of 0 {NO_SIZE}"),
+    ("kernel", "[[1, 1], [1, 1]]", "expected a number or an expression, found a list of 2"),
+    ("kernel", "{h: 3}", f"a mapping {NO_SIZE}"),
+    ("kernel", "true", f"`true` {NO_SIZE}"),
+    ("kernel", "", "is empty"),
+    ("kernel", "same", "unknown name `same`"),
+    ("padding", "-1", "-1 is less than 0"),
+    ("padding", "[-1, 0]", "-1 is less than 0"),
+    ("padding", "[[0, -1], [0, 0]]", "-1 is less than 0"),
+    ("padding", "[1, 2, 3]", f"a list of 3 {NO_PADDING}"),
+    ("padding", "[[0, 1], [1]]", f"a list of 1 {NO_PADDING}"),
+    ("padding", "sme", "there is no padding `sme` (did you mean `same`?)"),
+    ("padding", "99999999999", "99999999999 is more than 10,000,000"),
+    ("padding", "٣", f"`٣` {NO_SIZE}"),
+    ("padding", "true", f"`true` {NO_PADDING}"),
+    ("padding", "", "is empty"),
+    ("bool", "3", "expected true or false, found `3`"),
+    ("bool", "yes", "expected true or false, found the text `yes`"),
+    ("bool", "off", "expected true or false, found the text `off`"),
+    ("bool", "[true]", "expected true or false, found a list of 1"),
+    ("bool", "1 + 1", "1 + 1 = 2 is neither true nor false"),
+    ("bool", "", "is empty"),
+    ("activation", "rleu", "there is no activation `rleu` (did you mean `relu`?)"),
+    ("activation", "3", "expected an activation, found `3`"),
+    ("activation", "[relu]", "expected an activation, found a list of 1"),
+    ("activation", "", "is empty"),
+    ("number", "1e31", "1.000e31 is out of bounds"),
+    ("number", "true", "expected a number or an expression, found `true`"),
+    ("number", ".nan", "unexpected character `.`"),
+    ("number", "half", "unknown name `half`"),
+    ("number", "", "is empty"),
+]
+BARE = {
+    ("set", "kernel", "same"): "the value is not a size such as 3x3",
+    ("set", "number", "half"): "the value is not a number",
+}
+"""A lone word by `--set`, which is no value: the names of parameters help nobody there."""
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("type", "value", "meant"), TAKEN)
+def test_a_value_means_the_same(
+    tmp_path: Path, way: str, type: str, value: str, meant: Any
+) -> None:
+    ops, complaint = outcome(tmp_path, way, type, value)
+    assert complaint == ""
+    assert attribute(type, ops) == meant
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("type", "value", "words"), REFUSED, ids=lambda v: str(v)[:20].encode("ascii", "replace")
+)
+def test_a_value_is_refused_in_the_same_words(
+    tmp_path: Path, way: str, type: str, value: str, words: str
+) -> None:
+    ops, complaint = outcome(tmp_path, way, type, value)
+    assert ops is None
+    words = BARE.get((way, type, value), words)
+    assert words in complaint
+
+
+def test_every_type_has_a_reader() -> None:
+    assert set(READERS) == set(get_args(ParamSpec.model_fields["type"].annotation))
