@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 
@@ -16,3 +17,8 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+# A slow machine is no fault of a test: times are measured in benchmarks.
+hypothesis.settings.register_profile("netdraft", deadline=None)
+hypothesis.settings.load_profile("netdraft")
