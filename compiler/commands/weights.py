@@ -78,6 +78,8 @@ def _notes(graph: Graph, weights: WeightMap | None) -> dict[str, str]:
     notes = {"spec": graph.name}
     if weights is not None:
         notes |= {"map": weights.name, "source": weights.source}
+        if weights.preprocessing is not None:
+            notes["preprocessing"] = json.dumps(weights.preprocessing.as_data())
     return notes
 
 

@@ -24,6 +24,24 @@ class Head:
     absent: str
 
 
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How a picture becomes the network's input: RGB values x -> (x - mean) / deviation."""
+
+    source: str
+    range: int
+    """The largest value of a pixel before that: 1 or 255."""
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    interpolation: str
+    crop: str
+    """Side of the middle that is cut out, as a share of the shorter side: `7/8`, `299/342`."""
+
+    def as_data(self) -> dict[str, object]:
+        """Return it as JSON-ready data."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
 @dataclass(frozen=True)
 class WeightMap:
     """The layers of a published network and ours, pair by pair.
@@ -47,6 +65,8 @@ class WeightMap:
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Another name that their layer goes by -> the name in `layers`."""
     folder: Path = FOLDER
+    preprocessing: Preprocessing | None = None
+    """What the weights were trained on; None where the map does not say it."""
 
     @cached_property
     def back(self) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,22 @@ def test_captures_count_on_both_sides(tmp_path: Path) -> None:
                 "4:47: bad-value: `count` of a section: expected a whole number, "
                 "found the text `two`"
             ],
+        ),
+        (
+            "heads: [head]",
+            "heads: [head]\npreprocessing: {mean: [1], deviation: [1, 1, 0], "
+            "interpolation: bilinear, crop: 8/7}",
+            [
+                "8:23: bad-map: `mean` takes three numbers, one for each of red, green and blue",
+                "8:39: bad-map: `deviation` takes three numbers, one for each of red, green and "
+                "blue",
+                "8:81: bad-map: `crop` is `8/7`, not a share such as `7/8` or `1`",
+            ],
+        ),
+        (
+            "heads: [head]",
+            "heads: [head]\npreprocessing: {mean: [1, 1, 1], interpolation: bilinear}",
+            ["8:16: missing-field: `preprocessing` needs `deviation`"],
         ),
         ("count: 2", "count: 0", ["4:47: bad-map: `count` is 0, not 1 or more"]),
         (
@@ -178,3 +195,22 @@ def test_no_such_map(name: str, words: str) -> None:
     with pytest.raises(UsageError) as caught:
         load_map(name)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "range", "mean", "deviation", "interpolation", "crop"),
+    [
+        ("timm:inception_v4", 1, 0.5, 0.5, "bicubic", 0.875),
+        ("timm:inception_resnet_v2", 1, 0.5, 0.5, "bicubic", 0.8975),
+        ("torchvision:inception_v3", 1, 0.5, 0.5, "bilinear", 299 / 342),
+        ("torchvision:googlenet", 1, 0.5, 0.5, "bilinear", 224 / 256),
+        ("facenet_pytorch:inception_resnet_v1", 255, 127.5, 128, "bilinear", 1),
+    ],
+)
+def test_what_weights_were_trained_on(
+    name: str, range: int, mean: float, deviation: float, interpolation: str, crop: float
+) -> None:
+    found = load_map(name).preprocessing
+    assert found is not None
+    assert (found.range, found.mean, found.deviation) == (range, (mean,) * 3, (deviation,) * 3)
+    assert (found.interpolation, float(Fraction(found.crop))) == (interpolation, crop)
