@@ -56,8 +56,8 @@ def draft_graph(
             loaded = load_spec(spec, report, texts)
             graph = lower_network(loaded, report, settings, inputs)
     except CompileError as error:
-        found = [d for d in report.diagnostics if d not in error.diagnostics]
-        raise CompileError(in_file_order([*found, *error.diagnostics], texts), texts) from None
+        report.add_all(error.diagnostics)
+        raise CompileError(in_file_order(report.diagnostics, texts), texts) from None
     if not report.errors:
         # Here, so that nothing after it meets what no output depends on.
         graph = keep_only(graph, [*(o.node for o in graph.outputs), *endings(graph)])

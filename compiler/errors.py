@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -84,27 +85,84 @@ class BackendError(Exception):
     """A target cannot express something that the graph says; the text says what and why."""
 
 
+MORE: Mapping[Severity, str] = {"error": "more-errors", "warning": "more-warnings"}
+"""Codes of the findings that stand for all that are not shown."""
+Completion = Callable[[Diagnostic], Diagnostic]
+
+
+def _most() -> int:
+    from compiler.limits import limit  # here, for limits have errors of their own
+
+    return limit("errors")
+
+
 @dataclass(slots=True)
 class Report:
-    """Collects the diagnostics of one run, each distinct one once."""
+    """Collects the diagnostics of one run, each distinct one once.
+
+    Of errors, and of warnings, the first `most` are kept; the rest are counted, and one finding
+    at the first of them says how many there are.
+    """
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    most: int = field(default_factory=_most)
+    counts: Counter[Severity] = field(default_factory=Counter)
+    """How many errors and warnings were found, those that are not kept too."""
     _seen: set[tuple[str, Span, object]] = field(default_factory=set)
+    _more: dict[Severity, int] = field(default_factory=dict)
 
-    def add(self, diagnostic: Diagnostic) -> None:
+    def add(self, diagnostic: Diagnostic, complete: Completion | None = None) -> None:
         """Record a finding unless the same code already stands at the same place.
 
         A block that is used ten times is one cause, so a shape error's key is its place and
         the other places that it names, such as the join, and not the message; elsewhere two
         findings at one place may differ in what they say.
+
+        Args:
+            diagnostic: the finding.
+            complete: adds what is slow to find, such as the nearest of many names; it is called
+                for a finding that is kept.
         """
+        if diagnostic.code in MORE.values():  # one of ours, come back in a `CompileError`
+            return
         said: object = diagnostic.message
         if diagnostic.code in {"shape-mismatch", "empty-output", "wrong-size"}:
             said = tuple(r.span for r in diagnostic.remarks if r.text.startswith("the "))
         key = (diagnostic.code, diagnostic.span, said)
-        if key not in self._seen:
-            self._seen.add(key)
-            self.diagnostics.append(diagnostic)
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        self.counts[diagnostic.severity] += 1
+        if self.counts[diagnostic.severity] > self.most:
+            self._count(diagnostic)
+            return
+        if complete is not None:
+            diagnostic = complete(diagnostic)
+            self._seen.add((key[0], key[1], diagnostic.message))
+        self.diagnostics.append(diagnostic)
+
+    def add_all(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Record findings, such as those of a `CompileError`, that are not recorded yet."""
+        for diagnostic in diagnostics:
+            self.add(diagnostic)
+
+    def _count(self, diagnostic: Diagnostic) -> None:
+        """Add one to those that are counted alone."""
+        from compiler.limits import way_out  # here, see above
+
+        kind = diagnostic.severity
+        rest = self.counts[kind] - self.most
+        shown = f"first {self.most:,} are" if self.most > 1 else "first is"
+        text = f"and {rest:,} more {kind}{'s' * (rest > 1)}; the {shown} shown"
+        if kind not in self._more:
+            self._more[kind] = len(self.diagnostics)
+            more = Diagnostic(
+                MORE[kind], text, diagnostic.span, "the next one", help=way_out("errors")
+            )
+            self.diagnostics.append(replace(more, severity=kind))
+            return
+        at = self._more[kind]
+        self.diagnostics[at] = replace(self.diagnostics[at], message=text)
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -120,10 +178,15 @@ class Report:
 def in_file_order(
     diagnostics: Iterable[Diagnostic], files: Iterable[str]
 ) -> tuple[Diagnostic, ...]:
-    """Return diagnostics file by file, in the order in which the files were read, then by line."""
+    """Return diagnostics file by file, in the order in which the files were read, then by line.
+
+    What counts those that are not shown comes last.
+    """
     place = {file: i for i, file in enumerate(files)}
 
-    def key(found: Diagnostic) -> tuple[int, int, int]:
-        return place.get(found.span.file, len(place)), found.span.line, found.span.column
+    def key(found: Diagnostic) -> tuple[bool, int, int, int]:
+        span = found.span
+        is_count = found.code in MORE.values()
+        return is_count, place.get(span.file, len(place)), span.line, span.column
 
     return tuple(sorted(diagnostics, key=key))

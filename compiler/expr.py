@@ -21,9 +21,14 @@ MAX_SHOWN = 10**18
 
 
 class ExprError(Exception):
-    """An expression is wrong; `start` and `end` are offsets in its text."""
+    """An expression is wrong; `start` and `end` are offsets in its text.
 
-    def __init__(self, message: str, start: int, end: int, help: str = "") -> None:
+    A `help` that is slow to find is a function.
+    """
+
+    def __init__(
+        self, message: str, start: int, end: int, help: str | Callable[[], str] = ""
+    ) -> None:
         super().__init__(message)
         self.start = start
         self.end = end
@@ -292,7 +297,7 @@ def _lookup(term: Term, lookup: Callable[[str], Value]) -> Value:
     try:
         value = lookup(term.text)
     except KeyError as missing:
-        help = str(missing.args[1]) if len(missing.args) > 1 else ""
+        help = missing.args[1] if len(missing.args) > 1 else ""
         raise ExprError(f"unknown name `{term.text}`", term.start, term.end, help) from None
     if value is None:
         raise Unknown(term.text)

@@ -18,6 +18,7 @@ class Limit:
 
 LIMITS: dict[str, Limit] = {
     "operations": Limit(1_000_000, "operations in one graph"),
+    "errors": Limit(50, "errors that are shown of one run, and warnings"),
     "map_layers": Limit(100_000, "layers in one map of weights"),
     "solved_operations": Limit(50_000, "operations over which input sizes that work are solved"),
     "drawn_operations": Limit(5_000, "operations in a block that is drawn as it is defined"),

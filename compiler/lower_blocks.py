@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from compiler.arguments import argument, parameter_default
 from compiler.errors import CompileError, Diagnostic, Remark, Span
+from compiler.fields import describe_text
 from compiler.lowering import Argument, Lowering
 from compiler.references import flat
 from compiler.scope import Frame, Scope
 from compiler.source import Mapping as YamlMapping
 from compiler.spec import BlockLayer, BlockSpec, BrokenParam
-from compiler.suggest import did_you_mean, listing
+from compiler.suggest import guessing, listing
 from compiler.values import Values
 
 
@@ -84,18 +85,16 @@ def lower_body(
 
 
 def _unknown_block(lowering: Lowering, layer: BlockLayer) -> None:
-    names = list(lowering.spec.blocks)
     if layer.block in lowering.spec.faulty_blocks:
         return
     lowering.report.add(
         Diagnostic(
             "unknown-block",
-            f"there is no block `{layer.block}`{did_you_mean(layer.block, names)}",
+            f"there is no block `{describe_text(layer.block)}`",
             layer.span("block"),
-            help=f"defined or imported are {listing(names)}"
-            if names
-            else "no block is defined or imported",
-        )
+            help="no block is defined or imported",
+        ),
+        guessing(layer.block, lowering.spec.blocks, "defined or imported are {words}"),
     )
 
 
@@ -138,11 +137,11 @@ def _arguments(
             lowering.report.add(
                 Diagnostic(
                     "unknown-parameter",
-                    f"block `{block.name}` has no parameter `{name}`"
-                    + did_you_mean(name, block.params),
+                    f"block `{block.name}` has no parameter `{name}`",
                     _argument_key(layer, name),
-                    help=f"its parameters are {listing(block.params)}",
-                )
+                    help="it has no parameters",
+                ),
+                guessing(name, block.params, "its parameters are {words}"),
             )
     out: dict[str, Argument] = {}
     for name, param in block.params.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 
 from compiler.builder import Builder
 from compiler.errors import Diagnostic, Remark, Report, Span
@@ -16,7 +17,7 @@ from compiler.naming import automatic_name, node_name
 from compiler.scope import Condition, Lookup, Named, Scope
 from compiler.source import Mapping as YamlMapping
 from compiler.spec import BrokenLayer, CiteSpec, DrawingSpec, Layer, Located
-from compiler.suggest import did_you_mean
+from compiler.suggest import guessing
 from compiler.values import Values
 
 Chain = Callable[["Lowering", list[Layer], Scope, str], list[str]]
@@ -41,6 +42,8 @@ class Lowering:
         self.defaults = defaults
         self.norm = default_norm(defaults, report)
         self.builder = Builder(report)
+        self.unknown = count(1)
+        """Numbers the nodes that stand in for what a wrong reference means."""
         self.open_blocks: list[str] = []
         self.used_params: dict[str, set[str]] = {}
         self.instances: set[str] = set()
@@ -137,10 +140,11 @@ class Lowering:
                 self.report.add(
                     Diagnostic(
                         "unknown-erratum",
-                        f"no erratum `{name}` is recorded{did_you_mean(name, self.spec.errata)}",
+                        f"no erratum `{name}` is recorded",
                         where.span("errata"),
                         help="import the file that records it, such as errata.yaml",
-                    )
+                    ),
+                    guessing(name, self.spec.errata),
                 )
                 continue
             out.append(

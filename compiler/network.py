@@ -13,7 +13,7 @@ from compiler.define import with_drafts
 from compiler.errors import CompileError, Diagnostic, Report, Span, UsageError
 from compiler.expansion import Expansion
 from compiler.expr import Value
-from compiler.fields import describe
+from compiler.fields import describe, describe_text
 from compiler.graph import Claim, Definition, Graph, Info, Output, Parameter
 from compiler.loader import Spec
 from compiler.lower import new_lowering
@@ -27,7 +27,7 @@ from compiler.shapes import Dim, Shape
 from compiler.source import Mapping as YamlMapping
 from compiler.source import plain
 from compiler.spec import LAYERS, BlockSpec, BrokenParam, Layer, NetworkSpec, OutputSpec, ParamSpec
-from compiler.suggest import did_you_mean, listing
+from compiler.suggest import did_you_mean, guessing, listing
 from compiler.symbolic import letter
 from compiler.values import Values, plain_default
 from compiler.working import advice, fits, smallest_input, working_sizes
@@ -167,10 +167,10 @@ def layer_defaults(network: NetworkSpec, report: Report) -> dict[str, Layer]:
             report.add(
                 Diagnostic(
                     "bad-defaults",
-                    f"`defaults` has no place for `{op}`{did_you_mean(op, WITH_DEFAULTS)}",
+                    f"`defaults` has no place for `{describe_text(op)}`",
                     entry.key_span,
-                    help=f"it takes mappings for {listing(WITH_DEFAULTS)}",
-                )
+                ),
+                guessing(op, WITH_DEFAULTS, "it takes mappings for {words}"),
             )
             continue
         written = {k: v for k, v in plain(entry.node).items() if k not in ("cite", "doc", op)}

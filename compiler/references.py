@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from compiler.errors import Diagnostic, Remark
+from compiler.errors import Completion, Diagnostic, Remark
 from compiler.fields import describe_text
 from compiler.graph import Info
 from compiler.lowering import Lowering
 from compiler.scope import Condition, Named, Scope, left_out
 from compiler.spec import AddLayer, BlockLayer, ConcatLayer, Layer, MultiplyLayer
-from compiler.suggest import did_you_mean, listing
+from compiler.suggest import guessing
 
 
 def operands(lowering: Lowering, layer: Layer, scope: Scope, before: str) -> Any:
@@ -121,20 +121,20 @@ def _tensor(
     elif head in scope.frame.inputs and not rest:
         found = scope.frame.inputs[head]
     if found is None:
-        lowering.report.add(_unknown(lowering, ref, layer, scope, steps))
+        lowering.report.add(*_unknown(lowering, ref, layer, scope, steps))
         return _no_tensor(lowering, layer, before)
     return found
 
 
 def _unknown(
     lowering: Lowering, ref: str, layer: Layer, scope: Scope, steps: tuple[int | str, ...]
-) -> Diagnostic:
+) -> tuple[Diagnostic, Completion | None]:
     """Say why a reference means nothing: no such name, or what is computed later."""
     head, _, rest = ref.partition(".")
     named, span = scope.find(head), layer.span(*steps)
     condition = left_out_by(lowering, ref, scope)
     if condition is not None:
-        return Diagnostic(
+        found = Diagnostic(
             "left-out",
             left_out(describe_text(ref), condition),
             span,
@@ -142,25 +142,29 @@ def _unknown(
             help=f"say what stands in for it: `{describe_text(ref)} or NAME`; "
             "or give this the same `when`",
         )
+        return found, None
     if named is not None and named.tensor is None:
-        return Diagnostic(
+        found = Diagnostic(
             "cycle",
-            f"`{ref}` is not computed yet where it is read here",
+            f"`{describe_text(ref)}` is not computed yet where it is read here",
             span,
             remarks=(
                 Remark(named.span, f"`{head}`, which this layer is a part of or comes before"),
             ),
             help="a layer can only read what is computed before it; change one `from`",
         )
+        return found, None
     message = f"there is no layer `{describe_text(ref)}` to read here"
-    inside = _names_inside(lowering, named) if named and rest else []
-    if inside:
-        guess = did_you_mean(rest, inside)
-        help = f"inside `{head}` are {listing(inside, 12)}"
-        return Diagnostic("unknown-layer", message + guess, span, help=help)
-    names = list(dict.fromkeys(n for n in scope.visible() if n != "in"))
-    help = f"in reach are {listing(names, 12)}"
-    return Diagnostic("unknown-layer", message + did_you_mean(ref, names), span, help=help)
+    found = Diagnostic("unknown-layer", message, span)
+
+    def complete(found: Diagnostic) -> Diagnostic:
+        inside = _names_inside(lowering, named) if named and rest else []
+        if inside:
+            return guessing(rest, inside, f"inside `{head}` are {{words}}", 12)(found)
+        names = dict.fromkeys(n for n in scope.visible() if n != "in")
+        return guessing(ref, names, "in reach are {words}", 12)(found)
+
+    return found, complete
 
 
 def _names_inside(lowering: Lowering, named: Named) -> list[str]:
@@ -173,9 +177,8 @@ def _names_inside(lowering: Lowering, named: Named) -> list[str]:
 
 def _no_tensor(lowering: Lowering, layer: Layer, before: str) -> str:
     """Return a node of which nothing is known, so that nothing more is said of what reads it."""
-    taken, number = lowering.builder.nodes, 1
-    while (name := f"unknown_{number}") in taken:
-        number += 1
+    while (name := f"unknown_{next(lowering.unknown)}") in lowering.builder.nodes:
+        pass
     return lowering.builder.add_unknown(name, (before,), Info(span=layer.span()))
 
 

@@ -9,7 +9,7 @@ from typing import NoReturn
 from compiler.errors import Span
 from compiler.expr import Value
 from compiler.shapes import Dim, Shape
-from compiler.suggest import did_you_mean
+from compiler.suggest import did_you_mean, listing
 
 SIZES = ("channels", "height", "width")
 
@@ -119,10 +119,13 @@ class Lookup:
         return self._unknown(name)
 
     def _unknown(self, name: str) -> NoReturn:
-        known = [*self.scope.frame.params, "index", "in.channels", "prev.channels"]
-        have = ", ".join(f"`{p}`" for p in self.scope.frame.params) or "none"
-        guess = did_you_mean(name, known).strip(" ()")
-        raise KeyError(name, f"{guess}; the parameters here are {have}".lstrip("; "))
+        params = self.scope.frame.params
+
+        def help() -> str:
+            guess = did_you_mean(name, [*params, "index", "in.channels", "prev.channels"])
+            return f"{guess.strip(' ()')}; the parameters here are {listing(params)}".lstrip("; ")
+
+        raise KeyError(name, help)
 
     def _size(self, head: str, size: str, name: str) -> Value:
         node = self._tensor(head)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from compiler.errors import Diagnostic
+from compiler.fields import describe_text
 from compiler.graph import Node
 from compiler.lowering import Lowering
 from compiler.references import left_out_by
 from compiler.scope import Scope, left_out
 from compiler.spec import Layer
-from compiler.suggest import did_you_mean
+from compiler.suggest import guessing
 
 
 def share_parameters(
@@ -61,9 +63,11 @@ def _owner(lowering: Lowering, layer: Layer, path: str, scope: Scope) -> str | N
         help = "the first of the layers that share parameters has them; the others name it"
         lowering.report_layer(layer, "share-mismatch", message, help, "share")
         return None
-    known = [n for n in scope.visible() if n != "in"]
-    message = f"there is no layer `{reference}` to share with{did_you_mean(reference, known)}"
-    lowering.report_layer(layer, "unknown-layer", message, "", "share")
+    message = f"there is no layer `{describe_text(reference)}` to share with"
+    lowering.report.add(
+        Diagnostic("unknown-layer", message, layer.span("share")),
+        guessing(reference, lambda: [n for n in scope.visible() if n != "in"]),
+    )
     return None
 
 

@@ -2,8 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from difflib import get_close_matches
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from compiler.errors import Completion, Diagnostic
+
+MOST = 1000
+"""Words that are compared with a misspelt one; of more, those that begin as it does."""
+
+
+def guessing(
+    word: str,
+    known: Callable[[], Iterable[str]] | Iterable[str],
+    help: str = "{help}",
+    most: int = 40,
+) -> Completion:
+    """Return what adds the nearest known word to a finding's message, and the words to its help.
+
+    Args:
+        word: what is not known.
+        known: what is, or a function that finds it.
+        help: its new help, with `{words}` where they stand; kept where no word is known.
+        most: how many words the help lists.
+    """
+
+    def complete(found: Diagnostic) -> Diagnostic:
+        words = list(known() if callable(known) else known)
+        message = found.message + did_you_mean(word, words)
+        if not words:
+            return replace(found, message=message)
+        said = help.format(help=found.help, words=listing(words, most))
+        return replace(found, message=message, help=said)
+
+    return complete
+
+
+def helping(help: Callable[[], str] | str) -> Completion:
+    """Return what gives a finding its help."""
+    return lambda found: replace(found, help=help() if callable(help) else help)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -15,10 +55,19 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that is nearest, comparing without regard to case and `_`."""
     folded: dict[str, str] = {}
-    for candidate in known:
+    for candidate in _comparable(word, list(known)):
         folded.setdefault(_fold(candidate), candidate)
     close = get_close_matches(_fold(word[:80]), folded, n=1, cutoff=0.6)
     return folded[close[0]] if close else None
+
+
+def _comparable(word: str, known: list[str]) -> list[str]:
+    """Return known words, of many those alone that begin as the word does and are as long."""
+    if len(known) <= MOST:
+        return known
+    size, first = len(word), word[:1].lower()
+    near = (w for w in known if abs(len(w) - size) <= 3 and w[:1].lower() == first)
+    return list(islice(near, MOST))
 
 
 def _fold(word: str) -> str:
@@ -27,6 +76,7 @@ def _fold(word: str) -> str:
 
 def listing(words: Iterable[str], most: int = 40) -> str:
     """Return words as a list for an error: `a`, `b` and 3 more."""
-    items = [f"`{w}`" for w in words]
+    items = list(words)
     rest = len(items) - most
-    return ", ".join(items[:most]) + (f" and {rest} more" if rest > 0 else "") if items else "none"
+    shown = ", ".join(f"`{w}`" for w in items[:most])
+    return shown + (f" and {rest} more" if rest > 0 else "") if items else "none"

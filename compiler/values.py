@@ -20,7 +20,7 @@ from compiler.fields import PADDINGS, READERS
 from compiler.ops import ACTIVATIONS
 from compiler.shapes import Pads, Pair
 from compiler.spec import COMMON, Layer, Located, ParamSpec
-from compiler.suggest import did_you_mean, listing
+from compiler.suggest import did_you_mean, helping, listing
 
 MAX_COUNT = 10**7
 """Channels, strides, kernels: more is a mistake."""
@@ -263,7 +263,7 @@ class Values:
             code = "unknown-parameter" if "unknown name" in str(error) else "bad-expression"
             span = written.where.inside(written.steps, error.start, error.end)
             message = f"{written.whose}: {error}"
-            self.report.add(Diagnostic(code, message, span, help=error.help))
+            self.report.add(Diagnostic(code, message, span), helping(error.help))
             return None
 
     def _checked(self, written: Written, value: Value, complaint: str) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from compiler.errors import Diagnostic, Report
+from compiler.fields import describe_text
 from compiler.naming import node_name
 from compiler.source import Entry, Mapping, Node, Scalar, Sequence
-from compiler.suggest import did_you_mean, listing
+from compiler.suggest import did_you_mean, guessing
 
 MERGED = ("params", "defaults", "input")
 """Keys whose entries are merged one by one; every other key replaces the base's."""
@@ -70,14 +71,14 @@ def _apply(items: list[Node], change: Node, report: Report) -> None:
     names = [node_name(item) for item in items]
     target = entry.node.text
     if target not in names:
-        known = [n for n in names if n]
         report.add(
             Diagnostic(
                 "bad-change",
-                f"the base has no layer `{target}`{did_you_mean(target, known)}",
+                f"the base has no layer `{describe_text(target)}`",
                 entry.node.span,
-                help=f"its layers are {listing(known)}",
-            )
+                help="its layers are none",
+            ),
+            guessing(target, lambda: [n for n in names if n], "its layers are {words}"),
         )
         return
     _edit(items, names.index(target), action, change, report)

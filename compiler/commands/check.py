@@ -100,10 +100,9 @@ def _check(path: str, args: argparse.Namespace) -> Checked:
             if args.emit and not report.errors:
                 out.emitted = _emit(args.emit, graph, spec)
     except CompileError as error:
-        for diagnostic in error.diagnostics:
-            report.add(diagnostic)
-    errors = len(report.errors)
-    out.line += f": {errors} error{'s' * (errors != 1)}" if errors else ": ok"
+        report.add_all(error.diagnostics)
+    errors = report.counts["error"]
+    out.line += f": {errors:,} error{'s' * (errors != 1)}" if errors else ": ok"
     out.diagnostics = in_file_order(report.diagnostics, out.texts)
     return out
 
@@ -112,8 +111,7 @@ def _compare(graph: Graph, spec: Spec, report: Report) -> Comparison:
     from compiler.paper.compare import compare  # on use: `check` alone starts without it
 
     comparison = compare(graph, spec.errata)
-    for diagnostic in comparison.diagnostics:
-        report.add(diagnostic)
+    report.add_all(comparison.diagnostics)
     return comparison
 
 
