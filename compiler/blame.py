@@ -50,7 +50,8 @@ def _blame_join(
 ) -> Diagnostic:
     """Name every operand of a join with its size, and the one that differs from the rest."""
     sizes = [_compared(op, o.shape) for o in operands]
-    odd = _odd_one(sizes, info, op)
+    gate = _gate(op, operands)
+    odd = _odd_one(sizes, info, op) if gate is None else gate
     culprit = _maker(operands[odd], nodes)
     verb = {"Concat": "concat", "Add": "add", "Multiply": "multiply"}[op.kind]
     unequal = list(dict.fromkeys(s for i, s in enumerate(sizes) if s != sizes[odd]))
@@ -124,6 +125,10 @@ def _maker(node: Node, nodes: Mapping[str, Node]) -> Node:
 
 
 def _difference(op: Op, operands: tuple[Node, ...]) -> str:
+    gate = _gate(op, operands)
+    if gate is not None:
+        name = operands[gate].name
+        return f"`{name}` is 1x1: it is spread over the grid, and needs a channel for each"
     shapes = [o.shape for o in operands]
     channels = {s.channels for s in shapes}
     grids = {s.grid for s in shapes}
@@ -156,10 +161,17 @@ def _help(
         return f"erratum {fitting[0].id}: build {fitting[0].built}"
     if isinstance(op, Concat):
         return "give the branches the same total stride, or pad them alike"
-    return _help_sum(operands, odd, culprit)
+    return _help_sum(operands, odd, culprit, is_gated=_gate(op, operands) is not None)
 
 
-def _help_sum(operands: tuple[Node, ...], odd: int, culprit: Node) -> str:
+def _gate(op: Op, operands: tuple[Node, ...]) -> int | None:
+    """Return which operand of a product is spread over the grid of the others, None if none is."""
+    gates = [i for i, operand in enumerate(operands) if operand.shape.grid == (1, 1)]
+    is_one = isinstance(op, Multiply) and len(gates) == 1 and len(operands) > 1
+    return gates[0] if is_one and all(len(o.shape) == 3 for o in operands) else None
+
+
+def _help_sum(operands: tuple[Node, ...], odd: int, culprit: Node, is_gated: bool = False) -> str:
     """Return how a sum can be made to close: a width, or a projection on one operand."""
     other = next(o for i, o in enumerate(operands) if i != odd)
     if len({len(o.shape) for o in operands}) > 1:
@@ -167,7 +179,7 @@ def _help_sum(operands: tuple[Node, ...], odd: int, culprit: Node) -> str:
             "a vector and a map do not add up: pool the map, or take the vector before its pooling"
         )
     channels = show(other.shape.channels)
-    if len({o.shape.grid for o in operands}) > 1:
+    if len({o.shape.grid for o in operands}) > 1 and not is_gated:
         return (
             f"project `{operands[0].name}` with a 1x1 convolution to "
             f"{show(operands[-1].shape.channels)} that has the same total stride"

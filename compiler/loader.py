@@ -13,7 +13,7 @@ from compiler.read import read_block, read_errata, read_network
 from compiler.shipped import shipped_specs
 from compiler.source import Entry, Mapping, Node, Scalar, Sequence, decode, fail, parse_yaml
 from compiler.spec import BlockSpec, ErratumSpec, NetworkSpec
-from compiler.suggest import did_you_mean, listing
+from compiler.suggest import did_you_mean, listing, nearest
 from compiler.variant import overlay
 
 MAX_BYTES = 64 * 2**20
@@ -184,8 +184,11 @@ class _Loader:
         self.places[name] = (entry.key_span, depth)
 
     def _check_keys(self, node: Mapping) -> None:
-        for key, entry in node.entries.items():
+        for key, entry in list(node.entries.items()):
             if key not in TOP_KEYS:
+                meant = nearest(key, TOP_KEYS)
+                if meant is not None:  # what it says counts as meant: one mistake, one error
+                    node.entries.setdefault(meant, entry)
                 self.report.add(
                     Diagnostic(
                         "unknown-field",

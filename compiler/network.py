@@ -305,7 +305,22 @@ def _declared(
                 )
             )
             out.append(None)
+    _warn_channels_last(network, name, out, report)
     return Shape(out)
+
+
+def _warn_channels_last(network: NetworkSpec, name: str, dims: list[Dim], report: Report) -> None:
+    """Warn of an image that is given height x width x channels: it may happen to build."""
+    if len(dims) != 3 or dims[2] not in (1, 3, 4):
+        return
+    channels, height, _ = dims
+    if isinstance(channels, int) and isinstance(height, int) and min(channels, height) > 4:
+        text = ", ".join(map(str, dims))
+        better = f"{dims[2]}, {channels}, {height}"
+        message = f"input `{name}` has {channels} channels on a grid of {height}x{dims[2]}"
+        help = f"channels come first: write [{better}] if [{text}] is height, width, channels"
+        span = network.span("input", name)
+        report.add(Diagnostic("channels-last", message, span, help=help, severity="warning"))
 
 
 def _outputs(

@@ -95,6 +95,9 @@ def _rest_of_call(node: Node) -> list[str]:
 
 def _is_empty(key: str, what: str, span: Span) -> Diagnostic:
     help = "give it a value, or take the key out"
+    name, colon, value = key.partition(":")
+    if colon and value:  # YAML reads `repeat:4` as one word
+        help = f"put a space after the colon: `{name}: {value.strip()}`"
     return Diagnostic("bad-value", f"{_whose(key, what)} is empty", span, help=help)
 
 
@@ -336,11 +339,13 @@ def _unknown_op(word: str, span: Span, others: Iterable[str] = ()) -> Diagnostic
             span,
             help="write the op first: `{conv: 3x3, filters: 64}`",
         )
+    guess = did_you_mean(word, LAYERS)
+    table = "" if guess else "; specs/README.md#ops says what each does"
     return Diagnostic(
         "unknown-op",
-        f"there is no op `{describe_text(word)}`{did_you_mean(word, LAYERS)}",
+        f"there is no op `{describe_text(word)}`{guess}",
         span,
-        help=f"the ops are {listing(LAYERS)}; a block is used as `{{block: NAME}}`",
+        help=f"the ops are {listing(LAYERS)}; a block is used as `{{block: NAME}}`{table}",
     )
 
 

@@ -11,6 +11,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from compiler.errors import Completion, Diagnostic
 
+FOREIGN = {
+    **dict.fromkeys(("swish", "sisu"), "silu"),
+    **dict.fromkeys(("hswish", "hardswish"), "hard_swish"),
+    **dict.fromkeys(("hsigmoid", "hardsigmoid"), "hard_sigmoid"),
+    **dict.fromkeys(("lrelu", "leaky"), "leaky_relu"),
+    **dict.fromkeys(("dense", "fc", "fullyconnected", "innerproduct"), "linear"),
+    **dict.fromkeys(("conv2d", "convolution", "convolution2d"), "conv"),
+    **dict.fromkeys(("bn", "batchnorm2d", "batchnormalization"), "batch_norm"),
+    **dict.fromkeys(("gap", "globalaveragepooling2d", "globalaveragepool"), "global_avg_pool"),
+    **dict.fromkeys(("globalmaxpooling2d", "globalmaxpool"), "global_max_pool"),
+    **dict.fromkeys(("maxpool2d", "maxpooling2d"), "max_pool"),
+    **dict.fromkeys(("avgpool2d", "averagepooling2d", "averagepool"), "avg_pool"),
+    **dict.fromkeys(("adaptiveavgpool2d",), "adaptive_avg_pool"),
+    **dict.fromkeys(("cat", "concatenate", "route"), "concat"),
+    **dict.fromkeys(("eltwise", "sum", "shortcut"), "add"),
+    **dict.fromkeys(("mul", "prod"), "multiply"),
+    **dict.fromkeys(("sequential", "sequence"), "layers"),
+    **dict.fromkeys(("upsampling2d", "upsample2d"), "upsample"),
+}
+"""Word of another tool, in lower case without `_` -> ours, where that is known."""
+
 MOST = 1000
 """Words that are compared with a misspelt one; of more, those that begin as it does."""
 
@@ -54,11 +75,21 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that is nearest, comparing without regard to case and `_`."""
+    known = list(known)
+    if FOREIGN.get(_fold(word)) in known:
+        return FOREIGN[_fold(word)]
     folded: dict[str, str] = {}
-    for candidate in _comparable(word, list(known)):
+    for candidate in _comparable(word, known):
         folded.setdefault(_fold(candidate), candidate)
-    close = get_close_matches(_fold(word[:80]), folded, n=1, cutoff=0.6)
-    return folded[close[0]] if close else None
+    short = _fold(word[:80])
+    close = get_close_matches(short, folded, n=1, cutoff=0.7)
+    begun = [w for w in get_close_matches(short, folded, n=3) if _begins(w, short)]
+    found = close or begun
+    return folded[found[0]] if found else None
+
+
+def _begins(a: str, b: str) -> bool:
+    return a.startswith(b) or b.startswith(a)
 
 
 def _comparable(word: str, known: list[str]) -> list[str]:
