@@ -83,13 +83,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
         folded.setdefault(_fold(candidate), candidate)
     short = _fold(word[:80])
     close = get_close_matches(short, folded, n=1, cutoff=0.7)
-    begun = [w for w in get_close_matches(short, folded, n=3) if _begins(w, short)]
-    found = close or begun
+    found = close or [w for w in get_close_matches(short, folded, n=3) if _is_slip(w, short)]
     return folded[found[0]] if found else None
 
 
-def _begins(a: str, b: str) -> bool:
-    return a.startswith(b) or b.startswith(a)
+def _is_slip(a: str, b: str) -> bool:
+    """True for short words that a slip of the finger makes of each other: `sgv` and `svg`."""
+    return a[:1] == b[:1] and (abs(len(a) - len(b)) <= 1 or a.startswith(b) or b.startswith(a))
 
 
 def _comparable(word: str, known: list[str]) -> list[str]:
