@@ -7,9 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 from compiler.collector import paused
 from compiler.commands import COMMANDS, SUMMARIES
+from compiler.outcome import exit_code, open_standard_files
+from compiler.shown import shortened
+from compiler.terminal import write
 from compiler.version import VERSION
 
 DESCRIPTION = "netdraft: draft a network in YAML; get a checked graph, a module, code and figures."
@@ -21,13 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     # pydantic looks for plugins in every installed package, which takes longer than a check.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    try:
-        return _run(arguments)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        return 130
+    open_standard_files()
+    return exit_code(lambda: _run(arguments))
 
 
 def _run(arguments: list[str]) -> int:
@@ -36,26 +35,19 @@ def _run(arguments: list[str]) -> int:
     if args.command is None:
         parser_for([]).print_help(sys.stderr)
         return 2
-    from compiler.errors import BackendError, CompileError, UsageError
+    return int(args.run(args))
 
-    try:
-        return int(args.run(args))
-    except CompileError as error:
-        from compiler.diagnose import print_diagnostics
 
-        print_diagnostics(error.diagnostics, error.texts)
-        return 1
-    except BackendError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+class Parser(argparse.ArgumentParser):
+    """A parser whose texts go through the one door to the terminal."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        write(sys.stderr if file is None else file, shortened(message))
 
 
 def parser_for(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser; only the command that is called is imported and configured."""
-    parser = argparse.ArgumentParser("netdraft", description=DESCRIPTION, epilog=EPILOG)
+    parser = Parser("netdraft", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"netdraft {VERSION}")
     parser.set_defaults(command=None)
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")

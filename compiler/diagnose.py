@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from compiler.errors import Diagnostic, Remark, Span
-from compiler.terminal import display_width, wants_color, write
+from compiler.shown import on_one_line, shortened, shown
+from compiler.terminal import display_width, wants_color, write_painted
 
 WIDTH = 80
 RED, YELLOW, BLUE, BOLD, PLAIN = "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;34m", "\x1b[1m", "\x1b[0m"
@@ -27,7 +28,19 @@ def as_text(
         return f"{style}{text}{PLAIN}" if color else text
 
     lines = _Lines(texts)
-    return "\n".join(_one(d, lines, paint) for d in diagnostics)
+    return "\n".join(_one(_readable(d), lines, paint) for d in diagnostics)
+
+
+def _readable(found: Diagnostic) -> Diagnostic:
+    """Return a finding whose words hold nothing that a terminal would obey."""
+    return replace(
+        found,
+        message=shown(found.message),
+        label=shown(found.label),
+        remarks=tuple(Remark(r.span, shown(r.text)) for r in found.remarks),
+        notes=tuple(map(shown, found.notes)),
+        help=shown(found.help),
+    )
 
 
 class _Lines:
@@ -74,7 +87,7 @@ def _one(found: Diagnostic, texts: _Lines, paint: Paint) -> str:
 def _wrap_head(found: Diagnostic, head: str, paint: Paint, style: str) -> str:
     plain = f"{found.severity}[{found.code}]: "
     wrapped = textwrap.wrap(
-        _shorten(plain + found.message),
+        shortened(plain + found.message),
         WIDTH,
         subsequent_indent="  ",
         break_long_words=False,
@@ -86,14 +99,9 @@ def _wrap_head(found: Diagnostic, head: str, paint: Paint, style: str) -> str:
     return "\n".join([first, *(paint(BOLD, w) for w in wrapped[1:])])
 
 
-def _shorten(text: str) -> str:
-    """Return a text whose words fit a line: the middle of a longer one is left out."""
-    return re.sub(r"\S{68,}", lambda m: f"{m[0][:44]}...{m[0][-12:]}", text)
-
-
 def _labelled(label: str, width: int, text: str) -> str:
     wrapped = textwrap.wrap(
-        _shorten(text), WIDTH - width, break_long_words=False, break_on_hyphens=False
+        shortened(text), WIDTH - width, break_long_words=False, break_on_hyphens=False
     ) or [""]
     return label + ("\n" + " " * width).join(wrapped)
 
@@ -104,11 +112,11 @@ def _snippet(
     """Return the lines that show a place: the file, the source line, the caret and what it says."""
     pad, bar = " " * margin, paint(BLUE, "|")
     arrow = paint(BLUE, "-->" if names_file else ":::")
-    out = [f"{pad}{arrow} {place.span}"] if names_file else []
+    out = [f"{pad}{arrow} {on_one_line(str(place.span))}"] if names_file else []
     source = texts.line(place.span)
     if source is None:
         return [*out, f"{pad} {paint(BLUE, '=')} note: {place.text}"] if place.text else out
-    text = _shorten(place.text)
+    text = shortened(place.text)
     shown, before, width = _fit(source, place.span, margin)
     number = paint(BLUE, str(place.span.line).rjust(margin))
     underline = paint(style, "^" * width if style != BLUE else "-" * width)
@@ -125,22 +133,18 @@ def _snippet(
 
 def _fit(source: str, span: Span, margin: int) -> tuple[str, int, int]:
     """Return the part of a source line to show, the column of its caret, and the caret's width."""
-    start = min(span.column - 1, len(source))
-    end = span.end_column - 1 if span.end_line == span.line else len(source)
-    end = max(start + 1, min(end, len(source)))
+    cells = [on_one_line(c) for c in source]
+    start = min(span.column - 1, len(cells))
+    end = span.end_column - 1 if span.end_line == span.line else len(cells)
+    end = max(start + 1, min(end, len(cells)))
     room = WIDTH - margin - 4
-    cut = 0
-    if display_width(source) > room:
-        cut = max(0, min(start - 8, len(source) - room))
-        source = ("..." if cut else "") + source[cut : cut + room - 6]
-        source += "..."
-        shift = 3 if cut else 0
-    else:
-        shift = 0
-    printable = "".join(" " if c == "\t" else c if c.isprintable() else "?" for c in source)
-    before = display_width(printable[: start - cut + shift])
-    width = display_width(printable[start - cut + shift : end - cut + shift])
-    return printable, before, max(1, min(width, room - before))
+    if display_width("".join(cells)) > room:
+        cut = max(0, min(start - 8, len(cells) - room))
+        cells = [*(["..."] if cut else []), *cells[cut : cut + room - 6], "..."]
+        start, end = (at - cut + bool(cut) for at in (start, end))
+    before = display_width("".join(cells[:start]))
+    width = display_width("".join(cells[start:end]))
+    return "".join(cells), before, max(1, min(width, room - before))
 
 
 def as_dict(found: Diagnostic) -> dict[str, Any]:
@@ -237,4 +241,4 @@ def print_diagnostics(diagnostics: Iterable[Diagnostic], texts: Mapping[str, str
     """Print diagnostics to standard error; a terminal that lacks a character gets `?` for it."""
     text = as_text(diagnostics, texts, wants_color(sys.stderr))
     if text:
-        write(sys.stderr, text + "\n")
+        write_painted(sys.stderr, text + "\n")

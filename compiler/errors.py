@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from compiler.shown import shown
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -66,7 +68,14 @@ class Diagnostic:
     errata: tuple[str, ...] = ()
 
 
-class CompileError(Exception):
+class NetdraftError(Exception):
+    """What a user can cause; Python may print it too, so its text hides nothing."""
+
+    def __str__(self) -> str:
+        return shown(super().__str__())
+
+
+class CompileError(NetdraftError):
     """What is wrong with a spec: every diagnostic of the run, in file order."""
 
     def __init__(
@@ -77,11 +86,11 @@ class CompileError(Exception):
         super().__init__("\n".join(f"{d.span}: {d.code}: {d.message}" for d in self.diagnostics))
 
 
-class UsageError(Exception):
+class UsageError(NetdraftError):
     """The command was called wrongly: exit code 2, one line."""
 
 
-class BackendError(Exception):
+class BackendError(NetdraftError):
     """A target cannot express something that the graph says; the text says what and why."""
 
 

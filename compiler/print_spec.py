@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from compiler.loader import Spec
+from compiler.shown import shown
 from compiler.source import Mapping, plain
 
 
@@ -25,7 +26,13 @@ def print_spec(spec: Spec) -> str:
         for name, block in spec.blocks.items()
         if block._node is not None
     }
-    return str(yaml.safe_dump(out, sort_keys=False, allow_unicode=True, width=100))
+    text = _dump(out, allow_unicode=True)
+    # YAML's escapes are for quoted words, so the text must not leave escaping to the terminal.
+    return text if shown(text) == text else _dump(out, allow_unicode=False)
+
+
+def _dump(value: object, allow_unicode: bool) -> str:
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=allow_unicode, width=100))
 
 
 def _tidy(value: Any) -> Any:

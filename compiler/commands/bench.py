@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from compiler.build import target_graph
-from compiler.commands.options import add_format, add_spec, device_of, graph_from
+from compiler.commands.options import add_format, add_spec, device_of, graph_from, whole
 from compiler.errors import UsageError
 from compiler.files import write_file
+from compiler.terminal import write
 
 HELP = """Time a network beside its peers in one run: netdraft's targets, the published
 implementation (timm, facenet-pytorch; else the spec's own module) in eager mode, channels last
@@ -38,8 +39,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"of {', '.join(DTYPES)} (default: %(default)s)",
     )
     add("--targets", default="", metavar="NAME,...", help="netdraft's targets (default: all)")
-    add("--rounds", type=int, default=9, metavar="N", help="runs of each (default: %(default)s)")
-    add("--training", type=int, default=0, metavar="N", help="a training step too, batch N")
+    add(
+        "--rounds",
+        type=whole(1),
+        default=9,
+        metavar="N",
+        help="runs of each (default: %(default)s)",
+    )
+    add("--training", type=whole(0), default=0, metavar="N", help="a training step too, batch N")
     add("--compile-training", action="store_true", help="with --training: torch.compile too")
     add("--profile", action="store_true", help="where the native engine's time goes, too")
     add("--memory", action="store_true", help="peak memory too, in processes of their own")
@@ -58,20 +65,20 @@ def run(args: argparse.Namespace) -> int:
         () if args.batch == "none" else _numbers("--batch", args.batch),
         _names("--dtype", args.dtype, DTYPES),
         _names("--targets", args.targets, tuple(TARGETS)) if args.targets else (),
-        max(1, args.rounds),
+        args.rounds,
         device_of(args.device),
         args.training,
         args.compile_training,
         args.profile,
     )
     graph = target_graph(graph_from(args))
-    result = run_plan(graph, plan, lambda text: print(text, file=sys.stderr))
+    result = run_plan(graph, plan, lambda text: write(sys.stderr, text + "\n"))
     if args.memory:
         result["memory"] = _memory(args, result)
     if args.output:
         write_file(args.output / "bench.json", json.dumps(result, indent=1) + "\n")
         write_file(args.output / "bench.svg", as_svg(result))
-    print(json.dumps(result, indent=1) if args.format == "json" else as_text(result), end="")
+    write(sys.stdout, json.dumps(result, indent=1) if args.format == "json" else as_text(result))
     return 0
 
 
@@ -92,12 +99,9 @@ def _memory(args: argparse.Namespace, result: dict[str, Any]) -> list[dict[str, 
 
 def _numbers(option: str, text: str) -> tuple[int, ...]:
     try:
-        numbers = tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"{option} {text}: write whole numbers with commas, as 1,8") from None
-    if min(numbers) < 1:
-        raise UsageError(f"{option} {text}: a batch is at least 1")
-    return numbers
+        return tuple(map(whole(1), text.split(",")))
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(f"{option} {text}: {error}; several with commas, as 1,8") from None
 
 
 def _names(option: str, text: str, known: tuple[str, ...]) -> tuple[str, ...]:

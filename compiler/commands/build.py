@@ -20,6 +20,7 @@ from compiler.commands.options import (
     check_weights,
     device_of,
     graph_from,
+    whole,
 )
 from compiler.commands.summary import as_json as summary_json
 from compiler.commands.summary import as_text as summary_text
@@ -27,6 +28,7 @@ from compiler.errors import BackendError, UsageError
 from compiler.files import write_file, write_with
 from compiler.graph import Graph
 from compiler.print_graph import print_graph
+from compiler.shown import on_one_line
 from compiler.summarize import summarize
 from compiler.terminal import write
 from compiler.weights.mapping import load_map
@@ -72,7 +74,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--save-weights", action="store_true", help="write the module's weights as safetensors"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the initial weights (default: 0)"
+        "--seed",
+        type=whole(0, 2**64 - 1),
+        default=0,
+        metavar="N",
+        help="of the initial weights (default: 0)",
     )
     parser.add_argument("--image", metavar="FILE", type=Path, help="a photograph for the forward")
     parser.add_argument(
@@ -132,7 +138,7 @@ def run(args: argparse.Namespace) -> int:
     say = _speaker(args.format == "text")
     folder = args.output or Path("build") / graph.name
     _check_folder(folder)
-    say(f"{graph.title}: checked, {len(graph.nodes)} operations")
+    say(f"{on_one_line(graph.title)}: checked, {len(graph.nodes)} operations")
     if network.returns == "logits":
         say("the logits leave, not the softmax of them (--probabilities keeps it)")
     say("loading torch ...")

@@ -14,6 +14,7 @@ from compiler.graph import Graph
 from compiler.library import check_library
 from compiler.loader import Spec, load_spec
 from compiler.network import lower_network
+from compiler.shown import on_one_line
 from compiler.terminal import write
 from compiler.verify import verify
 from compiler.version import VERSION
@@ -94,7 +95,7 @@ def _check(path: str, args: argparse.Namespace) -> Checked:
             graph = lower_network(spec, report, settings_from(args), args.inputs)
             if not report.errors:
                 verify(graph)
-            out.line = f"{path}: {graph.title}, {len(graph.nodes)} operations"
+            out.line = f"{path}: {on_one_line(graph.title)}, {len(graph.nodes)} operations"
             if args.against:
                 out.paper = _compare(graph, spec, report)
             if args.emit and not report.errors:

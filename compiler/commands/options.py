@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Callable
 
 from compiler.build import draft_graph
 from compiler.errors import CompileError, Report, UsageError, in_file_order
@@ -95,6 +97,23 @@ def add_probabilities(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def whole(least: int, most: int = 10**9) -> Callable[[str], int]:
+    """Return a reader of whole numbers, for `type=`.
+
+    >>> whole(0)("12")
+    12
+    """
+
+    def read(text: str) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,20}", text) or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(
+                f"`{text}` is not a whole number from {least:,} to {most:,}"
+            )
+        return int(text)
+
+    return read
+
+
 def settings_from(args: argparse.Namespace) -> dict[str, str]:
     """Return --set as a mapping.
 
@@ -137,14 +156,16 @@ def device_of(name: str) -> str:
     Raises:
         UsageError: there is no such device here.
     """
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", name):
+        raise UsageError(f"--device {name}: write auto, cpu, cuda or cuda:N")
     import torch
 
-    has_gpu = torch.cuda.is_available()
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
-        return "cuda" if has_gpu else "cpu"
+        return "cuda" if count else "cpu"
     kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda") or not (index.isdigit() or name == kind):
-        raise UsageError(f"--device {name}: write auto, cpu, cuda or cuda:N")
-    if kind == "cuda" and not has_gpu:
+    if kind == "cuda" and not count:
         raise UsageError(f"--device {name}: this torch sees no GPU; say --device auto or cpu")
+    if index and int(index) >= count:
+        raise UsageError(f"--device {name}: the last GPU that this torch sees is cuda:{count - 1}")
     return name

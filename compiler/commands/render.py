@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from compiler.commands.options import add_spec, draft_from
+from compiler.commands.options import add_spec, draft_from, whole
 from compiler.diagnose import print_diagnostics
 from compiler.errors import UsageError
 from compiler.files import write_file
+from compiler.terminal import write, write_bytes
 from viz.diagram.annotate import ANNOTATIONS
 from viz.diagram.faults import find_faults
 from viz.formats.dot_program import MAGIC, DotError, find_dot, run_dot
@@ -39,7 +41,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a block: an instance by its path (a.0) with its values, or a definition by its name",
     )
     what.add_argument(
-        "--figure", type=int, metavar="N", help="what is cited as figure N, its parameters by name"
+        "--figure",
+        type=whole(0),
+        metavar="N",
+        help="what is cited as figure N, its parameters by name",
     )
     parser.add_argument(
         "-o", "--output", metavar="FILE", help="the file to write (default: standard output)"
@@ -72,12 +77,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--min-type",
-        type=float,
+        type=_points,
         default=LEAST_TYPE_PT,
         metavar="PT",
         help=f"with --width: the smallest type allowed (default: {LEAST_TYPE_PT:g})",
     )
     parser.add_argument("--unfold", action="store_true", help="draw every copy of a repeat")
+
+
+def _points(text: str) -> float:
+    """Read a size of type, for `type=`."""
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?", text):
+        raise argparse.ArgumentTypeError(f"`{text}` is no size in points, as {LEAST_TYPE_PT:g}")
+    return float(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -103,10 +115,10 @@ def run(args: argparse.Namespace) -> int:
     else:
         data = render(graph, format, options)
     if args.output is None:
-        sys.stdout.buffer.write(data)
+        write_bytes(data)
     else:
         path = write_file(Path(args.output), data)
-        print(f"wrote {path}", file=sys.stderr)
+        write(sys.stderr, f"wrote {path}\n")
     return int(bool(report.errors))
 
 
@@ -136,7 +148,7 @@ def options_from(args: argparse.Namespace) -> Options:
     Raises:
         UsageError: a depth, an annotation, a theme or a width that does not exist.
     """
-    if args.depth != "all" and not args.depth.isdecimal():
+    if args.depth != "all" and not re.fullmatch("[0-9]{1,9}", args.depth):
         raise UsageError(f"--depth {args.depth}: write a whole number, or `all`")
     show = tuple(word.strip() for word in args.show.split(",") if word.strip())
     for word in show:

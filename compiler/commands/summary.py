@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from math import floor, log10
 from typing import Any
 
-from compiler.commands.options import add_format, add_spec, graph_from
+from compiler.commands.options import add_format, add_spec, graph_from, whole
 from compiler.shapes import Dim, Shape, show_count
+from compiler.shown import on_one_line, shown
 from compiler.summarize import Stage, Summary, summarize
 from compiler.symbolic import Symbolic
 from compiler.terminal import display_width, write
@@ -26,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_spec(parser)
     parser.add_argument(
-        "--depth", type=int, default=1, metavar="N", help="open regions N deep (default: 1)"
+        "--depth", type=whole(1), default=1, metavar="N", help="open regions N deep (default: 1)"
     )
     parser.add_argument(
         "--buffers",
@@ -38,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the table; 0."""
-    summary = summarize(graph_from(args), max(1, args.depth))
+    summary = summarize(graph_from(args), args.depth)
     text = (
         json.dumps(as_json(summary), indent=2, ensure_ascii=False)
         if args.format == "json"
@@ -106,7 +107,7 @@ def as_text(summary: Summary, buffers: bool = False) -> str:
         _memory(summary.activation_bytes, memory),
         "",
     )
-    head = f"{summary.title}  ({summary.name})"
+    head = f"{on_one_line(summary.title)}  ({summary.name})"
     inputs = ", ".join(f"{name} {shape.paper}" for name, shape in summary.inputs)
     lines = [head, f"input: {inputs} (height x width x channels)", ""]
     table = [headers, *rows, total]
@@ -143,7 +144,7 @@ def _unit(total: Dim, units: tuple[Unit, ...]) -> Unit:
 
 
 def _row(stage: Stage, macs: Unit, memory: Unit) -> tuple[str, ...]:
-    title = "  " * (stage.depth - 1) + stage.title
+    title = "  " * (stage.depth - 1) + on_one_line(stage.title)
     if len(title) > 28:
         title = title[:25] + "..."
     field = stage.receptive_field
@@ -219,7 +220,10 @@ def _claims(summary: Summary) -> list[str]:
             said += f": {claim.text}" if claim.text else ""
         note = f" [erratum {claim.erratum}]" if claim.erratum else ""
         lines += textwrap.wrap(
-            f"{said}, {claim.source}{note}", 80, initial_indent="  - ", subsequent_indent="    "
+            shown(f"{said}, {claim.source}{note}"),
+            80,
+            initial_indent="  - ",
+            subsequent_indent="    ",
         )
     return lines
 

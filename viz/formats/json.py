@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from compiler.shown import shown
 from viz.layout.placed import Layout
 from viz.style.theme import Theme
 
@@ -16,4 +17,5 @@ def write_json(layout: Layout, theme: Theme, scale: float = 1.0) -> str:
         for i, placed in enumerate(layout.boxes)
     ]
     edges = sorted([order[a.arrow.tail], order[a.arrow.head]] for a in layout.arrows)
-    return json.dumps({"nodes": nodes, "edges": edges}, indent=1, ensure_ascii=False) + "\n"
+    data = {"nodes": nodes, "edges": edges}
+    return shown(json.dumps(data, indent=1, ensure_ascii=False)) + "\n"

@@ -20,7 +20,9 @@ def parse_length(text: str) -> float:
     Raises:
         UsageError: it is no positive number with a unit.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([a-z]+)\s*", text.lower())
+    match = re.fullmatch(
+        r"\s*([0-9]{1,6}(?:\.[0-9]{1,9})?|\.[0-9]{1,9})\s*([a-z]+)\s*", text.lower()
+    )
     unit = POINTS.get(match[2]) if match else None
     if match is None or unit is None or float(match[1]) <= 0:
         units = ", ".join(POINTS)

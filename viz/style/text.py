@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from compiler.shown import HIDDEN
 from viz.style.font import font
-
-HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Categories that a viewer would not show, or would obey: controls, bidi marks, separators."""
 
 
 def visible(text: str) -> str:
