@@ -12,7 +12,7 @@ from typing import Any
 from compiler.collector import paused
 from compiler.commands import COMMANDS, SUMMARIES
 from compiler.outcome import exit_code, open_standard_files
-from compiler.shown import shortened
+from compiler.shown import LONGEST_PATH, shortened
 from compiler.terminal import write
 from compiler.version import VERSION
 
@@ -42,7 +42,7 @@ class Parser(argparse.ArgumentParser):
     """A parser whose texts go through the one door to the terminal."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        write(sys.stderr if file is None else file, shortened(message))
+        write(sys.stderr if file is None else file, shortened(message, LONGEST_PATH))
 
 
 def parser_for(arguments: Sequence[str]) -> argparse.ArgumentParser:

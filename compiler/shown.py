@@ -9,6 +9,8 @@ _SPECIAL = re.compile(r"[^\x20-\x7e\n\t]")
 HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 """Unicode's categories of what is not shown, or obeyed: controls, bidi marks, separators."""
 _LONGEST_WORD = 68
+LONGEST_PATH = 400
+"""Characters of a path in a sentence; what is longer is no path that anybody reads."""
 
 
 def shown(text: str) -> str:
@@ -31,15 +33,15 @@ def on_one_line(text: str) -> str:
     return shown(text).replace("\n", "\\n").replace("\t", " ")
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, longest: int = _LONGEST_WORD) -> str:
     """Return a text whose words fit a line: the middle of a longer one is left out.
+
+    With another `longest`, words up to that length stay whole, as paths should.
 
     >>> shortened("9" * 5000)[40:50]
     '9999...999'
     """
-    return re.sub(
-        rf"\S{{{_LONGEST_WORD},}}", lambda match: f"{match[0][:44]}...{match[0][-12:]}", text
-    )
+    return re.sub(rf"\S{{{longest},}}", lambda match: f"{match[0][:44]}...{match[0][-12:]}", text)
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from compiler.errors import UsageError
-from compiler.shown import shortened, shown
+from compiler.shown import LONGEST_PATH, shortened, shown
 
 
 def wants_color(stream: IO[str] | None) -> bool:
@@ -63,7 +63,7 @@ def write_bytes(data: bytes) -> None:
 
 def complain(text: str) -> None:
     """Write an error without a place to standard error, in one line where it has one."""
-    write(sys.stderr, f"error: {shortened(text)}\n")
+    write(sys.stderr, f"error: {shortened(text, LONGEST_PATH)}\n")
 
 
 def let_go(stream: IO[str] | None) -> None:
