@@ -55,6 +55,7 @@ docs: $(READY) ## write the generated pages anew
 	@$(PY) -m compiler.paper.errata_page
 	@$(PY) -m compiler.commands.help_page
 	@$(PY) -m backends.bench.page
+	@$(PY) -m backends.torch.module_names
 
 golden: $(READY) ## write the golden texts anew; read the diff
 	@$(PY) tests/golden.py

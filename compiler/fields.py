@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from keyword import kwlist, softkwlist
 from typing import Annotated, Any, Literal
 
 from pydantic import PlainValidator
@@ -23,8 +22,6 @@ _SIZE = re.compile(r"[0-9]{1,9}(x[0-9]{1,9}x[0-9]{1,9})?")
 _NUMBER = re.compile(r"\s*[-+]?[0-9.]+\s*")
 _LONGEST = 40
 """Characters of a number; YAML takes what is longer for a text."""
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PARAM_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 def bad(kind: str, message: str, **context: Any) -> PydanticCustomError:
@@ -138,70 +135,6 @@ def _exactly_two(value: list[Any]) -> tuple[Any, Any]:
     return value[0], value[1]
 
 
-RESERVED = frozenset(
-    """
-    add_module apply bfloat16 buffers call_super_init children compile cpu cuda dump_patches
-    eval extra_repr forward get_buffer get_extra_state get_parameter get_submodule ipu
-    load_state_dict modules mtia named_buffers named_children named_modules named_parameters
-    parameters register_backward_hook register_buffer register_forward_hook
-    register_forward_pre_hook register_full_backward_hook register_full_backward_pre_hook
-    register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module
-    register_parameter register_state_dict_post_hook register_state_dict_pre_hook requires_grad_
-    set_extra_state set_submodule share_memory state_dict to to_empty train training type xpu
-    zero_grad T_destination clear items keys pop update values append extend insert
-    probabilities predict in prev index true false self torch nn
-    """.split()  # noqa: SIM905, a list of 90 quoted words is harder to read
-)
-"""Names that mean something else on the module that is built, or in an expression."""
-
-KEYWORDS = frozenset(kwlist) | frozenset(softkwlist)
-
-
-def read_name(value: Any) -> str:
-    """Return a name: a letter or `_`, then letters, digits and `_`; not a reserved word."""
-    if not isinstance(value, str):
-        raise bad("bad-name", f"a name is text, found {describe(value)}", help="quote it")
-    if not _NAME.fullmatch(value):
-        raise bad(
-            "bad-name",
-            f"`{describe_text(value)}` is not a name: "
-            "a letter or `_` first, then letters, digits or `_`",
-            help=_suggest_name(value),
-        )
-    if value in KEYWORDS or value in RESERVED or value.startswith("__"):
-        raise bad(
-            "bad-name",
-            f"`{value}` is taken: it has a meaning of its own in Python or on a torch module",
-            help=f"call it `{value.strip('_') or 'layer'}_1` or another name",
-        )
-    return value
-
-
-def _suggest_name(value: str) -> str:
-    cleaned = re.sub(r"\W+", "_", value, flags=re.ASCII).strip("_")
-    if not cleaned:
-        return "choose a name such as `conv_1`"
-    return f"write `{cleaned if not cleaned[0].isdigit() else 'layer_' + cleaned}`"
-
-
-def read_param_name(value: Any) -> str:
-    """Return a parameter's name: an identifier that no word of the language uses."""
-    if not isinstance(value, str) or not _PARAM_NAME.fullmatch(value):
-        raise bad("bad-name", f"{describe(value)} is not a name for a parameter")
-    if value in _WORDS_OF_VALUES or value in KEYWORDS:
-        raise bad("bad-name", f"a parameter cannot be called `{value}`: the language uses the word")
-    return value
-
-
-_WORDS_OF_VALUES = frozenset(
-    [
-        *("same", "valid", "V", "SAME", "VALID", "in", "prev", "index", "true", "false", "none"),
-        *("int", "floor", "ceil", "round", "min", "max"),
-        *ACTIVATIONS,
-    ]
-)
-
-
 def read_size(value: Any) -> str:
     """Return a printed size, `35x35x384` (height x width x channels) or `1000`."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -306,7 +239,6 @@ Number = Annotated[Formula, PlainValidator(read_formula)]
 Kernel = Annotated[PairFormula, PlainValidator(read_pair)]
 Padding = Annotated[PaddingValue, PlainValidator(read_padding)]
 Groups = Annotated[Formula | str, PlainValidator(read_groups)]
-Name = Annotated[str, PlainValidator(read_name)]
 Size = Annotated[str, PlainValidator(read_size)]
 ActivationName = Annotated[str, PlainValidator(read_activation)]
 Flag = Annotated[bool | Expr, PlainValidator(read_bool)]

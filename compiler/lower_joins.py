@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from compiler.expr import Expr
-from compiler.fields import read_name
 from compiler.graph import Info
 from compiler.lower_ops import JOINS
 from compiler.lowering import Lowering
+from compiler.names import read_layer_name
 from compiler.ops import Activation, Op, Scale
 from compiler.read import check_name
 from compiler.scope import Lookup, Named, Scope
@@ -62,7 +62,7 @@ def _branch(
     lowering: Lowering, name: str, layers: list[Layer], layer: Layer, scope: Scope, incoming: str
 ) -> list[str]:
     span = layer.span(layer.op, name)
-    check_name(name, read_name, span, "the name of a branch", lowering.report)
+    check_name(name, read_layer_name, span, "the name of a branch", lowering.report)
     name = lowering.free(name, span, scope, is_automatic=False)
     path = scope.prefix + name
     scope.names[name] = Named(path, span, is_automatic=False)

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from compiler.errors import Diagnostic, Report, Span
-from compiler.fields import describe, describe_text, guess_type, read_name, read_param_name
+from compiler.fields import describe, describe_text, guess_type
 from compiler.foreign import EXPLAINED, SYNONYMS
+from compiler.names import read_layer_name, read_name, read_param_name
 from compiler.source import Entry, Mapping, Node, Scalar, Sequence, node_at, plain, span_at
 from compiler.spec import (
     COMMON,
@@ -276,7 +277,7 @@ def read_layer(node: Node, report: Report) -> Layer | None:
     for key, entry in node.entries.items():
         is_shared = key != op and (key in COMMON or key == "from")
         (shared if is_shared else own)[key] = _nested(op, key, entry.node, report)
-    common = validate(Common, node, shared, f"`{op}`", report) if shared else NOTHING
+    common = validate(LAYERS[op].rules, node, shared, f"`{op}`", report) if shared else NOTHING
     layer = _validate_layer(op, node, own, report)
     if layer is None or common is None:
         return None
@@ -417,7 +418,7 @@ def read_residual(node: Node, report: Report) -> Any:
 def read_block(name: str, node: Node, report: Report) -> BlockSpec | None:
     """Return a block definition."""
     what = f"block `{name}`"
-    check_name(name, read_name, node.span, "the name of a block", report)
+    check_name(name, read_layer_name, node.span, "the name of a block", report)
     if not isinstance(node, Mapping):
         report.add(Diagnostic("bad-value", f"{what} is not a mapping", node.span))
         return None

@@ -13,13 +13,13 @@ from compiler.fields import (
     Flag,
     Groups,
     Kernel,
-    Name,
     Names,
     Number,
     Padding,
     Size,
     Text,
 )
+from compiler.names import LayerName, Name, OutputName
 from compiler.ops import ACTIVATIONS
 from compiler.source import Mapping, Node, Scalar, node_at, span_at
 
@@ -78,7 +78,7 @@ class Common(Located):
 
     spelled = {"inputs": "from"}
 
-    name: Name | None = None
+    name: LayerName | None = None
     repeat: Number | None = None
     when: Flag | None = None
     share: Text | None = None
@@ -91,6 +91,12 @@ class Common(Located):
     doc: Text = ""
     inputs: Any = None
     """`from` in YAML: a name, a list of names, or (for a block) a mapping."""
+
+
+class CommonOfJoin(Common):
+    """The same for a layer that is a line of `forward` and no attribute of a module."""
+
+    name: Name | None = None
 
 
 COMMON = frozenset(Common.model_fields)
@@ -106,6 +112,8 @@ class Layer(Located):
     op: ClassVar[str] = ""
     bare: ClassVar[bool] = False
     """True: the word alone is a layer."""
+    rules: ClassVar[type[Common]] = Common
+    """What reads the common fields."""
     common: ClassVar[Common] = NOTHING
     """What the layer says besides its op's own fields."""
 
@@ -249,6 +257,7 @@ class ConcatLayer(Layer):
     """Stack the channels of named layers, in this order."""
 
     op = "concat"
+    rules = CommonOfJoin
     concat: list[str]
 
 
@@ -256,6 +265,7 @@ class AddLayer(Layer):
     """Add named layers of one shape."""
 
     op = "add"
+    rules = CommonOfJoin
     add: list[str]
 
 
@@ -263,6 +273,7 @@ class MultiplyLayer(Layer):
     """Multiply named layers; a 1x1 map is spread over the grid."""
 
     op = "multiply"
+    rules = CommonOfJoin
     multiply: list[str]
 
 
@@ -417,7 +428,7 @@ class OutputSpec(Located):
     """A tensor that leaves the network."""
 
     spelled = {"inputs": "from"}
-    name: Name
+    name: OutputName
     inputs: Text | None = None
     """`from` in YAML; default: the name."""
     training_only: bool = False

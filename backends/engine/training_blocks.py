@@ -21,7 +21,7 @@ def rewrite_blocks(network: nn.Module) -> None:
     Layers that are joined are no longer called one by one, so hooks on them don't run.
     """
     for block in list(network.modules()):
-        if type(block).__module__.startswith(PREFIX) and not isinstance(block, nn.Sequential):
+        if type(block).__module__.startswith(PREFIX) and "forward" in vars(type(block)):
             _rewrite(block)
 
 

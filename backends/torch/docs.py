@@ -5,7 +5,9 @@ from __future__ import annotations
 import keyword
 import re
 import textwrap
+from collections.abc import Container
 
+from backends.torch.emitted_helpers import HELPERS, IMPORTS
 from compiler.graph import Definition, Info
 
 _PLAIN = str.maketrans(
@@ -23,37 +25,16 @@ _PLAIN = str.maketrans(
     }
 )
 
-BUILTINS = frozenset(
-    (
-        "F",
-        "Any",
-        "NamedTuple",
-        "OrderedDict",
-        "Tensor",
-        "chain",
-        "dict",
-        "float",
-        "group",
-        "int",
-        "isinstance",
-        "len",
-        "list",
-        "math",
-        "max",
-        "min",
-        "nn",
-        "range",
-        "self",
-        "str",
-        "sum",
-        "super",
-        "taps",
-        "torch",
-        "tuple",
-        "bool",
-    )
+GLOBAL = frozenset((*IMPORTS, *HELPERS, "F", "Size", "Tensor", "nn", "torch", *keyword.kwlist))
+"""Names that an emitted file imports or defines itself: no class of a block is called so."""
+USED = frozenset(
+    [
+        *(*GLOBAL, "self", "taps"),
+        *("bool", "dict", "float", "int", "isinstance", "len", "list", "max", "min", "range"),
+        *("str", "sum", "super", "tuple"),
+    ]
 )
-"""Names that an emitted file uses itself."""
+"""Names that the text of an emitted class reads: no variable in it is called so."""
 AMBIGUOUS = frozenset("lIO")
 """Letters that read as digits: fine as the paper's parameters, not as variables."""
 
@@ -77,15 +58,22 @@ def class_name(name: str) -> str:
     return camel if camel[:1].isalpha() else f"Block{camel}"
 
 
-def variable(name: str, taken: frozenset[str] | set[str] = frozenset()) -> str:
-    """Return a name as a Python variable that hides nothing and is not taken."""
+def variable(name: str) -> str:
+    """Return a name as a Python variable that hides nothing; two names without dots stay two.
+
+    >>> variable("stem"), variable("float"), variable("float_"), variable("a.0")
+    ('stem', 'float_', 'float__', 'a_0')
+    """
     out = re.sub(r"\W", "_", name)
     out = f"x{out}" if out[:1].isdigit() else out
-    if keyword.iskeyword(out) or keyword.issoftkeyword(out) or out in BUILTINS:
-        out += "_"
-    while out in taken:
-        out += "_"
-    return out
+    return f"{out}_" if out.rstrip("_") in USED else out
+
+
+def unused(name: str, taken: Container[str]) -> str:
+    """Return a variable with as many `_` behind it as it needs to be none of those taken."""
+    while name in taken:
+        name += "_"
+    return name
 
 
 def docstring(title: str, info: Info, doc: str, figure: list[str], depth: int) -> list[str]:

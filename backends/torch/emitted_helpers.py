@@ -15,6 +15,14 @@ class Helper:
     imports: tuple[str, ...] = ()
 
 
+IMPORTS = {
+    "math": "import math",
+    "OrderedDict": "from collections import OrderedDict",
+    "Any": "from typing import Any",
+    "NamedTuple": "from typing import NamedTuple",
+}
+"""Word in the text -> the import that it needs, in the order of the file."""
+
 HELPERS: dict[str, Helper] = {
     "chain": Helper(
         '''
@@ -29,6 +37,21 @@ def chain(**layers: nn.Module) -> nn.Sequential:
 def group(**layers: nn.Module) -> nn.ModuleDict:
     """Hold named layers that a forward pass calls one by one."""
     return nn.ModuleDict(layers)
+'''
+    ),
+    "Group": Helper(
+        '''
+class Group(nn.Module):
+    """Hold layers that a forward pass calls one by one, under names that nn.ModuleDict uses."""
+
+    def __init__(self, **layers: nn.Module) -> None:
+        super().__init__()
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+    def __getitem__(self, name: str) -> nn.Module:
+        """Return a layer."""
+        return self.get_submodule(name)
 '''
     ),
     "same_pads": Helper(

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 import torch._inductor
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram
 
 from backends.open_grid import check_open_pads, open_grid
@@ -44,9 +44,10 @@ def export_program(
         dynamic_grid: leave height and width open too.
 
     Raises:
-        BackendError: the padding depends on a size that is left open, torch.export refuses the
-            module, or the program departs from it.
+        BackendError: the padding depends on a size that is left open, a layer has a name that
+            programs use, torch.export refuses the module, or the program departs from it.
     """
+    _check_names(module)
     if dynamic_grid:
         check_open_pads(open_grid(graph))
     shapes = [graph.nodes[name].shape for name in graph.inputs]
@@ -140,6 +141,17 @@ def _plain(result: Any) -> Any:
     if not isinstance(result, tuple):
         return result
     return tuple(_plain(part) for part in result)
+
+
+def _check_names(module: nn.Module) -> None:
+    """Refuse a layer whose place in a program is taken: a program is an fx.GraphModule."""
+    taken = dir(fx.GraphModule(nn.Module(), fx.Graph()))
+    for name in dict.fromkeys(key.partition(".")[0] for key in module.state_dict()):
+        if name in taken:
+            raise BackendError(
+                f"torch.export cannot hold a layer called `{name}`: its programs have an "
+                "attribute of that name; give the layer another one"
+            )
 
 
 def _trace(module: nn.Module, shapes: Sequence[Shape], dynamic_grid: bool) -> ExportedProgram:

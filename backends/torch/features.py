@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from backends.torch.module import build_from_source
+from backends.torch.module import build_from_source, lend
 from backends.torch.source import emit_source
 from compiler.graph import Graph, Node
 from compiler.ops import AvgPool2d, Conv2d, MaxPool2d, Upsample
@@ -56,7 +56,7 @@ def build_features(
     source = emit_source(graph, taps=[f.module for f in features], features=True)
     model = build_from_source(graph, source, seed, device)
     info = [{"num_chs": f.num_chs, "reduction": f.reduction, "module": f.module} for f in features]
-    object.__setattr__(model, "feature_info", info)
+    lend(model, "feature_info", info)
     return model
 
 

@@ -7,19 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from backends.torch.docs import clean, docstring
-from backends.torch.emitted_helpers import HELPERS, closure
+from backends.torch.emitted_helpers import HELPERS, IMPORTS, closure
 from backends.torch.text import ClassText
 from backends.torch.units import Unit
 from compiler.graph import Graph
 from compiler.version import VERSION
-
-IMPORTS = {
-    "math": "import math",
-    "OrderedDict": "from collections import OrderedDict",
-    "Any": "from typing import Any",
-    "NamedTuple": "from typing import NamedTuple",
-}
-"""Word in the text -> the import that it needs, in the order of the file."""
 
 
 @dataclass(slots=True)

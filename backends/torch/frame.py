@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import groupby
 from typing import Protocol
 
-from backends.torch.docs import variable
+from backends.torch.docs import unused, variable
 from backends.torch.forward import TRUNK, Body, Line, one_line
 from backends.torch.layout import Call, Code, Copies, Joined, Listing, Value, call
 from backends.torch.ops import MODULES, function, module
@@ -18,6 +18,7 @@ from compiler.errors import BackendError
 from compiler.expr import Expr
 from compiler.expr import Value as SpecValue
 from compiler.graph import Graph, Node
+from compiler.module_names import CONTAINER_NAMES, MODULE_NAMES
 from compiler.ops import (
     Activation,
     Add,
@@ -95,8 +96,9 @@ class Frame:
     def learn_inputs(self, outer: Frame) -> None:
         """Make the channels of every input an argument."""
         names = input_arguments(self.writer.graph, self.scope)
+        arguments = {n for name in self.plain for n in (name, parameter_name(name))}
         for node, name in zip(self.scope.inputs, names, strict=True):
-            text = "in_channels" if name == TRUNK else f"{name}_channels"
+            text = unused("in_channels" if name == TRUNK else f"{name}_channels", arguments)
             symbol = argument(text, outer.channels_of(node).value)
             self.channels[node] = self.input_channels[text] = symbol
             self.symbols[f"{name}.channels"] = symbol
@@ -144,7 +146,8 @@ class Frame:
             return None
         if scope.form == "list":
             return _list(_numbered(parts))
-        return Call(self.writer.helper("group"), tuple(parts))
+        is_plain = CONTAINER_NAMES.isdisjoint(local for local, _ in parts)
+        return Call(self.writer.helper("group" if is_plain else "Group"), tuple(parts))
 
     def _place_node(self, node: Node, path: tuple[str, ...], trunk: str) -> Code | None:
         site = NodeSite(self, node)
@@ -263,7 +266,8 @@ class Frame:
             value = values[name]
             text = self.write(value) if isinstance(value, Symbol) else value
             if text != instance.defaults.get(name):
-                args.append(("" if name == "in_channels" else parameter_name(name), text))
+                is_first = (name,) == instance.inputs
+                args.append(("" if is_first else parameter_name(name), text))
         return Call(instance.name, tuple(args))
 
     def _arguments_for(self, scope: Scope, instance: Instance) -> dict[str, Symbol | str]:
@@ -394,12 +398,10 @@ class NodeSite:
         frame, name = self.frame, self._factor_name(attribute, value)
         if not name:
             return repr(value)
-        taken = {
-            local_name(i.name, frame.scope.name)
-            for i in frame.scope.items
-            if isinstance(i, Scope) or isinstance(i.op, MODULES)
-        }
-        frame.stored[name] = variable(name, taken)
+        if name not in frame.stored:
+            layers = {local_name(i.name, frame.scope.name) for i in frame.scope.items}
+            taken = {*MODULE_NAMES, *layers, *frame.stored.values()}
+            frame.stored[name] = unused(variable(name), taken)
         return f"self.{frame.stored[name]}"
 
     def _factor_name(self, attribute: str, value: float) -> str:
@@ -455,8 +457,8 @@ def input_arguments(graph: Graph, scope: Scope) -> list[str]:
 
 
 def parameter_name(name: str) -> str:
-    """Return a spec's parameter as a Python argument; `in_channels` is the emitter's own."""
-    return variable(name, {"in_channels"})
+    """Return a spec's parameter as a Python argument."""
+    return variable(name)
 
 
 def symbols_of(

@@ -19,7 +19,8 @@ from compiler.passes.take_logits import take_logits
 
 PREFIX = "netdraft_source_"
 """Modules made from source are named so, with a hash of the text."""
-_GRAPH = "_netdraft_graph"
+_GRAPH = "netdraft.graph"
+"""Where a module keeps its graph: no layer's name has a dot, so none can meet it."""
 
 
 def build_module(
@@ -52,14 +53,19 @@ def build_from_source(
     model = network_class(load_source(source))()
     initialize(model, seed)
     object.__setattr__(model, _GRAPH, graph)
-    if "graph" not in graph.nodes and "graph" not in graph.regions:
-        object.__setattr__(model, "graph", graph.as_written)
+    lend(model, "graph", graph.as_written)
     return model if device is None else model.to(device)
 
 
 def is_built(module: nn.Module) -> bool:
     """Tell whether netdraft built a module."""
     return isinstance(module.__dict__.get(_GRAPH), Graph)
+
+
+def lend(model: nn.Module, name: str, value: object) -> None:
+    """Give a module an attribute, unless one of its layers is called so."""
+    if not hasattr(model, name):
+        object.__setattr__(model, name, value)
 
 
 def graph_of(module: nn.Module) -> Graph:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from backends.torch.docs import variable
+from backends.torch.docs import unused, variable
 from backends.torch.forward import RESULT, Body, Variables, render
 from backends.torch.frame import Frame, Writer, literal, parameter_name, symbols_of
 from backends.torch.layout import INDENT, Code, Listing, call, laid_out
@@ -69,6 +69,8 @@ class NetworkClass:
 
     network: Network
     name: str
+    tuple_name: str
+    """What the NamedTuple of several outputs is called."""
     doc: list[str]
     frame: Frame
 
@@ -107,19 +109,15 @@ class NetworkClass:
         """True when forward returns one tensor and nothing else."""
         return not (self._has_tuple or self.network.features or self.network.taps)
 
-    @property
-    def _tuple_name(self) -> str:
-        return f"{self.name}Outputs"
-
     def _outputs_class(self) -> list[str]:
         if not self._has_tuple:
             return []
         network = self.network
-        fields = [variable(o.name) for o in (*network.lasting, *network.passing)]
-        alone = " and ".join(variable(o.name) for o in network.lasting)
+        fields = [o.name for o in (*network.lasting, *network.passing)]
+        alone = " and ".join(o.name for o in network.lasting)
         words = f"What training returns; evaluation returns {alone} alone."
         return [
-            f"class {self._tuple_name}(NamedTuple):",
+            f"class {self.tuple_name}(NamedTuple):",
             f'{INDENT}"""{words if network.passing else "What the network returns."}"""',
             "",
             *(f"{INDENT}{name}: Tensor" for name in fields),
@@ -177,12 +175,12 @@ class NetworkClass:
         whole: Code = lasting[0]
         if len(lasting) > 1:
             whole = (
-                Listing(tuple(lasting), "(", ")") if passing else call(self._tuple_name, *lasting)
+                Listing(tuple(lasting), "(", ")") if passing else call(self.tuple_name, *lasting)
             )
         if passing:
             if rows or not guarded:
                 rows.append((f"{INDENT * 2}if self.training:", ""))
-            rows += self._returned(call(self._tuple_name, *lasting, *passing), 3)
+            rows += self._returned(call(self.tuple_name, *lasting, *passing), 3)
         return rows + self._returned(whole, 2)
 
     def _returned(self, value: Code, depth: int) -> list[Row]:
@@ -198,7 +196,7 @@ class NetworkClass:
         elif network.passing:
             kinds.append(f"tuple[{', '.join(['Tensor'] * len(network.lasting))}]")
         if self._has_tuple:
-            kinds.append(self._tuple_name)
+            kinds.append(self.tuple_name)
         kind = " | ".join(kinds)
         return f"tuple[{kind}, dict[str, Tensor]]" if network.taps else kind
 
@@ -273,16 +271,14 @@ def network_frame(writer: Writer, graph: Graph, scope: Scope, is_open: bool) -> 
     With `is_open` the channels of the inputs are arguments of the constructor.
     """
     symbols, plain = symbols_of(graph.arguments)
-    taken: set[str] = set()
-    inputs: dict[str, str] = {}
-    for name in graph.inputs:
-        inputs[name] = variable(name, taken)
-        taken.add(inputs[name])
+    arguments = {n for name in plain for n in (name, parameter_name(name))}
+    inputs = {name: variable(name) for name in graph.inputs}
     frame = Frame(writer, scope, symbols, plain, Body(inputs, ()))
     for name in graph.inputs:
         channels = graph.nodes[name].shape.channels
         assert isinstance(channels, int), f"input {name} has {channels} channels"
         text = "in_channels" if len(graph.inputs) == 1 else f"{inputs[name]}_channels"
+        text = unused(text, arguments)
         symbol = argument(text, channels) if is_open else number(channels)
         frame.channels[name] = frame.input_channels[text] = symbol
         frame.symbols[f"{name}.channels"] = frame.channels[name]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from compiler.graph import Graph, Node, Region
+from compiler.module_names import CONTAINER_NAMES
 from compiler.ops import Activation, Add, BatchNorm, Concat, Conv2d, Input, Linear, Multiply
 
 Form = Literal["class", "unit", "chain", "sequence", "list", "group"]
@@ -19,11 +20,6 @@ sequence  copies one after the other                  nn.Sequential(*(InceptionA
 list      copies that are called one by one           nn.ModuleList([...])
 group     layers that are called one by one           group(conv_1x1=..., wide=..., tall=...)
 """
-
-CONTAINER_NAMES = frozenset(
-    ("append", "clear", "extend", "insert", "items", "keys", "pop", "update", "values")
-)
-"""Methods of nn.Sequential and nn.ModuleDict: names that a layer inside them cannot have."""
 
 
 @dataclass(slots=True)
@@ -218,7 +214,7 @@ def _is_unit(scope: Scope) -> bool:
 
 
 def _settle(scope: Scope, depth: int = 0) -> None:
-    """Give a class to every group that stands too deep, or whose layers a container refuses.
+    """Give a class to every group that stands too deep.
 
     Only groups and lists directly in a class can be called layer by layer, as in
     `self.stem["conv"](x)`.
@@ -227,8 +223,7 @@ def _settle(scope: Scope, depth: int = 0) -> None:
         if not isinstance(item, Scope):
             continue
         if item.form == "group" and not _shares_outside(item):
-            refused = any(local_name(i.name, item.name) in CONTAINER_NAMES for i in item.items)
             holds_list = any(isinstance(i, Scope) and i.form == "list" for i in item.items)
-            if refused or holds_list or depth > 0:
+            if holds_list or depth > 0:
                 item.form = "class"
         _settle(item, 0 if item.is_callable else depth + 1)

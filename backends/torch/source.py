@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from backends.torch.ascii_figure import figure_lines
-from backends.torch.docs import class_name, docstring
-from backends.torch.emitted_helpers import HELPERS
+from backends.torch.docs import GLOBAL, class_name, docstring, variable
 from backends.torch.file import File, assemble
 from backends.torch.forward import Body
 from backends.torch.frame import Frame, Instance, NodeSite, input_arguments, symbols_of
@@ -77,7 +76,7 @@ class _Writer:
         self.exported = frozenset(self.network.leaving)
         self.classes: list[ClassText] = []
         self.helpers: set[str] = set()
-        self.taken = set(HELPERS) | RESERVED
+        self.taken = {*GLOBAL, *_arguments_of(self.graph)}
         self.units = Units(self.free_name)
         self.scopes: Mapping[str, Scope] = {}
         self.is_plain = True
@@ -92,15 +91,16 @@ class _Writer:
         frame.build()
         self.is_plain = not frame.has_formulas
         doc = docstring(graph.title or graph.name, graph.info, "", [], 1)
-        network = NetworkClass(self.network, name, doc, frame)
+        outputs = self.free_name(f"{name}Outputs", hidden_by=_steps(graph))
+        network = NetworkClass(self.network, name, outputs, doc, frame)
         units = self.units.found.values()
         file = File(graph, network.lines(), network.main(), self.classes, self.helpers, units)
         return assemble(file)
 
-    def free_name(self, base: str) -> str:
-        """Return a class name that is not taken, and take it."""
+    def free_name(self, base: str, hidden_by: Container[str] = ()) -> str:
+        """Return a class name that is not taken and that no variable hides, and take it."""
         name, count = base, 1
-        while name in self.taken:
+        while name in self.taken or name in hidden_by:
             count += 1
             name = f"{base}{'V' if base[-1].isdigit() else ''}{count}"
         self.taken.add(name)
@@ -156,5 +156,12 @@ class _Writer:
         return text.name
 
 
-RESERVED = frozenset(["Any", "F", "NamedTuple", "OrderedDict", "Size", "Tensor"])
-"""Names that an emitted file imports or defines itself."""
+def _steps(graph: Graph) -> set[str]:
+    """Return the steps of all names: what variables of a forward pass are called after."""
+    return {step for name in (*graph.nodes, *graph.regions) for step in name.split(".")}
+
+
+def _arguments_of(graph: Graph) -> Iterator[str]:
+    """Yield the constructor arguments of all classes, which would hide a class of their name."""
+    for params in (graph.params, *(d.params for d in graph.definitions.values())):
+        yield from (variable(p.name) for p in params)

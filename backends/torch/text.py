@@ -71,7 +71,7 @@ def class_lines(graph: Graph, frame: Frame, scope: Scope, doc: list[str]) -> Cla
 
 def _ordered(frame: Frame, definition: Definition | None) -> tuple[str, ...]:
     """Return the arguments that the class reads: channels first, then as the spec lists them."""
-    channels = [n for n in frame.used if n.endswith("_channels") and n in frame.input_channels]
+    channels = [n for n in frame.used if n in frame.input_channels]
     declared = [p.name for p in definition.params] if definition else sorted(frame.used)
     return (*channels, *(n for n in declared if n in frame.used and n not in channels))
 
