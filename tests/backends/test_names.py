@@ -33,7 +33,8 @@ NAMES = sorted({*EXPLICIT, *(name for module in KIN for name in dir(module))})
 LAYER = """network: t
 input: {{x: [2, 4, 4]}}
 layers: [{{conv: 1x1, filters: 3, name: {0}}}, {{layers: [{{conv: 1x1, filters: 2, name: {0}}}],
-  name: inner}}, {{branches: {{{0}: [{{conv: 1x1, filters: 2}}], other: []}}, join: concat, name: m}}]
+  name: inner}}, {{branches: {{{0}: [{{conv: 1x1, filters: 2}}], other: []}},
+  join: concat, name: m}}]
 """
 JOIN = """network: t
 input: {{x: [2, 4, 4]}}
