@@ -19,7 +19,7 @@ from compiler.loader import Spec
 from compiler.lower import new_lowering
 from compiler.lowering import Argument, Lowering, cite, drawing
 from compiler.ops import Input
-from compiler.passes.take_logits import endings
+from compiler.passes.take_logits import endings, output_name
 from compiler.read import validate
 from compiler.references import tensor
 from compiler.scope import Frame, Named, Scope
@@ -327,8 +327,7 @@ def _outputs(
     network: NetworkSpec, lowering: Lowering, scope: Scope, end: str
 ) -> tuple[Output, ...]:
     if not network.outputs:
-        name = end.rpartition(".")[2] if end else end
-        return (Output(name, end),)
+        return (Output(output_name(end, lowering.builder.nodes), end),)
     out: list[Output] = []
     for item in network.outputs:
         assert isinstance(item, OutputSpec)
@@ -359,6 +358,10 @@ def _outputs(
                 )
             )
             continue
+        if item.name in lowering.builder.nodes and item.name != node:
+            message = f"the output `{item.name}` bears the name of another tensor than it is"
+            help = f"`{item.name}` is a tensor of the network; call the output otherwise"
+            lowering.report.add(Diagnostic("bad-name", message, item.span(), help=help))
         out.append(Output(item.name, node, item.training_only))
     if out and all(o.training_only for o in out):
         message = "every output is for training only: nothing is left in evaluation"

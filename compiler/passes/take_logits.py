@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 
 from compiler.graph import Graph, Node, Output
@@ -34,11 +34,21 @@ def take_logits(graph: Graph, taps: Iterable[str] = ()) -> Graph:
         return graph if kept is graph else replace(kept, spec=graph.as_written)
     source = softmax.inputs[0]
     is_computed = not isinstance(graph.nodes[source].op, Input)
-    name = source.rpartition(".")[2] if is_computed else graph.outputs[0].name
+    name = output_name(source, graph.nodes) if is_computed else graph.outputs[0].name
     regions = {**graph.regions, "": replace(graph.regions[""], output=source)}
     outputs = (Output(name, source),)
     ends = replace(graph, outputs=outputs, regions=regions, returns="logits", spec=graph)
     return keep_only(ends, (source, *tapped))
+
+
+def output_name(node: str, taken: Container[str]) -> str:
+    """Return the name of an output that has none: its layer's, unless another tensor bears it.
+
+    >>> output_name("a.scale", {"scale", "a.scale"})
+    'a_scale'
+    """
+    local = node.rpartition(".")[2]
+    return local if local == node or local not in taken else node.replace(".", "_")
 
 
 def endings(graph: Graph) -> list[str]:

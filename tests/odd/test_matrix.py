@@ -44,6 +44,7 @@ LEAVES: dict[str, dict[str, str]] = {
     "only_relu": {"relu": "relu"},
     "only_softmax": {"softmax": "x"},
     "open_sizes": {"last": "last"},
+    "output_like_a_layer": {"a_scale": "a.scale"},
     "owner_is_dead": {"sum": "sum"},
     "projection_shortcut": {"linear": "linear"},
     "several_inputs": {"logits": "logits"},
