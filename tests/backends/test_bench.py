@@ -214,8 +214,8 @@ def test_a_training_step_updates_the_same_parameters_on_either_side() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--batch", "0"), "--batch 0: a batch is at least 1"),
-        (("--batch", "1,x"), "--batch 1,x: write whole numbers with commas"),
+        (("--batch", "0"), "--batch 0: `0` is not a whole number from 1"),
+        (("--batch", "1,x"), "--batch 1,x: `x` is not a whole number from 1"),
         (("--dtype", "int8"), "--dtype int8: known are float32, tf32, bfloat16, float16"),
         (("--targets", "fast"), "--targets fast: known are plain, eager"),
         (("--device", "tpu"), "--device tpu"),
