@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from compiler.blame import blame, recover
-from compiler.errors import CompileError, Diagnostic, Report
+from compiler.errors import Report
 from compiler.expr import Expr, Value
 from compiler.graph import Info, Node, Region, RegionKind
 from compiler.ops import Identity, Op
 from compiler.shapes import Shape, ShapeError, check_bounds
 
-MAX_NODES = 1_000_000
-"""Operations in one graph; a spec that asks for more is a mistake or an attack."""
+LONG = 200
+"""Letters in a name from which on they are counted; the longest of a shipped network has 60."""
 
 
 @dataclass(slots=True)
@@ -53,6 +53,7 @@ class Builder:
         written: Mapping[str, str] | None = None,
     ) -> str:
         """Add a node and return its name; a shape that does not fit is reported and recovered."""
+        self._spend("operations", name, len(inputs), info)
         operands = tuple(self.nodes[i] for i in inputs)
         shapes = tuple(o.shape for o in operands)
         try:
@@ -62,17 +63,6 @@ class Builder:
             if not self._is_echo(error, shapes):
                 self.report.add(blame(error, op, name, info, operands, self.nodes))
             shape = recover(op, shapes)
-        if len(self.nodes) >= MAX_NODES:
-            raise CompileError(
-                [
-                    Diagnostic(
-                        "too-large",
-                        f"the network has more than {MAX_NODES:,} operations",
-                        info.span,
-                        help="lower the `repeat` counts",
-                    )
-                ]
-            )
         self.nodes[name] = Node(
             name, op, inputs, shape, info, exprs or {}, share, written=written or {}
         )
@@ -80,6 +70,14 @@ class Builder:
         if self.stack:
             self.stack[-1].members.append(name)
         return name
+
+    def _spend(self, limit: str, name: str, operands: int, info: Info) -> None:
+        """Count a node or a region before it is made."""
+        self.report.spend(limit, 1, info.span, "lower the `repeat` counts")
+        if operands > 1:
+            self.report.spend("operands", operands, info.span)
+        if len(name) > LONG:
+            self.report.spend("letters", len(name), info.span, "shorten the names")
 
     def _is_echo(self, error: ShapeError, shapes: tuple[Shape, ...]) -> bool:
         """True for what follows from an error that is already reported.
@@ -112,6 +110,7 @@ class Builder:
         self, name: str, kind: RegionKind, inputs: tuple[str, ...], info: Info, **more: object
     ) -> None:
         """Open a region; what is added until `close` belongs to it."""
+        self._spend("scopes", name, len(inputs), info)
         parent = self.stack[-1].name if self.stack else None
         if self.stack:
             self.stack[-1].members.append(name)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from compiler.limits import Budget
 
 from compiler.shown import shown
 
@@ -105,6 +108,12 @@ def _most() -> int:
     return limit("errors")
 
 
+def _budget() -> Budget:
+    from compiler.limits import Budget  # here, see above
+
+    return Budget()
+
+
 @dataclass(slots=True)
 class Report:
     """Collects the diagnostics of one run, each distinct one once.
@@ -117,6 +126,8 @@ class Report:
     most: int = field(default_factory=_most)
     counts: Counter[Severity] = field(default_factory=Counter)
     """How many errors and warnings were found, those that are not kept too."""
+    budget: Budget = field(default_factory=_budget)
+    """What the run has spent of its limits."""
     _seen: set[tuple[str, Span, object]] = field(default_factory=set)
     _more: dict[Severity, int] = field(default_factory=dict)
 
@@ -177,6 +188,24 @@ class Report:
     def errors(self) -> tuple[Diagnostic, ...]:
         """The findings that make the spec invalid."""
         return tuple(d for d in self.diagnostics if d.severity == "error")
+
+    def spend(self, name: str, amount: int, span: Span, help: str = "") -> None:
+        """Count what a limit bounds, before it is made.
+
+        Raises:
+            CompileError: it is more than the limit, `too-large`, after all findings so far.
+        """
+        if not self.budget.spend(name, amount):
+            raise self.too_large(name, span, help)
+
+    def too_large(self, name: str, span: Span, help: str = "") -> CompileError:
+        """Return the error that a limit is met, after all findings so far, to be raised."""
+        from compiler.limits import excess, way_out  # here, see above
+
+        help = f"{help}; {way_out(name)}" if help else way_out(name)
+        return CompileError(
+            [*self.diagnostics, Diagnostic("too-large", excess(name), span, help=help)]
+        )
 
     def raise_if_errors(self) -> None:
         """Raise a `CompileError` with all findings if any of them is an error."""

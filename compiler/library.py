@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from compiler.arguments import parameter_default
-from compiler.errors import Report
+from compiler.errors import CompileError, Diagnostic, Report
+from compiler.expansion import Expansion
 from compiler.graph import Info
+from compiler.limits import limit, way_out
 from compiler.loader import Spec
 from compiler.lower import new_lowering
 from compiler.lower_blocks import lower_body
 from compiler.lowering import Argument
 from compiler.ops import Input
+from compiler.spec import BlockSpec
 
 
 def check_library(spec: Spec, report: Report) -> int:
@@ -18,10 +23,9 @@ def check_library(spec: Spec, report: Report) -> int:
     Parameters without a default are unknown, and so are the input's sizes: what can be wrong
     without knowing them (names, expressions, grids that can never meet) is found.
     """
-    for name in spec.own_blocks:
-        block = spec.blocks.get(name)
-        if block is None:
-            continue
+    own = {name: block for name in spec.own_blocks if (block := spec.blocks.get(name))}
+    _refuse_too_large(own, spec, report)
+    for name, block in own.items():
         lowering = new_lowering(spec, report, {})
         builder = lowering.builder
         info = Info(span=block.span())
@@ -38,3 +42,22 @@ def check_library(spec: Spec, report: Report) -> int:
         builder.close(end)
         lowering.errata(block, block.errata)
     return len(spec.own_blocks)
+
+
+def _refuse_too_large(blocks: Mapping[str, BlockSpec], spec: Spec, report: Report) -> None:
+    """Refuse a library whose blocks come to too many operations, before any is made."""
+    sizes, total = Expansion(spec.blocks), 0
+    for name, block in blocks.items():
+        total += sizes.of_block(name)
+        if total > (most := limit("operations")):
+            text = f"block `{name}` and those before it make {total:,} operations or more"
+            help = "blocks of blocks multiply: write fewer levels of them"
+            report.add(
+                Diagnostic(
+                    "too-large",
+                    f"{text}, {most:,} at most",
+                    block.span(),
+                    help=f"{help}; {way_out('operations')}",
+                )
+            )
+            raise CompileError(report.diagnostics)

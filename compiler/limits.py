@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from compiler.errors import UsageError
 
@@ -17,7 +17,17 @@ class Limit:
 
 
 LIMITS: dict[str, Limit] = {
-    "operations": Limit(1_000_000, "operations in one graph"),
+    "bytes": Limit(16 * 2**20, "bytes of YAML in one spec, what it imports included"),
+    "values": Limit(1_000_000, "values in one spec, those that aliases repeat included"),
+    "files": Limit(1_000, "files in one spec"),
+    "import_depth": Limit(100, "files in a row through which `import` or `extends` leads"),
+    "entries": Limit(200_000, "layers, parameters and other entries in one spec"),
+    "changes": Limit(2_000, "changes in one variant, what it extends included"),
+    "operations": Limit(200_000, "operations in one graph"),
+    "scopes": Limit(200_000, "blocks, branches and other scopes in one graph"),
+    "left_out": Limit(200_000, "layers that a `when` leaves out in one graph"),
+    "operands": Limit(500_000, "operands and arguments in one graph"),
+    "letters": Limit(50_000_000, "letters in the names of one graph"),
     "errors": Limit(50, "errors that are shown of one run, and warnings"),
     "map_layers": Limit(100_000, "layers in one map of weights"),
     "solved_operations": Limit(50_000, "operations over which input sizes that work are solved"),
@@ -55,6 +65,32 @@ def way_out(name: str) -> str:
     """Return the last clause of a help text: which limit was met, and how it is set.
 
     >>> way_out("operations")
-    'the limit is 1,000,000; NETDRAFT_LIMIT_OPERATIONS sets another'
+    'the limit is 200,000; NETDRAFT_LIMIT_OPERATIONS sets another'
     """
     return f"the limit is {limit(name):,}; {variable_of(name)} sets another"
+
+
+def excess(name: str) -> str:
+    """Return the sentence that says which limit was met.
+
+    >>> excess("operations")
+    'there are more than 200,000 operations in one graph'
+    """
+    return f"there are more than {limit(name):,} {LIMITS[name].what}"
+
+
+@dataclass(slots=True)
+class Budget:
+    """What one run has left of its limits."""
+
+    left: dict[str, int] = field(default_factory=dict)
+
+    def room(self, name: str) -> int:
+        """Return what is left of a limit; less than 0 where more was spent."""
+        left = self.left.get(name)
+        return limit(name) if left is None else left
+
+    def spend(self, name: str, amount: int = 1) -> bool:
+        """Take from what is left of a limit; false where that was less."""
+        left = self.left[name] = self.room(name) - amount
+        return left >= 0

@@ -6,17 +6,20 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from compiler.errors import Diagnostic, Remark, Report, Span, UsageError
-from compiler.fields import describe_text
+from compiler.limits import limit, way_out
 from compiler.read import read_block, read_errata, read_network
 from compiler.shipped import shipped_specs
 from compiler.source import Entry, Mapping, Node, Scalar, Sequence, decode, fail, parse_yaml
 from compiler.spec import BlockSpec, ErratumSpec, NetworkSpec
 from compiler.suggest import did_you_mean, listing, nearest
+from compiler.tree import Tree, is_file, kind_of
 from compiler.variant import overlay
 
-MAX_BYTES = 64 * 2**20
+Chain = dict[str, Path]
+"""The files that are open, by what they really are; each is named by the one before."""
 TOP_KEYS = [
     "network",
     "title",
@@ -62,7 +65,7 @@ def load_spec(path: str | Path, report: Report, texts: dict[str, str] | None = N
     """
     found = find_spec(path)
     loader = _Loader(found, report, {} if texts is None else texts)
-    root = loader.network_mapping(found, ())
+    root = loader.network_mapping(found)
     blocks = {name: b for name, n in loader.blocks.items() if (b := read_block(name, n, report))}
     network = None
     if "network" in root.entries or "layers" in root.entries:
@@ -82,14 +85,15 @@ def find_spec(path: str | Path) -> Path:
         UsageError: there is no such file.
     """
     given = Path(path)
-    if _is_file(given):
+    if is_file(given):
         return given
-    if os.path.isdir(given):
-        raise UsageError(f"{path} is a folder; name a spec file in it")
+    if kind := kind_of(given):
+        more = "; name a spec file in it" if kind == "a folder" else ", not a file"
+        raise UsageError(f"{path} is {kind}{more}")
     name = str(path).removesuffix(".yaml")
     shipped = shipped_specs()
     candidate = (shipped / f"{name}.yaml").resolve()
-    if _is_file(candidate) and candidate.is_relative_to(shipped):
+    if is_file(candidate) and candidate.is_relative_to(shipped):
         return candidate
     names = sorted(str(p.relative_to(shipped).with_suffix("")) for p in shipped.rglob("*.yaml"))
     raise UsageError(f"there is no spec {path}{did_you_mean(name, names)}")
@@ -105,17 +109,19 @@ def read_yaml(path: Path, report: Report, texts: dict[str, str]) -> Mapping:
     """Return the mapping that a YAML file holds; its text goes to `texts`, faults to `report`.
 
     Raises:
-        CompileError: the file cannot be parsed at all.
-        UsageError: it cannot be read, or is too long.
+        CompileError: the file cannot be parsed at all, or is too long.
+        UsageError: it cannot be read.
     """
     file = display(path)
+    start = Span(file, 1, 1)
+    report.spend("files", 1, start)
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise UsageError(f"{file} is {size:,} bytes long, {MAX_BYTES:,} at most")
-        texts[file] = decode(path.read_bytes(), file)
+        with path.open("rb") as stream:
+            data = stream.read(limit("bytes") + 1)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+    report.spend("bytes", len(data), start)
+    texts[file] = decode(data, file)
     return parse_yaml(texts[file], file, report)
 
 
@@ -125,41 +131,61 @@ class _Loader:
     def __init__(self, root: Path, report: Report, texts: dict[str, str]) -> None:
         self.report = report
         self.texts = texts
-        self.roots = (_own_tree(root.resolve()), shipped_specs())
+        self.tree = Tree(root)
         self.blocks: dict[str, Node] = {}
         self.places: dict[str, tuple[Span, int]] = {}
         self.errata: dict[str, ErratumSpec] = {}
         self.own: list[str] = []
-        self.done: set[Path] = set()
+        self.done: set[str] = set()
 
-    def network_mapping(self, path: Path, chain: tuple[Path, ...], depth: int = 0) -> Mapping:
-        """Return a file's mapping, overlaid on the file that it extends."""
-        node = self._parse(path)
-        self._check_keys(node)
-        base = node.get("extends")
-        merged = node
-        if base is not None:
-            target = self._target(base, path, (*chain, path), "extends")
-            if target is not None:
-                below = self.network_mapping(target, (*chain, path), depth + 1)
-                merged = overlay(below, node, self.report)
-        self._collect(node, path, (), depth)
-        if not chain:
-            own = node.get("blocks")
-            self.own = list(own.entries) if isinstance(own, Mapping) else []
+    def network_mapping(self, path: Path) -> Mapping:
+        """Return a file's mapping, overlaid on the file that it extends; take what they import."""
+        variants: list[tuple[Mapping, Path]] = []
+        chain: Chain = {}
+        found: Path | None = path
+        while found is not None:
+            chain[self.tree.real(found)] = found
+            node = self._parse(found)
+            self._check_keys(node)
+            variants.append((node, found))
+            base = node.get("extends")
+            found = None if base is None else self._target(base, found, chain, "extends")
+        own = variants[0][0].get("blocks")
+        self.own = list(own.entries) if isinstance(own, Mapping) else []
+        merged: Mapping | None = None
+        for depth, (node, file) in reversed(list(enumerate(variants))):
+            merged = node if merged is None else overlay(merged, node, self.report)
+            self._collect_all(node, file, depth)
+        assert merged is not None
         return merged
 
-    def _collect(self, node: Mapping, path: Path, chain: tuple[Path, ...], depth: int) -> None:
-        """Take a file's imports, blocks and errata; `depth` is how far below the variant it is."""
-        self.done.add(path.resolve())
+    def _collect_all(self, node: Mapping, path: Path, depth: int) -> None:
+        """Take what a file and its imports define, those that it imports first."""
+        opened = [self._collect(node, path, {}, depth)]
+        while opened:
+            inner = next(opened[-1], None)
+            opened.append(inner) if inner is not None else opened.pop()
+
+    def _collect(
+        self, node: Mapping, path: Path, chain: Chain, depth: int
+    ) -> Iterator[Iterator[Any]]:
+        """Take a file's blocks and errata, and yield this for each file that it imports.
+
+        `depth` is how far below the variant it is.
+        """
+        real = self.tree.real(path)
+        self.done.add(real)
+        chain[real] = path
         for item in _items(node.get("import")):
-            target = self._target(item, path, (*chain, path), "import")
-            if target is not None and target.resolve() not in self.done:
+            target = self._target(item, path, chain, "import")
+            if target is not None and self.tree.real(target) not in self.done:
                 inner = self._parse(target)
                 self._check_keys(inner)
-                self._collect(inner, target, (*chain, path), depth)
+                yield self._collect(inner, target, chain, depth)
+        del chain[real]
         blocks = node.get("blocks")
         if isinstance(blocks, Mapping):
+            self.report.spend("entries", len(blocks.entries), blocks.span)
             for name, entry in blocks.entries.items():
                 self._define(name, entry, depth)
         elif blocks is not None:
@@ -201,61 +227,37 @@ class _Loader:
     def _parse(self, path: Path) -> Mapping:
         return read_yaml(path, self.report, self.texts)
 
-    def _target(self, node: Node, base: Path, chain: tuple[Path, ...], key: str) -> Path | None:
-        """Return the file that an `import` or `extends` names, or None after reporting."""
+    def _target(self, node: Node, base: Path, chain: Chain, key: str) -> Path | None:
+        """Return the file that an `import` or `extends` names, or None after reporting.
+
+        `chain` holds the files that are open, each named by the one before.
+        """
         if not isinstance(node, Scalar) or not isinstance(node.value, str):
             self.report.add(Diagnostic("bad-import", f"`{key}` takes a file name", node.span))
             return None
-        path = self._resolve(node.value, base)
-        if isinstance(path, str):
-            self.report.add(Diagnostic("bad-import", path, node.span, help=_IMPORT_HELP))
+        found = self.tree.find(node.value, base.parent)
+        if isinstance(found, str):
+            complaint = Diagnostic("bad-import", found, node.span, help=_IMPORT_HELP)
+            self.report.add(complaint, self.tree.near(node.value, base.parent))
             return None
-        if path.resolve() in [p.resolve() for p in chain]:
-            names = [display(p) for p in (*chain, path)]
-            start = next(i for i, p in enumerate(chain) if p.resolve() == path.resolve())
+        if (real := self.tree.real(found)) in chain:
+            names = [display(p) for p in (*chain.values(), found)]
             raise fail(
                 "import-cycle",
-                f"the files import each other: {' -> '.join(names[start:])}",
+                f"the files import each other: {' -> '.join(names[list(chain).index(real) :])}",
                 node.span,
                 help="move what they share into a third file",
             )
-        return path
-
-    def _resolve(self, text: str, base: Path) -> Path | str:
-        """Return the file a text means: beside the importing file, else shipped; or a complaint."""
-        if Path(text).is_absolute() or "\0" in text:
-            return f"`{describe_text(text)}` is not a relative path"
-        for folder in (base.parent, shipped_specs()):
-            path = folder / text
-            if not _is_file(path):
-                continue
-            real = path.resolve()
-            if not any(real.is_relative_to(root) for root in self.roots):
-                return f"`{text}` lies outside the spec's folder tree"
-            return Path(os.path.normpath(path))
-        near = [p.name for p in base.parent.rglob("*.yaml")] if base.parent.is_dir() else []
-        return (
-            f"there is no file `{describe_text(text)}`{did_you_mean(Path(text).name, near[:1000])}"
-        )
+        if len(chain) > (most := limit("import_depth")):
+            message = f"`{key}` leads through more than {most:,} files in a row"
+            help = (
+                f"name several files in one, not each in the one before; {way_out('import_depth')}"
+            )
+            raise fail("too-deep", message, node.span, help=help)
+        return found
 
 
 _IMPORT_HELP = "paths are relative to this file, inside its folder tree or the shipped specs"
-
-
-def _is_file(path: Path) -> bool:
-    """True for a file; false for what no file can be called."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def _own_tree(path: Path) -> Path:
-    """Return the folder that a spec may read: its own, or an ancestor called `specs`."""
-    for folder in path.parents:
-        if folder.name == "specs":
-            return folder
-    return path.parent
 
 
 def _items(node: Node | None) -> Iterator[Node]:

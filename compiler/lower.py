@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache, partial
 
-from compiler.builder import MAX_NODES
-from compiler.errors import CompileError, Diagnostic, Report
+from compiler.errors import Diagnostic, Report
 from compiler.expansion import MAX_LEVELS
 from compiler.expr import Expr
 from compiler.loader import Spec
@@ -67,11 +66,14 @@ def _layer(
     path = scope.prefix + name
     is_there = layer.common.when is None or scope.frame.is_definition
     if not (is_there or values.flag("when")):
+        lowering.report.spend("left_out", 1, layer.span())
         condition = _condition(layer)
         lowering.left_out[path] = condition
         if name in scope.names:
             scope.names[name].left_out_by = condition
         return [before]
+    if layer.common.when is not None:  # what is counted before it is made leaves it out
+        lowering.refuse_too_large(layer, lowering.sizes.of_layer(layer, values.lookup))
     inputs = entering()
     if isinstance(layer, SplitLayer):
         if layer.common.repeat is not None or not is_last:
@@ -110,16 +112,7 @@ def _repeat(
     first = next(iter(inputs.values())) if isinstance(inputs, dict) else inputs[0]
     if count is None:
         count = 1
-    size = len(lowering.builder.nodes) + count * lowering.sizes.of_layer(layer, values.lookup)
-    if size > MAX_NODES:
-        lowering.report_layer(
-            layer,
-            "too-large",
-            f"`repeat: {count}` makes {size:,} operations or more, {MAX_NODES:,} at most",
-            "lower the `repeat`, here or inside",
-            "repeat",
-        )
-        raise CompileError(lowering.report.diagnostics)
+    lowering.refuse_too_large(layer, count * lowering.sizes.of_layer(layer, values.lookup), count)
     lowering.builder.open(path, "repeat", tuple(flat(inputs)), lowering.info(layer))
     tensor = first
     for index in range(count):

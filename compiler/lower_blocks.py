@@ -144,6 +144,7 @@ def _arguments(
                 guessing(name, block.params, "its parameters are {words}"),
             )
     out: dict[str, Argument] = {}
+    lowering.report.spend("operands", len(block.params), layer.span())
     for name, param in block.params.items():
         if isinstance(param, BrokenParam):
             out[name] = Argument(None)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import count
 
 from compiler.builder import Builder
-from compiler.errors import Diagnostic, Remark, Report, Span
+from compiler.errors import CompileError, Diagnostic, Remark, Report, Span
 from compiler.expansion import Expansion
 from compiler.expr import Expr, Value
 from compiler.graph import Cite, Drawing, Erratum, Info
+from compiler.limits import limit, way_out
 from compiler.loader import Spec
 from compiler.lower_ops import default_norm
 from compiler.naming import automatic_name, node_name
@@ -51,6 +52,8 @@ class Lowering:
         """Path of a layer that is not built -> the condition."""
         self.sizes = Expansion(spec.blocks)
         self._chain = chain
+        self._infos: dict[int, tuple[Layer, Info]] = {}
+        """A layer by its identity, and its info: made once for all copies."""
 
     def chain(self, layers: list[Layer], scope: Scope, incoming: str) -> list[str]:
         """Lower a list of layers and return what leaves it: one tensor, or a split's ends."""
@@ -116,8 +119,49 @@ class Lowering:
         span = layer.span(key) if key else layer.span()
         self.report.add(Diagnostic(code, message, span, help=help))
 
+    def refuse_all_too_large(self, layers: list[Layer]) -> None:
+        """Refuse a list of layers that come to too many operations, at the first that does.
+
+        Raises:
+            CompileError: `too-large`, with all findings so far.
+        """
+        total = 0
+        for layer in layers:
+            total += self.sizes.of_copies(layer)
+            repeat = layer.common.repeat
+            self.refuse_too_large(layer, total, repeat if isinstance(repeat, int) else 1)
+
+    def refuse_too_large(self, layer: Layer, size: int, copies: int = 1) -> None:
+        """Refuse a layer of at least `size` operations if there is no room, before any is made.
+
+        Raises:
+            CompileError: `too-large`, with all findings so far.
+        """
+        room = self.report.budget.room("operations")
+        if size <= room:
+            return
+        most = limit("operations")
+        what, key = (f"`repeat: {copies}`", "repeat") if copies > 1 else ("this layer", "")
+        help = "lower the `repeat`, here or inside"
+        if copies == 1:
+            help = "blocks of blocks multiply: write fewer levels of them"
+        self.report_layer(
+            layer,
+            "too-large",
+            f"{what} makes {most - room + size:,} operations or more, {most:,} at most",
+            f"{help}; {way_out('operations')}",
+            key,
+        )
+        raise CompileError(self.report.diagnostics)
+
     def info(self, layer: Layer) -> Info:
         """Return what a layer says besides its computation."""
+        known = self._infos.get(id(layer))
+        if known is None:
+            known = self._infos[id(layer)] = (layer, self._info(layer))
+        return known[1]
+
+    def _info(self, layer: Layer) -> Info:
         return Info(
             span=layer.span(),
             title=layer.common.title,

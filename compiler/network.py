@@ -8,10 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from compiler.arguments import parameter_default, setting
-from compiler.builder import MAX_NODES
 from compiler.define import with_drafts
-from compiler.errors import CompileError, Diagnostic, Report, Span, UsageError
-from compiler.expansion import Expansion
+from compiler.errors import Diagnostic, Report, Span, UsageError
 from compiler.expr import Value
 from compiler.fields import describe, describe_text
 from compiler.graph import Claim, Definition, Graph, Info, Output, Parameter
@@ -78,7 +76,7 @@ def _lower(
 ) -> Graph:
     lowering = new_lowering(spec, report, layer_defaults(network, report))
     builder = lowering.builder
-    _refuse_too_large(network, lowering)
+    lowering.refuse_all_too_large(network.layers)
     info = Info(network.span(), title=network.title, cite=cite(network.cite), doc=network.doc)
     info = replace(info, errata=lowering.errata(network, network.errata))
     builder.open("", "network", tuple(shapes), info)
@@ -119,21 +117,6 @@ def _lower(
     if not report.errors:
         _warn_unused(graph, spec, lowering, frame, network, report)
     return graph
-
-
-def _refuse_too_large(network: NetworkSpec, lowering: Lowering) -> None:
-    """Refuse what blocks in blocks multiply beyond measure, before any of it is made.
-
-    What a `repeat` multiplies is refused where it stands.
-    """
-    sizes = Expansion(lowering.spec.blocks, repeats=False)
-    for layer in network.layers:
-        size = sizes.of_layer(layer)
-        if size > MAX_NODES:
-            message = f"this layer makes {size:,} operations or more, {MAX_NODES:,} at most"
-            help = "blocks of blocks multiply: write fewer levels of them"
-            found = Diagnostic("too-large", message, layer.span(), help=help)
-            raise CompileError([*lowering.report.diagnostics, found])
 
 
 def _parameter(name: str, spec: ParamSpec, value: Value) -> Parameter:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from compiler.errors import Diagnostic, Report, Span
+from compiler.errors import NOWHERE, Diagnostic, Report, Span
 from compiler.fields import describe, describe_text, guess_type
 from compiler.foreign import EXPLAINED, SYNONYMS
 from compiler.names import read_layer_name, read_name, read_param_name
@@ -241,7 +241,11 @@ def read_chain(node: Node | None, what: str, report: Report) -> list[Layer]:
                 )
             )
         return []
+    report.spend("entries", len(node.items), node.span, _REPEAT)
     return [read_layer(item, report) or _broken(item) for item in node.items]
+
+
+_REPEAT = "write what is the same once: a block, or `repeat`"
 
 
 def _broken(node: Node) -> Layer:
@@ -397,6 +401,7 @@ def read_branches(node: Node, report: Report) -> Any:
         report.add(
             Diagnostic("bad-value", "there are no branches", node.span, help="name at least one")
         )
+    report.spend("entries", len(node.entries), node.span)
     return {
         name: read_chain(e.node, f"branch `{name}`", report) for name, e in node.entries.items()
     }
@@ -465,6 +470,7 @@ def read_params(node: Node | None, report: Report) -> dict[str, Any]:
         if node is not None and not (isinstance(node, Scalar) and node.value is None):
             report.add(Diagnostic("bad-value", "`params` is not a mapping", node.span))
         return out
+    report.spend("entries", len(node.entries), node.span)
     for name, entry in node.entries.items():
         check_name(name, read_param_name, entry.key_span, "the name of a parameter", report)
         out[name] = _read_param(name, entry.node, report)
@@ -516,6 +522,8 @@ def read_network(node: Mapping, report: Report) -> NetworkSpec | None:
         del values["errata"]
     values["params"] = read_params(node.get("params"), report)
     inputs = node.get("input")
+    if isinstance(inputs, Mapping):
+        report.spend("entries", len(inputs.entries), inputs.span)
     for name, entry in inputs.entries.items() if isinstance(inputs, Mapping) else ():
         check_name(name, read_name, entry.key_span, "the name of an input", report)
     if "layers" in node.entries:
@@ -528,6 +536,7 @@ def read_network(node: Mapping, report: Report) -> NetworkSpec | None:
 
 def _read_list(node: Node | None, model: type[M], what: str, report: Report) -> list[M]:
     items = node.items if isinstance(node, Sequence) else ()
+    report.spend("entries", len(items), node.span if node else NOWHERE)
     models = (validate(model, i, _mapping_values(i), what, report) for i in items)
     return [m for m in models if m is not None]
 
@@ -540,6 +549,7 @@ def _mapping_values(node: Node) -> dict[str, Any]:
 def _read_outputs(node: Node | None, report: Report) -> Any:
     if not isinstance(node, Sequence):
         return plain(node) if node is not None else None
+    report.spend("entries", len(node.items), node.span)
     out = []
     for item in node.items:
         values = plain(item)
@@ -559,6 +569,7 @@ def read_errata(node: Node | None, report: Report) -> dict[str, ErratumSpec]:
     """Return id -> record of a library's `errata`; a list of ids is not a record."""
     if not isinstance(node, Mapping):
         return {}
+    report.spend("entries", len(node.entries), node.span)
     out = {}
     for name, entry in node.entries.items():
         record = validate(

@@ -11,11 +11,10 @@ from typing import Any
 import yaml
 
 from compiler.errors import CompileError, Diagnostic, Remark, Report, Span
+from compiler.limits import Budget, excess, way_out
 
 MAX_DEPTH = 100
 """Levels of nesting; the deepest shipped spec has 9."""
-MAX_ALIASED = 1_000_000
-"""Values that aliases may repeat; a plain file of any length has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,7 @@ def parse_yaml(text: str, file: str, report: Report | None = None) -> Mapping:
     Raises:
         CompileError: the text is not YAML, or is YAML that no spec can be.
     """
-    builder = _Builder(file, text)
+    builder = _Builder(file, text, report.budget if report else Budget())
     root = builder.build()
     lost = any(d.code == "bad-key" for d in builder.found)  # and what stands under the key
     if builder.found and (report is None or lost):
@@ -163,7 +162,7 @@ def parse_value(text: str, file: str) -> Node:
     Raises:
         CompileError: the text is not YAML, or is YAML that no spec can hold.
     """
-    builder = _Builder(file, text)
+    builder = _Builder(file, text, Budget())
     root = builder.build()
     if builder.found:
         raise CompileError(builder.found)
@@ -186,19 +185,25 @@ class _Open:
     items: list[Node] = field(default_factory=list)
     keys: list[Scalar] = field(default_factory=list)
     key: Scalar | None = None
+    size: int = 1
+    """Values in it, itself too; what an alias repeats counts each time."""
+    height: int = 1
+    """Levels in it, its own too."""
 
 
 class _Builder:
     """Builds nodes from libyaml's events, without recursion."""
 
-    def __init__(self, file: str, text: str) -> None:
+    def __init__(self, file: str, text: str, budget: Budget) -> None:
         self.file = file
         self.text = text
         self.stack: list[_Open] = []
-        self.anchors: dict[str, Node] = {}
+        self.anchors: dict[str, tuple[Node, int, int]] = {}
+        """Name -> a value, its size and its height."""
         self.open_anchors: set[str] = set()
-        self.weights: dict[int, int] = {}
-        self.aliased = 0
+        self.budget = budget
+        self.size = 0
+        self.room = budget.room("values")
         self.root: Node | None = None
         self.documents = 0
         self.found: list[Diagnostic] = []
@@ -217,13 +222,15 @@ class _Builder:
                     )
             elif isinstance(event, yaml.ScalarEvent):
                 self._check_tag(event)
-                self._put(self._scalar(event), event)
+                self._count("too-large", 1, event)
+                self._put_new(self._scalar(event), event, 1, 0)
             elif isinstance(event, yaml.AliasEvent):
                 self._put_alias(event)
             elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
                 self._open(event)
             elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
                 self._close(event)
+        self.budget.spend("values", self.size)
         empty = isinstance(self.root, Scalar) and self.root.value is None
         return None if empty else self.root
 
@@ -285,34 +292,39 @@ class _Builder:
                 self._span(event),
                 help="`*` repeats what `&` has named; a text that begins with it stands in quotes",
             )
-        node = self.anchors[name]
-        self.aliased += self.weights.get(id(node), 1)
-        if self.aliased > MAX_ALIASED:
-            raise fail(
-                "alias-bomb",
-                f"aliases repeat more than {MAX_ALIASED:,} values",
-                self._span(event),
-                help="use a block with `repeat` instead of aliases of aliases",
-            )
-        self._put(node, event, weight=self.weights.get(id(node), 1), is_alias=True)
+        node, size, height = self.anchors[name]
+        self._check_depth(height, event)
+        self._count("alias-bomb", size, event)
+        self._put(node, size, height)
 
     def _open(self, event: Any) -> None:
         self._check_tag(event)
-        if len(self.stack) >= MAX_DEPTH:
+        self._check_depth(1, event)
+        self._count("too-large", 1, event)
+        if event.anchor:
+            self.open_anchors.add(event.anchor)
+        self.stack.append(_Open(event))
+
+    def _check_depth(self, height: int, event: Any) -> None:
+        if len(self.stack) + height > MAX_DEPTH:
             raise fail(
                 "too-deep",
                 f"the file nests deeper than {MAX_DEPTH} levels",
                 self._span(event),
                 help="move the inner part into a block of its own",
             )
-        if event.anchor:
-            self.open_anchors.add(event.anchor)
-        self.stack.append(_Open(event))
-        self.weights[id(self.stack[-1])] = 1
+
+    def _count(self, code: str, size: int, event: Any) -> None:
+        """Count values before anything is made of them."""
+        self.size += size
+        if self.size <= self.room:
+            return
+        helps = {"alias-bomb": "use a block with `repeat` instead of aliases of aliases; "}
+        help = helps.get(code, "") + way_out("values")
+        raise fail(code, excess("values"), self._span(event), help=help)
 
     def _close(self, event: Any) -> None:
         top = self.stack.pop()
-        weight = self.weights.pop(id(top))
         start, end = top.event.start_mark, event.end_mark
         span = Span(self.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
         node: Node
@@ -322,18 +334,21 @@ class _Builder:
             node = self._mapping(top, span)
         if top.event.anchor:
             self.open_anchors.discard(top.event.anchor)
-        self._put(node, top.event, weight=weight)
+        self._put_new(node, top.event, top.size, top.height)
 
-    def _put(self, node: Node, event: Any, weight: int = 1, is_alias: bool = False) -> None:
+    def _put_new(self, node: Node, event: Any, size: int, height: int) -> None:
+        if event.anchor:
+            self.anchors[event.anchor] = (node, size, height)
+        self._put(node, size, height)
+
+    def _put(self, node: Node, size: int, height: int) -> None:
         """Hand a finished node to the collection that is open, or make it the root."""
-        if not is_alias and getattr(event, "anchor", None):
-            self.anchors[event.anchor] = node
-            self.weights[id(node)] = weight
         if not self.stack:
             self.root = node
             return
         top = self.stack[-1]
-        self.weights[id(top)] += weight
+        top.size += size
+        top.height = max(top.height, height + 1)
         if isinstance(top.event, yaml.MappingStartEvent) and top.key is None:
             top.key = self._key(node)
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compiler.errors import Diagnostic, Report
 from compiler.fields import describe_text
+from compiler.limits import limit
 from compiler.naming import node_name
 from compiler.source import Entry, Mapping, Node, Scalar, Sequence
 from compiler.suggest import did_you_mean, guessing
@@ -26,9 +27,11 @@ def overlay(base: Mapping, variant: Mapping, report: Report) -> Mapping:
     changes = variant.get("changes")
     layers = entries.get("layers")
     if isinstance(changes, Sequence) and layers and isinstance(layers.node, Sequence):
+        report.spend("changes", len(changes.items), changes.span)
         items = list(layers.node.items)
+        names = [node_name(item) for item in items]
         for change in changes.items:
-            _apply(items, change, report)
+            _apply(items, names, change, report)
         entries["layers"] = Entry(layers.key_span, Sequence(tuple(items), layers.node.span))
     elif changes is not None:
         report.add(
@@ -54,8 +57,8 @@ def _merge(below: Node, above: Node) -> Node:
     return Mapping(merged, above.span)
 
 
-def _apply(items: list[Node], change: Node, report: Report) -> None:
-    """Make one change to the list of layers, or report why it cannot be made."""
+def _apply(items: list[Node], names: list[str | None], change: Node, report: Report) -> None:
+    """Make one change to the list of layers and to their names, or report why it cannot be made."""
     if not isinstance(change, Mapping) or not change.entries:
         report.add(Diagnostic("bad-change", "a change is a mapping", change.span, help=_FORMS))
         return
@@ -68,7 +71,6 @@ def _apply(items: list[Node], change: Node, report: Report) -> None:
             )
         )
         return
-    names = [node_name(item) for item in items]
     target = entry.node.text
     if target not in names:
         report.add(
@@ -81,10 +83,19 @@ def _apply(items: list[Node], change: Node, report: Report) -> None:
             guessing(target, lambda: [n for n in names if n], "its layers are {words}"),
         )
         return
-    _edit(items, names.index(target), action, change, report)
+    new = _edited(items, names.index(target), action, change, report)
+    if new is not None:
+        place, layers = new
+        if len(items) + len(layers) > limit("entries"):
+            raise report.too_large("entries", change.span)
+        items[place] = layers
+        names[place] = [node_name(layer) for layer in layers]
 
 
-def _edit(items: list[Node], at: int, action: str, change: Mapping, report: Report) -> None:
+def _edited(
+    items: list[Node], at: int, action: str, change: Mapping, report: Report
+) -> tuple[slice, tuple[Node, ...]] | None:
+    """Return which layers a change puts where, None after reporting that it is wrong."""
     rest = dict(list(change.entries.items())[1:])
     wanted = {"replace": "by", "after": "insert", "before": "insert"}.get(action)
     extra = [k for k in rest if k != wanted] if action != "set" else []
@@ -97,30 +108,25 @@ def _edit(items: list[Node], at: int, action: str, change: Mapping, report: Repo
                 help=_FORMS,
             )
         )
-        return
+        return None
+    whole, before, after = slice(at, at + 1), slice(at, at), slice(at + 1, at + 1)
     if action == "remove":
-        del items[at]
-    elif action == "set":
-        items[at] = _set(items[at], rest)
-    else:
-        entry = rest.get(str(wanted))
-        if entry is None or not isinstance(entry.node, Sequence):
-            report.add(
-                Diagnostic(
-                    "bad-change",
-                    f"`{action}` needs `{wanted}`, a list of layers",
-                    change.span,
-                    help=_FORMS,
-                )
+        return whole, ()
+    if action == "set":
+        return whole, (_set(items[at], rest),)
+    entry = rest.get(str(wanted))
+    if entry is None or not isinstance(entry.node, Sequence):
+        report.add(
+            Diagnostic(
+                "bad-change",
+                f"`{action}` needs `{wanted}`, a list of layers",
+                change.span,
+                help=_FORMS,
             )
-            return
-        new = entry.node.items
-        place = {
-            "replace": slice(at, at + 1),
-            "after": slice(at + 1, at + 1),
-            "before": slice(at, at),
-        }
-        items[place[action]] = new
+        )
+        return None
+    place = {"replace": whole, "after": after, "before": before}
+    return place[action], entry.node.items
 
 
 def _set(item: Node, values: dict[str, Entry]) -> Node:

@@ -20,7 +20,7 @@ from compiler.read import validate
 from compiler.source import Mapping, Node, fail, plain
 from compiler.source import Sequence as Items
 from compiler.spec import Located
-from compiler.suggest import did_you_mean
+from compiler.suggest import guessing
 from compiler.weights.mapping import Head, Preprocessing, WeightMap
 
 CAPTURE = re.compile(r"\{i(?:\+(\d{1,6}))?\}")
@@ -258,8 +258,8 @@ def _check_names(spec: MapSpec, pairs: _Pairs, report: Report) -> None:
     wanted += [("aliases", name, pairs.layers) for name in spec.aliases.values()]
     for key, name, known in wanted:
         if name not in known:
-            message = f"`{key}` names `{name}`, which no section has{did_you_mean(name, known)}"
-            report.add(Diagnostic("bad-map", message, spec.span(key)))
+            message = f"`{key}` names `{name}`, which no section has"
+            report.add(Diagnostic("bad-map", message, spec.span(key)), guessing(name, known))
 
 
 def _filled(pattern: str, value: int | str) -> str:
