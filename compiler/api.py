@@ -48,13 +48,13 @@ __all__ = [
 
 
 def load(
-    spec: Spec, settings: Mapping[str, str] = NO_SETTINGS, inputs: Sequence[str] = ()
+    spec: Spec, settings: Mapping[str, object] = NO_SETTINGS, inputs: Sequence[str] = ()
 ) -> Graph:
     """Return the checked graph of a network.
 
     Args:
         spec: a file, a shipped name, or a graph (returned as it is).
-        settings: values for the network's parameters, as text: `{"classes": "10"}`.
+        settings: values for the network's parameters, as text or plain: `{"classes": "10"}`.
         inputs: other input sizes, channels first: `["3x75x75"]` or `["image=3x75x75"]`.
 
     Raises:

@@ -63,6 +63,8 @@ def setting(name: str, param: ParamSpec, given: object, known: Mapping[str, Argu
         UsageError: it is no value of the parameter's type.
     """
     report = Report()
+    if isinstance(given, str):  # what a terminal hands over need not be text
+        given = given.encode(errors="replace").decode()
     shown = f"--set {name}={describe_text(str(given))}"
     try:
         raw = _plain(given, param.type)
@@ -85,7 +87,7 @@ def _plain(given: object, type: str) -> Any:
         given = str(given)
     if not isinstance(given, str) or type == "text":
         return given
-    text = given.strip().encode(errors="replace").decode()
+    text = given.strip()
     return plain(parse_value(text, "--set")) if text[:1] in OPENING else resolve(text)
 
 

@@ -19,7 +19,7 @@ NO_SETTINGS: Mapping[str, str] = {}
 
 
 def load_graph(
-    spec: str | Path, settings: Mapping[str, str] = NO_SETTINGS, inputs: Sequence[str] = ()
+    spec: str | Path, settings: Mapping[str, object] = NO_SETTINGS, inputs: Sequence[str] = ()
 ) -> Graph:
     """Return the checked graph of a network.
 
@@ -39,7 +39,7 @@ def load_graph(
 
 
 def draft_graph(
-    spec: str | Path, settings: Mapping[str, str] = NO_SETTINGS, inputs: Sequence[str] = ()
+    spec: str | Path, settings: Mapping[str, object] = NO_SETTINGS, inputs: Sequence[str] = ()
 ) -> tuple[Graph, Report, Spec]:
     """Return the graph of a network even where the spec is wrong, the findings, and the spec.
 

@@ -44,7 +44,7 @@ MATTERS_OF_SIZE = ("empty-output", "shape-mismatch")
 
 
 def lower_network(
-    spec: Spec, report: Report, settings: Mapping[str, str], inputs: Sequence[str]
+    spec: Spec, report: Report, settings: Mapping[str, object], inputs: Sequence[str]
 ) -> Graph:
     """Return the graph of a spec's network.
 
@@ -166,7 +166,7 @@ def layer_defaults(network: NetworkSpec, report: Report) -> dict[str, Layer]:
 
 
 def _parameters(
-    network: NetworkSpec, report: Report, settings: Mapping[str, str]
+    network: NetworkSpec, report: Report, settings: Mapping[str, object]
 ) -> dict[str, Argument]:
     """Return the network's parameters, with settings from the command line over the defaults."""
     for name in settings:

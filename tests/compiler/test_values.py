@@ -8,10 +8,11 @@ from typing import Any, get_args
 
 import pytest
 
-from compiler.build import draft_graph
+from compiler.build import draft_graph, load_graph
 from compiler.errors import CompileError, UsageError
-from compiler.fields import READERS
+from compiler.fields import READERS, guess_type
 from compiler.graph import Graph
+from compiler.source import parse_value, plain
 from compiler.spec import ParamSpec
 
 LAYER = {
@@ -198,6 +199,114 @@ def test_a_value_is_refused_in_the_same_words(
     assert ops is None
     words = BARE.get((way, type, value), words)
     assert words in complaint
+
+
+@pytest.mark.parametrize(
+    ("default", "type"),
+    [
+        ("true", "bool"),
+        ("3", "int"),
+        ("0.5", "number"),
+        ("1e0", "int"),
+        ("2 * 3", "number"),
+        ("relu", "activation"),
+        ("none", "activation"),
+        ("V", "padding"),
+        ("SAME", "padding"),
+        ("0x1", "padding"),
+        ("[[0, 1], [1, 0]]", "padding"),
+        ("3x3", "kernel"),
+        ("[1, 7]", "kernel"),
+        ("[0, 1]", "padding"),
+        ("²x3", "number"),
+    ],
+)
+def test_a_default_alone_gives_the_type(default: str, type: str) -> None:
+    node = parse_value(default, "t.yaml")
+    assert guess_type(plain(node)) == type
+
+
+SETTINGS = (
+    HEAD
+    + """\
+params:
+  n: {type: channels, default: 4}
+  half: {type: int, default: 2 * n}
+  k: {type: kernel, default: 3x3}
+  p: {type: padding, default: same}
+  act: {type: activation, default: relu}
+  deep: {type: bool, default: false}
+  mode: {type: text, default: fast}
+layers:
+  - {conv: k, filters: half, padding: p, activation: act}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "value"),
+    [
+        ({"half": "3 * n"}, "half", 12),
+        ({"n": "5"}, "half", 10),
+        ({"n": 5}, "half", 10),
+        ({"k": (1, 7)}, "k", (1, 7)),
+        ({"k": [1, 7]}, "k", (1, 7)),
+        ({"k": " 1x7 "}, "k", (1, 7)),
+        ({"p": ((0, 1), (1, 0))}, "p", ((0, 1), (1, 0))),
+        ({"p": "[[0, 1], [1, 0]]"}, "p", ((0, 1), (1, 0))),
+        ({"p": "VALID"}, "p", "valid"),
+        ({"deep": True}, "deep", True),
+        ({"mode": "5"}, "mode", "5"),
+        ({"mode": "[a]"}, "mode", "[a]"),
+    ],
+)
+def test_settings_are_values_of_the_language(
+    tmp_path: Path, given: dict[str, Any], name: str, value: Any
+) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text(SETTINGS, encoding="utf-8")
+    assert load_graph(path, given).arguments[name] == value
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"n": "ten"}, "--set n=ten: the value is not a whole number"),
+        ({"deep": "ten"}, "--set deep=ten: the value is not true or false"),
+        ({"n": "0"}, "--set n=0: the value = 0 is less than 1; it is of type channels"),
+        ({"half": "k"}, "--set half=k: the value is not a whole number"),
+        (
+            {"half": "n / 8"},
+            "--set half=n / 8: the value = n / 8 = 0.5 is not a whole number; it is of type int; "
+            "round it as you mean it: `floor(...)`, `ceil(...)` or `round(...)`",
+        ),
+        ({"n": "[1"}, "--set n=[1: the `[` that opens here is not closed"),
+        ({"n": object}, "--set n=<class 'object'>: the value: expected a number or an expression, "
+         "found `<class 'object'>`"),
+        ({"n": float("inf")}, "--set n=inf: the value is not a whole number"),
+        ({"deep": "yes"}, "--set deep=yes: the value: expected true or false, found the text `yes`;"
+         " write true"),
+        ({"act": "rleu"}, "--set act=rleu: the value: there is no activation `rleu` (did you mean "
+         "`relu`?); one of `none`, `relu`, `relu6`, `leaky_relu`, `elu`, `gelu`, `silu`, "
+         "`sigmoid`, `tanh`, `softplus`, `hard_sigmoid`, `hard_swish`"),
+        ({"n": "9" * 5000}, f"--set n={'9' * 57}...: the value: `{'9' * 57}...` is too long for a "
+         "number (40 digits)"),
+    ],
+)  # fmt: skip
+def test_settings_that_are_refused(tmp_path: Path, given: dict[str, Any], message: str) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text(SETTINGS, encoding="utf-8")
+    with pytest.raises(UsageError) as error:
+        load_graph(path, given)
+    assert str(error.value) == message
+
+
+def test_a_setting_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text(SETTINGS, encoding="utf-8")
+    with pytest.raises(UsageError) as error:
+        load_graph(path, {"n": "\udcff"})
+    assert str(error.value) == "--set n=?: the value: in `?`: unexpected character `?`"
 
 
 def test_every_type_has_a_reader() -> None:
