@@ -25,8 +25,6 @@ _VALUES = frozenset(
     ]
 )
 """Words that mean something else where a value stands: no parameter is called so."""
-_SOURCE = frozenset(("self", "torch", "nn"))
-"""What every line of an emitted class reads."""
 _METHODS = frozenset(("probabilities",))
 """Methods of an emitted network that torch's modules do not have."""
 
@@ -42,10 +40,10 @@ def read_name(value: Any) -> str:
             "a letter or `_` first, then letters, digits or `_`",
             help=_suggest_name(value),
         )
-    if value in _KEYWORDS:
-        raise _taken(value, "it is a keyword of Python")
     if value in _REFERENCES:
         raise _taken(value, "it is a word of the language")
+    if value in _KEYWORDS:
+        raise _taken(value, "it is a keyword of Python")
     if value.startswith("__") or value == "_":
         raise _taken(value, "Python keeps such names for itself")
     return value
@@ -56,8 +54,6 @@ def read_layer_name(value: Any) -> str:
     name = read_name(value)
     if name in MODULE_NAMES:
         raise _taken(name, "every torch module has an attribute of that name")
-    if name in _SOURCE:
-        raise _taken(name, "emitted source uses the word")
     if name in _METHODS:
         raise _taken(name, "a network has a method of that name")
     return name
@@ -65,6 +61,9 @@ def read_layer_name(value: Any) -> str:
 
 def read_output_name(value: Any) -> str:
     """Return the name of an output, which is a field of the tuple that `forward` returns."""
+    if isinstance(value, str) and value.isdecimal():  # of the copies of a `repeat`, `a.0`
+        help = "give it a name of its own: `{name: first, from: ...}`"
+        raise bad("bad-name", f"`{value}` is not a name: a letter first", help=help)
     name = read_name(value)
     if name.startswith("_"):
         raise bad(

@@ -60,10 +60,10 @@ def build_flat_module(
     """Return the inference module of a graph, one call after the other, tensors freed early.
 
     Takes the graph's inputs in order, each (N, C, H, W), and returns its only output, or a
-    tuple of them. Parameters are buffers named as in `state`, dots as `__`. With `short`, long
-    thin convolutions (1x7, 7x1) are computed as F(6, 7), with 12 products instead of 42, and
-    large 3x3 ones as F(4x4, 3x3), with 36 instead of 144. With `pointwise`, 1x1 convolutions are
-    matrix products over the pixels.
+    tuple of them. Parameters are buffers named as in `state`, with middle dots. With `short`,
+    long thin convolutions (1x7, 7x1) are computed as F(6, 7), with 12 products instead of 42,
+    and large 3x3 ones as F(4x4, 3x3), with 36 instead of 144. With `pointwise`, 1x1
+    convolutions are matrix products over the pixels.
 
     Raises:
         BackendError: an operation has no inference form here.
@@ -85,7 +85,8 @@ _SHORT = ("filters", "data", "output")
 
 
 def _attribute(name: str) -> str:
-    return name.replace(".", "__")
+    """Return a name without dots; no name of a spec has the middle dot, so that none meet."""
+    return name.replace(".", "\N{MIDDLE DOT}")
 
 
 class _Builder:
@@ -101,7 +102,7 @@ class _Builder:
 
     def add(self, node: Node) -> None:
         if node.name in self.graph.inputs:
-            self.values[node.name] = self.trace.placeholder(_attribute(node.name))
+            self.values[node.name] = self.trace.placeholder(f"in_{node.name}")
             return
         operands = [self.values[name] for name in node.inputs]
         self.values[node.name] = self.emit(node, operands)

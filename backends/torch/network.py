@@ -63,6 +63,10 @@ def prepare(graph: Graph, taps: Mapping[str, str], features: bool) -> Network:
     return Network(keep_only(graph, taps.values()), graph.outputs, taps, True)
 
 
+_PARDON = "  # type: ignore[assignment]"
+"""Behind an output that is called as a method of tuples, `count`, which it stands in for."""
+
+
 @dataclass(slots=True)
 class NetworkClass:
     """Writes the class of a network."""
@@ -120,7 +124,7 @@ class NetworkClass:
             f"class {self.tuple_name}(NamedTuple):",
             f'{INDENT}"""{words if network.passing else "What the network returns."}"""',
             "",
-            *(f"{INDENT}{name}: Tensor" for name in fields),
+            *(f"{INDENT}{name}: Tensor{_PARDON * hasattr(tuple, name)}" for name in fields),
             "",
             "",
         ]
