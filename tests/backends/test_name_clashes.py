@@ -209,7 +209,8 @@ def test_what_would_be_called_alike_is_kept_apart(case: str) -> None:
 def test_a_class_takes_parameters_as_far_as_its_text_does_not_read_the_name() -> None:
     graph = graph_of_text(COLLISIONS["parameter and class"])
     cls = type(build_module(graph))
-    assert cls(K=7, Stem=6, ConvNormReLU=4, chain_=8).q[1].conv.weight.shape == (8, 4, 1, 1)
+    state = cls(K=7, Stem=6, ConvNormReLU=4, chain_=8).state_dict()
+    assert state["q.conv_1x1_2.conv.weight"].shape == (8, 4, 1, 1)
 
 
 def test_outputs_are_fields_under_their_names() -> None:
