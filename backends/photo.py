@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from compiler.errors import UsageError
+from compiler.files import check_file
 
 PHOTOGRAPH = Path(__file__).with_name("photographs") / "grace_hopper.jpg"
 """Official U.S. Navy portrait of Commodore Grace M. Hopper, 1984, in the public domain."""
@@ -31,11 +33,12 @@ def load_photo(path: Path | None, height: int, width: int) -> Tensor:
         UsageError: the file is missing, is no picture, or is cut off.
     """
     source = path or PHOTOGRAPH
+    if not os.path.exists(source):
+        raise UsageError(f"{source}: there is no such file")
+    check_file(source)
     try:
         with Image.open(source) as opened:
             upright = ImageOps.exif_transpose(opened).convert("RGB")
-    except FileNotFoundError:
-        raise UsageError(f"{source}: there is no such file") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UsageError(f"{source} is no picture that can be read: {error}") from None
     fitted = ImageOps.fit(upright, (width, height), Image.Resampling.BICUBIC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from compiler.errors import BackendError, UsageError
-from compiler.files import write_with
+from compiler.files import check_file, write_with
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys under which training scripts put the weights beside other things."""
@@ -30,12 +31,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     unwrapped, and the `module.` that DataParallel adds is removed.
 
     Raises:
-        UsageError: there is no such file.
+        UsageError: there is no such file, or it cannot be read.
         BackendError: it is neither safetensors nor a checkpoint of tensors alone.
     """
-    if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise UsageError(f"{path} {what}")
+    check_file(path)
     is_safe = path.suffix == ".safetensors" or _looks_safe(path)
     return _read_safetensors(path) if is_safe else _read_checkpoint(path)
 
@@ -67,8 +66,11 @@ def sizes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
 def _save(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
     try:
         save_file(tensors, path, metadata)
-    except SafetensorError as error:  # a full disk, among others
-        raise UsageError(f"the weights cannot be written: {error}") from None
+    except SafetensorError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))  # a full disk, among others
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from None
 
 
 def _looks_safe(path: Path) -> bool:

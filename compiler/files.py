@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from compiler.errors import UsageError
@@ -23,27 +26,98 @@ def write_file(path: Path, data: bytes | str) -> Path:
 def write_with(path: Path, write: Callable[[Path], object]) -> Path:
     """Have `write` write a temporary file beside `path`, then rename it to `path`.
 
+    Where `path` is a link, the file that it points to is replaced; a device or a pipe stays what
+    it is and is given the contents.
+
     Raises:
         UsageError: the place cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
-        )
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _refusing(path):
+        if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+            _pour(path, write)
+            return path
+    write_together((path,), lambda folder: write(folder / path.name))
     return path
+
+
+def write_together(paths: Sequence[Path], write: Callable[[Path], object]) -> tuple[Path, ...]:
+    """Have `write` fill a temporary folder with files of these names, then move them, in order.
+
+    Each is there whole or not at all; the last is the one that says that all are there.
+
+    Raises:
+        UsageError: a place cannot be written.
+    """
+    targets = [Path(os.path.realpath(path)) for path in paths]
+    with _refusing(paths[-1]):
+        place = targets[-1].parent
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
+        with tempfile.TemporaryDirectory(prefix=".netdraft-", dir=place) as name:
+            folder = Path(name)
+            write(folder)
+            for path, target in zip(paths, targets, strict=True):
+                made = folder / path.name
+                made.chmod(0o666 & ~_umask())  # some libraries write for the owner alone
+                made.replace(target)
+    return tuple(paths)
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a folder for files that cannot be one, before anything is made for it.
+
+    Raises:
+        UsageError: a file is in its place, or it or the folder above it cannot be written.
+    """
+    with _refusing(path):
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{path} is a file, not a folder")
+        above = next(p for p in (path, *path.absolute().parents) if p.exists())
+        if not above.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        with tempfile.TemporaryDirectory(prefix=".netdraft-", dir=above):
+            pass
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no file that can be read; a pipe might never end, and a device never does.
+
+    Raises:
+        UsageError: it is not there, is a folder, a pipe or a device, or may not be read.
+    """
+    if not os.path.isfile(path):
+        what = "is a folder, not a file" if os.path.isdir(path) else "does not exist"
+        if os.path.exists(path) and not os.path.isdir(path):
+            what = "is a pipe or a device, not a file"
+        raise UsageError(f"{path} {what}")
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {reason_of(error)}") from None
+
+
+def reason_of(error: OSError) -> str:
+    """Return the system's words for what went wrong."""
+    return error.strerror or str(error) or type(error).__name__
+
+
+@contextlib.contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {reason_of(error)}") from None
+
+
+def _pour(path: Path, write: Callable[[Path], object]) -> None:
+    with tempfile.TemporaryDirectory(prefix="netdraft-") as folder:
+        made = Path(folder) / path.name
+        write(made)
+        with made.open("rb") as contents, path.open("wb") as out:
+            shutil.copyfileobj(contents, out)
 
 
 def _umask() -> int:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 
 from compiler.errors import BackendError, CompileError, UsageError
+from compiler.files import reason_of
 from compiler.terminal import complain, let_go
 
 _OWN = ("compiler", "backends", "viz")
@@ -97,7 +98,7 @@ def _is_of_memory(error: Exception) -> bool:
 
 
 def _of_system(error: OSError) -> str:
-    reason = error.strerror or (os.strerror(error.errno) if error.errno else _first_line(error))
+    reason = reason_of(error)
     if error.errno == errno.ENOSPC and error.filename is None:
         return f"a file cannot be written: {reason}"
     return f"{error.filename}: {reason}" if error.filename is not None else reason

@@ -14,11 +14,16 @@ from compiler.errors import UsageError
 from compiler.shown import LONGEST_PATH, shortened, shown
 
 
+def is_terminal(stream: IO[str] | None) -> bool:
+    """True where somebody reads along; a stream that was closed at the start is None."""
+    return stream is not None and stream.isatty()
+
+
 def wants_color(stream: IO[str] | None) -> bool:
     """True for a terminal, unless NO_COLOR is set or the terminal is dumb."""
-    if stream is None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or stream.isatty()
+    return bool(os.environ.get("FORCE_COLOR")) or is_terminal(stream)
 
 
 def display_width(text: str) -> int:
@@ -62,7 +67,7 @@ def write_bytes(data: bytes) -> None:
 
 
 def complain(text: str) -> None:
-    """Write an error without a place to standard error, in one line where it has one."""
+    """Write an error without a place to standard error; paths stay whole, longer words do not."""
     write(sys.stderr, f"error: {shortened(text, LONGEST_PATH)}\n")
 
 

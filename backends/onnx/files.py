@@ -10,6 +10,7 @@ import numpy.typing as npt
 import onnx
 
 from compiler.errors import BackendError
+from compiler.files import write_file, write_together
 
 PROTOBUF_LIMIT = 2**31 - 1
 """Most bytes that one protobuf file can hold."""
@@ -32,16 +33,24 @@ def save_onnx(
 
     Raises:
         BackendError: the model is not valid ONNX, which is a fault of netdraft.
+        UsageError: the place cannot be written.
     """
     data = path.with_name(f"{path.name}.data")
-    data.unlink(missing_ok=True)
     weights = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
     if weights + STRUCTURE_MARGIN < limit:
         check_onnx(model)
-        path.write_bytes(model.SerializeToString(deterministic=True))
+        write_file(path, model.SerializeToString(deterministic=True))
+        data.unlink(missing_ok=True)
         return (path,)
-    onnx.save_model(model, path, save_as_external_data=True, location=data.name, size_threshold=0)
-    check_onnx(path)
+
+    def write(folder: Path) -> None:
+        made = folder / path.name
+        onnx.save_model(
+            model, made, save_as_external_data=True, location=data.name, size_threshold=0
+        )
+        check_onnx(made)
+
+    write_together((data, path), write)
     return (path, data)
 
 

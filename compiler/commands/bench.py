@@ -11,7 +11,7 @@ from typing import Any
 from compiler.build import target_graph
 from compiler.commands.options import add_format, add_spec, device_of, graph_from, whole
 from compiler.errors import UsageError
-from compiler.files import write_file
+from compiler.files import check_folder, write_file
 from compiler.terminal import write
 
 HELP = """Time a network beside its peers in one run: netdraft's targets, the published
@@ -72,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
         args.profile,
     )
     graph = target_graph(graph_from(args))
+    if args.output:
+        check_folder(args.output)
     result = run_plan(graph, plan, lambda text: write(sys.stderr, text + "\n"))
     if args.memory:
         result["memory"] = _memory(args, result)

@@ -25,7 +25,7 @@ from compiler.commands.options import (
 from compiler.commands.summary import as_json as summary_json
 from compiler.commands.summary import as_text as summary_text
 from compiler.errors import BackendError, UsageError
-from compiler.files import write_file, write_with
+from compiler.files import check_folder, write_file, write_with
 from compiler.graph import Graph
 from compiler.print_graph import print_graph
 from compiler.shown import on_one_line
@@ -137,7 +137,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     say = _speaker(args.format == "text")
     folder = args.output or Path("build") / graph.name
-    _check_folder(folder)
+    check_folder(folder)
     say(f"{on_one_line(graph.title)}: checked, {len(graph.nodes)} operations")
     if network.returns == "logits":
         say("the logits leave, not the softmax of them (--probabilities keeps it)")
@@ -182,11 +182,6 @@ def _check_open_sizes(graph: Graph) -> None:
                 f"the input `{name}` is {shape.paper}, a size is left open; "
                 f"say --input {name}=3x299x299"
             )
-
-
-def _check_folder(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file, not a folder")
 
 
 def _optimize(graph: Graph, args: argparse.Namespace) -> Graph:
@@ -326,7 +321,6 @@ def _make_onnx(built: Built) -> None:
     graph, state = built.for_runtimes()
     arrays = {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}
     model = build_onnx(graph, arrays, taps=built.taps)
-    built.folder.mkdir(parents=True, exist_ok=True)
     for path in save_onnx(model, built.folder / f"{built.graph.name}.onnx"):
         _add(built, path)
 

@@ -12,7 +12,7 @@ from compiler.commands.options import add_spec, draft_from, whole
 from compiler.diagnose import print_diagnostics
 from compiler.errors import UsageError
 from compiler.files import write_file
-from compiler.terminal import write, write_bytes
+from compiler.terminal import is_terminal, write, write_bytes
 from viz.diagram.annotate import ANNOTATIONS
 from viz.diagram.faults import find_faults
 from viz.formats.dot_program import MAGIC, DotError, find_dot, run_dot
@@ -95,7 +95,7 @@ def _points(text: str) -> float:
 def run(args: argparse.Namespace) -> int:
     """Draw, and return 1 if the spec has errors."""
     format = chosen_format(args.output, args.format)
-    if format in BINARY and args.output is None and sys.stdout.isatty():
+    if format in BINARY and args.output is None and is_terminal(sys.stdout):
         raise UsageError(
             f"a {format} is no text for a terminal: say where to write it with -o FILE"
         )
