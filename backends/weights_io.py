@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from compiler.errors import BackendError, UsageError
+from compiler.errors import BackendError
 from compiler.files import check_file, write_with
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
