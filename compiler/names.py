@@ -25,6 +25,8 @@ _VALUES = frozenset(
     ]
 )
 """Words that mean something else where a value stands: no parameter is called so."""
+_SOURCE = frozenset(("self", "torch", "nn"))
+"""What every line of an emitted class reads."""
 _METHODS = frozenset(("probabilities",))
 """Methods of an emitted network that torch's modules do not have."""
 
@@ -54,6 +56,8 @@ def read_layer_name(value: Any) -> str:
     name = read_name(value)
     if name in MODULE_NAMES:
         raise _taken(name, "every torch module has an attribute of that name")
+    if name in _SOURCE:
+        raise _taken(name, "emitted source uses the word")
     if name in _METHODS:
         raise _taken(name, "a network has a method of that name")
     return name

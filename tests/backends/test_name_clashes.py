@@ -38,7 +38,7 @@ FORMS = {
     "{conv: 1x1, filters: 4, name: NAME}], name: inside}",
 }
 """What a layer of a name may be; around it stand a layer before and one that reads both."""
-NAMES = ("items", "append", "torch", "self", "graph", "count", "_x", "training_step")
+NAMES = ("items", "append", "graph", "count", "_x", "training_step")
 
 
 def graph_with(name: str, form: str) -> Graph:

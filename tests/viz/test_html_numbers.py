@@ -290,7 +290,7 @@ layers:
   - {max_pool: 2x3, stride: [2, 3], padding: V, name: small}
   - {conv: 3x3, filters: 8, padding: 1}
   - {upsample: 2}
-  - {max_pool: 1x2, stride: [1, 2], padding: V, name: half}
+  - {max_pool: 1x2, stride: [1, 2], padding: V, name: halved}
   - {upsample: 2, name: b}
   - {conv: 1x1, filters: 8, stride: [1, 3], name: c, from: a}
   - {conv: 1x1, filters: 8, stride: [1, 2], name: d, from: b}
