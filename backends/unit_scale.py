@@ -54,6 +54,18 @@ def check_unit_scale(output: Tensor, what: str = "the output") -> None:
         raise ValueError(f"{what} is the same for different samples")
 
 
+def check_telling(output: Tensor, what: str = "the output") -> None:
+    """Refuse an output of any scale that would make a relative comparison vacuous.
+
+    Raises:
+        ValueError: it is not finite, all alike, or the same for the samples of the batch.
+    """
+    spread = float(output.detach().double().std())
+    if spread > 0:
+        output = output / spread
+    check_unit_scale(output, what)
+
+
 def _draw(layer: nn.Module, generator: torch.Generator) -> None:
     for name, parameter in sorted(layer.named_parameters(recurse=False)):
         if parameter.dim() > 1:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
+import os
+import pickle
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from backends.torch.docs import class_name
 from backends.torch.module import build_module
+from backends.torch.observe import Observed, observe
 from backends.torch.source import emit_source
-from backends.unit_scale import check_unit_scale, randomize
+from backends.unit_scale import check_telling, randomize
 from compiler.graph import Graph
+from compiler.limits import limit, way_out
 
 TOLERANCE = 1e-4
 """Largest difference, as a share of the largest value of a tensor, that counts as rounding."""
@@ -39,6 +42,15 @@ def compare_text(text: str, graph: Graph) -> None:
         tree = ast.parse(text)
     except SyntaxError as error:
         raise Departure(f"line {error.lineno} is not Python: {error.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as error:  # a NUL, nested beyond measure
+        raise Departure(f"Python cannot read the file: {error}") from None
+    try:
+        _compare_definitions(tree, graph)
+    except RecursionError:
+        raise Departure("the file nests expressions beyond measure") from None
+
+
+def _compare_definitions(tree: ast.Module, graph: Graph) -> None:
     ours, theirs = _definitions(ast.parse(emit_source(graph))), _definitions(tree)
     for name, node in ours.items():
         if name not in theirs:
@@ -59,36 +71,84 @@ def statements_that_run(text: str) -> list[str]:
 
 
 def compare_run(path: Path, graph: Graph, seed: int = 0) -> list[str]:
-    """Run a file and prove that its network is the spec's; return what was compared.
+    """Run a file in a process of its own and prove that its network is the spec's.
 
     Names and shapes of the `state_dict`, then numbers with random weights and statistics at unit
     scale: in evaluation at two input sizes, and in training with the same dropout, where the
-    running statistics that result are compared too.
+    running statistics that result are compared too. The proof is the tensors that come back.
+
+    Returns:
+        What was compared.
 
     Raises:
-        Departure: the first difference.
+        Departure: the first difference, or no answer.
     """
     reference = build_module(graph, seed=seed)
-    candidate = _instance(path, graph)
-    _compare_states(reference.state_dict(), candidate.state_dict())
-    inputs = _random_inputs(graph, 0, seed)
+    inputs, larger = _random_inputs(graph, 0, seed), _random_inputs(graph, 7, seed)
     randomize(reference, seed, *inputs)
-    candidate.load_state_dict(reference.state_dict())
-    tensors = len(reference.state_dict())
-    done = [f"{tensors} tensors of the state_dict have the same names and shapes"]
-    worst = _compare_outputs(reference.eval(), candidate.eval(), inputs, "in evaluation")
-    done.append(f"evaluation agrees at {_sizes(inputs)}: {worst:.1e} of the largest value")
-    larger = _random_inputs(graph, 7, seed)
-    if _accepts(reference, larger):
-        worst = _compare_outputs(reference, candidate, larger, f"at {_sizes(larger)}")
-        done.append(f"evaluation agrees at {_sizes(larger)}: {worst:.1e}")
-    _compare_outputs(reference.train(), candidate.train(), inputs, "in training")
+    batches = {"in evaluation": inputs}
+    if _accepts(reference.eval(), larger):
+        batches[f"at {_sizes(larger)}"] = larger
+    state = {name: tensor.clone() for name, tensor in reference.state_dict().items()}
+    request = {"name": type(reference).__name__, "state": state, "batches": batches}
+    theirs = _observe_apart(path, request)
+    ours = observe(reference, request)
+    _compare_states(ours["shapes"], theirs["shapes"])
+    done = [f"{len(state)} tensors of the state_dict have the same names and shapes"]
+    for title, run in ours["runs"].items():
+        worst = _compare_outputs(run, theirs["runs"][title], title)
+        if title != "in training":
+            done.append(
+                f"evaluation agrees at {_sizes(batches[title])}: {worst:.1e} of the largest value"
+            )
     _compare_values(
-        {k: v.float() for k, v in reference.state_dict().items()},
-        {k: v.float() for k, v in candidate.state_dict().items()},
+        {k: v.float() for k, v in ours["after"].items()},
+        {k: v.float() for k, v in theirs["after"].items()},
         "after a step of training, ",
     )
     return [*done, "training agrees, running statistics included"]
+
+
+def _observe_apart(path: Path, request: Observed) -> Observed:
+    """Return what a file's network does, from a process that may do anything to itself.
+
+    Raises:
+        Departure: the file is at fault, or ends the process before there is an answer.
+    """
+    root = str(Path(__file__).resolve().parents[2])
+    paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    with tempfile.TemporaryDirectory(prefix="netdraft-") as folder:
+        asked, answer = Path(folder) / "request.pt", Path(folder) / "answer.pt"
+        torch.save(request, asked)
+        command = [sys.executable, "-m", "backends.torch.observe"]
+        seconds = limit("verify_seconds")
+        try:
+            ended = subprocess.run(
+                [*command, str(path.resolve()), str(asked), str(answer)],
+                env={**os.environ, "PYTHONPATH": paths},
+                stdout=sys.stderr.fileno() if _is_file(sys.stderr) else subprocess.DEVNULL,
+                timeout=seconds,
+            )
+        except subprocess.TimeoutExpired:
+            text = f"the file gave no answer in {seconds} s ({way_out('verify_seconds')})"
+            raise Departure(text) from None
+        try:
+            found: Observed = torch.load(answer, weights_only=True)
+        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError):
+            text = (
+                f"the file ended the process, exit code {ended.returncode}, before its network ran"
+            )
+            raise Departure(text) from None
+    if "error" in found:
+        raise Departure(found["error"])
+    return found
+
+
+def _is_file(stream: Any) -> bool:
+    try:
+        return isinstance(stream.fileno(), int)
+    except (OSError, AttributeError, ValueError):
+        return False
 
 
 def _definitions(tree: ast.Module) -> dict[str, ast.stmt]:
@@ -155,53 +215,17 @@ def _short(node: ast.stmt) -> str:
     return line if len(line) <= 70 else f"{line[:67]}..."
 
 
-def _instance(path: Path, graph: Graph) -> nn.Module:
-    """Run the file and construct its network."""
-    try:
-        module = _import(path)
-        name = class_name(graph.name)
-        own = [
-            v
-            for v in vars(module).values()
-            if isinstance(v, type) and issubclass(v, nn.Module) and v.__module__ == module.__name__
-        ]
-        if not own:
-            raise Departure("the file defines no network")
-        cls = next((c for c in own if c.__name__ == name), own[-1])
-        model: nn.Module = cls()
-    except Departure:
-        raise
-    except Exception as error:  # whatever a user's file may do
-        raise Departure(f"the file does not run: {type(error).__name__}: {error}") from error
-    return model
-
-
-def _import(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"netdraft_verified_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise Departure(f"{path.name} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        del sys.modules[spec.name]
-    return module
-
-
-def _compare_states(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
-    for name, tensor in ours.items():
+def _compare_states(ours: dict[str, list[int]], theirs: dict[str, list[int]]) -> None:
+    for name, shape in ours.items():
         if name not in theirs:
-            near = [n for n in theirs if n not in ours and theirs[n].shape == tensor.shape]
+            near = [n for n in theirs if n not in ours and theirs[n] == shape]
             hint = f"; `{near[0]}` is not in the spec" if near else ""
-            raise Departure(f"`{name}` {tuple(tensor.shape)} is missing from the state_dict{hint}")
-        if theirs[name].shape != tensor.shape:
-            raise Departure(
-                f"`{name}` is {tuple(theirs[name].shape)}, the spec gives {tuple(tensor.shape)}"
-            )
-    for name in theirs:
+            raise Departure(f"`{name}` {tuple(shape)} is missing from the state_dict{hint}")
+        if theirs[name] != shape:
+            raise Departure(f"`{name}` is {tuple(theirs[name])}, the spec gives {tuple(shape)}")
+    for name, shape in theirs.items():
         if name not in ours:
-            raise Departure(f"`{name}` {tuple(theirs[name].shape)} is not in the spec")
+            raise Departure(f"`{name}` {tuple(shape)} is not in the spec")
 
 
 def _random_inputs(graph: Graph, grow: int, seed: int) -> list[Tensor]:
@@ -229,56 +253,25 @@ def _accepts(module: nn.Module, inputs: list[Tensor]) -> bool:
     return True
 
 
-def _compare_outputs(ours: nn.Module, theirs: nn.Module, inputs: list[Tensor], when: str) -> float:
+def _compare_outputs(ours: Observed, theirs: Observed, when: str) -> float:
     """Compare two forward passes; return the largest relative difference."""
-    mine, my_trace = _run(ours, inputs)
+    if "error" in ours:
+        raise RuntimeError(f"the spec's own network fails {when}: {ours['error']}")
+    if "error" in theirs:
+        raise Departure(f"forward fails {when}: {theirs['error']}")
+    first, second = ours["outputs"], theirs["outputs"]
     try:
-        other, trace = _run(theirs, inputs)
-    except Exception as error:  # whatever a user's file may do
-        raise Departure(f"forward fails {when}: {type(error).__name__}: {error}") from error
-    first, second = dict(_tensors(mine, "the output")), dict(_tensors(other, "the output"))
-    for what, tensor in first.items():
-        check_unit_scale(tensor, what)
+        for what, tensor in first.items():
+            check_telling(tensor, what)
+    except ValueError as error:
+        raise Departure(f"nothing is proven {when}: {error}") from None
     if list(first) != list(second):
         raise Departure(f"forward returns {_names(second)} {when}, the spec {_names(first)}")
     try:
         return _compare_values(first, second, f"{when}, ")
     except Departure as departure:
-        place = _first_difference(my_trace, trace)
+        place = _first_difference(ours["layers"], theirs["layers"])
         raise Departure(f"{departure}{place}") from None
-
-
-def _run(module: nn.Module, inputs: list[Tensor]) -> tuple[Any, dict[str, Tensor]]:
-    """Return what forward gives, and the output of every layer inside in order of execution."""
-    trace: dict[str, Tensor] = {}
-    hooks = []
-    for name, layer in module.named_modules():
-        if name:
-
-            def note(_: nn.Module, __: Any, output: Any, name: str = name) -> None:
-                if isinstance(output, Tensor):
-                    trace[name] = output.detach().clone()
-
-            hooks.append(layer.register_forward_hook(note))
-    torch.manual_seed(0)
-    try:
-        with torch.no_grad():
-            return module(*(i.clone() for i in inputs)), trace
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def _tensors(value: Any, what: str) -> Iterator[tuple[str, Tensor]]:
-    if isinstance(value, Tensor):
-        yield what, value
-    elif isinstance(value, dict):
-        for key, part in value.items():
-            yield from _tensors(part, str(key))
-    elif isinstance(value, (tuple, list)):
-        names = getattr(value, "_fields", range(len(value)))
-        for key, part in zip(names, value, strict=True):
-            yield from _tensors(part, f"output {key}")
 
 
 def _names(values: dict[str, Tensor]) -> str:

@@ -13,9 +13,9 @@ from compiler.terminal import write
 
 HELP = """Compare a Python file with the network that a spec describes. The file is first read as
 text and never run: where only comments, docstrings and layout differ from the emitted source,
-that is proof. With --run the file is executed, with all that it does, and compared by names,
-shapes and numbers on random inputs. Exit codes: 0 it is the spec, 1 it departs from it or is not
-proven without --run, 2 wrong usage."""
+that is proof. With --run the file is executed in a process of its own, with all that it does,
+and compared by names, shapes and numbers on random inputs. Exit codes: 0 it is the spec, 1 it
+departs from it or is not proven, 2 wrong usage."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
