@@ -77,7 +77,7 @@ def lower_conv(task: Task) -> str:
     if depthwise:
         values.texts["groups"] = "depthwise"
     op = Conv2d(
-        out_channels=values.integer("filters", "out_channels") or 0,
+        out_channels=_filters(task) or 0,
         kernel_size=values.pair("conv", "kernel_size") or (1, 1),
         stride=values.pair("stride", "stride") or (1, 1),
         padding=values.padding() or "same",
@@ -86,6 +86,15 @@ def lower_conv(task: Task) -> str:
         bias=norm == "none" if values.raw("bias") is None else values.flag("bias"),
     )
     return _unit(task, "conv", op, norm, function)
+
+
+def _filters(task: Task) -> int | None:
+    """Return the output channels: the layer's, or those of the network's defaults."""
+    if task.values.raw("filters") is not None:
+        return task.values.integer("filters", "out_channels")
+    message, help = "`conv` needs `filters`", "add `filters: 64`"
+    task.values.report.add(Diagnostic("missing-field", message, task.layer.span(), help=help))
+    return None
 
 
 def _depthwise(task: Task) -> int | None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from compiler.arguments import parameter_default, setting
 from compiler.define import with_drafts
 from compiler.errors import Diagnostic, Report, Span, UsageError
-from compiler.expr import Value
+from compiler.expr import ExprError, Value, parse
 from compiler.fields import describe, describe_text
 from compiler.graph import Claim, Definition, Graph, Info, Output, Parameter
 from compiler.loader import Spec
@@ -31,7 +32,7 @@ from compiler.values import Values, plain_default
 from compiler.working import advice, fits, smallest_input, working_sizes
 
 WITH_DEFAULTS: Mapping[str, dict[str, Any]] = {
-    "conv": {"conv": "1x1", "filters": 1},
+    "conv": {"conv": "1x1"},
     "max_pool": {"max_pool": "1x1"},
     "avg_pool": {"avg_pool": "1x1"},
     "batch_norm": {"batch_norm": True},
@@ -156,6 +157,12 @@ def layer_defaults(network: NetworkSpec, report: Report) -> dict[str, Layer]:
                 guessing(op, WITH_DEFAULTS, "it takes mappings for {words}"),
             )
             continue
+        if op in entry.node.entries:
+            message = f"`defaults` of `{op}` cannot give what opens a layer, `{op}: ...`"
+            help = f"every `{op}` says that itself; take the key out"
+            report.add(
+                Diagnostic("bad-defaults", message, entry.node.entries[op].key_span, help=help)
+            )
         written = {k: v for k, v in plain(entry.node).items() if k not in ("cite", "doc", op)}
         model = validate(
             LAYERS[op], entry.node, {**WITH_DEFAULTS[op], **written}, f"`{op}`", report
@@ -375,15 +382,28 @@ def _warn_unused(
                 severity="warning",
             )
         )
+    sizes = {d for dims in network.input.values() for d in dims if isinstance(d, str)}
+    read = frame.used | sizes | _read_by_defaults(network.params)
     for name, param in network.params.items():
-        sizes = [d for dims in network.input.values() for d in dims]
-        if name not in frame.used and name not in sizes:
+        if name not in read:
             _warn_parameter(report, name, param, "the network")
     for block in spec.blocks.values():
         if block.name in lowering.instances:
+            used = lowering.used_params.get(block.name, set())
+            read = used | _read_by_defaults(block.params)
             for name, param in block.params.items():
-                if name not in lowering.used_params.get(block.name, ()):
+                if name not in read:
                     _warn_parameter(report, name, param, f"block `{block.name}`")
+
+
+def _read_by_defaults(params: Mapping[str, ParamSpec]) -> set[str]:
+    """Return the names that the defaults of parameters speak of."""
+    out: set[str] = set()
+    for param in params.values():
+        if isinstance(param.default, str) and param.type != "text":
+            with suppress(ExprError):
+                out |= set(parse(param.default).names)
+    return out
 
 
 def _warn_parameter(report: Report, name: str, param: ParamSpec, where: str) -> None:

@@ -324,7 +324,8 @@ def _validate_layer(op: str, node: Node, values: dict[str, Any], report: Report)
 
 
 def _required(op: str) -> list[str]:
-    return [k for k, f in LAYERS[op].model_fields.items() if f.is_required()]
+    model = LAYERS[op]
+    return [k for k, f in model.model_fields.items() if f.is_required() or k in model.mostly]
 
 
 def _unknown_op(word: str, span: Span, others: Iterable[str] = ()) -> Diagnostic:

@@ -112,6 +112,8 @@ class Layer(Located):
     op: ClassVar[str] = ""
     bare: ClassVar[bool] = False
     """True: the word alone is a layer."""
+    mostly: ClassVar[tuple[str, ...]] = ()
+    """Keys that a layer needs unless the network's `defaults` give them."""
     rules: ClassVar[type[Common]] = Common
     """What reads the common fields."""
     common: ClassVar[Common] = NOTHING
@@ -131,10 +133,11 @@ class ConvLayer(Layer):
     """2-D convolution."""
 
     op = "conv"
+    mostly = ("filters",)
     conv: Kernel
     """kernel, height x width"""
-    filters: Number
-    """number of output channels"""
+    filters: Number | None = None
+    """number of output channels; needed here or in the network's `defaults`"""
     stride: Kernel = 1
     padding: Padding = "same"
     dilation: Kernel = 1
