@@ -9,10 +9,9 @@ from pathlib import Path
 from compiler.collector import paused
 from compiler.errors import CompileError, Report, UsageError, in_file_order
 from compiler.graph import Graph
+from compiler.leaving import endings, final_softmax, keep_only, take_logits
 from compiler.loader import Spec, load_spec
 from compiler.network import lower_network
-from compiler.passes.eliminate_dead_nodes import keep_only
-from compiler.passes.take_logits import endings, final_softmax, take_logits
 from compiler.verify import verify
 
 NO_SETTINGS: Mapping[str, str] = {}

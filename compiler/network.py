@@ -14,11 +14,11 @@ from compiler.errors import Diagnostic, Report, Span, UsageError
 from compiler.expr import ExprError, Value, parse
 from compiler.fields import describe, describe_text
 from compiler.graph import Claim, Definition, Graph, Info, Output, Parameter
+from compiler.leaving import endings, output_name
 from compiler.loader import Spec
 from compiler.lower import new_lowering
 from compiler.lowering import Argument, Lowering, cite, drawing
 from compiler.ops import Input
-from compiler.passes.take_logits import endings, output_name
 from compiler.read import validate
 from compiler.references import tensor
 from compiler.scope import Frame, Named, Scope

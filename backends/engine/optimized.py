@@ -19,9 +19,9 @@ from backends.parameters import State, convert_state
 from backends.torch.module import build_module, computed_graph
 from compiler.errors import BackendError
 from compiler.graph import Graph
+from compiler.leaving import take_logits
 from compiler.optimizer import optimize_graph
 from compiler.passes import DEFAULT_PASSES, TRAINING_PASSES, Pass
-from compiler.passes.take_logits import take_logits
 
 Precision = torch.dtype | Literal["tf32"]
 

@@ -10,8 +10,8 @@ from torch import nn
 from backends.torch.module import build_from_source, lend
 from backends.torch.source import emit_source
 from compiler.graph import Graph, Node
+from compiler.leaving import needed
 from compiler.ops import AvgPool2d, Conv2d, MaxPool2d, Upsample
-from compiler.passes.eliminate_dead_nodes import needed
 
 
 @dataclass(frozen=True, slots=True)

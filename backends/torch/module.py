@@ -15,7 +15,7 @@ from torch import nn
 from backends.torch.init import initialize
 from backends.torch.source import emit_source
 from compiler.graph import Graph
-from compiler.passes.take_logits import take_logits
+from compiler.leaving import take_logits
 
 PREFIX = "netdraft_source_"
 """Modules made from source are named so, with a hash of the text."""

@@ -21,7 +21,7 @@ from backends.torch.text import (
 )
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Output
-from compiler.passes.eliminate_dead_nodes import keep_only, needed
+from compiler.leaving import keep_only, needed
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from backends.torch.text import ClassText, class_lines
 from backends.torch.units import Units
 from compiler.errors import BackendError
 from compiler.graph import Graph, Info
-from compiler.passes.take_logits import take_logits
+from compiler.leaving import take_logits
 from compiler.suggest import did_you_mean
 
 

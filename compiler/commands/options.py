@@ -10,7 +10,6 @@ from compiler.build import draft_graph
 from compiler.errors import CompileError, Report, UsageError, in_file_order
 from compiler.graph import Graph
 from compiler.loader import Spec
-from compiler.weights.mapping import map_names
 
 SETTING_HELP = "a value for a parameter of the network (repeatable)"
 INPUT_HELP = "another input size, as 3x75x75 or image=3x75x75; letters leave a size open"
@@ -56,6 +55,8 @@ def add_format(parser: argparse.ArgumentParser, *choices: str) -> None:
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
     """Add --from, --partial and --drop-background: how a file of weights is fitted."""
+    from compiler.weights.mapping import map_names  # on use: `check` has no such options
+
     parser.add_argument(
         "--from",
         dest="map",

@@ -1,4 +1,4 @@
-"""Let the logits leave a network whose last layer is a softmax: training code wants them."""
+"""What leaves a network, and what of it nothing that leaves depends on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from compiler.graph import Graph, Node, Output
 from compiler.ops import Dropout, Identity, Input, Softmax
-from compiler.passes.eliminate_dead_nodes import keep_only
 
 
 def take_logits(graph: Graph, taps: Iterable[str] = ()) -> Graph:
@@ -71,3 +70,42 @@ def final_softmax(graph: Graph) -> Node | None:
     while isinstance(node.op, (Identity, Dropout)):
         node = graph.nodes[node.inputs[0]]
     return node if isinstance(node.op, Softmax) else None
+
+
+def keep_only(graph: Graph, wanted: Iterable[str]) -> Graph:
+    """Take out the nodes that none of `wanted` depends on, but for the network's inputs.
+
+    What inherits parameters has them under its own name: the network never had the others.
+    """
+    live = needed(graph, wanted)
+    if len(live) == len(graph.nodes):
+        return graph
+    from compiler.passes.rewrite import Rewrite  # on use: most graphs have nothing to take out
+
+    rewrite = Rewrite(graph)
+    for name in graph.nodes:
+        if name not in live:
+            rewrite.drop(name, None)
+    for node in _heirs(graph, live):
+        rewrite.set(node)
+    return rewrite.finish()
+
+
+def needed(graph: Graph, wanted: Iterable[str]) -> set[str]:
+    """Return the nodes that `wanted` depends on, and the inputs of the network."""
+    found, stack = set(graph.inputs), list(wanted)
+    while stack:
+        name = stack.pop()
+        if name not in found:
+            found.add(name)
+            stack.extend(graph.nodes[name].inputs)
+    return found
+
+
+def _heirs(graph: Graph, live: set[str]) -> Iterable[Node]:
+    """Yield the live nodes whose parameters a dead node owned, with an owner that lives."""
+    heirs: dict[str, str] = {}
+    for node in graph.nodes.values():
+        if node.name in live and node.share is not None and node.share not in live:
+            owner = heirs.setdefault(node.share, node.name)
+            yield replace(node, share=None if owner == node.name else owner)
