@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from backends.weights_io import read_weights, sizes_of
+from compiler.build import published_graph
 from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.weights.fit import Sizes
 from compiler.weights.mapping import WeightMap
 from compiler.weights.match import Move, match_tensors
 from compiler.weights.report import WeightsReport
-from compiler.weights.wiring import published_graph, wiring_differences
+from compiler.weights.wiring import wiring_differences
 
 
 def load_weights(

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from compiler.advice import say_working_sizes
 from compiler.collector import paused
 from compiler.errors import CompileError, Report, UsageError, in_file_order
+from compiler.expr import show_value
 from compiler.graph import Graph
-from compiler.leaving import endings, final_softmax, keep_only, take_logits
+from compiler.leaving import endings, final_softmax, keep_only, take_logits, unread
 from compiler.loader import Spec, load_spec
 from compiler.network import lower_network
 from compiler.verify import verify
+
+if TYPE_CHECKING:
+    from compiler.weights.mapping import WeightMap
 
 NO_SETTINGS: Mapping[str, str] = {}
 
@@ -53,15 +59,36 @@ def draft_graph(
     try:
         with paused():
             loaded = load_spec(spec, report, texts)
-            graph = lower_network(loaded, report, settings, inputs)
+            graph = draft(loaded, report, settings, inputs)
     except CompileError as error:
         report.add_all(error.diagnostics)
         raise CompileError(in_file_order(report.diagnostics, texts), texts) from None
-    if not report.errors:
-        # Here, so that nothing after it meets what no output depends on.
-        graph = keep_only(graph, [*(o.node for o in graph.outputs), *endings(graph)])
-        verify(graph)
     return graph, report, loaded
+
+
+def draft(
+    spec: Spec, report: Report, settings: Mapping[str, object], inputs: Sequence[str]
+) -> Graph:
+    """Return the graph of a loaded spec: checked, and without dead parts, where nothing is wrong.
+
+    Raises:
+        CompileError: the file holds no network that could be drawn.
+        UsageError: a setting or input names what the network does not have.
+    """
+
+    def lower_at(sizes: Sequence[str], tried: Report) -> None:
+        lower_network(spec, tried, settings, [*inputs, *sizes])
+
+    graph = lower_network(spec, report, settings, inputs)
+    say_working_sizes(graph, report, lower_at)
+    if report.errors:
+        return graph
+    for warning in unread(graph):
+        report.add(warning)
+    # Here, so that nothing after it meets what no output depends on.
+    graph = keep_only(graph, [*(o.node for o in graph.outputs), *endings(graph)])
+    verify(graph)
+    return graph
 
 
 def target_graph(graph: Graph, *, probabilities: bool = False, taps: Sequence[str] = ()) -> Graph:
@@ -86,3 +113,22 @@ def target_graph(graph: Graph, *, probabilities: bool = False, taps: Sequence[st
             why = "its outputs are listed, and each is exactly the tensor that it names"
         raise UsageError(f"`{graph.name}` has no softmax that could be kept or left off: {why}")
     return replace(graph, returns="outputs", spec=graph)
+
+
+def published_graph(weights: WeightMap, graph: Graph) -> Graph | None:
+    """Return the network that a map is for, with the settings of `graph` where it has them.
+
+    None where the map names no network, or none that can be built so: then there is nothing to
+    compare with.
+    """
+    if not weights.spec:
+        return None
+    beside = weights.folder / weights.spec
+    spec = beside if beside.is_file() else weights.spec
+    try:
+        published = load_graph(spec)
+        given = {name: show_value(value) for name, value in graph.arguments.items()}
+        settings = {p.name: given[p.name] for p in published.params if p.name in given}
+        return load_graph(spec, settings) if settings else published
+    except (CompileError, UsageError):
+        return None

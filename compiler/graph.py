@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from compiler.errors import NOWHERE, Span
 from compiler.expr import Expr, Value
-from compiler.ops import Op
+from compiler.ops.base import Op
 from compiler.shapes import Dim, Shape, ShapeError, tally
 
 if TYPE_CHECKING:
@@ -340,3 +340,13 @@ class Graph:
     def info_of(self, name: str) -> Info:
         """Return the info of a node or a region."""
         return self.regions[name].info if name in self.regions else self.nodes[name].info
+
+
+def output_name(node: str, taken: Container[str]) -> str:
+    """Return the name of an output that has none: its layer's, unless another tensor bears it.
+
+    >>> output_name("a.scale", {"scale", "a.scale"})
+    'a_scale'
+    """
+    local = node.rpartition(".")[2]
+    return local if local == node or local not in taken else node.replace(".", "_")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from compiler.graph import Graph, Node, Output
+from compiler.errors import Diagnostic, Span
+from compiler.graph import Graph, Node, Output, output_name
 from compiler.ops import Dropout, Identity, Input, Softmax
 
 
@@ -40,16 +41,6 @@ def take_logits(graph: Graph, taps: Iterable[str] = ()) -> Graph:
     return keep_only(ends, (source, *tapped))
 
 
-def output_name(node: str, taken: Container[str]) -> str:
-    """Return the name of an output that has none: its layer's, unless another tensor bears it.
-
-    >>> output_name("a.scale", {"scale", "a.scale"})
-    'a_scale'
-    """
-    local = node.rpartition(".")[2]
-    return local if local == node or local not in taken else node.replace(".", "_")
-
-
 def endings(graph: Graph) -> list[str]:
     """Return the softmax layers on listed outputs that nothing reads: drawn, and not computed."""
     leaving = {output.node for output in graph.outputs}
@@ -60,6 +51,25 @@ def endings(graph: Graph) -> list[str]:
         and node.inputs[0] in leaving
         and not graph.consumers[node.name]
     ]
+
+
+def unread(graph: Graph) -> Iterator[Diagnostic]:
+    """Yield a warning for each layer and input that nothing reads and that is no output."""
+    leaving = {*(o.node for o in graph.outputs), *endings(graph)}
+    said: set[Span] = set()  # once for all copies of a repeat
+    for node in graph.nodes.values():
+        if graph.consumers[node.name] or node.name in leaving or node.info.span in said:
+            continue
+        said.add(node.info.span)
+        what = "input" if isinstance(node.op, Input) else "layer"
+        yield Diagnostic(
+            f"unused-{what}",
+            f"nothing reads the {what} `{node.name}`, and it is no output"
+            + (": it is not built" if what == "layer" else ""),
+            node.info.span,
+            help="take it out, read it with `from`, or list it under `outputs`",
+            severity="warning",
+        )
 
 
 def final_softmax(graph: Graph) -> Node | None:

@@ -10,11 +10,10 @@ from typing import Any
 
 from compiler.arguments import parameter_default, setting
 from compiler.define import with_drafts
-from compiler.errors import Diagnostic, Report, Span, UsageError
+from compiler.errors import Diagnostic, Report, UsageError
 from compiler.expr import ExprError, Value, parse
 from compiler.fields import describe, describe_text
-from compiler.graph import Claim, Definition, Graph, Info, Output, Parameter
-from compiler.leaving import endings, output_name
+from compiler.graph import Claim, Definition, Graph, Info, Output, Parameter, output_name
 from compiler.loader import Spec
 from compiler.lower import new_lowering
 from compiler.lowering import Argument, Lowering, cite, drawing
@@ -29,7 +28,6 @@ from compiler.spec import LAYERS, BlockSpec, BrokenParam, Layer, NetworkSpec, Ou
 from compiler.suggest import did_you_mean, guessing, listing
 from compiler.symbolic import letter
 from compiler.values import Values, plain_default
-from compiler.working import advice, fits, smallest_input, working_sizes
 
 WITH_DEFAULTS: Mapping[str, dict[str, Any]] = {
     "conv": {"conv": "1x1"},
@@ -39,9 +37,6 @@ WITH_DEFAULTS: Mapping[str, dict[str, Any]] = {
     "linear": {"linear": 1},
 }
 """Ops that a network may give defaults for, with stand-ins for what they require."""
-
-MATTERS_OF_SIZE = ("empty-output", "shape-mismatch")
-"""Errors that another input size may mend."""
 
 
 def lower_network(
@@ -59,12 +54,8 @@ def lower_network(
         raise UsageError(f"{spec.path} is a library of blocks; name a network")
     arguments = _parameters(network, report, settings)
     shapes = _input_shapes(network, report, arguments, inputs)
-    graph = _lower(
-        spec, network, report, arguments, shapes, is_as_declared=not (settings or inputs)
-    )
-    if any(d.code in MATTERS_OF_SIZE for d in report.diagnostics):
-        _say_sizes(spec, network, report, arguments, graph)
-    return graph
+    is_as_declared = not (settings or inputs)
+    return _lower(spec, network, report, arguments, shapes, is_as_declared=is_as_declared)
 
 
 def _lower(
@@ -116,7 +107,7 @@ def _lower(
         returns="outputs" if network.outputs else "last layer",
     )
     if not report.errors:
-        _warn_unused(graph, spec, lowering, frame, network, report)
+        _warn_parameters(spec, lowering, frame, network, report)
     return graph
 
 
@@ -361,27 +352,10 @@ def _outputs(
     return tuple(out) or (Output("output", end),)
 
 
-def _warn_unused(
-    graph: Graph, spec: Spec, lowering: Lowering, frame: Frame, network: NetworkSpec, report: Report
+def _warn_parameters(
+    spec: Spec, lowering: Lowering, frame: Frame, network: NetworkSpec, report: Report
 ) -> None:
-    """Warn of layers that nothing reads and of parameters that nothing uses."""
-    leaving = {*(o.node for o in graph.outputs), *endings(graph)}
-    said: set[Span] = set()  # once for all copies of a repeat
-    for node in graph.nodes.values():
-        if graph.consumers[node.name] or node.name in leaving or node.info.span in said:
-            continue
-        said.add(node.info.span)
-        what = "input" if isinstance(node.op, Input) else "layer"
-        report.add(
-            Diagnostic(
-                f"unused-{what}",
-                f"nothing reads the {what} `{node.name}`, and it is no output"
-                + (": it is not built" if what == "layer" else ""),
-                node.info.span,
-                help="take it out, read it with `from`, or list it under `outputs`",
-                severity="warning",
-            )
-        )
+    """Warn of parameters that nothing uses."""
     sizes = {d for dims in network.input.values() for d in dims if isinstance(d, str)}
     read = frame.used | sizes | _read_by_defaults(network.params)
     for name, param in network.params.items():
@@ -416,36 +390,3 @@ def _warn_parameter(report: Report, name: str, param: ParamSpec, where: str) -> 
             severity="warning",
         )
     )
-
-
-def _say_sizes(
-    spec: Spec,
-    network: NetworkSpec,
-    report: Report,
-    arguments: dict[str, Argument],
-    graph: Graph,
-) -> None:
-    """Say with each error that other input sizes would mend which sizes those are.
-
-    They are solved on the draft, then tried: the network is lowered again at the smallest, and
-    what is wrong there too is no matter of sizes.
-    """
-    working, least = working_sizes(graph), smallest_input(graph)
-    if working is None or not least:
-        return
-    shapes = {n: graph.nodes[n].shape for n in graph.inputs}
-    if all(fits(working[n], shapes[n]) for n in working):
-        return
-    tried = Report()
-    small = {n: Shape((s.channels, *least.get(n, s.grid))) for n, s in shapes.items()}
-    _lower(spec, network, tried, arguments, small, is_as_declared=False)
-    left = {(d.code, d.span) for d in tried.errors}
-    smallest = " and ".join(f"{h}x{w}" for h, w in least.values())
-    for i, found in enumerate(report.diagnostics):
-        if found.code not in MATTERS_OF_SIZE or (found.code, found.span) in left or found.errata:
-            continue
-        help = f"these sizes fit: {advice(working, shapes)}"
-        if found.code == "empty-output":
-            help = f"the smallest input of this network is {smallest}"
-            help += f"; {found.help}" if found.help else ""
-        report.diagnostics[i] = replace(found, help=help)

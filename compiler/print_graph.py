@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from compiler.expr import show_value
 from compiler.graph import Graph, Node, Region
-from compiler.ops import Activation, Op
-from compiler.ops.base import padding_text
+from compiler.ops.base import Op, padding_text
 
 
 def print_graph(graph: Graph, shapes: bool = True) -> str:
@@ -52,7 +51,7 @@ def _region(region: Region) -> str:
 def _node(node: Node, shapes: bool, depth: int) -> str:
     operands = ", ".join(f"%{i}" for i in node.inputs)
     attributes = op_attributes(node.op)
-    text = f"%{node.name} = {op_kind(node.op)}({operands})"
+    text = f"%{node.name} = {node.op.printed_kind}({operands})"
     if attributes:
         text += " {" + ", ".join(f"{k}={v}" for k, v in attributes.items()) + "}"
     if node.share:
@@ -60,21 +59,10 @@ def _node(node: Node, shapes: bool, depth: int) -> str:
     return "  " * depth + text + (f" : {node.shape}" if shapes else "")
 
 
-def op_kind(op: Op) -> str:
-    """Return the name of an operation: its kind, or the activation's own."""
-    if isinstance(op, Activation):
-        from compiler.ops import ACTIVATIONS
-
-        return ACTIVATIONS[op.function]
-    return op.kind
-
-
 def op_attributes(op: Op) -> dict[str, str]:
     """Return the attributes of an operation as short text, defaults of the op left out."""
     out = {}
-    for name, value in op.attributes().items():
-        if isinstance(op, Activation) or value == _default(op, name):
-            continue
+    for name, value in op.printed_attributes().items():
         if name == "padding":
             out[name] = padding_text(value)  # type: ignore[arg-type]
         elif isinstance(value, tuple):
@@ -84,7 +72,3 @@ def op_attributes(op: Op) -> dict[str, str]:
         else:
             out[name] = str(value).lower() if isinstance(value, bool) else str(value)
     return out
-
-
-def _default(op: Op, name: str) -> object:
-    return getattr(type(op), name, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compiler.graph import Graph
-from compiler.ops import Input
+from compiler.ops.base import Input
 from compiler.shapes import Shape, ShapeError
 
 

@@ -7,16 +7,15 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from compiler.build import draft
 from compiler.collector import paused
 from compiler.commands.options import add_format, add_variation, settings_from
 from compiler.errors import CompileError, Diagnostic, Report, in_file_order
 from compiler.graph import Graph
 from compiler.library import check_library
 from compiler.loader import Spec, load_spec
-from compiler.network import lower_network
 from compiler.shown import on_one_line
 from compiler.terminal import write
-from compiler.verify import verify
 from compiler.version import VERSION
 
 if TYPE_CHECKING:
@@ -92,9 +91,7 @@ def _check(path: str, args: argparse.Namespace) -> Checked:
             if args.against:
                 out.line += ", to be compared where a network uses them"
         else:
-            graph = lower_network(spec, report, settings_from(args), args.inputs)
-            if not report.errors:
-                verify(graph)
+            graph = draft(spec, report, settings_from(args), args.inputs)
             out.line = f"{path}: {on_one_line(graph.title)}, {len(graph.nodes)} operations"
             if args.against:
                 out.paper = _compare(graph, spec, report)

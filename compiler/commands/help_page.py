@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from compiler.__main__ import parser_for
 from compiler.commands import COMMANDS
+from compiler.commands.main import parser_for
 
 PAGE = Path(__file__).parents[2] / "docs" / "CLI.md"
 HEAD = """# Commands

@@ -11,7 +11,7 @@ from compiler.ops.activation import (
     Scale,
     Softmax,
 )
-from compiler.ops.base import Op
+from compiler.ops.base import Input, Op
 from compiler.ops.conv import Conv2d
 from compiler.ops.linear import Flatten, Linear
 from compiler.ops.merge import Add, Concat, Multiply, Slice
@@ -23,7 +23,6 @@ from compiler.ops.pool import (
     MaxPool2d,
     Upsample,
 )
-from compiler.ops.source import Input
 
 OPS: dict[str, type[Op]] = {
     op.kind: op

@@ -38,6 +38,13 @@ class Activation(_Elementwise):
 
     function: str = "relu"
 
+    @property
+    def printed_kind(self) -> str:
+        return ACTIVATIONS[self.function]
+
+    def printed_attributes(self) -> dict[str, object]:
+        return {}
+
 
 @dataclass(frozen=True)
 class Scale(_Elementwise):

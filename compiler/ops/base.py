@@ -1,4 +1,4 @@
-"""The one interface: what every operation says of itself."""
+"""The one interface, what every operation says of itself, and the operation of an input."""
 
 from __future__ import annotations
 
@@ -54,8 +54,29 @@ class Op:
         return (1, 1)
 
     def attributes(self) -> dict[str, object]:
-        """Return the fields in order, for printing and comparing."""
+        """Return the fields in order, for comparing."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @property
+    def printed_kind(self) -> str:
+        """What a printed graph calls it."""
+        return self.kind
+
+    def printed_attributes(self) -> dict[str, object]:
+        """Return the attributes that a printed graph shows: those that are not the default."""
+        return {k: v for k, v in self.attributes().items() if v != getattr(type(self), k, None)}
+
+
+@dataclass(frozen=True)
+class Input(Op):
+    """A tensor from outside. Shape: `(N, *dims)`."""
+
+    kind: ClassVar[str] = "Input"
+
+    dims: tuple[Dim, ...]
+
+    def infer_shape(self, *inputs: Shape) -> Shape:
+        return Shape(self.dims)
 
 
 def one(inputs: tuple[Shape, ...], kind: str) -> Shape:

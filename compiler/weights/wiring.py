@@ -4,32 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from compiler.build import load_graph
-from compiler.errors import CompileError, UsageError
-from compiler.expr import show_value
 from compiler.graph import Graph, Node
 from compiler.ops import BatchNorm, Dropout, Input, Linear
 from compiler.weights.fit import layer_of
-from compiler.weights.mapping import WeightMap
-
-
-def published_graph(weights: WeightMap, graph: Graph) -> Graph | None:
-    """Return the network that a map is for, with the settings of `graph` where it has them.
-
-    None where the map names no network, or none that can be built so: then there is nothing to
-    compare with.
-    """
-    if not weights.spec:
-        return None
-    beside = weights.folder / weights.spec
-    spec = beside if beside.is_file() else weights.spec
-    try:
-        published = load_graph(spec)
-        given = {name: show_value(value) for name, value in graph.arguments.items()}
-        settings = {p.name: given[p.name] for p in published.params if p.name in given}
-        return load_graph(spec, settings) if settings else published
-    except (CompileError, UsageError):
-        return None
 
 
 def wiring_differences(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.__main__ import parser_for
+from compiler.commands.main import parser_for
 from compiler.shipped import shipped_specs
 
 ROOT = Path(__file__).resolve().parents[2]

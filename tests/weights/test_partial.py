@@ -12,12 +12,12 @@ from torch import Tensor
 from backends.weights_io import read_weights, save_weights
 from compiler import BackendError, build_module, load_weights
 from compiler.__main__ import main
-from compiler.build import load_graph
+from compiler.build import load_graph, published_graph
 from compiler.weights.mapping import load_map
 from compiler.weights.match import match_tensors
 from compiler.weights.report import WeightsReport
 from compiler.weights.sizes import tensor_sizes
-from compiler.weights.wiring import published_graph, wiring_differences
+from compiler.weights.wiring import wiring_differences
 from tests.weights.key_lists import key_list
 
 V4, R2 = "timm:inception_v4", "timm:inception_resnet_v2"
