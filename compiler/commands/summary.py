@@ -6,14 +6,19 @@ import argparse
 import json
 import sys
 import textwrap
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import floor, log10
+from pathlib import Path
 from typing import Any
 
-from compiler.commands.options import add_format, add_spec, graph_from, whole
+from compiler.commands.options import add_spec, graph_from, whole
+from compiler.errors import UsageError
+from compiler.files import write_file
 from compiler.shapes import Dim, Shape, show_count
 from compiler.shown import on_one_line, shown
 from compiler.summarize import Stage, Summary, summarize
+from compiler.summary_tables import as_csv, as_latex, as_markdown, sees
 from compiler.symbolic import Symbolic
 from compiler.terminal import display_width, write
 
@@ -34,19 +39,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="show the running statistics of batch norms too (JSON always does)",
     )
-    add_format(parser, "text", "json")
+    parser.add_argument(
+        "--format",
+        choices=tuple(FORMATS),
+        help="what to print; markdown, csv and latex have exact numbers, for documents of your own "
+        "(default: what -o ends in, else text)",
+    )
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write it to a file")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the table; 0."""
-    summary = summarize(graph_from(args), args.depth)
-    text = (
-        json.dumps(as_json(summary), indent=2, ensure_ascii=False)
-        if args.format == "json"
-        else as_text(summary, args.buffers)
-    )
-    write(sys.stdout, text + "\n")
+    """Print or write the table; 0."""
+    form = args.format or _format_of(args.output)
+    text = FORMATS[form](summarize(graph_from(args), args.depth), args.buffers)
+    if args.output is None:
+        write(sys.stdout, text)
+        return 0
+    write(sys.stdout, f"wrote {write_file(args.output, text)}\n")
     return 0
+
+
+def _format_of(path: Path | None) -> str:
+    """Return the format that a file's name asks for."""
+    if path is None:
+        return "text"
+    if path.suffix not in SUFFIXES:
+        raise UsageError(f"-o {path}: its name ends in none of {', '.join(SUFFIXES)}; say --format")
+    return SUFFIXES[path.suffix]
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
@@ -147,14 +166,13 @@ def _row(stage: Stage, macs: Unit, memory: Unit) -> tuple[str, ...]:
     title = "  " * (stage.depth - 1) + on_one_line(stage.title)
     if len(title) > 28:
         title = title[:25] + "..."
-    field = stage.receptive_field
     return (
         title,
         stage.output.paper,
         show_count(stage.parameters),
         _scaled(stage.macs, macs),
         _memory(stage.activation_bytes, memory),
-        ("all" if field is None else f"{field[0]}x{field[1]}"),
+        sees(stage),
     )
 
 
@@ -232,3 +250,17 @@ def _share(computed: Dim, value: int) -> str:
     if not isinstance(computed, int):
         return "what is computed depends on the input's size"
     return f"computed is {computed / value:.1%} of it"
+
+
+def _json(summary: Summary, buffers: bool) -> str:
+    return json.dumps(as_json(summary), indent=2, ensure_ascii=False) + "\n"
+
+
+FORMATS: Mapping[str, Callable[[Summary, bool], str]] = {
+    "text": lambda summary, buffers: as_text(summary, buffers) + "\n",
+    "json": _json,
+    "markdown": as_markdown,
+    "csv": as_csv,
+    "latex": as_latex,
+}
+SUFFIXES = {".txt": "text", ".json": "json", ".md": "markdown", ".csv": "csv", ".tex": "latex"}
