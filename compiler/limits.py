@@ -33,6 +33,7 @@ LIMITS: dict[str, Limit] = {
     "map_layers": Limit(100_000, "layers in one map of weights"),
     "solved_operations": Limit(50_000, "operations over which input sizes that work are solved"),
     "drawn_operations": Limit(5_000, "operations in a block that is drawn as it is defined"),
+    "cache_bytes": Limit(16 * 2**20, "bytes in one file that is kept for the next run"),
     "size_classes": Limit(16_384, "classes of sizes in which two formulas are compared"),
 }
 """Name -> limit. `NETDRAFT_LIMIT_OPERATIONS=2000000` in the environment sets another one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from backends.cache import cache_folder
+from backends.cache import cached
 from backends.engine.targets import TARGETS, Request, Result, Runner, build_runner
 from backends.engine.training import has_kernels, use_native_kernels
 from backends.engine.training_blocks import rewrite_blocks
@@ -109,12 +110,8 @@ class Optimized:
         """
         if target not in ("auto", *TARGETS):
             raise BackendError(f"unknown target `{target}` (known: auto, {', '.join(TARGETS)})")
-        lock_file = LockFile(lock or _lock_path())
+        lock_file = LockFile(lock or cached("tune.json"))
         return InferenceModule(self, torch.device(device), dtype, target, lock_file)
-
-
-def _lock_path() -> Path:
-    return cache_folder() / "tune.json"
 
 
 class InferenceModule(nn.Module):
@@ -154,6 +151,9 @@ class InferenceModule(nn.Module):
 
         The unoptimised network in eager mode is always among them, so the choice is never
         slower than that.
+
+        Raises:
+            BackendError: not even that can run here.
         """
         request = self._request(inputs)
         runners: dict[str, Runner] = {}
@@ -163,6 +163,8 @@ class InferenceModule(nn.Module):
                 runners[name] = build_runner(name, request)
             except BackendError as error:
                 refused[name] = str(error)
+        if not runners:
+            raise BackendError(f"no target can run this: {refused['plain']}")
         runs = {name: (lambda r=run: r(*request.inputs)) for name, run in runners.items()}
         found = medians(measure(runs, rounds, str(self.device)))
         choices: dict[str, str] = {}
@@ -199,12 +201,12 @@ class InferenceModule(nn.Module):
     def _make(self, inputs: tuple[Tensor, ...]) -> Runner:
         tuned = self.lock.read(self._key(inputs))
         if self.target != "auto":
-            request = self._request(inputs, tuned)
-            return build_runner(self.target, request)
-        if tuned is None or tuned.target not in TARGETS:
-            self.tune(*inputs)
-            return self._runners[tuple(x.shape for x in inputs)]
-        return build_runner(tuned.target, self._request(inputs, tuned))
+            return build_runner(self.target, self._request(inputs, tuned))
+        if tuned and tuned.target in TARGETS:
+            with contextlib.suppress(BackendError):  # it ran when it was tuned, but not any more
+                return build_runner(tuned.target, self._request(inputs, tuned))
+        self.tune(*inputs)
+        return self._runners[tuple(x.shape for x in inputs)]
 
     def _request(self, inputs: tuple[Tensor, ...], tuned: Tuned | None = None) -> Request:
         own = self.optimized

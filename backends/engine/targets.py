@@ -75,7 +75,7 @@ def build_runner(target: str, request: Request) -> Runner:
         raise BackendError(text) from None
     try:
         return build(request)
-    except RuntimeError as error:  # of a compiler or driver, or of memory: other targets may run
+    except (RuntimeError, OSError) as error:  # of a compiler, driver, disk or memory
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise BackendError(f"the target `{target}` failed: {first}") from error
 

@@ -9,9 +9,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import torch
+from pydantic import ConfigDict, TypeAdapter
+
+from backends.cache import ignore, keep, kept, locked
+from compiler.limits import limit
 
 ROUNDS = 7
 PAUSE_S = 0.02
@@ -22,11 +26,23 @@ LOCK_VERSION = 1
 class Tuned:
     """What tuning found: the fastest target, every median, and choices inside targets."""
 
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
     target: str
     milliseconds: Mapping[str, float]
     choices: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     """Target -> why it cannot run here."""
+
+
+@dataclass(frozen=True)
+class _Lock:
+    version: Literal[1]
+    entries: dict[str, object]
+
+
+_FILE = TypeAdapter(_Lock)
+_ENTRY = TypeAdapter(Tuned)
 
 
 def measure(
@@ -79,32 +95,63 @@ def device_name(device: str | torch.device) -> str:
 
 
 class LockFile:
-    """Tuning results on disk: JSON, one entry per network, device, dtype and input shape."""
+    """Tuning results on disk: JSON, one entry per network, device, dtype and input shape.
 
-    def __init__(self, path: Path) -> None:
+    What cannot be read is as if it were not there; what cannot be written is tuned again by the
+    next process. Either is said once, see `backends.cache`.
+    """
+
+    def __init__(self, path: Path | None) -> None:
         self.path = path
 
     def read(self, key: str) -> Tuned | None:
         """Return an entry, None if there is none that can be read."""
-        try:
-            return Tuned(**self._entries()[key])
-        except (KeyError, TypeError):
-            return None
+        return self._entries(self.path).get(key) if self.path else None
 
     def write(self, key: str, tuned: Tuned) -> None:
-        """Add or replace an entry; the file is replaced whole."""
-        entries = {**self._entries(), key: asdict(tuned)}
-        text = json.dumps({"version": LOCK_VERSION, "entries": entries}, indent=1, sort_keys=True)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_suffix(".part")
-        temporary.write_text(text + "\n")
-        temporary.replace(self.path)
+        """Add or replace an entry; the file is replaced whole, with what others added to it.
 
-    def _entries(self) -> dict[str, Any]:
-        try:
-            data = json.loads(self.path.read_text())
-        except (OSError, ValueError):
+        Where it becomes too large, the entries that have been there longest go.
+        """
+        if self.path is None:
+            return
+        with locked(self.path):
+            entries = self._entries(self.path)
+            entries.pop(key, None)
+            lines = [_line(name, entry) for name, entry in [*entries.items(), (key, tuned)]]
+            keep(self.path, _file(lines))
+
+    def _entries(self, path: Path) -> dict[str, Tuned]:
+        raw = kept(path)
+        if raw is None:
             return {}
-        is_ours = isinstance(data, dict) and data.get("version") == LOCK_VERSION
-        entries = data.get("entries") if is_ours else None
-        return entries if isinstance(entries, dict) else {}
+        try:
+            found = _FILE.validate_json(raw).entries
+        except ValueError:
+            ignore(path, f"holds no tuning results of version {LOCK_VERSION}")
+            return {}
+        entries = {key: entry for key, value in found.items() if (entry := _entry(value))}
+        if len(entries) < len(found):
+            ignore(path, f"holds {len(found) - len(entries)} of {len(found)} results damaged")
+        return entries
+
+
+def _entry(value: object) -> Tuned | None:
+    try:
+        return _ENTRY.validate_json(json.dumps(value))  # as JSON, where a mapping may be an entry
+    except ValueError:
+        return None
+
+
+def _line(key: str, entry: Tuned) -> bytes:
+    return f"{json.dumps(key)}: {json.dumps(asdict(entry))}".encode()
+
+
+def _file(lines: list[bytes]) -> bytes:
+    """Return the last of the entries, as many as a file may hold."""
+    room = limit("cache_bytes") - 100
+    first = len(lines)
+    while first and (room := room - len(lines[first - 1]) - 2) >= 0:
+        first -= 1
+    head = f'{{"version": {LOCK_VERSION}, "entries": {{'.encode()
+    return head + b"\n" + b",\n".join(lines[first:]) + b"\n}}\n"

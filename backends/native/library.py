@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import os
@@ -14,12 +15,17 @@ from ctypes import POINTER, c_double, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
 
-from backends.cache import kept_in_cache
+from backends.cache import cached, ignore, keep, kept, locked
 from backends.native.steps import Step
 from backends.native.transforms import Variant, emit_transforms
 from compiler.errors import BackendError
+from compiler.files import reason_of
 
 _FLAGS = ("-O2", "-funswitch-loops", "-march=native", "-std=c++20", "-shared", "-fPIC", "-fopenmp")
+_SEAL = 32
+"""Bytes of a digest."""
+_PATIENCE_S = 300
+"""How long a process waits for another one that compiles."""
 _SOURCES = Path(__file__).with_name("kernels")
 
 
@@ -57,18 +63,59 @@ class Library:
 def load_library() -> Library:
     """Compile the kernels with the Winograd transforms, or take them from the cache.
 
+    Of several processes one compiles and the others wait for it. Where nothing can be kept, or
+    what is kept is damaged or cannot be run from there, they are compiled for this process.
+
     Raises:
-        BackendError: there is no C++ compiler, or it fails, or the kernels cannot be kept.
+        BackendError: there is no C++ compiler, or it fails.
     """
     compiler = _find_compiler()
     sources = {path.name: path.read_text() for path in sorted(_SOURCES.iterdir())}
     sources["kernels.cpp"] += emit_transforms()
-    key = "\n".join((*sources.values(), _version(compiler), _cpu(), *_FLAGS))
-    name = f"kernels-{hashlib.sha256(key.encode()).hexdigest()[:24]}.so"
-    with kept_in_cache("compiled kernels") as folder:
-        if not (folder / name).exists():
-            _compile(compiler, sources, folder / name)
-        return Library(folder / name)
+    key = "\n".join((*sources.values(), _version(compiler), _cpu(), *_FLAGS, "sealed"))
+    path = cached(f"kernels-{hashlib.sha256(key.encode()).hexdigest()[:24]}.so")
+    if path is None:
+        return _compile(compiler, sources, path)
+    if found := _open_kept(path):
+        return found
+    with locked(path, seconds=_PATIENCE_S):
+        return _open_kept(path) or _compile(compiler, sources, path)
+
+
+def _open_kept(path: Path) -> Library | None:
+    """Return kernels that were kept whole: the system crashes on half a library."""
+    raw = kept(path)
+    if raw is None:
+        return None
+    if _sealed(raw[:-_SEAL]) != raw:
+        ignore(path, "is damaged")
+        return None
+    with contextlib.suppress(OSError):  # a disk from which nothing may be run
+        return Library(path)
+    return None
+
+
+def _sealed(raw: bytes) -> bytes:
+    """Return a library with its digest after the end, where loaders do not look."""
+    return raw + hashlib.sha256(raw).digest()
+
+
+def _compile(compiler: str, sources: Mapping[str, str], path: Path | None) -> Library:
+    """Compile the kernels, load them and keep them."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in sources.items():
+                Path(folder, name).write_text(text)
+            made = Path(folder, "kernels.so")
+            done = _call(compiler, *_FLAGS, str(Path(folder, "kernels.cpp")), "-o", str(made))
+            if done.returncode:
+                raise BackendError(f"{compiler} cannot compile the kernels: {done.stderr[:2000]}")
+            if path:
+                keep(path, _sealed(made.read_bytes()))
+            return (path and _open_kept(path)) or Library(made)
+    except OSError as error:
+        reason = reason_of(error)
+        raise BackendError(f"the native engine cannot compile its kernels: {reason}") from None
 
 
 def _find_compiler() -> str:
@@ -79,22 +126,18 @@ def _find_compiler() -> str:
 
 
 def _version(compiler: str) -> str:
-    return subprocess.run([compiler, "--version"], capture_output=True, text=True).stdout
+    return _call(compiler, "--version").stdout
+
+
+def _call(compiler: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        command = [compiler, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, errors="replace")
+    except OSError as error:
+        raise BackendError(f"{compiler} cannot be run: {reason_of(error)}") from None
 
 
 def _cpu() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     return next((line for line in lines if line.startswith("flags")), platform.machine())
-
-
-def _compile(compiler: str, sources: Mapping[str, str], path: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        for name, text in sources.items():
-            Path(folder, name).write_text(text)
-        made = Path(folder, "kernels.so")
-        command = [compiler, *_FLAGS, str(Path(folder, "kernels.cpp")), "-o", str(made)]
-        result = subprocess.run(command, capture_output=True, text=True)
-        if result.returncode:
-            raise BackendError(f"{compiler} cannot compile the kernels: {result.stderr[:2000]}")
-        made.replace(path)

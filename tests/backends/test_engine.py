@@ -65,7 +65,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(autouse=True)
 def _own_lock_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "_lock_path", lambda: tmp_path / "tune.json")
+    monkeypatch.setattr(engine, "cached", lambda name: tmp_path / name)
 
 
 @pytest.fixture(scope="module")
@@ -299,6 +299,23 @@ def test_tuning_keeps_the_fastest_and_remembers_it(module: nn.Module, clock: Clo
     assert (clock.built, clock.measured) == (["native"], 1)
 
 
+def test_a_target_that_cannot_be_built_any_more_is_measured_anew(
+    module: nn.Module, clock: Clock
+) -> None:
+    optimize(module).for_inference()(images(1))
+    clock.milliseconds.pop("native")
+    assert float(optimize(module).for_inference()(images(1))[0, 0]) == 4.0
+    clock.built.clear()
+    assert float(optimize(module).for_inference()(images(1))[0, 0]) == 4.0
+    assert (clock.built, clock.measured) == (["openvino"], 2)
+
+
+def test_what_nothing_can_run_says_why(module: nn.Module, clock: Clock) -> None:
+    clock.milliseconds.clear()
+    with pytest.raises(BackendError, match=r"^no target can run this: there is no plain$"):
+        optimize(module).for_inference()(images(1))
+
+
 def test_tuning_is_never_slower_than_the_plain_network(module: nn.Module, clock: Clock) -> None:
     clock.milliseconds.update(eager=12.0, native=13.0, openvino=14.0)
     tuned = optimize(module).for_inference().tune(images(1))
@@ -344,18 +361,10 @@ def test_an_interrupted_write_leaves_the_lock_file(
     lock = LockFile(tmp_path / "tune.json")
     lock.write("a", Tuned("eager", {"eager": 1.0}))
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("full")))
-    with pytest.raises(OSError, match="full"):
-        lock.write("b", Tuned("plain", {"plain": 1.0}))
+    lock.write("b", Tuned("plain", {"plain": 1.0}))
     found = LockFile(tmp_path / "tune.json")
     assert found.read("a") == Tuned("eager", {"eager": 1.0})
     assert found.read("b") is None
-
-
-def test_an_entry_that_cannot_be_read_is_none(tmp_path: Path) -> None:
-    entries = {"a": {"target": "eager"}, "b": 3, "c": {"target": "eager", "other": 1}}
-    (tmp_path / "tune.json").write_text(json.dumps({"version": 1, "entries": entries}))
-    lock = LockFile(tmp_path / "tune.json")
-    assert [lock.read(key) for key in ("a", "b", "c", "d")] == [None] * 4
 
 
 def test_medians() -> None:

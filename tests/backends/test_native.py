@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import io
 import re
 import shutil
 from pathlib import Path
@@ -165,33 +163,10 @@ def test_pages_of_the_next_product_come_before_this_one() -> None:
     assert moves == [(0, 10), (0, 20), (10, 30), (20, 0), (80, 0)]
 
 
-def test_no_room_for_the_weights_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Full(io.BytesIO):
-        def write(self, _: object) -> int:
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: Full())
-    graph, parameters, image, _ = prepared(INCEPTION)
-    request = Request(graph, parameters, (graph, parameters), (image,), torch.float32)
-    with pytest.raises(
-        BackendError, match=r"^cannot keep weights in .*netdraft: No space left .*XDG_CACHE_HOME"
-    ):
-        build_runner("native_lean", request)
-
-
 def test_lean_runs_a_network_without_weights() -> None:
     graph, parameters, image, reference = prepared("  - {max_pool: 3x3, stride: 2}\n")
     lean = NativeRunner(graph, parameters, 2, weights_in_file=True)
     assert distance(lean(image)[0], reference) == 0.0
-
-
-def test_kernels_that_cannot_be_kept_are_a_message(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "netdraft").write_text("a file in the way")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(BackendError, match=r"^cannot keep compiled kernels in .*: File exists; "):
-        load_library.__wrapped__()
 
 
 def test_bfloat16_rounds_products_only() -> None:
