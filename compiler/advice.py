@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from compiler.errors import Report
 from compiler.graph import Graph
+from compiler.shapes import Dim, show
 from compiler.working import advice, fits, smallest_input, working_sizes
 
 MATTERS_OF_SIZE = ("empty-output", "shape-mismatch")
@@ -47,3 +48,54 @@ def say_working_sizes(
             help = f"the smallest input of this network is {smallest}"
             help += f"; {found.help}" if found.help else ""
         report.diagnostics[i] = replace(found, help=help)
+
+
+def say_kept_sizes(
+    graph: Graph,
+    declared: Graph,
+    report: Report,
+    lower_at: Callable[[Sequence[str], Report], object],
+) -> None:
+    """Say with each error that an input kept its size, where growing with another mends it.
+
+    Args:
+        graph: the draft that does not fit, with other sizes for some inputs.
+        declared: the same with the sizes that the spec declares.
+        report: its errors; the help of some is replaced.
+        lower_at: as above.
+    """
+    before = {n: declared.nodes[n].shape for n in graph.inputs}
+    after = {n: graph.nodes[n].shape for n in graph.inputs}
+    given = [n for n in graph.inputs if after[n].grid != before[n].grid]
+    if not given:
+        return
+    old, new = before[given[0]].grid, after[given[0]].grid
+    sizes = {
+        n: "x".join(map(str, (before[n].channels, *grid)))
+        for n in graph.inputs
+        if n not in given and None not in (grid := _grown(before[n].grid, old, new)) and grid
+    }
+    if not sizes:
+        return
+    tried = Report()
+    lower_at([f"{n}={size}" for n, size in sizes.items()], tried)
+    left = {(d.code, d.span) for d in tried.errors}
+    kept = " and ".join(f"`{n}` kept its {'x'.join(map(show, before[n].grid))}" for n in sizes)
+    options = " ".join(f"--input {n}={size}" for n, size in sizes.items())
+    for i, found in enumerate(report.diagnostics):
+        if found.code in MATTERS_OF_SIZE and (found.code, found.span) not in left:
+            help = f"{kept}; give it the size too, {options}"
+            report.diagnostics[i] = replace(found, help=help)
+
+
+def _grown(grid: tuple[Dim, ...], before: tuple[Dim, ...], after: tuple[Dim, ...]) -> list[Dim]:
+    """Return a grid that grows as another does; None for a size that comes out broken."""
+    out: list[Dim] = []
+    for size, old, new in zip(grid, before, after, strict=False):
+        if size == old:
+            out.append(new)
+        elif isinstance(size, int) and isinstance(old, int) and isinstance(new, int):
+            out.append(size * new // old if size * new % old == 0 and size * new >= old else None)
+        else:
+            out.append(None)
+    return out

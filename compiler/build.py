@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.advice import say_working_sizes
+from compiler.advice import MATTERS_OF_SIZE, say_kept_sizes, say_working_sizes
 from compiler.collector import paused
 from compiler.errors import CompileError, Report, UsageError, in_file_order
 from compiler.expr import show_value
@@ -81,6 +81,9 @@ def draft(
 
     graph = lower_network(spec, report, settings, inputs)
     say_working_sizes(graph, report, lower_at)
+    if inputs and any(d.code in MATTERS_OF_SIZE for d in report.errors):
+        declared = lower_network(spec, Report(), settings, ())
+        say_kept_sizes(graph, declared, report, lower_at)
     if report.errors:
         return graph
     for warning in unread(graph):

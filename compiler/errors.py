@@ -99,6 +99,8 @@ class BackendError(NetdraftError):
 
 MORE: Mapping[Severity, str] = {"error": "more-errors", "warning": "more-warnings"}
 """Codes of the findings that stand for all that are not shown."""
+ECHOES = frozenset(("unknown-block", "unknown-layer", "unknown-parameter", "unknown-erratum"))
+"""Codes of findings about names that nothing defines."""
 Completion = Callable[[Diagnostic], Diagnostic]
 
 
@@ -128,6 +130,9 @@ class Report:
     """How many errors and warnings were found, those that are not kept too."""
     budget: Budget = field(default_factory=_budget)
     """What the run has spent of its limits."""
+    is_partial: bool = False
+    """True where something that may define names could not be read, which is reported: what
+    nothing defines then is an echo of that."""
     _seen: set[tuple[str, Span, object]] = field(default_factory=set)
     _more: dict[Severity, int] = field(default_factory=dict)
 
@@ -144,6 +149,8 @@ class Report:
                 for a finding that is kept.
         """
         if diagnostic.code in MORE.values():  # one of ours, come back in a `CompileError`
+            return
+        if self.is_partial and diagnostic.code in ECHOES:
             return
         said: object = diagnostic.message
         if diagnostic.code in {"shape-mismatch", "empty-output", "wrong-size"}:

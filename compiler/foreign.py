@@ -1,4 +1,4 @@
-"""Words that other tools use for what a layer says here: told from misspelt ones."""
+"""Words that other tools use for what a spec says here: told from misspelt ones."""
 
 from __future__ import annotations
 
@@ -26,3 +26,28 @@ EXPLAINED = {
     ),
 }
 """Word -> how a layer says it here, without a key."""
+
+KEYS = {
+    **dict.fromkeys(
+        ("args", "arguments", "parameters", "hyperparameters", "variables", "vars", "with"),
+        ("params",),
+    ),
+    **dict.fromkeys(("include", "includes", "use", "using", "requires"), ("import",)),
+    **dict.fromkeys(("inherits", "inherit", "base", "parent", "_base_", "from"), ("extends",)),
+    **dict.fromkeys(("model", "net", "architecture", "arch", "name"), ("network",)),
+    **dict.fromkeys(("modules", "components", "definitions"), ("blocks", "layers")),
+    **dict.fromkeys(("operations", "ops", "steps", "nodes", "sequential", "sequence"), ("layers",)),
+    **dict.fromkeys(("input_shape", "input_size"), ("input",)),
+    **dict.fromkeys(("paths", "towers"), ("branches",)),
+    **dict.fromkeys(("merge", "combine"), ("join",)),
+    **dict.fromkeys(("description", "comment", "note"), ("doc",)),
+}
+"""Word -> keys of a spec or a block that say the same here, those that may stand there alone."""
+
+PLACED = {
+    **dict.fromkeys(
+        ("body", "shortcut", "scale", "activation"),
+        "that belongs to a residual: `residual: {body: [...], shortcut: [...]}`",
+    ),
+}
+"""Word -> where a block says it."""

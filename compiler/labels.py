@@ -378,7 +378,10 @@ def _repeat_label(graph: Graph, region: Region, by_name: bool) -> str:
     """Return `4 x Inception-A`; a repeat of one is no repeat, one of none is empty."""
     if not region.members:
         return f"0 x {region.local_name}"
-    inner = region.info.title or label_of(graph, region.members[0], by_name)
+    copy = region.members[0]
+    inner = region.info.title or label_of(graph, copy, by_name)
+    if inner == copy.rpartition(".")[2]:  # a copy is called by its number
+        inner = region.local_name
     count = len(region.members)
     return inner if count == 1 else f"{count} x {inner}"
 

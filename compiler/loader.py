@@ -10,11 +10,11 @@ from typing import Any
 
 from compiler.errors import Diagnostic, Remark, Report, Span, UsageError
 from compiler.limits import limit, way_out
-from compiler.read import read_block, read_errata, read_network
+from compiler.read import as_meant, read_block, read_errata, read_network
 from compiler.shipped import shipped_specs
 from compiler.source import Entry, Mapping, Node, Scalar, Sequence, decode, fail, parse_yaml
 from compiler.spec import BlockSpec, ErratumSpec, NetworkSpec
-from compiler.suggest import did_you_mean, listing, nearest
+from compiler.suggest import did_you_mean
 from compiler.tree import Tree, is_file, kind_of
 from compiler.variant import overlay
 
@@ -68,7 +68,9 @@ def load_spec(path: str | Path, report: Report, texts: dict[str, str] | None = N
     root = loader.network_mapping(found)
     blocks = {name: b for name, n in loader.blocks.items() if (b := read_block(name, n, report))}
     network = None
-    if "network" in root.entries or "layers" in root.entries:
+    if report.is_partial and not root.entries.keys() >= {"network", "input", "layers"}:
+        pass  # what it lacks may stand in what was lost
+    elif "network" in root.entries or "layers" in root.entries:
         network = read_network(root, report)
     elif not loader.blocks and not loader.errata:
         report.add(
@@ -146,7 +148,6 @@ class _Loader:
         while found is not None:
             chain[self.tree.real(found)] = found
             node = self._parse(found)
-            self._check_keys(node)
             variants.append((node, found))
             base = node.get("extends")
             found = None if base is None else self._target(base, found, chain, "extends")
@@ -180,7 +181,6 @@ class _Loader:
             target = self._target(item, path, chain, "import")
             if target is not None and self.tree.real(target) not in self.done:
                 inner = self._parse(target)
-                self._check_keys(inner)
                 yield self._collect(inner, target, chain, depth)
         del chain[real]
         blocks = node.get("blocks")
@@ -209,29 +209,20 @@ class _Loader:
         self.blocks[name] = entry.node
         self.places[name] = (entry.key_span, depth)
 
-    def _check_keys(self, node: Mapping) -> None:
-        for key, entry in list(node.entries.items()):
-            if key not in TOP_KEYS:
-                meant = nearest(key, TOP_KEYS)
-                if meant is not None:  # what it says counts as meant: one mistake, one error
-                    node.entries.setdefault(meant, entry)
-                self.report.add(
-                    Diagnostic(
-                        "unknown-field",
-                        f"a spec has no key `{key}`{did_you_mean(key, TOP_KEYS)}",
-                        entry.key_span,
-                        help=f"a spec takes {listing(TOP_KEYS)}",
-                    )
-                )
-
     def _parse(self, path: Path) -> Mapping:
-        return read_yaml(path, self.report, self.texts)
+        node = read_yaml(path, self.report, self.texts)
+        return as_meant(node, TOP_KEYS, "a spec", self.report)
 
     def _target(self, node: Node, base: Path, chain: Chain, key: str) -> Path | None:
         """Return the file that an `import` or `extends` names, or None after reporting.
 
         `chain` holds the files that are open, each named by the one before.
         """
+        target = self._found(node, base, chain, key)
+        self.report.is_partial |= target is None
+        return target
+
+    def _found(self, node: Node, base: Path, chain: Chain, key: str) -> Path | None:
         if not isinstance(node, Scalar) or not isinstance(node.value, str):
             self.report.add(Diagnostic("bad-import", f"`{key}` takes a file name", node.span))
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from compiler.errors import NOWHERE, Diagnostic, Report, Span
 from compiler.fields import describe, describe_text, guess_type
-from compiler.foreign import EXPLAINED, SYNONYMS
+from compiler.foreign import EXPLAINED, KEYS, PLACED, SYNONYMS
 from compiler.names import read_layer_name, read_name, read_param_name
 from compiler.source import Entry, Mapping, Node, Scalar, Sequence, node_at, plain, span_at
 from compiler.spec import (
@@ -37,6 +38,8 @@ from compiler.suggest import did_you_mean, listing, nearest
 from compiler.values import Values, default_of
 
 BODIES = ("layers", "branches", "residual")
+BLOCK_KEYS = [f for f in BlockSpec.model_fields if f not in BlockSpec.hidden]
+BLOCK_KEYS += ["layers", "branches", "join", "residual"]
 M = TypeVar("M", bound=Located)
 
 
@@ -119,7 +122,7 @@ def _as_fields(
     out = {}
     for key, value in values.items():
         written = isinstance(node, Mapping) and key in node.entries
-        if written and model is not BlockSpec and (key in model.hidden or key in model.spelled):
+        if written and (key in model.hidden or key in model.spelled):
             report.add(_unknown_field(model, what, key, _key_span(node, (key,))))
         else:
             out[fields.get(key, key)] = value
@@ -134,6 +137,36 @@ def _unknown_field(model: type[Located], what: str, key: str, span: Span) -> Dia
     if issubclass(model, Layer) and key in EXPLAINED:
         help = f"{EXPLAINED[key]}; {help}"
     return Diagnostic("unknown-field", f"{what} has no key `{key}`{hint}", span, help=help)
+
+
+def as_meant(node: Mapping, known: list[str], what: str, report: Report) -> Mapping:
+    """Return a mapping with its unknown keys as those that they stand for, each reported once.
+
+    What stands under a key that resembles none is lost to those who refer to it.
+    """
+    entries: dict[str, Entry] = {}
+    meant: dict[str, Entry] = {}
+    for key, entry in node.entries.items():
+        if key in known:
+            entries[key] = entry
+            continue
+        guess = _word_for(key, known)
+        if guess is not None:
+            meant.setdefault(guess, entry)
+        elif not isinstance(entry.node, Scalar):
+            report.is_partial = True
+        hint = f" (did you mean `{guess}`?)" if guess else ""
+        message = f"{what} has no key `{describe_text(key)}`{hint}"
+        help = f"{what} takes {listing(known)}"
+        if key in PLACED and what != "a spec":
+            help = f"{PLACED[key]}; {help}"
+        report.add(Diagnostic("unknown-field", message, entry.key_span, help=help))
+    return Mapping({**meant, **entries}, node.span)
+
+
+def _word_for(key: str, known: list[str]) -> str | None:
+    """Return the key of a spec or a block that a word of another tool, or a slip, stands for."""
+    return next((w for w in KEYS.get(key.lower(), ()) if w in known), None) or nearest(key, known)
 
 
 def _nearest(key: str, known: list[str]) -> str | None:
@@ -184,8 +217,7 @@ def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any
 def _keys(model: type[Located]) -> list[str]:
     """Return the keys that a model takes, a layer's own before those that every layer has."""
     models = (model, Common) if issubclass(model, Layer) else (model,)
-    own = [m.spelled.get(f, f) for m in models for f in m.model_fields if f not in m.hidden]
-    return own + (list(BODIES) if model is BlockSpec else [])
+    return [m.spelled.get(f, f) for m in models for f in m.model_fields if f not in m.hidden]
 
 
 def _missing_help(model: type[Located], key: str) -> str:
@@ -345,6 +377,9 @@ def _unknown_op(word: str, span: Span, others: Iterable[str] = ()) -> Diagnostic
             span,
             help="write the op first: `{conv: 3x3, filters: 64}`",
         )
+    if word == "body":
+        help = PLACED[word]
+        return Diagnostic("unknown-op", f"there is no op `{word}`", span, help=help)
     guess = did_you_mean(word, LAYERS)
     table = "" if guess else "; specs/README.md#ops says what each does"
     return Diagnostic(
@@ -428,39 +463,51 @@ def read_block(name: str, node: Node, report: Report) -> BlockSpec | None:
     if not isinstance(node, Mapping):
         report.add(Diagnostic("bad-value", f"{what} is not a mapping", node.span))
         return None
-    bodies = [k for k in BODIES if k in node.entries]
-    if len(bodies) != 1:
-        report.add(
-            Diagnostic(
-                "bad-block",
-                f"{what} has {'no body' if not bodies else 'several bodies: ' + listing(bodies)}",
-                node.span,
-                help="give it exactly one of `layers`, `branches` (with `join`), `residual`",
-            )
-        )
+    op = next(iter(node.entries), "")
+    if op in LAYERS and op not in BODIES:
+        message, span = f"{what} is written as a layer, `{op}`", node.entries[op].key_span
+        help = f"a block holds a list of layers: `layers: [{{{op}: ...}}]`"
+        report.add(Diagnostic("bad-block", message, span, help=help))
         return None
+    read = as_meant(node, BLOCK_KEYS, what, report)
+    bodies = [k for k in BODIES if k in read.entries]
+    if len(bodies) != 1:
+        if bodies or len(read.entries) == len(node.entries):  # else the body is an unknown key
+            report.add(_bodies_fault(read, bodies, what))
+        return None
+    join = read.entries.get("join")
+    if join and bodies[0] != "branches":
+        message = f"{what} has a `join`, and no `branches` that it could join"
+        help = f"take it out; the body is `{bodies[0]}`"
+        report.add(Diagnostic("bad-block", message, join.key_span, help=help))
     values = {
-        k: plain(e.node) for k, e in node.entries.items() if k not in (*BODIES, "join", "params")
+        k: plain(e.node) for k, e in read.entries.items() if k not in (*BODIES, "join", "params")
     }
-    values["params"] = read_params(node.get("params"), report)
-    values["body"] = _read_body(node, bodies[0], report)
-    if "join" in node.entries and bodies[0] != "branches":
-        values["join"] = None
-    for key in BlockSpec.hidden & set(node.entries):
-        report.add(_unknown_field(BlockSpec, what, key, node.entries[key].key_span))
-        values.pop(key, None) if key != "body" else None
-    block = validate(BlockSpec, node, values, what, report)
+    values["params"] = read_params(read.get("params"), report)
+    values["body"] = _read_body(read, bodies[0], report)
+    block = validate(BlockSpec, read, values, what, report)
     if block is not None:
         block.name = name
     return block
+
+
+def _bodies_fault(node: Mapping, bodies: list[str], what: str) -> Diagnostic:
+    help = "give it exactly one of `layers`, `branches` (with `join`), `residual`"
+    if not bodies:
+        return Diagnostic("bad-block", f"{what} has no body", node.span, help=help)
+    second = max((node.entries[k].key_span for k in bodies), key=lambda s: (s.line, s.column))
+    message = f"{what} has several bodies: {listing(bodies)}"
+    return Diagnostic("bad-block", message, second, help=help)
 
 
 def _read_body(node: Mapping, kind: str, report: Report) -> list[Layer]:
     if kind == "layers":
         return read_chain(node.get("layers"), "`layers`", report)
     keys = ("branches", "join") if kind == "branches" else (kind,)
-    own = Mapping({k: node.entries[k] for k in keys if k in node.entries}, node.span)
-    layer = read_layer(own, report)
+    entries = {k: node.entries[k] for k in keys if k in node.entries}
+    start, end = entries[kind].key_span, entries[kind].node.span
+    span = replace(start, end_line=end.end_line, end_column=end.end_column)
+    layer = read_layer(Mapping(entries, span), report)
     return [layer] if layer else []
 
 

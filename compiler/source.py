@@ -144,8 +144,9 @@ def parse_yaml(text: str, file: str, report: Report | None = None) -> Mapping:
     lost = any(d.code == "bad-key" for d in builder.found)  # and what stands under the key
     if builder.found and (report is None or lost):
         raise CompileError(builder.found)
-    for diagnostic in builder.found:
-        report.add(diagnostic) if report else None
+    if report is not None:
+        report.add_all(builder.found)
+        report.is_partial |= builder.is_partial
     if root is None:
         raise fail("empty-file", "the file is empty", Span(file, 1, 1), help=_ROOT_HELP)
     if not isinstance(root, Mapping):
@@ -208,6 +209,8 @@ class _Builder:
         self.documents = 0
         self.found: list[Diagnostic] = []
         """Faults that leave the rest readable."""
+        self.is_partial = False
+        """True where something is left out that may define names."""
 
     def build(self) -> Node | None:
         for event in self._events():
@@ -387,6 +390,7 @@ class _Builder:
                     remarks=(Remark(own[key.text].key_span, "it stands here first"),),
                     help="keep one of the two",
                 )
+                own[key.text] = self._first_of(own[key.text], node)
                 continue
             own[key.text] = Entry(key.span, node)
         if before is None:
@@ -394,6 +398,17 @@ class _Builder:
         # What is merged stands where `<<` stands: a layer's op comes first, as in its base.
         order = dict.fromkeys([*before, *merged, *own])
         return Mapping({name: own.get(name) or merged[name] for name in order}, span)
+
+    def _first_of(self, first: Entry, second: Node) -> Entry:
+        """Return the value of a key that stands twice: the first, with names of the second."""
+        if isinstance(first.node, Mapping) and isinstance(second, Mapping):
+            if not second.entries.keys() & first.node.entries.keys():
+                both = Mapping({**first.node.entries, **second.entries}, first.node.span)
+                return Entry(first.key_span, both)
+            self.is_partial = True
+        items = second.items if isinstance(second, Sequence) else ()
+        self.is_partial |= not all(isinstance(plain(item), int) for item in items)
+        return first
 
     def _merged(self, node: Node) -> list[Mapping]:
         items = node.items if isinstance(node, Sequence) else (node,)

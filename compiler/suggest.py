@@ -32,6 +32,17 @@ FOREIGN = {
 }
 """Word of another tool, in lower case without `_` -> ours, where that is known."""
 
+# fmt: off
+APART = frozenset((
+    "adaptivemaxpool", "adaptivemaxpool2d", "attention", "bilinear", "celu", "conv1d", "conv3d",
+    "convtranspose", "convtranspose2d", "deconv", "div", "dropblock", "droppath", "embedding",
+    "glu", "gru", "hardtanh", "layernorm", "logsigmoid", "logsoftmax", "lstm", "max", "maxout",
+    "mean", "min", "pad", "prelu", "resize", "rmsnorm", "rnn", "selu", "slice", "softmin",
+    "softsign", "sub", "swiglu", "unflatten",
+))
+# fmt: on
+"""Operations of other tools, in lower case without `_`: no slip, however near a word of ours."""
+
 MOST = 1000
 """Words that are compared with a misspelt one; of more, those that begin as it does."""
 
@@ -78,6 +89,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     known = list(known)
     if FOREIGN.get(_fold(word)) in known:
         return FOREIGN[_fold(word)]
+    if _fold(word) in APART:
+        return None
     folded: dict[str, str] = {}
     for candidate in _comparable(word, known):
         folded.setdefault(_fold(candidate), candidate)

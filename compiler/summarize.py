@@ -117,6 +117,8 @@ def _stage(
     field = fields[node.name]
     seen = (round(field[0][0]), round(field[1][0])) if field else None
     title, buffers = label_of(graph, name), graph.buffers(name)
+    if not any(c.isalpha() for c in title):  # `+` alone: which of them?
+        title = f"{name.rpartition('.')[2]} ({title})"
     return Stage(name, title, _op(graph, name), depth, node.shape, *cost, seen, buffers)
 
 

@@ -100,3 +100,15 @@ def test_a_few_among_many_are_no_zero(tmp_path: Path) -> None:
     layers = "[{conv: 3x3, filters: 64}, {max_pool: 256x256, padding: V}, {conv: 1x1, filters: 2}]"
     text, _ = summary_of(tmp_path, "[3, 256, 256]", layers)
     assert [line.split()[-3] for line in text.splitlines()[5:8]] == ["113", "0.0", "0.0001"]
+
+
+def test_stages_bear_the_names_of_the_spec(tmp_path: Path) -> None:
+    layers = """
+  - {layers: [{conv: 3x3, filters: 3, bias: false}, relu], repeat: 4}
+  - {layers: [relu], name: trunk, repeat: 2}
+  - {layers: [relu]}
+  - {add: [image, trunk], name: sum}
+  - {multiply: [sum, layers_2]}"""
+    text, _ = summary_of(tmp_path, "[3, 8, 8]", layers)
+    stages = [re.split(" {2,}", line)[0] for line in text.splitlines()[5:10]]
+    assert stages == ["4 x layers", "2 x trunk", "layers_2", "sum (+)", "multiply (\u00d7)"]

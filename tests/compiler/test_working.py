@@ -153,3 +153,33 @@ def test_rests_beyond_the_limit_are_not_solved(tmp_path: Path) -> None:
 def test_a_graph_too_large_to_solve(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETDRAFT_LIMIT_SOLVED_OPERATIONS", "100")
     assert working_sizes(load_graph("inception_v4")) is None
+
+
+STREAMS = """\
+network: streams
+input: {image: [3, 64, 64], SIZE}
+layers:
+  - {conv: 3x3, filters: 8, stride: 2, from: image, name: a}
+  - {conv: 3x3, filters: 8, stride: STRIDE, from: depth, name: b}
+  - {add: [a, b]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "given", "help"),
+    [
+        ("64, 64", "2", "3x32x48", "`depth` kept its 64x64; {it} depth=1x32x48"),
+        ("64, 64", "2", "3xHxW", "`depth` kept its 64x64; {it} depth=1xHxW"),
+        ("32, 32", "1", "3x32x32", "`depth` kept its 32x32; {it} depth=1x16x16"),
+        ("64, 64", "2", "depth=1x128x128", "`image` kept its 64x64; {it} image=3x128x128"),
+        ("32, 32", "2", "3x48x48", "project `a` with a 1x1 convolution to 8 that has the same "
+         "total stride"),
+    ],
+)  # fmt: skip
+def test_an_input_that_keeps_its_size(
+    tmp_path: Path, size: str, stride: str, given: str, help: str
+) -> None:
+    spec = tmp_path / "net.yaml"
+    spec.write_text(STREAMS.replace("SIZE", f"depth: [1, {size}]").replace("STRIDE", stride))
+    said = help.format(it="give it the size too, --input")
+    assert [d.help for d in draft_graph(spec, inputs=[given])[1].errors] == [said]
