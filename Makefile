@@ -79,10 +79,13 @@ $(PEERS_READY): pyproject.toml constraints-peers.txt
 	@$(PEERS)/bin/python -m pip install --quiet --no-deps --constraint constraints-peers.txt facenet-pytorch
 	@touch $@
 
-# Programs that some tests need: a C++ compiler, a browser, Graphviz's dot to compare with.
+# Programs that some tests need: a C++ compiler and a browser; and, where they can be installed,
+# Graphviz (2 MB) and LaTeX (94 MB, a minute), which read what `render` writes.
 programs:
 	@$(call need,g++,g++)
 	@$(call need,chromium,chromium)
+	@$(call want,dot,graphviz)
+	@$(call want,pdflatex,texlive-latex-extra texlive-fonts-recommended)
 
 # A virtual environment; Debian keeps what that needs in a package of its own.
 define make_venv
@@ -96,6 +99,10 @@ endef
 
 define need
 command -v $(1) >/dev/null || { $(call install,$(2)); }
+endef
+
+define want
+command -v $(1) >/dev/null || ( $(call install,$(2)) ) || echo "    tests that need $(1) are skipped"
 endef
 
 define install

@@ -1,4 +1,7 @@
-"""Runs the parts of `make test` one after the other and says at the end how many passed."""
+"""Runs the parts of `make test` one after the other and says at the end how many passed.
+
+Of those that were skipped it says why: each reason names what this machine lacks.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +70,8 @@ def main(names: list[str]) -> int:
     total: Counter[str] = Counter()
     for name in names or PARTS:
         total += run(name, PARTS[name])
+    for reason, count in skipped(REPORTS / f"{name}.xml" for name in names or PARTS).most_common():
+        print(f"skipped {count}: {reason}")
     line = f"{total['passed']} passed, {total['failed']} failed"
     print(line + (f", {total['skipped']} skipped" if total["skipped"] else ""))
     return int(total["failed"] > 0)
@@ -98,6 +104,12 @@ def counted(report: Path, code: int) -> Counter[str]:
     if code and not out["failed"]:
         out["failed"] = 1
     return out
+
+
+def skipped(reports: Iterable[Path]) -> Counter[str]:
+    """Return why tests were skipped, with how many, of the reports that are there."""
+    trees = [ET.parse(report) for report in reports if report.is_file()]
+    return Counter(skip.get("message", "") for tree in trees for skip in tree.iter("skipped"))
 
 
 if __name__ == "__main__":

@@ -201,7 +201,7 @@ def test_two_hash_seeds_and_two_names_make_the_same_bytes(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(find_compiler() is None, reason="no C++ compiler")
+@pytest.mark.skipif(find_compiler() is None, reason="there is no C++ compiler")
 def test_compiled_package_runs_any_batch_where_netdraft_is_not(
     graph: Graph, module: nn.Module, tmp_path: Path
 ) -> None:

@@ -184,7 +184,7 @@ def in_bfloat16(layers: str) -> tuple[NativeRunner, float]:
         graph, parameters, 2, torch.bfloat16, dict.fromkeys(graph.nodes, "bfloat16")
     )
     if not runner.plan.library.has_bfloat16:
-        pytest.skip("this processor has no bfloat16 product")
+        pytest.skip("this processor has no product in bfloat16 (AVX-512 BF16)")
     assert set(runner.choices.values()) == {"bfloat16"}
     return runner, distance(runner(image)[0], reference)
 
@@ -219,7 +219,7 @@ def test_a_short_convolution_adds_what_is_in_bfloat16(monkeypatch: pytest.Monkey
     known = dict.fromkeys(graph.nodes, "bfloat16") | {last.node.name: "f_2_2_3_3"}
     runner = NativeRunner(graph, parameters, 2, torch.bfloat16, known)
     if not library.has_bfloat16:
-        pytest.skip("this processor has no bfloat16 product")
+        pytest.skip("this processor has no product in bfloat16 (AVX-512 BF16)")
     assert runner.choices[last.node.name] == "f_2_2_3_3"
     assert runner.plan.memory.rounded.read == {"mixed.concat"}
     assert distance(runner(image)[0], reference) < 2e-2
@@ -242,15 +242,20 @@ CONVOLUTIONS = {
 
 
 @pytest.mark.parametrize("name", CONVOLUTIONS)
-@pytest.mark.parametrize("tiles", [True, False], ids=["tiles", "pairs"])
-@pytest.mark.parametrize("method", ["bfloat16", SPLIT])
+@pytest.mark.parametrize(
+    ("method", "tiles"),
+    [("bfloat16", True), ("bfloat16", False), (SPLIT, True)],
+    ids=["bfloat16-tiles", "bfloat16-pairs", "bfloat16x2-tiles"],
+)
 def test_rounded_products_are_exact(
     name: str, tiles: bool, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Operands are rounded to 8 or 16 bits, to nearest; what follows errs as float32 does."""
     library = load_library()
-    if tiles > library.has_tiles or not library.has_bfloat16 or (method == SPLIT and not tiles):
-        pytest.skip("this processor has no such product")
+    if tiles and not library.has_tiles:
+        pytest.skip("this processor has no matrix tiles (AMX)")
+    if not library.has_bfloat16:
+        pytest.skip("this processor has no product in bfloat16 (AVX-512 BF16)")
     monkeypatch.setattr(library, "has_tiles", tiles)
     channels, layer = CONVOLUTIONS[name]
     text = layer.replace("}", ", norm: none, activation: none, bias: true}")
@@ -283,7 +288,7 @@ def test_rounded_products_are_exact(
 @pytest.mark.parametrize("head", HEADS)
 def test_tf32_takes_float32_in_two_parts(body: str, head: str) -> None:
     if not load_library().has_tiles:
-        pytest.skip("this processor has no matrix tiles")
+        pytest.skip("this processor has no matrix tiles (AMX)")
     graph, parameters, image, reference = prepared(body + HEADS[head])
     known = dict.fromkeys(graph.nodes, SPLIT)
     runner = NativeRunner(graph, parameters, 2, known=known, split=True)

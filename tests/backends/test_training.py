@@ -111,7 +111,7 @@ def test_under_autocast_it_reads_and_writes_bfloat16(
 ) -> None:
     library = load_library()
     if choice == "tiles" and not library.has_tiles:
-        pytest.skip("this processor has no matrix tiles")
+        pytest.skip("this processor has no matrix tiles (AMX)")
     monkeypatch.setattr(library, "has_tiles", choice == "tiles")
     conv, tasks = tuned(monkeypatch, choice)
     x = normal(2, 16, 9, 8).bfloat16().to(dtype).requires_grad_()

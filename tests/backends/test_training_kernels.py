@@ -79,7 +79,7 @@ def test_all_three_products_by_tiles(
     case: tuple[Any, ...], layout: torch.memory_format, threads: int
 ) -> None:
     if not load_library().has_tiles:
-        pytest.skip("this processor has no matrix tiles")
+        pytest.skip("this processor has no matrix tiles (AMX)")
     batch, channels, out_channels, size, kernel, stride, pads = case
     x = normal(batch, channels, *size).bfloat16().contiguous(memory_format=layout)
     weight = normal(out_channels, channels, *kernel, seed=2).bfloat16().float()  # as tiles round it

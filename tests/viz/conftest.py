@@ -28,7 +28,7 @@ def chromium() -> Iterator[Browser]:
     """The browser of the system; `make test` installs it where it can."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
-        pytest.skip("no chromium is installed")
+        pytest.skip("there is no `chromium`")
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))

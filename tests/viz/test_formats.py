@@ -265,13 +265,38 @@ def test_names_in_dot_are_our_own() -> None:
     assert {name for pair in ends for name in pair} == {f"n{i}" for i in range(13)}
 
 
+def laid_out_by_dot(text: bytes) -> bytes:
+    """Return the SVG that Graphviz's own program makes of DOT text, without a complaint."""
+    program = shutil.which("dot")
+    if program is None:
+        pytest.skip("there is no `dot` (graphviz)")
+    done = subprocess.run([program, "-Tsvg"], input=text, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout
+
+
+@pytest.mark.exe
+@pytest.mark.parametrize("label", LABELS)
+def test_graphviz_reads_a_label_as_we_mean_it(label: str) -> None:
+    made = svg_texts(laid_out_by_dot(render(network(labelled(label)), "dot")))
+    assert label in [text.replace("\u00a0", " ") for text in made]
+
+
+@pytest.mark.exe
+@pytest.mark.parametrize("name", ["inception_v4", "inception_resnet_v2", "zoo/googlenet"])
+def test_graphviz_draws_every_box_and_arrow(name: str) -> None:
+    text = render(load_graph(name), "dot")
+    classes = [g.get("class") for g in ET.fromstring(laid_out_by_dot(text)).iter(f"{SVG}g")]
+    assert classes.count("node") == len(re.findall(rb"^ +n\d+ \[", text, re.MULTILINE)) > 5
+    assert classes.count("edge") == len(re.findall(rb"^ +n\d+ -> n\d+", text, re.MULTILINE)) > 5
+
+
 @pytest.mark.exe
 @pytest.mark.parametrize("label", ["3x3 Conv (96 stride 2 V)", *LABELS])
 def test_latex_makes_a_page_of_the_same_size(tmp_path: Path, label: str) -> None:
-    """Where TeX Live is installed (texlive-pictures, texlive-latex-extra)."""
     program = shutil.which("pdflatex")
     if program is None:
-        pytest.skip("no pdflatex is installed")
+        pytest.skip("there is no `pdflatex` (texlive-latex-extra, texlive-fonts-recommended)")
     graph = network(labelled(label))
     (tmp_path / "figure.tex").write_bytes(render(graph, "tikz"))
     options = ["-interaction=nonstopmode", "-halt-on-error", "-jobname=figure"]
