@@ -35,6 +35,12 @@ LIMITS: dict[str, Limit] = {
     "drawn_operations": Limit(5_000, "operations in a block that is drawn as it is defined"),
     "cache_bytes": Limit(16 * 2**20, "bytes in one file that is kept for the next run"),
     "size_classes": Limit(16_384, "classes of sizes in which two formulas are compared"),
+    "memory_percent": Limit(100, "percent of the free memory that a network may need"),
+    "unpacked_bytes": Limit(64 * 2**20, "bytes to which a weights file may unpack beyond its own"),
+    "pickle_steps": Limit(1_000_000, "steps of the pickle in a torch checkpoint"),
+    "header_bytes": Limit(8 * 2**20, "bytes in the header of a safetensors file"),
+    "picture_bytes": Limit(128 * 2**20, "bytes of a picture's file"),
+    "picture_pixels": Limit(48 * 2**20, "pixels of a picture"),
 }
 """Name -> limit. `NETDRAFT_LIMIT_OPERATIONS=2000000` in the environment sets another one."""
 

@@ -13,6 +13,15 @@ from compiler.files import reason_of
 from compiler.terminal import complain, let_go
 
 _OWN = ("compiler", "backends", "viz")
+_INSTALLED_AS = {
+    "PIL": "pillow",
+    "fontTools": "fonttools",
+    "onnx": "netdraft[onnx]",
+    "onnxruntime": "netdraft[onnx]",
+    "resvg_py": "resvg-py",
+    "yaml": "pyyaml",
+}
+"""Packages that are imported by another name than they are installed by."""
 _MISSING = re.compile(r"No module named '([\w.]+)'")
 
 
@@ -84,7 +93,11 @@ def _missing(error: ImportError) -> str:
     if package in _OWN:
         return ""
     if isinstance(error, ModuleNotFoundError) and package:
-        return f"this needs the package `{package}`, which is not installed here"
+        name = _INSTALLED_AS.get(package, package)
+        return (
+            f"this needs the package `{package}`, which is not installed here\n"
+            f'  help: python -m pip install "{name}"'
+        )
     return f"the package `{package or '?'}` cannot be imported: {_first_line(error)}"
 
 

@@ -16,6 +16,7 @@ from backends.torch.init import initialize
 from backends.torch.source import emit_source
 from compiler.graph import Graph
 from compiler.leaving import take_logits
+from compiler.room import check_room
 
 PREFIX = "netdraft_source_"
 """Modules made from source are named so, with a hash of the text."""
@@ -41,8 +42,13 @@ def build_module(
         seed: of the initial weights (`torch_init.initialize`).
         device: where the module goes; `None` leaves it on the CPU.
         taps: names of layers or blocks that `forward` returns too, as `(output, {name: tensor})`.
+
+    Raises:
+        BackendError: it needs more memory than is free here.
     """
     graph = take_logits(graph, taps)
+    if torch.get_default_device().type != "meta":
+        check_room(graph)
     return build_from_source(graph, emit_source(graph, taps=taps), seed, device)
 
 

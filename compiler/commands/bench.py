@@ -12,6 +12,7 @@ from compiler.build import target_graph
 from compiler.commands.options import add_format, add_spec, device_of, graph_from, whole
 from compiler.errors import UsageError
 from compiler.files import check_folder, write_file
+from compiler.room import check_room
 from compiler.terminal import write
 
 HELP = """Time a network beside its peers in one run: netdraft's targets, the published
@@ -72,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
         args.profile,
     )
     graph = target_graph(graph_from(args))
+    check_room(graph, copies=8, batch=max(*plan.batches, 4, plan.training))  # one for each subject
     if args.output:
         check_folder(args.output)
     result = run_plan(graph, plan, lambda text: write(sys.stderr, text + "\n"))

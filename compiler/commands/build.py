@@ -28,6 +28,7 @@ from compiler.errors import BackendError, UsageError
 from compiler.files import check_folder, write_file, write_with
 from compiler.graph import Graph
 from compiler.print_graph import print_graph
+from compiler.room import check_room, show_bytes
 from compiler.shown import on_one_line
 from compiler.summarize import summarize
 from compiler.terminal import write
@@ -41,7 +42,8 @@ HELP = """Compile a spec: check it, build the module on the GPU if there is one,
 a photograph, write the artefacts to build/NAME/ and print the stage table. Files are written
 whole or not at all."""
 
-TARGETS = ("torch", "source", "onnx", "export")
+TARGETS = {"torch": 1, "source": 1, "onnx": 5, "export": 2}
+"""What can be made, and how often the parameters are in memory while it is."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -138,10 +140,13 @@ def run(args: argparse.Namespace) -> int:
     say = _speaker(args.format == "text")
     folder = args.output or Path("build") / graph.name
     check_folder(folder)
+    converted = 2 if args.optimize or args.save_weights else 1
+    check_room(network, max(converted, *(TARGETS[target] for target in targets)))
     say(f"{on_one_line(graph.title)}: checked, {len(graph.nodes)} operations")
     if network.returns == "logits":
         say("the logits leave, not the softmax of them (--probabilities keeps it)")
     say("loading torch ...")
+    _import_what_is_needed(targets, args)
     device = device_of(args.device)
     built = _build(network, optimized, args, folder, say)
     forward = _forward(built, device, args.image)
@@ -152,6 +157,17 @@ def run(args: argparse.Namespace) -> int:
         _save_weights(built)
     _report(graph, built, device, forward, args.format)
     return 0
+
+
+def _import_what_is_needed(targets: list[str], args: argparse.Namespace) -> None:
+    """Import what the end of a build needs, so that nothing is written where it is missing."""
+    import backends.photo
+    import backends.torch.module  # noqa: F401
+
+    if args.save_weights or args.weights is not None:
+        import backends.weights_io
+    if "onnx" in targets:
+        import backends.onnx.files  # noqa: F401
 
 
 def _speaker(is_text: bool) -> Callable[[str], None]:
@@ -362,7 +378,7 @@ def _report(graph: Graph, built: Built, device: str, forward: dict[str, Any], fo
     files = [(str(p), p.stat().st_size) for p in built.files]
     summary = summarize(graph)
     if format == "json":
-        listed = [{"path": path, "bytes": size} for path, size in files]
+        listed = [{"path": path, "bytes": count} for path, count in files]
         report = {"summary": summary_json(summary), "forward": forward, "files": listed}
         write(sys.stdout, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
         return
@@ -373,13 +389,5 @@ def _report(graph: Graph, built: Built, device: str, forward: dict[str, Any], fo
         f"forward on {forward['device']}: {sizes} -> {'x'.join(map(str, forward['output']))} "
         f"in {forward['milliseconds']:.0f} ms\nimage: {forward['image']}\n",
     )
-    lines = [f"  {path}  {_size(size)}\n" for path, size in files]
+    lines = [f"  {path}  {show_bytes(count)}\n" for path, count in files]
     write(sys.stdout, "files:\n" + "".join(lines))
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"

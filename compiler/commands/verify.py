@@ -9,6 +9,7 @@ from pathlib import Path
 from compiler.build import target_graph
 from compiler.commands.options import add_probabilities, add_spec, graph_from
 from compiler.errors import UsageError
+from compiler.room import check_room
 from compiler.terminal import write
 
 HELP = """Compare a Python file with the network that a spec describes. The file is first read as
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
         proven, reason = False, str(departure)
     if not args.is_run:
         return _report_text(path, graph.name, proven, reason)
+    check_room(graph, copies=4, batch=2)  # two networks, their state and a file of it
     try:
         facts = compare_run(path, graph)
     except Departure as departure:

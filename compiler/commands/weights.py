@@ -11,6 +11,7 @@ from typing import Any
 from compiler.commands.options import add_format, add_spec, add_weights, graph_from
 from compiler.errors import BackendError, UsageError
 from compiler.graph import Graph
+from compiler.room import check_room
 from compiler.terminal import write
 from compiler.weights.mapping import WeightMap, load_map
 from compiler.weights.report import WeightsReport
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
     weights = None if args.map is None else load_map(args.map)
     output = _output(args.output)
     graph = graph_from(args)
+    check_room(graph, copies=2, batch=0, drawn=0)  # the file's and what is written
     from backends.fit_weights import fit_weights  # loads torch
     from backends.weights_io import save_weights
 
