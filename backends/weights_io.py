@@ -13,13 +13,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from backends.weights_bounds import check_checkpoint, check_safetensors, refused_code
 from compiler.errors import BackendError
 from compiler.files import check_file, write_with
+from compiler.room import show_bytes
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys under which training scripts put the weights beside other things."""
 CODE = re.compile(r"(?:GLOBAL|class|function|Unsupported global:) `?([A-Za-z_][\w.]*\.[\w.]+)")
 """Where torch's message names the code that a pickle calls."""
+ASKED = re.compile(r"you tried to allocate (\d+) bytes")
+NUMBERS = r"bfloat16|float(16|32|64|8_.*)|u?int(8|16|32|64)|bool"
+"""Types of tensors that can be converted to a network's."""
 PARALLEL = "module."
 """What DataParallel puts before every name."""
 
@@ -82,6 +87,7 @@ def _looks_safe(path: Path) -> bool:
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    check_safetensors(path)
     try:
         return _stripped(load_file(path))
     except (SafetensorError, OSError, ValueError) as error:
@@ -89,26 +95,33 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_checkpoint(path: Path) -> dict[str, Tensor]:
+    check_checkpoint(path)
     try:
         with warnings.catch_warnings():  # torch announces what it refuses a moment later
             warnings.simplefilter("ignore")
             loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
     except Exception as error:  # torch raises whatever a damaged archive makes it raise
-        raise BackendError(_refused(path, str(error) or type(error).__name__)) from None
+        raise _refused(path, str(error)) from None
     return _stripped(_tensors(path, loaded))
 
 
-def _refused(path: Path, error: str) -> str:
+def _refused(path: Path, error: str) -> BackendError:
     """Say why torch refused a file; its own words advise to run the code after all."""
-    code = CODE.search(error)
-    if code or "TorchScript" in error:
-        what = f"`{code[1]}`" if code else "TorchScript"
-        return (
-            f"{path} holds code besides tensors ({what}), which is not run; save the "
-            "state_dict of the model instead, best as safetensors"
-        )
+    if "TorchScript" in error:
+        return refused_code(path, "TorchScript")
+    if code := CODE.search(error):
+        return refused_code(path, code[1])
+    if asked := ASKED.search(error):
+        size = show_bytes(int(asked[1]))
+        return BackendError(f"{path} asks for {size} of memory for one tensor")
+    if "Invalid magic number" in error:
+        return BackendError(f"{path} is a pickle, but not one that torch.save wrote")
     reason = error.rpartition("WeightsUnpickler error: ")[2].strip().partition("\n")[0]
-    return f"{path} is no torch checkpoint: {reason.partition('. ')[0]}"
+    reason = reason.partition(". ")[0]
+    told = f": {reason}" if " " in reason else ""
+    return BackendError(f"{path} is no torch checkpoint that can be read{told}")
 
 
 def _tensors(path: Path, loaded: object) -> dict[str, Tensor]:
@@ -117,14 +130,44 @@ def _tensors(path: Path, loaded: object) -> dict[str, Tensor]:
             loaded = loaded[key]
             break
     if not isinstance(loaded, Mapping):
-        raise BackendError(f"{path} holds a {type(loaded).__name__}, not tensors by name")
+        raise BackendError(f"{path} holds {_kind(loaded)}, not tensors by name")
     for name, value in loaded.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise BackendError(
-                f"{path} holds more than tensors: `{name}` is a {type(value).__name__}; "
+                f"{path} holds more than tensors: `{name}` is {_kind(value)}; "
                 "save the state_dict alone"
             )
+        if odd := _oddity(value):
+            raise BackendError(f"{path}: `{name}` is {odd}")
     return dict(loaded)
+
+
+def _kind(value: object) -> str:
+    """Return what a value is, with its article."""
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
+
+
+def _oddity(value: Tensor) -> str:
+    """Return in which way a tensor is none of numbers side by side; nothing where it is one."""
+    layout = str(value.layout).removeprefix("torch.")
+    if value.is_nested:
+        return f"a nested tensor ({layout}), and only tensors of one shape are loaded"
+    if value.layout != torch.strided:
+        return f"a tensor in the layout {layout}; save its `.to_dense()` instead"
+    if value.is_meta:
+        return "a meta tensor, which has a shape and no numbers; save it after it is filled"
+    if value.is_quantized:
+        return f"a quantized tensor ({_dtype(value)}); save its `.dequantize()` instead"
+    if not re.fullmatch(NUMBERS, _dtype(value)):
+        return f"a tensor of {_dtype(value)}, and only real numbers are loaded"
+    return ""
+
+
+def _dtype(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
 
 
 def _stripped(state: dict[str, Tensor]) -> dict[str, Tensor]:

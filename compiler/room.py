@@ -46,7 +46,8 @@ def check_room(graph: Graph, copies: int = 1, batch: int = 1, drawn: int = DRAWN
         what = f"what it gives takes {show_bytes(output)}"
     place = "" if most.info.span == NOWHERE else f", {most.info.span}"
     raise BackendError(
-        f"`{graph.name}` needs about {show_bytes(need)} of memory, and {show_bytes(free)} are free here\n"
+        f"`{graph.name}` needs about {show_bytes(need)} of memory, "
+        f"and {show_bytes(free)} are free here\n"
         f"  the largest layer is `{most.name}`{place}: {what}\n"
         "  help: make it smaller, or go where there is more memory; "
         f"{variable_of('memory_percent')}=1000 tries all the same"
@@ -61,7 +62,9 @@ def check_bytes(what: str, need: int) -> None:
     """
     free = free_bytes()
     if free is not None and need * 100 > free * limit("memory_percent"):
-        raise BackendError(f"{what} needs {show_bytes(need)} of memory, and {show_bytes(free)} are free here")
+        raise BackendError(
+            f"{what} needs {show_bytes(need)} of memory, and {show_bytes(free)} are free here"
+        )
 
 
 def show_bytes(count: int) -> str:

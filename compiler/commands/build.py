@@ -162,7 +162,7 @@ def run(args: argparse.Namespace) -> int:
 def _import_what_is_needed(targets: list[str], args: argparse.Namespace) -> None:
     """Import what the end of a build needs, so that nothing is written where it is missing."""
     import backends.photo
-    import backends.torch.module  # noqa: F401
+    import backends.torch.module
 
     if args.save_weights or args.weights is not None:
         import backends.weights_io

@@ -28,7 +28,6 @@ def one_gigabyte(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("compiler.room.free_bytes", lambda: 10**9)
 
 
-
 @pytest.mark.usefixtures("one_gigabyte")
 def test_parameters(tmp_path: Path) -> None:
     """3072 * 10^7 weights and 10^7 biases are 122.9 GB; drawing them takes 4 times that more."""

@@ -119,9 +119,9 @@ def test_a_pickled_module_is_code(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
-        ("w.pt", b"", "is no torch checkpoint"),
-        ("w.pt", b"hello world", "is no torch checkpoint"),
-        ("w.pth", pickle.dumps({"a": 1}, protocol=5), "is no torch checkpoint"),
+        ("w.pt", b"", "is neither safetensors nor a torch checkpoint: it is empty"),
+        ("w.pt", b"hello world", "a torch checkpoint: it begins with `hello world`"),
+        ("w.pth", pickle.dumps({"a": 1}, protocol=5), "is no torch checkpoint that can be read"),
         ("w.safetensors", b"junkjunkjunk", "is no safetensors file"),
         ("w.bin", (2).to_bytes(8, "little") + b"{}x", "is no safetensors file"),
     ],
@@ -136,7 +136,7 @@ def test_other_files_are_refused(tmp_path: Path, name: str, data: bytes, words: 
     ("value", "words"),
     [
         ([torch.zeros(1)], "holds a list, not tensors by name"),
-        ({"a": torch.zeros(1), "epoch": 3}, "holds more than tensors: `epoch` is a int"),
+        ({"a": torch.zeros(1), "epoch": 3}, "holds more than tensors: `epoch` is an int"),
     ],
 )
 def test_a_checkpoint_of_other_things(tmp_path: Path, value: object, words: str) -> None:
