@@ -15,7 +15,8 @@ layers:
   - global_avg_pool
   - {linear: 5, name: fc}
 """
-NETDRAFT = f'PYTHONPATH="{ROOT}${{PYTHONPATH:+:$PYTHONPATH}}" OMP_NUM_THREADS=1 "{sys.executable}" -m compiler'
+PATHS = f'PYTHONPATH="{ROOT}${{PYTHONPATH:+:$PYTHONPATH}}"'
+NETDRAFT = f'{PATHS} OMP_NUM_THREADS=1 "{sys.executable}" -m compiler'
 
 
 def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
