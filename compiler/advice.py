@@ -83,7 +83,8 @@ def say_kept_sizes(
     kept = " and ".join(f"`{n}` kept its {'x'.join(map(show, before[n].grid))}" for n in sizes)
     options = " ".join(f"--input {n}={size}" for n, size in sizes.items())
     for i, found in enumerate(report.diagnostics):
-        if found.code in MATTERS_OF_SIZE and (found.code, found.span) not in left:
+        is_left = (found.code, found.span) in left
+        if found.code in MATTERS_OF_SIZE and not is_left and not found.errata:
             help = f"{kept}; give it the size too, {options}"
             report.diagnostics[i] = replace(found, help=help)
 

@@ -15,6 +15,7 @@ from compiler.lower_blocks import lower_body
 from compiler.lowering import Argument
 from compiler.ops import Input
 from compiler.spec import BlockSpec
+from compiler.values import Defaults
 
 
 def check_library(spec: Spec, report: Report) -> int:
@@ -26,7 +27,7 @@ def check_library(spec: Spec, report: Report) -> int:
     own = {name: block for name in spec.own_blocks if (block := spec.blocks.get(name))}
     _refuse_too_large(own, spec, report)
     for name, block in own.items():
-        lowering = new_lowering(spec, report, {})
+        lowering = new_lowering(spec, report, Defaults({}, {}, set()))
         builder = lowering.builder
         info = Info(span=block.span())
         builder.open("", "network", tuple(block.inputs), info)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache, partial
 
 from compiler.errors import Diagnostic, Report
 from compiler.expansion import MAX_LEVELS
 from compiler.expr import Expr
+from compiler.graph import Info
 from compiler.loader import Spec
 from compiler.lower_blocks import lower_block
 from compiler.lower_joins import is_transparent, lower_branches, lower_residual, lower_sequence
 from compiler.lower_ops import JOINS, LOWER, Task
 from compiler.lowering import Lowering
+from compiler.ops import Input
 from compiler.order import lowering_order
 from compiler.references import flat, operands
 from compiler.scope import Condition, Scope
@@ -30,12 +31,32 @@ from compiler.spec import (
     ResidualLayer,
     SplitLayer,
 )
-from compiler.values import Values
+from compiler.values import Defaults, Values
 
 
-def new_lowering(spec: Spec, report: Report, defaults: Mapping[str, Layer]) -> Lowering:
+def new_lowering(spec: Spec, report: Report, defaults: Defaults) -> Lowering:
     """Return the state for lowering a spec."""
     return Lowering(spec, report, defaults, chain)
+
+
+FAULTS_OF_VALUES = ("bad-value", "bad-expression", "unknown-parameter", "frozen-norm")
+
+
+def try_defaults(lowering: Lowering) -> None:
+    """Report what is wrong with a network's defaults, those too that no layer takes.
+
+    Each is tried on a layer that says nothing else, on an input of which nothing is known.
+    """
+    defaults, again = lowering.defaults, new_lowering(lowering.spec, Report(), lowering.defaults)
+    again.builder.open("", "network", (), Info())
+    again.builder.add("x", Input((None, None, None)), (), Info())
+    for op, layer in defaults.layers.items():
+        assert isinstance(layer, Layer)
+        values = Values(layer, f"`{op}`", defaults, again.report)
+        info = Info(span=layer.span())
+        LOWER[op](Task(layer, op, ("x",), info, values, again.builder, again.norm))
+    found = again.report.diagnostics
+    lowering.report.add_all(d for d in found if d.code in FAULTS_OF_VALUES)
 
 
 def chain(lowering: Lowering, layers: list[Layer], scope: Scope, incoming: str) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from compiler.errors import Diagnostic, Report
-from compiler.expr import Value, show_value
+from compiler.expr import show_value
 from compiler.graph import Info
 from compiler.ops import (
     ACTIVATIONS,
@@ -33,7 +33,7 @@ from compiler.ops import (
     Upsample,
 )
 from compiler.spec import ConvLayer, DropoutLayer, Layer, LinearLayer
-from compiler.values import ACTIVATION_WORDS, NORM_WORDS, Values, Written
+from compiler.values import ACTIVATION_WORDS, NORM_WORDS, Defaults, Values, Written
 
 if TYPE_CHECKING:
     from compiler.builder import Builder
@@ -121,20 +121,20 @@ def _unit(task: Task, suffix: str, op: Op, norm: str, function: str) -> str:
     return task.builder.close(tensor[0])
 
 
-def default_norm(defaults: Mapping[str, Layer], report: Report) -> BatchNorm:
+def default_norm(defaults: Defaults, report: Report) -> BatchNorm:
     """Return the batch norm that follows a convolution: the network's default."""
-    layer = defaults.get("batch_norm")
+    layer = defaults.layers.get("batch_norm")
     if layer is None:
         return BatchNorm()
-    return _batch_norm(Values(layer, "`batch_norm`", _no_names, report))
-
-
-def _no_names(name: str) -> Value:
-    raise KeyError(name, "defaults are plain values")
+    return _batch_norm(Values(layer, "`batch_norm`", defaults, report))
 
 
 def _batch_norm(values: Values) -> BatchNorm:
     eps, momentum, decay = (_optional(values, f) for f in ("eps", "momentum", "decay"))
+    is_twice = momentum is not None and decay is not None
+    if is_twice and values.where("momentum") is not values.where("decay"):  # the layer's own wins
+        is_own = values.where("momentum") is values.layer
+        momentum, decay = (momentum, None) if is_own else (None, decay)
     if momentum is not None and decay is not None:
         _complain(
             values, "`momentum` and `decay` are two words for one thing", "momentum", "give one"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
@@ -19,7 +19,7 @@ from compiler.scope import Condition, Lookup, Named, Scope
 from compiler.source import Mapping as YamlMapping
 from compiler.spec import BrokenLayer, CiteSpec, DrawingSpec, Layer, Located
 from compiler.suggest import guessing
-from compiler.values import Values
+from compiler.values import Defaults, Values
 
 Chain = Callable[["Lowering", list[Layer], Scope, str], list[str]]
 
@@ -35,9 +35,7 @@ class Argument:
 class Lowering:
     """The state of lowering one network: the graph under construction, and what goes with it."""
 
-    def __init__(
-        self, spec: Spec, report: Report, defaults: Mapping[str, Layer], chain: Chain
-    ) -> None:
+    def __init__(self, spec: Spec, report: Report, defaults: Defaults, chain: Chain) -> None:
         self.spec = spec
         self.report = report
         self.defaults = defaults
@@ -110,7 +108,8 @@ class Lowering:
     def values(self, layer: Layer, scope: Scope, entering: Callable[[], str]) -> Values:
         """Return the reader of a layer's formulas; `entering` gives what `prev` means."""
         lookup = Lookup(scope, self.builder.shapes, entering)
-        values = Values(layer, f"`{layer.op}`", lookup, self.report, self.defaults.get(layer.op))
+        values = Values(layer, f"`{layer.op}`", lookup, self.report, self.defaults)
+        values.is_inside = scope.frame.params is not self.defaults.params
         values.usual = scope.frame.defaults
         return values
 

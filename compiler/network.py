@@ -15,7 +15,7 @@ from compiler.expr import ExprError, Value, parse
 from compiler.fields import describe, describe_text
 from compiler.graph import Claim, Definition, Graph, Info, Output, Parameter, output_name
 from compiler.loader import Spec
-from compiler.lower import new_lowering
+from compiler.lower import new_lowering, try_defaults
 from compiler.lowering import Argument, Lowering, cite, drawing
 from compiler.ops import Input
 from compiler.read import validate
@@ -24,10 +24,19 @@ from compiler.scope import Frame, Named, Scope
 from compiler.shapes import Dim, Shape
 from compiler.source import Mapping as YamlMapping
 from compiler.source import plain
-from compiler.spec import LAYERS, BlockSpec, BrokenParam, Layer, NetworkSpec, OutputSpec, ParamSpec
+from compiler.spec import (
+    COMMON,
+    LAYERS,
+    BlockSpec,
+    BrokenParam,
+    Layer,
+    NetworkSpec,
+    OutputSpec,
+    ParamSpec,
+)
 from compiler.suggest import did_you_mean, guessing, listing
 from compiler.symbolic import letter
-from compiler.values import Values, plain_default
+from compiler.values import Defaults, Values, plain_default
 
 WITH_DEFAULTS: Mapping[str, dict[str, Any]] = {
     "conv": {"conv": "1x1"},
@@ -37,6 +46,8 @@ WITH_DEFAULTS: Mapping[str, dict[str, Any]] = {
     "linear": {"linear": 1},
 }
 """Ops that a network may give defaults for, with stand-ins for what they require."""
+LAYERS_OWN = COMMON - {"inputs", "cite", "doc"} | {"from"}
+"""Keys that a layer can say for itself alone."""
 
 
 def lower_network(
@@ -66,7 +77,12 @@ def _lower(
     shapes: Mapping[str, Shape],
     is_as_declared: bool,
 ) -> Graph:
-    lowering = new_lowering(spec, report, layer_defaults(network, report))
+    params = {k: a.value for k, a in arguments.items()}
+    frame = Frame(network.network, params, {n: n for n in shapes})
+    frame.sizes_hold = is_as_declared
+    defaults = Defaults(layer_defaults(network, report), params, frame.used)
+    lowering = new_lowering(spec, report, defaults)
+    try_defaults(lowering)
     builder = lowering.builder
     lowering.refuse_all_too_large(network.layers)
     info = Info(network.span(), title=network.title, cite=cite(network.cite), doc=network.doc)
@@ -74,10 +90,6 @@ def _lower(
     builder.open("", "network", tuple(shapes), info)
     for name, shape in shapes.items():
         builder.add(name, Input(tuple(shape)), (), Info(span=network.span("input", name)))
-    frame = Frame(
-        network.network, {k: a.value for k, a in arguments.items()}, {n: n for n in shapes}
-    )
-    frame.sizes_hold = is_as_declared
     scope = Scope("", frame)
     for name in shapes:  # a layer of the same name would take the input's place in the graph
         span = network.span("input", name)
@@ -138,7 +150,7 @@ def layer_defaults(network: NetworkSpec, report: Report) -> dict[str, Layer]:
     if not isinstance(given, YamlMapping):
         return out
     for op, entry in given.entries.items():
-        if op not in WITH_DEFAULTS or not isinstance(entry.node, YamlMapping):
+        if op not in WITH_DEFAULTS:
             report.add(
                 Diagnostic(
                     "bad-defaults",
@@ -148,13 +160,20 @@ def layer_defaults(network: NetworkSpec, report: Report) -> dict[str, Layer]:
                 guessing(op, WITH_DEFAULTS, "it takes mappings for {words}"),
             )
             continue
-        if op in entry.node.entries:
-            message = f"`defaults` of `{op}` cannot give what opens a layer, `{op}: ...`"
+        if not isinstance(entry.node, YamlMapping):
+            found = describe(plain(entry.node))
+            message = f"`defaults` of `{op}` is {found}, not a mapping"
+            help = f"write `{op}: {{KEY: VALUE}}`"
+            report.add(Diagnostic("bad-defaults", message, entry.node.span, help=help))
+            continue
+        for key in entry.node.entries.keys() & {op, *LAYERS_OWN}:
+            what = f"what opens a layer, `{op}: ...`" if key == op else f"`{key}`"
+            message = f"`defaults` of `{op}` cannot give {what}"
             help = f"every `{op}` says that itself; take the key out"
-            report.add(
-                Diagnostic("bad-defaults", message, entry.node.entries[op].key_span, help=help)
-            )
-        written = {k: v for k, v in plain(entry.node).items() if k not in ("cite", "doc", op)}
+            span = entry.node.entries[key].key_span
+            report.add(Diagnostic("bad-defaults", message, span, help=help))
+        kept = entry.node.entries.keys() - {op, *LAYERS_OWN, "cite", "doc"}
+        written = {k: v for k, v in plain(entry.node).items() if k in kept}
         model = validate(
             LAYERS[op], entry.node, {**WITH_DEFAULTS[op], **written}, f"`{op}`", report
         )

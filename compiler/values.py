@@ -75,6 +75,29 @@ class Written:
         return Diagnostic(error.type, f"{self.whose}: {error.message()}", span, help=help)
 
 
+@dataclass(slots=True)
+class Defaults:
+    """What a network's `defaults` say, and what a name in their formulas is worth.
+
+    They are formulas of the network: inside a block, too, its own parameters take no part.
+    """
+
+    layers: Mapping[str, Located]
+    """Op -> a layer that says what layers of that op need not say themselves."""
+    params: Mapping[str, Value]
+    used: set[str]
+    """The parameters that were looked up."""
+
+    def __call__(self, name: str) -> Value:
+        """Return the value of a parameter of the network; raise `KeyError` for any other name."""
+        if name not in self.params:
+            guess = did_you_mean(name, self.params).strip(" ()")
+            help = f"`defaults` may use the parameters of the network: {listing(self.params)}"
+            raise KeyError(name, f"{guess}; {help}".removeprefix("; "))
+        self.used.add(name)
+        return self.params[name]
+
+
 class Values:
     """Reads the fields of one layer; every fault is reported and gives None."""
 
@@ -84,13 +107,17 @@ class Values:
         what: str,
         lookup: Callable[[str], Value],
         report: Report,
-        defaults: Located | None = None,
+        defaults: Defaults | None = None,
     ) -> None:
         self.layer = layer
         self.what = what
         self.lookup = lookup
         self.report = report
-        self.defaults = defaults
+        self.network = defaults
+        op = layer.op if isinstance(layer, Layer) else ""
+        self.defaults = defaults.layers.get(op) if defaults else None
+        self.is_inside = False
+        """True in a block: what its layers take from the network's defaults is a number there."""
         self.exprs: dict[str, Expr] = {}
         """Attribute of the operation -> the expression it was written as."""
         self.texts: dict[str, str] = {}
@@ -103,6 +130,15 @@ class Values:
         if self.defaults is not None and not self.layer.says(field) and self.defaults.says(field):
             return self.defaults
         return self.layer
+
+    def _lookup(self, written: Written) -> Callable[[str], Value]:
+        """Return what a name in a value is worth."""
+        is_default = self.network is not None and written.where is self.defaults
+        return self.network if is_default else self.lookup  # type: ignore[return-value]
+
+    def _shows(self, where: Located) -> bool:
+        """True for what is remembered as it is written."""
+        return where is not self.defaults or not self.is_inside
 
     def raw(self, field: str) -> Any:
         """Return a field as written: the layer's own, else the network's default, else the op's."""
@@ -144,13 +180,15 @@ class Values:
     def flag(self, field: str) -> bool:
         """Return true or false; an unknown condition counts as true."""
         value = self.flag_of(self.written(field))
-        self._note(field, self.raw(field))
+        if self._shows(self.where(field)):
+            self._note(field, self.raw(field))
         return True if value is None else value
 
     def word(self, field: str, known: tuple[str, ...]) -> str:
         """Return a word of a closed set, or the parameter's value that is one; `none` if wrong."""
         word, name = self.word_of(self.written(field), field, known) or "none", str(self.raw(field))
-        if name not in known and word != "none" and self.usual.get(name) != word:
+        is_shown = self._shows(self.where(field))
+        if is_shown and name not in known and word != "none" and self.usual.get(name) != word:
             self.texts[field] = name
         return word
 
@@ -208,7 +246,7 @@ class Values:
         value: Value = written.raw
         if value not in known and isinstance(value, str):
             with suppress(KeyError):
-                value = self.lookup(value)
+                value = self._lookup(written)(value)
             if value is None:
                 return None
         if value not in known:
@@ -228,7 +266,8 @@ class Values:
         if len(value) != 2 or any(isinstance(v, tuple) for v in value):
             self._checked(written, value, "is not a size")
             return None
-        if isinstance(written.raw, tuple) and (written.attribute or written.steps):
+        is_named = bool(written.attribute or written.steps)
+        if isinstance(written.raw, tuple) and is_named and self._shows(written.where):
             self._note(written.attribute or str(written.steps[0]), *written.raw)
         height, width = (self.integer_of(written.part(v), least) for v in value)
         return None if height is None or width is None else (height, width)
@@ -252,11 +291,11 @@ class Values:
         formula = written.raw
         if not isinstance(formula, Expr):
             return formula  # type: ignore[no-any-return]
-        if written.attribute:
+        if written.attribute and self._shows(written.where):
             self.exprs[written.attribute] = formula
             self._note(written.attribute, formula)
         try:
-            return evaluate(formula, self.lookup)
+            return evaluate(formula, self._lookup(written))
         except Unknown:
             return None
         except ExprError as error:
@@ -277,7 +316,7 @@ class Values:
         if raw.root.kind != "name" or "." in raw.text:
             return False
         try:
-            self.lookup(raw.text)
+            self._lookup(written)(raw.text)
         except KeyError:
             guess = did_you_mean(raw.text, ("same", "valid", "V"))
             message = f"{written.whose}: there is no padding `{raw.text}`{guess}"

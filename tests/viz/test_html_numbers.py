@@ -280,6 +280,26 @@ def test_formulas_of_an_open_input_are_the_compiler_s(show: Show, tmp_path: Path
     assert found["macs"] == count(graph.macs())
 
 
+DEFAULTS = """\
+network: defaults
+input: {image: [3, 32, 32]}
+params: {n: 4, act: relu, pad: {type: padding, default: 1}, step: 1}
+defaults: {conv: {filters: 2 * n, activation: act, padding: pad, stride: step}}
+blocks:
+  unit:
+    params: {n: 3, act: {type: activation, default: tanh}, pad: {type: padding, default: 0}}
+    layers: [{conv: 3x3}, {conv: 3x3, filters: n, activation: act, padding: pad, stride: 2}]
+layers: [{conv: 1x1}, {block: unit}, flatten, {linear: 10}]
+"""
+
+
+def test_defaults_are_the_network_s_inside_blocks_too(bench_of: Callable[[str], Bench]) -> None:
+    bench = bench_of(DEFAULTS)
+    for params in ({}, {"n": "7"}, {"act": "elu", "step": "2"}, {"n": "0"}):
+        case = Case(params=params)
+        assert bench.by_page(case) == bench.by_compiler(case), case
+
+
 GRIDS = """\
 network: grids
 input: {image: [3, 32, 32]}

@@ -47,6 +47,11 @@ def fields_of(layer: Layer, default: Layer | None) -> Iterable[tuple[str, Any]]:
             yield field, value
 
 
+def taken_from(layer: Layer, default: Layer) -> list[str]:
+    """Return the fields that a layer takes from the network's defaults."""
+    return [f for f in type(layer).model_fields if not layer.says(f) and default.says(f)]
+
+
 def reads_of(layer: Layer) -> Json:
     """Return the names that a layer reads; for a block's mapping also the inputs they are for."""
     if isinstance(layer, ConcatLayer | AddLayer | MultiplyLayer):

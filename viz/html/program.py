@@ -32,7 +32,14 @@ from compiler.spec import (
 )
 from compiler.symbolic import Symbolic
 from viz.html.formulas import argument_of, default_of, differs, encode, plain, value_of
-from viz.html.layers import Json, automatic_name_of, fields_of, layers_in, reads_of
+from viz.html.layers import (
+    Json,
+    automatic_name_of,
+    fields_of,
+    layers_in,
+    reads_of,
+    taken_from,
+)
 
 
 def write_program(graph: Graph, spec: Spec) -> Json:
@@ -192,6 +199,9 @@ class _Writer:
         out["name"] = layer.common.name or None
         out["auto"] = automatic_name_of(layer)
         out["fields"], out["places"] = self._fields(layer)
+        default = self.defaults.get(layer.op)
+        if default is not None and (taken := taken_from(layer, default)):
+            out["taken"] = {field: self._at(default.span(field)) for field in taken}
         out["info"] = {**self._words(layer.common), "at": out["at"]}
         for key in ("label", "title", "size", "doc"):
             out["info"][key] = getattr(layer.common, key) or None

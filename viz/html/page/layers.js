@@ -92,12 +92,14 @@ Lowering.prototype.unit = function unit(layer, path, suffix, op, norm, activatio
 function buildGraph(program, settings) {
   const graph = lowerNetwork(program, settings, settings.inputs);
   saySizes(program, settings, graph);
+  sayKept(program, settings, graph);
   return graph;
 }
 
 function lowerNetwork(program, settings, shapes) {
   const lowering = new Lowering(program, settings.fields);
   const params = networkParameters(program, settings, lowering);
+  lowering.params = params;
   const inputs = {};
   lowering.begin("", "network", [], program.info);
   for (const { name, dims, at } of program.inputs) {

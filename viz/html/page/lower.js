@@ -120,7 +120,8 @@ class Lowering {
   }
 
   fields(layer, scope, before) {
-    return new Fields(layer, (name) => this.lookUp(name, scope, before), this.report, this.overrides);
+    const network = scope.frame.params === this.params ? null : this.params;
+    return new Fields(layer, (name) => this.lookUp(name, scope, before), this.report, this.overrides, network);
   }
 
   layer(layer, name, scope, before) {

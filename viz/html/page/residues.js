@@ -161,10 +161,14 @@ function workingSizes(graph) {
   return new Map(maps.map(([name, shape]) => [name, shape.slice(1).map((d) => found.get(lettersOf(d)[0]))]));
 }
 
+/** True for what another input size may mend; a recorded erratum says better what does. */
+function isOfSize(finding) {
+  return ["empty-output", "shape-mismatch"].includes(finding.code) && !finding.help.startsWith("erratum ");
+}
+
 /** Say with each finding that other input sizes would mend which sizes those are. */
 function saySizes(program, settings, graph) {
-  const matters = ["empty-output", "shape-mismatch"];
-  if (!graph.findings.some((f) => matters.includes(f.code))) return;
+  if (!graph.findings.some(isOfSize)) return;
   const working = workingSizes(graph);
   const gridOf = (name) => graph.nodes.get(name).shape.slice(1);
   if (working === null || [...working].every(([n, pair]) => gridOf(n).every((d, i) => isMember(pair[i], d)))) return;
@@ -176,8 +180,41 @@ function saySizes(program, settings, graph) {
   const isOne = new Set(texts.values()).size === 1;
   const advice = isOne ? [...texts.values()][0] : [...texts].map(([name, text]) => `\`${name}\`: ${text}`).join("; ");
   for (const finding of graph.findings) {
-    if (!matters.includes(finding.code) || left.has(finding.code + finding.at) || finding.help.startsWith("erratum ")) continue;
+    if (!isOfSize(finding) || left.has(finding.code + finding.at)) continue;
     if (finding.code === "shape-mismatch") finding.help = `these sizes fit: ${advice}`;
     else finding.help = `the smallest input of this network is ${smallest}${finding.help ? `; ${finding.help}` : ""}`;
   }
+}
+
+/** Say with each error that an input kept its size, where growing with another mends it. */
+function sayKept(program, settings, graph) {
+  if (!settings.inputs.size || !graph.findings.some(isOfSize)) return;
+  const before = new Map(program.inputs.map(({ name, dims }) => [name, dims.map((d) => (typeof graph.params[d] === "number" ? graph.params[d] : d))]));
+  const after = (name) => graph.nodes.get(name).shape.map(showDim);
+  const given = graph.inputs.filter((name) => `${after(name).slice(1)}` !== `${before.get(name).slice(1)}`);
+  if (!given.length) return;
+  const [old, now] = [before.get(given[0]).slice(1), graph.nodes.get(given[0]).shape.slice(1)];
+  const grown = new Map();
+  for (const name of graph.inputs) {
+    const [channels, ...grid] = before.get(name);
+    const sizes = grid.map((size, axis) => grownSize(size, old[axis], now[axis]));
+    if (!given.includes(name) && sizes.length && !sizes.includes(null)) grown.set(name, [channels, ...sizes]);
+  }
+  if (!grown.size) return;
+  const again = lowerNetwork(program, settings, new Map([...settings.inputs, ...grown]));
+  const left = new Set(again.findings.map((f) => JSON.stringify([f.code, f.at])));
+  const kept = [...grown.keys()].map((name) => `\`${name}\` kept its ${before.get(name).slice(1).join("x")}`).join(" and ");
+  const options = [...grown].map(([name, dims]) => `--input ${name}=${dims.map(showDim).join("x")}`).join(" ");
+  for (const finding of graph.findings) {
+    if (isOfSize(finding) && !left.has(JSON.stringify([finding.code, finding.at]))) {
+      finding.help = `${kept}; give it the size too, ${options}`;
+    }
+  }
+}
+
+/** A size that grows as another does; null where it comes out broken. */
+function grownSize(size, old, now) {
+  if (size === old) return now;
+  const whole = [size, old, now].every((n) => typeof n === "number") && (size * now) % old === 0 && size * now >= old;
+  return whole ? (size * now) / old : null;
 }

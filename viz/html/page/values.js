@@ -5,8 +5,12 @@ const MAX_COUNT = 10_000_000;
 const isExpr = (value) => typeof value === "object" && value !== null && "t" in value;
 
 class Fields {
-  /** `lookup` gives the value of a name; `overrides` maps "layer.field" to a value set in the page. */
-  constructor(layer, lookup, report, overrides) {
+  /**
+   * `lookup` gives the value of a name; `overrides` maps "layer.field" to a value set in the page;
+   * `network` holds the parameters that the network's defaults read, for a layer inside a block.
+   */
+  constructor(layer, lookup, report, overrides, network = null) {
+    this.network = network;
     this.layer = layer;
     this.lookup = lookup;
     this.report = report;
@@ -19,6 +23,15 @@ class Fields {
     return set === undefined ? this.layer.fields[field] ?? null : set;
   }
 
+  /** True for a field of a layer in a block that the network's defaults say. */
+  isTaken(field) {
+    return this.network !== null && field in (this.layer.taken ?? {}) && !this.overrides.has(`${this.layer.id}.${field}`);
+  }
+
+  lookupFor(field) {
+    return this.isTaken(field) ? (name) => (Object.hasOwn(this.network, name) ? this.network[name] : undefined) : this.lookup;
+  }
+
   whose(field) {
     const what = this.layer.what ?? `\`${this.layer.op}\``;
     return what === `\`${field}\`` ? what : `\`${field}\` of ${what}`;
@@ -27,9 +40,9 @@ class Fields {
   /** The value of a formula; null where it is wrong (reported) or unknown. */
   evaluate(formula, field, whose = this.whose(field)) {
     if (!isExpr(formula)) return formula;
-    this.written[field] = formula.x;
+    if (!this.isTaken(field)) this.written[field] = formula.x;
     try {
-      return evaluate(formula.t, this.lookup);
+      return evaluate(formula.t, this.lookupFor(field));
     } catch (error) {
       if (error instanceof Unknown) return null;
       if (!(error instanceof ExprError)) throw error;
@@ -103,7 +116,7 @@ class Fields {
 
   /** A lone word that is no parameter was meant as a padding's name. */
   isMisspelt({ x, t }) {
-    if (t[0] !== "name" || x.includes(".") || this.lookup(x) !== undefined) return false;
+    if (t[0] !== "name" || x.includes(".") || this.lookupFor("padding")(x) !== undefined) return false;
     const message = `${this.whose("padding")}: there is no padding \`${x}\``;
     this.report.add({ code: "bad-value", message, at: placeOf(this.layer, "padding") });
     return true;
@@ -120,7 +133,8 @@ class Fields {
 
   word(field, params, words) {
     const written = String(this.raw(field));
-    const value = words.includes(written) ? written : params[written] ?? written;
+    const names = this.isTaken(field) ? this.network : params;
+    const value = words.includes(written) ? written : names[written] ?? written;
     if (words.includes(value)) return value;
     const message = `${this.whose(field)}: there is no ${field} \`${value}\``;
     this.report.add({ code: "bad-value", message, at: placeOf(this.layer, field) });
@@ -130,6 +144,7 @@ class Fields {
 
 /** [file, line, column] of a field, or of its layer. */
 function placeOf(layer, field) {
+  if (layer.taken?.[field]) return layer.taken[field];
   const place = layer.places?.[field];
   return place ? [layer.at[0], ...place] : layer.at;
 }
