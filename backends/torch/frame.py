@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import Protocol
 
 from backends.torch.docs import unused, variable
@@ -421,13 +421,20 @@ class NodeSite:
 
 
 def _are_alike(owner: Scope, user: Scope) -> bool:
-    """True when a call of `owner` computes what `user` stands for."""
+    """True when a call of `owner` computes what `user` stands for: the same layers, wired alike."""
     cut, rest = len(owner.name), len(user.name)
-    shares = all(
-        n.share == owner.name + n.name[rest:] for n in user.nodes() if n.op.parameter_names
+    pairs = list(zip_longest(owner.nodes(), user.nodes()))
+    if len(owner.inputs) != len(user.inputs) or any(None in pair for pair in pairs):
+        return False
+    twins = dict(zip(user.inputs, owner.inputs, strict=True))
+    twins.update((node.name, twin.name) for twin, node in pairs)
+    return [n[cut:] for n in owner.exports] == [n[rest:] for n in user.exports] and all(
+        twin.name[cut:] == node.name[rest:]
+        and twin.op == node.op
+        and twin.inputs == tuple(twins[i] for i in node.inputs)
+        and (not node.op.parameter_names or node.share == (twin.share or twin.name))
+        for twin, node in pairs
     )
-    same_ends = [n[cut:] for n in owner.exports] == [n[rest:] for n in user.exports]
-    return shares and same_ends and len(owner.inputs) == len(user.inputs)
 
 
 def own_name(path: tuple[str, ...], trunk: str) -> str:

@@ -54,6 +54,7 @@ LEAVES: dict[str, dict[str, str]] = {
         "attention": "attention",
         "features": "gated",
     },
+    "shared_in_part": {"up": "up.upsample", "up_more": "up_more.upsample"},
     "shared_layers": {"fc": "fc"},
     "softmax_gate_output": {"gate": "gate", "out": "out"},
     "softmax_inside": {"last": "last"},
@@ -80,6 +81,7 @@ KEPT_SOFTMAX = {
 TAPS = {
     "one_output": ("softmax", "mixed", "a"),
     "several_outputs": ("body", "pool"),
+    "shared_in_part": ("smooth.wide", "same", "fork.p"),
     "shared_layers": ("left", "right.conv_3x3"),
     "training_only": ("a",),
     "projection_shortcut": ("r1", "r2.shortcut"),
@@ -94,6 +96,7 @@ NATIVE_LACKS = {
     "open_sizes": "Upsample",
     "owner_is_dead": "BatchNorm",
     "several_outputs": "Multiply",
+    "shared_in_part": "Activation",
     "shared_layers": "BatchNorm",
     "softmax_gate_output": "Multiply",
     "softmax_inside": "Multiply",
