@@ -8,13 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from backends.weights_io import read_weights, sizes_of
+from backends.weights_io import read_metadata, read_weights, sizes_of
 from compiler.build import published_graph
 from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.weights.fit import Sizes
 from compiler.weights.mapping import WeightMap
 from compiler.weights.match import Move, match_tensors
+from compiler.weights.notes import Notes, notes_of_file, notes_of_map
 from compiler.weights.report import WeightsReport
 from compiler.weights.wiring import wiring_differences
 
@@ -99,6 +100,18 @@ def fit_weights(
     if not partial:
         tensors |= {name: torch.zeros((), dtype=torch.int64) for name in match.made}
     return report, tensors
+
+
+def notes_of(report: WeightsReport) -> Notes:
+    """Return what travels with weights that were fitted: what the map says, or else the file.
+
+    Raises:
+        BackendError: the file's metadata is at fault.
+        CompileError: the preprocessing in it is.
+    """
+    if report.weights is not None:
+        return notes_of_map(report.weights, report.match)
+    return notes_of_file(read_metadata(Path(report.file)), report.file, report.match)
 
 
 def _moved(move: Move, value: Tensor) -> Tensor:

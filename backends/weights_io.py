@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -42,6 +42,20 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     check_file(path)
     is_safe = path.suffix == ".safetensors" or _looks_safe(path)
     return _read_safetensors(path) if is_safe else _read_checkpoint(path)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the texts by key that a safetensors file holds beside its tensors.
+
+    A torch checkpoint has none.
+    """
+    if path.suffix != ".safetensors" and not _looks_safe(path):
+        return {}
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BackendError(f"{path} is no safetensors file: {error}") from None
 
 
 def save_weights(

@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from compiler.errors import CompileError, Diagnostic, Remark, Report, Span, in_file_order
+from compiler.errors import (
+    CompileError,
+    Diagnostic,
+    Remark,
+    Report,
+    Span,
+    UsageError,
+    in_file_order,
+)
 from compiler.expr import show_value
 from compiler.fields import Names, Text, describe
 from compiler.limits import limit, way_out
@@ -21,7 +28,8 @@ from compiler.source import Mapping, Node, fail, plain
 from compiler.source import Sequence as Items
 from compiler.spec import Located
 from compiler.suggest import guessing
-from compiler.weights.mapping import Head, Preprocessing, WeightMap
+from compiler.weights.mapping import Head, WeightMap
+from compiler.weights.pictures import names_beside, parse_preprocessing, read_names
 
 CAPTURE = re.compile(r"\{i(?:\+(\d{1,6}))?\}")
 
@@ -47,17 +55,6 @@ class SectionSpec(Located):
     optional: OptionalSpec | None = None
 
 
-class PreprocessingSpec(Located):
-    """How a picture becomes the network's input."""
-
-    source: Text = ""
-    range: int = 1
-    mean: list[int | Fraction]
-    deviation: list[int | Fraction]
-    interpolation: Literal["bilinear", "bicubic"]
-    crop: Text = "1"
-
-
 class MapSpec(Located):
     """A map."""
 
@@ -71,6 +68,7 @@ class MapSpec(Located):
     heads: Names = Field(default_factory=list)
     aliases: dict[str, Text] = Field(default_factory=dict)
     preprocessing: Any = None
+    names: Text = ""
 
 
 def read_map(path: Path) -> WeightMap:
@@ -95,7 +93,6 @@ def parse_map(node: Mapping, report: Report, folder: Path) -> WeightMap | None:
     values = {key: plain(entry.node) for key, entry in node.entries.items()}
     spec = validate(MapSpec, node, values, "a map", report)
     sections = _sections(node.get("sections"), report)
-    pictures = node.get("preprocessing")
     if spec is None:
         return None
     pairs = _Pairs(report, spec.parts)
@@ -113,31 +110,20 @@ def parse_map(node: Mapping, report: Report, folder: Path) -> WeightMap | None:
         optional=pairs.optional,
         aliases=spec.aliases,
         folder=folder,
-        preprocessing=_preprocessing(_pictures(pictures, report), report),
+        preprocessing=parse_preprocessing(node.get("preprocessing"), report),
+        names=_names(spec, folder, report),
     )
 
 
-def _preprocessing(spec: PreprocessingSpec | None, report: Report) -> Preprocessing | None:
-    if spec is None:
-        return None
-    share = re.fullmatch(r"(\d{1,6})(?:/(\d{1,6}))?", spec.crop)
-    if share is None or not 0 < int(share[1]) <= int(share[2] or 1):
-        message = f"`crop` is `{spec.crop}`, not a share such as `7/8` or `1`"
-        report.add(Diagnostic("bad-map", message, spec.span("crop")))
-    for key, values in (("mean", spec.mean), ("deviation", spec.deviation)):
-        if len(values) != 3 or (key == "deviation" and min(values) <= 0):
-            message = f"`{key}` takes three numbers, one for each of red, green and blue"
-            report.add(Diagnostic("bad-map", message, spec.span(key)))
-    mean, deviation = tuple(map(float, spec.mean)), tuple(map(float, spec.deviation))
-    return Preprocessing(spec.source, spec.range, mean, deviation, spec.interpolation, spec.crop)
-
-
-def _pictures(node: Node | None, report: Report) -> PreprocessingSpec | None:
-    if node is None:
-        return None
-    values = plain(node)
-    given = values if isinstance(values, dict) else {"value": values}
-    return validate(PreprocessingSpec, node, given, "`preprocessing`", report)
+def _names(spec: MapSpec, folder: Path, report: Report) -> tuple[str, ...]:
+    """Return the names of the classes, from the text file that the map means."""
+    if not spec.names:
+        return ()
+    try:
+        return read_names(names_beside(spec.names, folder))
+    except UsageError as error:
+        report.add(Diagnostic("bad-map", f"`names`: {error}", spec.span("names")))
+        return ()
 
 
 def _sections(node: Node | None, report: Report) -> list[SectionSpec]:

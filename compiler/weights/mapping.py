@@ -67,6 +67,8 @@ class WeightMap:
     folder: Path = FOLDER
     preprocessing: Preprocessing | None = None
     """What the weights were trained on; None where the map does not say it."""
+    names: tuple[str, ...] = ()
+    """Of the classes, without TensorFlow's background; empty where the map has none."""
 
     @cached_property
     def back(self) -> Mapping[str, str]:

@@ -1,0 +1,76 @@
+"""What travels with weights besides tensors: what they are, the input they expect, their classes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from compiler.errors import BackendError
+from compiler.weights.mapping import Preprocessing, WeightMap
+from compiler.weights.match import Match
+
+BACKGROUND = "background"
+"""The class that TensorFlow's networks have before the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What a file of weights says of itself; what it does not say is empty."""
+
+    map: str = ""
+    source: str = ""
+    preprocessing: Preprocessing | None = None
+    names: tuple[str, ...] = ()
+    """Of the classes, in the order of the outputs."""
+
+    def as_metadata(self) -> dict[str, str]:
+        """Return it as the metadata of a safetensors file: text by key."""
+        out = {"map": self.map, "source": self.source}
+        if self.preprocessing is not None:
+            out["preprocessing"] = json.dumps(self.preprocessing.as_data())
+        if self.names:
+            out["names"] = json.dumps(self.names, ensure_ascii=False)
+        return {key: text for key, text in out.items() if text}
+
+
+def notes_of_map(weights: WeightMap, match: Match) -> Notes:
+    """Return what a map says of weights that were fitted with it.
+
+    Names belong to a classifier: they are there where the map's first head is loaded, with one
+    output for each, or with one more, the background before them.
+    """
+    rows = {move.name: move.size[0] for move in match.moves if move.size}
+    count = rows.get(f"{weights.heads[0]}.weight") if weights.heads else None
+    names = weights.names
+    if count == len(names) + 1:
+        names = (BACKGROUND, *names)
+    known = names if count == len(names) else ()
+    return Notes(weights.name, weights.source, weights.preprocessing, known)
+
+
+def notes_of_file(metadata: Mapping[str, str], file: str, match: Match) -> Notes:
+    """Return what a file says of its own tensors; names where all of them are loaded.
+
+    Raises:
+        BackendError: the names in it are no list of names.
+        CompileError: the preprocessing in it is at fault.
+    """
+    notes = Notes(metadata.get("map", ""), metadata.get("source", ""))
+    if "preprocessing" in metadata:
+        from compiler.weights.pictures import preprocessing_in  # on use: it loads pydantic
+
+        found = preprocessing_in(metadata["preprocessing"], f"{file}, preprocessing")
+        notes = replace(notes, preprocessing=found)
+    names = _names(metadata["names"], file) if "names" in metadata else ()
+    return replace(notes, names=names if match.is_complete else ())
+
+
+def _names(text: str, file: str) -> tuple[str, ...]:
+    try:
+        names = json.loads(text)
+    except (ValueError, RecursionError):
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise BackendError(f"{file}: `names` in its metadata is no list of names of classes")
+    return tuple(names)
