@@ -31,6 +31,7 @@ LIMITS: dict[str, Limit] = {
     "letters": Limit(50_000_000, "letters in the names of one graph"),
     "errors": Limit(50, "errors that are shown of one run, and warnings"),
     "map_layers": Limit(100_000, "layers in one map of weights"),
+    "scaled_pixels": Limit(50_000_000, "pixels of a picture that is scaled to cover the input"),
     "solved_operations": Limit(50_000, "operations over which input sizes that work are solved"),
     "drawn_operations": Limit(5_000, "operations in a block that is drawn as it is defined"),
     "cache_bytes": Limit(16 * 2**20, "bytes in one file that is kept for the next run"),

@@ -9,6 +9,7 @@ COMMANDS: dict[str, str] = {
     "render": "compiler.commands.render",
     "verify": "compiler.commands.verify",
     "weights": "compiler.commands.weights",
+    "predict": "compiler.commands.predict",
     "bench": "compiler.commands.bench",
 }
 """Each module has `HELP`, `configure(parser)` and `run(args) -> exit code`."""
@@ -20,6 +21,7 @@ SUMMARIES: dict[str, str] = {
     "render": "draw a figure: a network, a block, or figure N of the paper",
     "verify": "prove that an edited source file still is the spec",
     "weights": "convert published weights by a map",
+    "predict": "name the best classes of pictures",
     "bench": "time a network beside its peers in one run",
 }
 """One line a command, for `--help`, which imports none of them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from compiler.build import draft_graph
 from compiler.errors import CompileError, Report, UsageError, in_file_order
@@ -55,6 +56,17 @@ def add_format(parser: argparse.ArgumentParser, *choices: str) -> None:
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
     """Add --from, --partial and --drop-background: how a file of weights is fitted."""
+    add_map(parser)
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="take the tensors that fit by name and shape, and say which do not",
+    )
+    add_drop_background(parser)
+
+
+def add_map(parser: argparse.ArgumentParser) -> None:
+    """Add --from."""
     from compiler.weights.mapping import map_names  # on use: `check` has no such options
 
     parser.add_argument(
@@ -64,15 +76,34 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
         help=f"whose names the file has: {', '.join(map_names())}, or the file of a map "
         "(default: the network's own)",
     )
-    parser.add_argument(
-        "--partial",
-        action="store_true",
-        help="take the tensors that fit by name and shape, and say which do not",
-    )
+
+
+def add_drop_background(parser: argparse.ArgumentParser) -> None:
+    """Add --drop-background."""
     parser.add_argument(
         "--drop-background",
         action="store_true",
         help="drop the first of 1001 classes, TensorFlow's background",
+    )
+
+
+def add_preprocessing(parser: argparse.ArgumentParser) -> None:
+    """Add --preprocessing."""
+    parser.add_argument(
+        "--preprocessing",
+        metavar="MAP",
+        help="how a picture becomes the input: a map by name or path, or the keys of its "
+        "`preprocessing` in a file or in braces (default: what the weights say)",
+    )
+
+
+def add_names(parser: argparse.ArgumentParser) -> None:
+    """Add --names."""
+    parser.add_argument(
+        "--names",
+        metavar="FILE",
+        type=Path,
+        help="the names of the classes, one a line (default: what the weights say)",
     )
 
 

@@ -5,15 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from compiler.commands.options import add_format, add_spec, add_weights, graph_from
+from compiler.commands.options import (
+    add_format,
+    add_names,
+    add_preprocessing,
+    add_spec,
+    add_weights,
+    graph_from,
+)
 from compiler.errors import BackendError, UsageError
-from compiler.graph import Graph
 from compiler.room import check_room
 from compiler.terminal import write
-from compiler.weights.mapping import WeightMap, load_map
+from compiler.weights.mapping import load_map
+from compiler.weights.notes import Notes
 from compiler.weights.report import WeightsReport
 from compiler.weights.sizes import tensor_sizes
 
@@ -28,6 +36,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_spec(parser)
     parser.add_argument("file", metavar="FILE", type=Path, help="the published checkpoint")
     add_weights(parser)
+    add_preprocessing(parser)
+    add_names(parser)
     parser.add_argument(
         "-o",
         "--output",
@@ -47,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     output = _output(args.output)
     graph = graph_from(args)
     check_room(graph, copies=2, batch=0, drawn=0)  # the file's and what is written
-    from backends.fit_weights import fit_weights  # loads torch
+    from backends.fit_weights import fit_weights, notes_of  # loads torch
     from backends.weights_io import save_weights
 
     report, tensors = fit_weights(
@@ -61,10 +71,11 @@ def run(args: argparse.Namespace) -> int:
     _check_background(args, report)
     if not report.is_accepted:
         return _refuse(args, report)
+    notes = _notes(args, notes_of(report))
     path = save_weights(
         tensors,
         output or Path("build") / graph.name / f"{graph.name}.safetensors",
-        _notes(graph, weights),
+        {"spec": graph.name, **notes.as_metadata()},
     )
     if args.format == "json":
         _write_json({**report.as_data(), "written": str(path)})
@@ -75,14 +86,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _notes(graph: Graph, weights: WeightMap | None) -> dict[str, str]:
-    """Return what the file says of itself."""
-    notes = {"spec": graph.name}
-    if weights is not None:
-        notes |= {"map": weights.name, "source": weights.source}
-        if weights.preprocessing is not None:
-            notes["preprocessing"] = json.dumps(weights.preprocessing.as_data())
-    return notes
+def _notes(args: argparse.Namespace, found: Notes) -> Notes:
+    """Return what the map or the file says, and the options before that."""
+    from compiler.weights.pictures import preprocessing_from, read_names
+
+    if args.preprocessing is not None:
+        found = replace(found, preprocessing=preprocessing_from(args.preprocessing))
+    return found if args.names is None else replace(found, names=read_names(args.names))
 
 
 def _output(path: Path | None) -> Path | None:

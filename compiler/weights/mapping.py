@@ -37,9 +37,24 @@ class Preprocessing:
     crop: str
     """Side of the middle that is cut out, as a share of the shorter side: `7/8`, `299/342`."""
 
+    @property
+    def words(self) -> str:
+        """What becomes of a picture: `bicubic, middle 7/8, (x - 0.5) / 0.5 for x from 0 to 1`."""
+        mean, deviation = _numbers(self.mean), _numbers(self.deviation)
+        crop = "whole" if self.crop == "1" else f"middle {self.crop}"
+        return (
+            f"{self.interpolation}, {crop}, (x - {mean}) / {deviation} for x from 0 to {self.range}"
+        )
+
     def as_data(self) -> dict[str, object]:
         """Return it as JSON-ready data."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    """Return one number where all are the same."""
+    texts = [f"{value:g}" for value in values]
+    return texts[0] if len(set(texts)) == 1 else f"({', '.join(texts)})"
 
 
 @dataclass(frozen=True)

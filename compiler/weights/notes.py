@@ -1,4 +1,4 @@
-"""What travels with weights besides tensors: what they are, the input they expect, their classes."""
+"""What travels with weights besides tensors: their source, the input they expect, their classes."""
 
 from __future__ import annotations
 

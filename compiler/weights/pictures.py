@@ -1,4 +1,4 @@
-"""How a picture becomes a network's input, and the names of its classes: reading what is written."""
+"""How a picture becomes the input, and names of classes: what is written of them, read."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Literal
 
 from compiler.errors import CompileError, Diagnostic, Report, UsageError, in_file_order
-from compiler.fields import Text
+from compiler.fields import Text, describe
 from compiler.files import check_file
 from compiler.limits import limit, way_out
 from compiler.loader import read_yaml
 from compiler.read import validate
-from compiler.source import Node, parse_value, plain
+from compiler.source import Mapping, Node, parse_value, plain
 from compiler.spec import Located
 from compiler.suggest import did_you_mean, listing
 from compiler.weights.mapping import Preprocessing, load_map, map_names
 
+EXAMPLE = "{mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5], interpolation: bicubic, crop: 7/8}"
+"""What may stand for a map on a command line."""
 NAMES = Path(__file__).with_name("names")
 """Where the names of classes are that netdraft ships."""
 
@@ -37,9 +39,11 @@ def parse_preprocessing(node: Node | None, report: Report) -> Preprocessing | No
     """Return the preprocessing that a YAML mapping describes, or None; faults go to `report`."""
     if node is None:
         return None
-    values = plain(node)
-    given = values if isinstance(values, dict) else {"value": values}
-    spec = validate(PreprocessingSpec, node, given, "`preprocessing`", report)
+    if not isinstance(node, Mapping):
+        message = f"`preprocessing` is {describe(plain(node))}, not a mapping"
+        report.add(Diagnostic("bad-value", message, node.span, help=f"write {EXAMPLE}"))
+        return None
+    spec = validate(PreprocessingSpec, node, plain(node), "`preprocessing`", report)
     if spec is None:
         return None
     for key, message in _faults(spec):
@@ -52,7 +56,9 @@ def _faults(spec: PreprocessingSpec) -> list[tuple[str, str]]:
     """Return (key, what is wrong with its value)."""
     out = []
     if spec.range not in (1, 255):
-        out.append(("range", f"`range` is {spec.range}, not 1 or 255: the largest value of a pixel"))
+        out.append(
+            ("range", f"`range` is {spec.range}, not 1 or 255: the largest value of a pixel")
+        )
     share = re.fullmatch(r"([0-9]{1,6})(?:/([0-9]{1,6}))?", spec.crop)
     if share is None or not 0 < int(share[1]) <= int(share[2] or 1):
         out.append(("crop", f"`crop` is `{spec.crop}`, not a share such as `7/8` or `1`"))
@@ -90,7 +96,7 @@ def preprocessing_from(text: str, place: str = "--preprocessing") -> Preprocessi
         guess = did_you_mean(text, map_names())
         raise UsageError(
             f"{place} {text} is no map and no file{guess}; the maps are {listing(map_names())}, "
-            f"and {EXAMPLE} says it outright"
+            f"and '{EXAMPLE}' says it outright"
         )
     found = load_map(text).preprocessing
     if found is None:
@@ -105,10 +111,6 @@ def preprocessing_in(text: str, place: str) -> Preprocessing:
         CompileError: the text is at fault; it is called `place`.
     """
     return _parsed(parse_value(text, place), {place: text})
-
-
-EXAMPLE = "'{mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5], interpolation: bicubic, crop: 7/8}'"
-"""What may stand for a map on a command line."""
 
 
 def _parsed(node: Node, texts: dict[str, str]) -> Preprocessing:
@@ -149,5 +151,3 @@ def names_beside(name: str, folder: Path) -> Path:
     """Return the file of names that a map means: beside it, or one that netdraft ships."""
     beside = folder / name
     return beside if beside.is_file() or not (NAMES / name).is_file() else NAMES / name
-
-

@@ -85,7 +85,7 @@ class WeightsReport:
         lines += _tensors(self.match) if every else _stages(self.match)
         lines += self._all() if self.match.is_complete else self._rest(every)
         lines += _left_out(self.match)
-        return "\n".join([*lines, *self._wiring()]) + "\n"
+        return "\n".join([*lines, *self.warnings]) + "\n"
 
     def _all(self) -> list[str]:
         match = self.match
@@ -117,7 +117,9 @@ class WeightsReport:
                 lines += _layer_lines(layers, len(layers) if every else MOST_LAYERS)
         return lines
 
-    def _wiring(self) -> list[str]:
+    @property
+    def warnings(self) -> list[str]:
+        """Where the network is wired otherwise than the one that the weights are of, in lines."""
         if not self.wiring or self.weights is None:
             return []
         every = "every tensor fits, but " if self.match.is_complete else ""

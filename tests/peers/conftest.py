@@ -21,6 +21,12 @@ from tests.peers.pairs import Differences, Pair
 DIFFERENCES: Differences = {}
 
 
+@pytest.fixture
+def differences() -> Differences:
+    """Where a test puts the largest differences that it found, for the report at the end."""
+    return DIFFERENCES
+
+
 @pytest.fixture(scope="module", params=list(PEERS))
 def pair(request: pytest.FixtureRequest) -> Pair:
     """Their network with random weights, and ours with the same through the map, in float64."""

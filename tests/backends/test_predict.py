@@ -1,0 +1,296 @@
+"""`predict` as a user meets it: names and probabilities, or one sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor
+
+from backends.photo import load_photo
+from backends.torch.module import build_module
+from backends.weights_io import save_weights
+from compiler.__main__ import main
+from compiler.build import load_graph
+from compiler.limits import variable_of
+from compiler.weights.mapping import Preprocessing
+
+HOW = "{mean: [0, 0, 0], deviation: [1, 1, 1], interpolation: bilinear}"
+HEADS = {
+    "logits": "- {linear: 3, name: fc}",
+    "softmax": "- {linear: 3, name: fc}\n  - softmax",
+    "sigmoid": "- {linear: 3, name: fc}\n  - sigmoid",
+}
+
+
+def network(folder: Path, tail: str = HEADS["logits"], input: str = "image: [3, 4, 4]") -> Path:
+    path = folder / "net.yaml"
+    path.write_text(f"network: net\ninput: {{{input}}}\nlayers:\n  - global_avg_pool\n  {tail}\n")
+    return path
+
+
+def weights(folder: Path, notes: dict[str, str] | None = None) -> Path:
+    """Return a file in which class i is the mean of colour i, twice for green."""
+    rows = torch.tensor([[1.0, 0, 0], [0, 2.0, 0], [0, 0, 1.0]])
+    return save_weights({"fc.weight": rows, "fc.bias": torch.zeros(3)}, folder / "w.st", notes)
+
+
+def picture(folder: Path, colour: tuple[int, int, int] = (255, 255, 51)) -> Path:
+    path = folder / "p.png"
+    Image.new("RGB", (6, 5), colour).save(path)
+    return path
+
+
+def predict(folder: Path, *options: str, **given: Any) -> int:
+    spec = network(folder, **given)
+    return main(["predict", str(spec), str(picture(folder)), "--weights", *options])
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> str:
+    return capsys.readouterr().err
+
+
+def noted(**more: str) -> dict[str, str]:
+    how = '{"mean": [0, 0, 0], "deviation": [1, 1, 1], "interpolation": "bilinear"}'
+    return {"preprocessing": how, **more}
+
+
+def test_names_and_probabilities(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = weights(tmp_path, noted(names='["red", "green", "blue"]', map="mine:net"))
+    assert predict(tmp_path, str(file)) == 0
+    # Means 1, 1, 0.2: logits 1, 2, 0.2.
+    shares = np.exp([1, 2, 0.2]) / np.exp([1, 2, 0.2]).sum()
+    assert capsys.readouterr().out == (
+        f"net  ({file}, mine:net)\n"
+        "input: 4x4, bilinear, whole, (x - 0) / 1 for x from 0 to 1\n"
+        "classes: 3\n"
+        f"\n{tmp_path / 'p.png'}\n"
+        f"   {shares[1]:.2%}  green, class 1\n"
+        f"   {shares[0]:.2%}  red, class 0\n"
+        f"   {shares[2]:.2%}  blue, class 2\n"
+    )
+
+
+@pytest.mark.parametrize("numbers", ["logits", "softmax", "sigmoid"])
+def test_what_the_network_ends_in(
+    tmp_path: Path, numbers: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = weights(tmp_path)
+    options = [str(file), "--preprocessing", HOW, "--format", "json", "--top", "2"]
+    assert predict(tmp_path, *options, tail=HEADS[numbers]) == 0
+    data = json.loads(capsys.readouterr().out)
+    logits = np.array([1, 2, 0.2])
+    shares = 1 / (1 + np.exp(-logits)) if numbers == "sigmoid" else np.exp(logits)
+    shares = shares if numbers == "sigmoid" else shares / shares.sum()
+    (found,) = data["pictures"]
+    assert [(row["class"], row["name"]) for row in found["classes"]] == [(1, None), (0, None)]
+    got = [row["probability"] for row in found["classes"]]
+    np.testing.assert_allclose(got, [shares[1], shares[0]], rtol=1e-6)
+    # The softmax that ends a network is left off: its logits leave.
+    kind = "independent" if numbers == "sigmoid" else "logits"
+    assert data["output"] == {"name": data["output"]["name"], "classes": 3, "values": kind}
+
+
+def test_a_softmax_that_is_an_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tail = "- {linear: 3, name: fc}\n  - {softmax: true, name: probs}\noutputs: [probs, fc]"
+    options = [str(weights(tmp_path)), "--preprocessing", HOW, "--format", "json"]
+    assert predict(tmp_path, *options, tail=tail) == 2
+    assert told(capsys) == (
+        "error: `net` gives several vectors (`probs` 3, `fc` 3); say which with --output\n"
+    )
+    found = []
+    for name in ("probs", "fc"):
+        assert predict(tmp_path, *options, "--output", name, tail=tail) == 0
+        data = json.loads(capsys.readouterr().out)
+        found.append([row["probability"] for row in data["pictures"][0]["classes"]])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
+    assert predict(tmp_path, *options, "--output", "x", tail=tail) == 2
+    assert told(capsys) == "error: --output x: the outputs of `net` are `probs` 3, `fc` 3\n"
+
+
+def test_names_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "names.txt").write_text("r\ng\nb\n")
+    options = ["--preprocessing", HOW, "--names", str(tmp_path / "names.txt"), "--top", "1"]
+    assert predict(tmp_path, str(weights(tmp_path)), *options) == 0
+    assert "%  g, class 1\n" in capsys.readouterr().out
+
+
+def test_pictures_in_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec, file = network(tmp_path), weights(tmp_path, noted())
+    paths = []
+    for i in range(3):
+        paths.append(str(picture(tmp_path, tuple(255 * (i == j) for j in range(3)))))  # type: ignore[arg-type]
+        paths[-1] = str(Path(paths[-1]).rename(tmp_path / f"{i}.png"))
+    assert main(["predict", str(spec), *paths, "--weights", str(file), "--top", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rpartition(" ")[2] for line in lines if "class " in line] == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "message"),
+    [
+        (
+            {"input": "left: [3, 4, 4], right: [3, 4, 4]", "tail": "- {add: [left, right]}"},
+            [],
+            "`net` takes 2 inputs (`left`, `right`), not one picture",
+        ),
+        (
+            {"input": "image: [1, 4, 4]"},
+            [],
+            "the input `image` of `net` is (N, 1, 4, 4), not an RGB picture",
+        ),
+        (
+            {"input": "image: [3, H, W]"},
+            [],
+            "the input `image` is HxWx3, a size is left open; say --input image=3x299x299",
+        ),
+        (
+            {"tail": "- {conv: 1x1, filters: 2, from: image, name: mask}"},
+            [],
+            "`net` has no output with a number a class: it gives `mask` 4x4x2",
+        ),
+        (
+            {"tail": "- {conv: 1x1, filters: 2, from: image, name: mask}"},
+            ["--output", "mask"],
+            "the output `mask` of `net` is 4x4x2, no classes",
+        ),
+        (
+            {"tail": "- {linear: 3, name: fc}\n  - normalize"},
+            [],
+            "the output `normalize` of `net` is an embedding of length 1 with 3 numbers, no "
+            "classes",
+        ),
+        (
+            {"tail": "- {linear: 1, name: fc}"},
+            [],
+            "the output `fc` of `net` is one number, no classes",
+        ),
+    ],
+)
+def test_networks_without_classes(
+    tmp_path: Path,
+    given: dict[str, str],
+    options: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert predict(tmp_path, "no.safetensors", *options, **given) == 2
+    assert told(capsys).splitlines()[-1] == f"error: {message}"
+
+
+def test_weights_that_say_no_preprocessing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = weights(tmp_path)
+    assert predict(tmp_path, str(file)) == 2
+    assert told(capsys) == (
+        f"error: {file} does not say how a picture becomes the input, and a guess would give wrong "
+        "classes; say it with --preprocessing MAP, or --preprocessing '{mean: [0.5, 0.5, 0.5], "
+        "deviation: [0.5, 0.5, 0.5], interpolation: bicubic, crop: 7/8}'\n"
+    )
+
+
+def test_another_number_of_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = weights(tmp_path, noted(names='["red", "green"]'))
+    assert predict(tmp_path, str(file)) == 1
+    text = "names 2 classes, and the output `fc` has 3\n"
+    assert told(capsys) == f"error: {file} {text}"
+    (tmp_path / "names.txt").write_text("r\ng\n")
+    assert predict(tmp_path, str(file), "--names", str(tmp_path / "names.txt")) == 2
+    assert told(capsys) == f"error: {tmp_path / 'names.txt'} {text}"
+
+
+def test_weights_that_fit_in_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = weights(tmp_path, noted())
+    assert (
+        predict(tmp_path, str(file), tail="- {linear: 3, name: fc}\n  - {linear: 2, name: x}") == 1
+    )
+    assert told(capsys) == (
+        f"error: {file} does not fit `net`, nothing was predicted: 2 of 4 tensors match\n"
+        "  `x.weight` is missing; the network needs 2x3\n"
+        "  `x.bias` is missing; the network needs 2\n"
+    )
+
+
+def test_weights_that_are_not_finite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = {"fc.weight": torch.full((3, 3), torch.inf), "fc.bias": torch.zeros(3)}
+    save_file(state, tmp_path / "w.safetensors", noted())
+    assert predict(tmp_path, str(tmp_path / "w.safetensors")) == 1
+    assert told(capsys) == (
+        "error: the output `fc` has values that are not finite; look at the weights\n"
+    )
+
+
+def test_a_picture_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec, file = network(tmp_path), weights(tmp_path, noted())
+    missing = tmp_path / "no.png"
+    assert main(["predict", str(spec), str(missing), "--weights", str(file)]) == 2
+    assert told(capsys) == f"error: {missing}: there is no such file\n"
+
+
+def how(interpolation: str = "bilinear", crop: str = "1", range: int = 1) -> Preprocessing:
+    return Preprocessing("", range, (0.0,) * 3, (1.0,) * 3, interpolation, crop)
+
+
+def gradient(path: Path, width: int, height: int) -> Path:
+    columns = np.broadcast_to(np.arange(width, dtype=np.uint8)[None, :, None], (height, width, 3))
+    Image.fromarray(np.array(columns)).save(path)
+    return path
+
+
+def values(photo: Tensor) -> list[float]:
+    return [round(float(v)) for v in photo[0, 0, 0]]
+
+
+def test_the_middle_is_cut_out_at_the_size_that_the_share_says(tmp_path: Path) -> None:
+    path = gradient(tmp_path / "x.png", 16, 16)
+    # 14 / (7/8) = 16: nothing is scaled, and a column goes on either side.
+    assert values(load_photo(path, 14, 14, how(crop="7/8", range=255))) == list(range(1, 15))
+    wide = gradient(tmp_path / "y.png", 20, 16)
+    assert values(load_photo(wide, 14, 14, how(crop="7/8", range=255))) == list(range(3, 17))
+
+
+def test_a_picture_covers_an_input_that_is_no_square(tmp_path: Path) -> None:
+    path = gradient(tmp_path / "x.png", 20, 16)
+    assert load_photo(path, 16, 4, how()).shape == (1, 3, 16, 4)
+    assert values(load_photo(path, 16, 4, how(range=255))) == [8, 9, 10, 11]
+    assert values(load_photo(path, 4, 20, how(range=255))) == list(range(20))
+
+
+def test_mean_and_deviation_by_channel(tmp_path: Path) -> None:
+    path = picture(tmp_path, (255, 102, 51))
+    said = Preprocessing("", 1, (0.5, 0.2, 0.1), (0.25, 0.5, 1.0), "bicubic", "1")
+    photo = load_photo(path, 2, 2, said)
+    torch.testing.assert_close(photo[0, :, 0, 0], torch.tensor([2.0, 0.4, 0.1]))
+
+
+def test_a_picture_that_would_be_scaled_beyond_measure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable_of("scaled_pixels"), "1000")
+    Image.new("RGB", (100, 1)).save(tmp_path / "p.png")
+    spec, file = network(tmp_path), weights(tmp_path, noted())
+    assert main(["predict", str(spec), str(tmp_path / "p.png"), "--weights", str(file)]) == 2
+    assert told(capsys) == (
+        f"error: {tmp_path / 'p.png'} is 100x1, and scaled to cover 4x4 it is 400x4: the limit is "
+        "1,000; NETDRAFT_LIMIT_SCALED_PIXELS sets another\n"
+    )
+
+
+def test_a_shipped_network_without_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = build_module(load_graph("zoo/googlenet"))
+    out = save_weights(module.state_dict(), tmp_path / "own.safetensors")
+    noted = tmp_path / "noted.safetensors"
+    options = ["--preprocessing", "torchvision:googlenet", "-o", str(noted)]
+    assert main(["weights", "zoo/googlenet", str(out), *options]) == 0
+    path = picture(tmp_path)
+    assert main(["predict", "zoo/googlenet", str(path), "--weights", str(noted)]) == 0
+    assert "classes: 1,000, without names\n" in capsys.readouterr().out
