@@ -51,6 +51,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     """
     if path.suffix != ".safetensors" and not _looks_safe(path):
         return {}
+    check_safetensors(path)
     try:
         with safe_open(path, "pt") as file:
             return dict(file.metadata() or {})

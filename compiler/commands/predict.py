@@ -24,6 +24,7 @@ from compiler.commands.options import (
 )
 from compiler.errors import BackendError, UsageError
 from compiler.graph import Graph
+from compiler.room import check_room
 from compiler.shown import on_one_line
 from compiler.terminal import write
 from compiler.weights.mapping import Preprocessing, load_map
@@ -103,6 +104,7 @@ def _classifier(args: argparse.Namespace) -> Classifier:
     picture_size(graph)
     output = class_output(graph, args.output)
     weights = args.map and load_map(args.map)
+    check_room(graph, copies=2)  # the module's and the file's
     from backends.fit_weights import load_weights, notes_of  # loads torch
     from backends.torch.module import build_module
 
