@@ -6,20 +6,24 @@ from dataclasses import replace
 
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node
-from compiler.ops import AvgPool2d, Conv2d, Input, MaxPool2d
+from compiler.ops import Input
 from compiler.shapes import ShapeError
-from compiler.working import open_inputs
+from compiler.symbolic import Symbolic
+from compiler.working import fitting_inputs
 
 
 def open_grid(graph: Graph) -> Graph:
     """Return the graph with height and width of its inputs left open, as `H` and `W`.
 
-    Inputs with the grid of the first share its letters; others are called `NAME.H`, `NAME.W`.
+    Where it fits at multiples alone they are multiples: `32*H`. Inputs with the grid of the first
+    share its letters; others are called `NAME.H`, `NAME.W`. What is open already stays.
 
     Raises:
         BackendError: an operation needs a fixed size.
     """
-    inputs = open_inputs(graph)
+    if any(isinstance(d, Symbolic) for name in graph.inputs for d in graph.nodes[name].shape):
+        return graph
+    inputs = fitting_inputs(graph)
     nodes: dict[str, Node] = {}
     for node in graph.nodes.values():
         try:
@@ -33,19 +37,3 @@ def open_grid(graph: Graph) -> Graph:
         op = Input(tuple(shape)) if isinstance(node.op, Input) else node.op
         nodes[node.name] = replace(node, op=op, shape=shape)
     return replace(graph, nodes=nodes)
-
-
-def check_open_pads(graph: Graph) -> None:
-    """Refuse padding in numbers that would be wrong for another input size.
-
-    Raises:
-        BackendError: strided SAME padding of a map whose size is left open.
-    """
-    for node in graph.nodes.values():
-        if isinstance(node.op, (Conv2d, MaxPool2d, AvgPool2d)):
-            try:
-                node.op.pads(graph.input_shapes(node)[0])
-            except ValueError as error:
-                raise BackendError(
-                    f"`{node.name}`: {error}; fix the input size or pad by numbers"
-                ) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -35,7 +35,7 @@ from compiler.spec import (
     ParamSpec,
 )
 from compiler.suggest import did_you_mean, guessing, listing
-from compiler.symbolic import letter
+from compiler.symbolic import Symbolic, letter
 from compiler.values import Defaults, Values, plain_default
 
 WITH_DEFAULTS: Mapping[str, dict[str, Any]] = {
@@ -214,7 +214,9 @@ def _parameters(
     return out
 
 
-_INPUT = re.compile(r"(?:(?P<name>\w+)=)?(?P<dims>\w+(?:x\w+)*)")
+_INPUT = re.compile(r"(?:(?P<name>\w+)=)?(?P<dims>[\w*]+(?:x[\w*]+)*)")
+_OPEN = re.compile(r"(?:(?P<factor>[1-9][0-9]{0,5})\*)?(?P<letter>[^\W\d]\w*)")
+"""A size that is left open: a letter, or a multiple of one, `32*H`."""
 
 
 def _input_shapes(
@@ -264,9 +266,19 @@ def _dim_from_text(text: str, whole: str) -> Dim:
         if not 1 <= len(text) <= 7 or not 1 <= int(text) <= 10**6:
             raise UsageError(f"--input {whole}: a size is at least 1 and 1,000,000 at most")
         return int(text)
-    if not text.isidentifier():
+    dim = _open(text)
+    if dim is None:
         raise UsageError(f"--input {whole}: `{text}` is neither a size nor a letter")
-    return letter(text)
+    return dim
+
+
+def _open(text: str, taken: Container[str] = ()) -> Symbolic | None:
+    """Return a size that is left open, None where the text is none, or its letter is taken."""
+    match = _OPEN.fullmatch(text)
+    if match is None or match["letter"] in taken:
+        return None
+    size = letter(match["letter"]) * int(match["factor"] or 1)
+    return size if isinstance(size, Symbolic) else None
 
 
 def _declared(
@@ -292,8 +304,8 @@ def _declared(
         value = arguments[dim].value if isinstance(dim, str) and dim in arguments else dim
         if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10**6:
             out.append(value)
-        elif isinstance(value, str) and value.isidentifier() and place > 0:
-            out.append(letter(value))
+        elif place > 0 and (size := _open(str(value), arguments)) is not None:
+            out.append(size)
         else:
             report.add(
                 Diagnostic(

@@ -11,6 +11,7 @@ from compiler.ops import Conv2d, GlobalPool2d, Input, Linear
 from compiler.ops.base import Op
 from compiler.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample
 from compiler.shapes import Dim, Shape, ShapeError, tally, times
+from compiler.working import open_sizes
 
 Field = tuple[float, float]
 """Receptive field (pixels) and jump (pixels between neighbours), per axis."""
@@ -53,6 +54,8 @@ class Summary:
     stages: tuple[Stage, ...]
     claims: tuple[Claim, ...]
     arguments: tuple[tuple[str, str], ...]
+    fits: str
+    """At which sizes it fits, where sizes are left open; "" where none is, or it is not solved."""
 
 
 def summarize(graph: Graph, depth: int = 1) -> Summary:
@@ -87,6 +90,7 @@ def summarize(graph: Graph, depth: int = 1) -> Summary:
         tuple(stages),
         graph.claims,
         tuple((k, show_value(v)) for k, v in graph.arguments.items()),
+        open_sizes(graph),
     )
 
 

@@ -11,7 +11,7 @@ from compiler.limits import limit
 from compiler.ops import Identity, Input
 from compiler.ops.merge import Join
 from compiler.residues import Sizes, equal, where_zero
-from compiler.shapes import Dim, Shape, ShapeError
+from compiler.shapes import Dim, Shape, ShapeError, show
 from compiler.symbolic import Symbolic, letter
 
 MAX_INPUT = 10**6
@@ -29,9 +29,22 @@ def working_sizes(graph: Graph) -> Working | None:
     What no size changes, such as channels that differ, is left out of it. None where it cannot
     be solved: a formula in several letters, a layer of which nothing is known, no size at all.
     """
+    inputs = open_inputs(graph)
+    found = _solved(graph, inputs)
+    if found is None or not all(found.values()):
+        return None
+    return {
+        name: (found[height], found[width])
+        for name, shape in inputs.items()
+        if len(names := _letters(shape)) == 2
+        for height, width in (names,)
+    } or None
+
+
+def _solved(graph: Graph, inputs: Mapping[str, Shape]) -> dict[str, Sizes] | None:
+    """Return letter -> its values at which a graph with these inputs fits."""
     if len(graph.nodes) > limit("solved_operations"):
         return None
-    inputs = open_inputs(graph)
     found = {name: Sizes() for shape in inputs.values() for name in _letters(shape)}
     shapes: dict[str, Shape] = {}
     try:
@@ -47,14 +60,29 @@ def working_sizes(graph: Graph) -> Working | None:
             shapes[node.name] = inputs.get(node.name) or joined(*operands)
     except (ShapeError, _Unsolved):
         return None
-    if not all(found.values()):
-        return None
-    return {
-        name: (found[height], found[width])
-        for name, shape in inputs.items()
-        if len(names := _letters(shape)) == 2
-        for height, width in (names,)
-    } or None
+    return found
+
+
+def shapes_near(graph: Graph, *wanted: tuple[int, int]) -> Iterator[dict[str, Shape]]:
+    """Yield, for each wanted height and width, shapes of the inputs at which the graph fits.
+
+    Sizes that are left open are as wanted where that fits, else the next that do; numbers stay.
+    """
+    inputs = {name: graph.nodes[name].shape for name in graph.inputs}
+    found = _solved(graph, inputs) or {}
+    for pair in wanted:
+        values: dict[str, int] = {}
+        for shape in inputs.values():
+            for dim, size in zip(shape.grid, pair, strict=False):
+                if isinstance(dim, Symbolic):
+                    (name,) = dim.letters
+                    start = max(1, -(-size // dim.number_at({name: 1})))
+                    low, high = found.get(name, Sizes()).near(start)
+                    values.setdefault(name, high or low or start)
+        yield {
+            name: Shape(d.number_at(values) if isinstance(d, Symbolic) else d for d in shape)
+            for name, shape in inputs.items()
+        }
 
 
 class _Unsolved(Exception):
@@ -65,7 +93,7 @@ def open_inputs(graph: Graph) -> dict[str, Shape]:
     """Return the inputs' shapes with height and width as letters.
 
     `H` and `W` for the first map and for those that have its size, else `NAME.H` and `NAME.W`;
-    a letter that is there already stays.
+    a letter that is there already stays, the multiple of one becomes a letter.
     """
     prefixes: dict[tuple[Dim, ...], str] = {}
     out = {}
@@ -74,11 +102,31 @@ def open_inputs(graph: Graph) -> dict[str, Shape]:
         if len(shape) == 3:
             prefixes.setdefault(shape.grid, f"{name}." if prefixes else "")
         grid = (
-            size if isinstance(size, Symbolic) else letter(prefixes[shape.grid] + axis)
+            size if _is_letter(size) else letter(prefixes[shape.grid] + axis)
             for size, axis in zip(shape.grid, "HW", strict=False)
         )
         out[name] = Shape((shape.channels, *grid))
     return out
+
+
+def fitting_inputs(graph: Graph) -> dict[str, Shape]:
+    """Return the inputs' shapes with height and width left open as far as the graph fits: `32*H`.
+
+    Plain letters where any size fits, no multiples do, or it cannot be solved.
+    """
+    inputs = open_inputs(graph)
+    found = _solved(graph, inputs) or {}
+    factors = {name: sizes.period for name, sizes in found.items() if 0 in sizes.rests}
+    return {
+        name: Shape(
+            d * factors.get(d.letters[0], 1) if isinstance(d, Symbolic) else d for d in shape
+        )
+        for name, shape in inputs.items()
+    }
+
+
+def _is_letter(size: Dim) -> bool:
+    return isinstance(size, Symbolic) and size == letter(size.letters[0])
 
 
 def _letters(shape: Shape) -> list[str]:
@@ -158,15 +206,52 @@ def advice(working: Working, shapes: Mapping[str, Shape]) -> str:
     return "; ".join(f"`{n}`: {_advice(*working[n], shapes[n].grid)}" for n in working)
 
 
-def _advice(heights: Sizes, widths: Sizes, grid: tuple[Dim, ...]) -> str:
+def open_sizes(graph: Graph) -> str:
+    """Return which sizes fit where some are left open, in words.
+
+    "" where none is left open, or it cannot be solved.
+    """
+    names = [n for n in graph.inputs if not graph.nodes[n].shape.is_known]
+    working = working_sizes(graph) if names else None
+    if working is None:
+        return ""
+    texts = {name: _words(*working[name]) for name in names if name in working}
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return "; ".join(f"`{name}`: {text}" for name, text in texts.items())
+
+
+def _words(heights: Sizes, widths: Sizes) -> str:
     if heights == widths:
-        text = f"heights and widths {_phrase(heights)}"
-    else:
-        text = f"heights {_phrase(heights)} and widths {_phrase(widths)}"
+        return f"heights and widths {_phrase(heights)}"
+    return f"heights {_phrase(heights)} and widths {_phrase(widths)}"
+
+
+def _advice(heights: Sizes, widths: Sizes, grid: tuple[Dim, ...]) -> str:
+    text = _words(heights, widths)
     sizes = [d if isinstance(d, int) else 1 for d in grid]
     pairs = [heights.near(sizes[0]), widths.near(sizes[1])]
     near = dict.fromkeys("x".join(str(pair[i] or pair[1 - i]) for pair in pairs) for i in (0, 1))
-    return f"{text}, such as {' and '.join(near)}"
+    return f"{text}, such as {' and '.join(near)}{_open_form(heights, widths, grid)}"
+
+
+def _open_form(heights: Sizes, widths: Sizes, grid: tuple[Dim, ...]) -> str:
+    """Return how open sizes that fit are written, "" where the sizes are numbers or no multiples.
+
+    >>> _open_form(Sizes(32), Sizes(32), (letter("H"), letter("W")))
+    ', or 32*Hx32*W where they are left open'
+    """
+    out: list[Dim] = []
+    for sizes, dim in zip((heights, widths), grid, strict=True):
+        if isinstance(dim, Symbolic):
+            if 0 not in sizes.rests:
+                return ""
+            out.append(letter(dim.letters[0]) * lcm(sizes.period, *dim.numbers))
+        else:
+            low, high = sizes.near(dim or 1)
+            out.append(high or low)
+    is_open = any(isinstance(dim, Symbolic) for dim in grid)
+    return f", or {show(out[0])}x{show(out[1])} where they are left open" if is_open else ""
 
 
 def _phrase(sizes: Sizes) -> str:

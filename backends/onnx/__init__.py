@@ -1,1 +1,1 @@
-"""Graph -> ONNX: blocks as functions, every padding in numbers."""
+"""Graph -> ONNX: blocks as functions, padding in numbers where the sizes are."""

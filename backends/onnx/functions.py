@@ -9,10 +9,12 @@ import onnx
 from onnx import helper
 
 import backends.onnx.ops
+import backends.onnx.pools
 from backends.onnx.plan import Plan
 from backends.onnx.site import Site, Value, batched, spell, weight_names
 from compiler.graph import Info, Node, Region
 
+assert backends.onnx.pools
 assert backends.onnx.ops  # imported for the spellings that it registers
 
 

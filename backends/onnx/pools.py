@@ -1,69 +1,97 @@
-"""Pooling and upsampling as ONNX nodes, with every padding in numbers."""
+"""Pooling and upsampling as ONNX nodes."""
 
 from __future__ import annotations
+
+from math import inf
 
 import numpy as np
 import numpy.typing as npt
 
-from backends.onnx.site import INT64, Site, spell
-from compiler.ops import AdaptiveAvgPool2d, AvgPool2d, Conv2d, GlobalPool2d, MaxPool2d, Upsample
+from backends.onnx.open_padding import VECTOR, onnx_order, open_padding
+from backends.onnx.site import INT64, Attribute, Site, Value, spell
+from compiler.ops import AdaptiveAvgPool2d, AvgPool2d, GlobalPool2d, MaxPool2d, Upsample
 from compiler.shapes import Dim, Pads, Pair, window_size
 
 UNPADDED: Pads = ((0, 0), (0, 0))
 
 
-def pads_in_numbers(op: Conv2d | MaxPool2d | AvgPool2d, site: Site) -> Pads:
-    """Return an operation's padding.
-
-    Raises:
-        BackendError: strided SAME padding of a map whose size is left open.
-    """
-    try:
-        return op.pads(site.shapes[0])
-    except ValueError as error:
-        raise site.refusal(f"{error}; fix the input size or pad by numbers") from None
-
-
-def onnx_order(pads: Pads) -> list[int]:
-    """Return ((top, bottom), (left, right)) as ONNX has it: the begins, then the ends."""
-    return [pads[0][0], pads[1][0], pads[0][1], pads[1][1]]
-
-
 @spell.register
 def _(op: MaxPool2d, site: Site) -> None:
-    pads = pads_in_numbers(op, site)
+    source, pads = open_padding(op, site, -inf) or (site.input, {})
+    if not pads:
+        numbers = op.pads(site.shapes[0])
+        pads = {"pads": onnx_order(_extended(numbers, _overhangs(op, numbers, site)))}
     site.emit(
         "MaxPool",
-        site.input,
+        source,
         kernel_shape=list(op.kernel_size),
         strides=list(op.stride),
-        pads=onnx_order(_extended(pads, _overhangs(op, pads, site))),
         ceil_mode=0,
+        **pads,
     )
 
 
 @spell.register
 def _(op: AvgPool2d, site: Site) -> None:
-    pads = pads_in_numbers(op, site)
+    if _spell_open_average(op, site):
+        return
+    pads = op.pads(site.shapes[0])
     overhangs = _overhangs(op, pads, site)
     source, count = site.input, op.count_include_pad
     if count and any(overhangs):
         # The mean counts the padding but not the overhang, so the padding becomes real zeros.
         source, pads, count = _zero_padded(pads, site), UNPADDED, False
-    _emit_average(site, source, op.kernel_size, op.stride, _extended(pads, overhangs), count)
+    pads = _extended(pads, overhangs)
+    _emit_average(site, source, op.kernel_size, op.stride, count, pads=onnx_order(pads))
+
+
+def _spell_open_average(op: AvgPool2d, site: Site) -> bool:
+    """Spell a mean whose SAME padding depends on an open size; False where it does not."""
+    padding = open_padding(op, site, 0)
+    if padding is None:
+        return False
+    source, pads = padding
+    window = op.kernel_size, op.stride
+    if source == site.input or op.count_include_pad:
+        _emit_average(site, source, *window, op.count_include_pad, **pads)
+        return True
+    # The mean over the padded map, divided by the share of each window that is no padding.
+    one = Value(site.dtype, (1, 1, None, None))
+    mean = _emit_average(site, source, *window, False, "mean", **pads)
+    ones = site.emit("Pad", _ones(site), f"{site.name}/pads", part="counted", made=one)
+    divisor = _emit_average(site, ones, *window, False, "share", one, **pads)
+    site.emit("Div", mean, divisor)
+    return True
+
+
+def _ones(site: Site) -> str:
+    """Return a map of ones as large as the operand, for one sample and one channel."""
+    unit = site.constant("units", [1, 1], INT64)
+    one = Value(site.dtype, (1, 1, None, None))
+    size = site.emit("Concat", unit, f"{site.name}/grid", part="size", made=VECTOR, axis=0)
+    return site.emit("ConstantOfShape", size, part="ones", made=one, value=site.tensor([1]))
 
 
 def _emit_average(
-    site: Site, source: str, kernel: Pair, stride: Pair, pads: Pads, count_include_pad: bool
-) -> None:
-    site.emit(
+    site: Site,
+    source: str,
+    kernel: Pair,
+    stride: Pair,
+    count_include_pad: bool,
+    part: str = "",
+    made: Value | None = None,
+    **pads: Attribute,
+) -> str:
+    return site.emit(
         "AveragePool",
         source,
+        part=part,
+        made=made,
         kernel_shape=list(kernel),
         strides=list(stride),
-        pads=onnx_order(pads),
         ceil_mode=0,
         count_include_pad=int(count_include_pad),
+        **pads,
     )
 
 
@@ -135,7 +163,7 @@ def _(op: AdaptiveAvgPool2d, site: Site) -> None:
         )
     if height % rows == 0 and width % columns == 0:
         step = (height // rows, width // columns)
-        _emit_average(site, site.input, step, step, UNPADDED, count_include_pad=False)
+        _emit_average(site, site.input, step, step, False, pads=[0, 0, 0, 0])
         return
     # Windows of unequal size: the mean over columns and over rows, each as a matrix product.
     across, down = _means(width, columns).T, _means(height, rows)

@@ -63,7 +63,10 @@ def same_pads(
     pads: list[int] = []
     for axis in (1, 0):
         n, k, s, d = x.shape[2 + axis], kernel[axis], stride[axis], dilation[axis]
-        total = max(0, (-(-n // s) - 1) * s + d * (k - 1) + 1 - n)
+        overlap = d * (k - 1) + 1 - s
+        total = overlap + -n % s
+        if overlap < 0:
+            total = max(0, total)
         pads += [total // 2, total - total // 2]
     return pads
 '''

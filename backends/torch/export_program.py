@@ -14,18 +14,25 @@ from typing import Any
 
 import torch
 import torch._inductor
+import torch.fx.experimental._config
 from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram
 
-from backends.open_grid import check_open_pads, open_grid
+from backends.open_grid import open_grid
 from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.shapes import Shape
+from compiler.symbolic import Symbolic
+from compiler.working import shapes_near
 
 SAMPLE_BATCH = 2
 """Batch size of the traced sample; 1 would be frozen into the program (pytorch/pytorch#133653)."""
 CHECK_BATCHES = (1, 3)
 """Batch sizes that a new program is tried with."""
+SAMPLE_GRID = (96, 112)
+"""Height and width of the traced sample where they are left open, or the next that fit."""
+CHECK_GRIDS = ((65, 81), (130, 99))
+"""Heights and widths that an open program is tried with, or the next that fit."""
 TOLERANCE = 1e-4
 """Largest difference from the module that passes, relative to the largest output."""
 
@@ -35,8 +42,9 @@ def export_program(
 ) -> ExportedProgram:
     """Return a module's eval mode as an exported program with an open batch size.
 
-    The module's mode, parameters and statistics are left as they were. The program is run with
-    batch sizes that it was not traced with and compared with the module before it is returned.
+    Sizes that the graph leaves open are open in the program too, within what it fits at. The
+    module's mode, parameters and statistics are left as they were. The program is run with
+    sizes that it was not traced with and compared with the module before it is returned.
 
     Args:
         graph: what the module was built from; it gives the input sizes.
@@ -44,17 +52,18 @@ def export_program(
         dynamic_grid: leave height and width open too.
 
     Raises:
-        BackendError: the padding depends on a size that is left open, a layer has a name that
-            programs use, torch.export refuses the module, or the program departs from it.
+        BackendError: a layer needs a fixed size, one has a name that programs use, torch.export
+            refuses the module, or the program departs from it.
     """
     _check_names(module)
     if dynamic_grid:
-        check_open_pads(open_grid(graph))
-    shapes = [graph.nodes[name].shape for name in graph.inputs]
+        graph = open_grid(graph)
+    sample, *checks = shapes_near(graph, SAMPLE_GRID, *CHECK_GRIDS)
     with inference(module):
-        program = _trace(_Plain(module), shapes, dynamic_grid)
-        for batch in CHECK_BATCHES:
-            _compare(module, program, sample_inputs(shapes, batch, device_of(module)))
+        program = _trace(_Plain(module), graph, list(sample.values()))
+        for batch, shapes in zip(CHECK_BATCHES, checks, strict=True):
+            inputs = sample_inputs(list(shapes.values()), batch, device_of(module))
+            _compare(module, program, inputs)
     for node in program.graph.nodes:
         # Paths and line numbers of this machine: not the same bytes elsewhere, nobody's business.
         node.meta.pop("stack_trace", None)
@@ -154,17 +163,29 @@ def _check_names(module: nn.Module) -> None:
             )
 
 
-def _trace(module: nn.Module, shapes: Sequence[Shape], dynamic_grid: bool) -> ExportedProgram:
-    batch = Dim("batch", min=1)
-    # DYNAMIC refuses where AUTO would silently freeze a size; it finds the least size itself.
-    grid = {2: Dim.DYNAMIC, 3: Dim.DYNAMIC} if dynamic_grid else {}
-    dynamic = tuple({0: batch, **(grid if len(shape) == 3 else {})} for shape in shapes)
+def _trace(module: nn.Module, graph: Graph, shapes: Sequence[Shape]) -> ExportedProgram:
+    dynamic = tuple(_dynamic(graph.nodes[name].shape) for name in graph.inputs)
     inputs = sample_inputs(shapes, SAMPLE_BATCH, device_of(module))
     try:
-        return torch.export.export(module, inputs, dynamic_shapes=dynamic)
+        # Oblivious: a map that is 1x1 at some sizes is no case of its own, and not refused.
+        with torch.fx.experimental._config.patch(backed_size_oblivious=True):
+            return torch.export.export(module, inputs, dynamic_shapes=dynamic)
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise BackendError(f"torch.export refuses the module: {reason}") from error
+
+
+def _dynamic(shape: Shape) -> dict[int, Any]:
+    """Return what may vary of a tensor (N, C, H, W): N, and the sizes that are left open.
+
+    DYNAMIC refuses where AUTO would silently freeze a size; it finds the range and the multiples
+    itself, and the program refuses other sizes.
+    """
+    sizes = enumerate(shape, start=1)
+    return {
+        0: Dim("batch", min=1),
+        **{axis: Dim.DYNAMIC for axis, size in sizes if isinstance(size, Symbolic)},
+    }
 
 
 def _compare(module: nn.Module, program: ExportedProgram, inputs: tuple[Tensor, ...]) -> None:

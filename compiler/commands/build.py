@@ -29,11 +29,13 @@ from compiler.files import check_folder, write_file, write_with
 from compiler.graph import Graph
 from compiler.print_graph import print_graph
 from compiler.room import check_room, show_bytes
+from compiler.shapes import Shape
 from compiler.shown import on_one_line
 from compiler.summarize import summarize
 from compiler.terminal import write
 from compiler.weights.mapping import load_map
 from compiler.weights.report import WeightsReport
+from compiler.working import open_sizes, shapes_near
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -44,6 +46,8 @@ whole or not at all."""
 
 TARGETS = {"torch": 1, "source": 1, "onnx": 5, "export": 2}
 """What can be made, and how often the parameters are in memory while it is."""
+OPEN_SIZE = (224, 224)
+"""Height and width of the forward where they are left open, or the next that fit."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -129,7 +133,6 @@ def run(args: argparse.Namespace) -> int:
     if args.emit in ("graph", "shapes"):
         write(sys.stdout, print_graph(graph, shapes=args.emit == "shapes"))
         return 0
-    _check_open_sizes(graph)
     taps = _taps(args)
     network = target_graph(graph, probabilities=args.probabilities, taps=taps)
     optimizes = args.optimize or args.emit == "optimized"
@@ -145,6 +148,8 @@ def run(args: argparse.Namespace) -> int:
     say(f"{on_one_line(graph.title)}: checked, {len(graph.nodes)} operations")
     if network.returns == "logits":
         say("the logits leave, not the softmax of them (--probabilities keeps it)")
+    if sizes := open_sizes(graph):
+        say(f"sizes that fit: {sizes}")
     say("loading torch ...")
     _import_what_is_needed(targets, args)
     device = device_of(args.device)
@@ -188,16 +193,6 @@ def _targets(text: str) -> list[str]:
 
 def _taps(args: argparse.Namespace) -> tuple[str, ...]:
     return tuple(t.strip() for t in args.taps.split(",") if t.strip())
-
-
-def _check_open_sizes(graph: Graph) -> None:
-    for name in graph.inputs:
-        shape = graph.nodes[name].shape
-        if not shape.is_known:
-            raise UsageError(
-                f"the input `{name}` is {shape.paper}, a size is left open; "
-                f"say --input {name}=3x299x299"
-            )
 
 
 def _optimize(graph: Graph, args: argparse.Namespace) -> Graph:
@@ -264,7 +259,8 @@ def _forward(built: Built, device: str, image: Path | None) -> dict[str, Any]:
     """Run the module once in eval mode and return what came of it."""
     import torch
 
-    inputs = tuple(_sample(built.graph, name, image).to(device) for name in built.graph.inputs)
+    shapes = next(shapes_near(built.graph, OPEN_SIZE))
+    inputs = tuple(_sample(name, shape, image).to(device) for name, shape in shapes.items())
     module = built.module.to(device).eval()
     with torch.inference_mode():
         start = time.perf_counter()
@@ -285,18 +281,16 @@ def _forward(built: Built, device: str, image: Path | None) -> dict[str, Any]:
     }
 
 
-def _sample(graph: Graph, name: str, image: Path | None) -> Tensor:
+def _sample(name: str, size: Shape, image: Path | None) -> Tensor:
     import torch
 
-    shape = graph.nodes[name].shape.numbers
+    shape = size.numbers
     if len(shape) == 3 and shape[0] == 3:
         from backends.photo import load_photo
 
         return load_photo(image, shape[1], shape[2])
     if image is not None:
-        raise UsageError(
-            f"--image: the input `{name}` is {graph.nodes[name].shape}, not an RGB image"
-        )
+        raise UsageError(f"--image: the input `{name}` is {size}, not an RGB image")
     return torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
 
 

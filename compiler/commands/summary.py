@@ -75,6 +75,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "title": summary.title,
         "inputs": {name: _dims(shape) for name, shape in summary.inputs},
         "outputs": {name: _dims(shape) for name, shape in summary.outputs},
+        **({"fits": summary.fits} if summary.fits else {}),
         "arguments": dict(summary.arguments),
         **_counts(summary),
         "stages": [_stage(s) for s in summary.stages],
@@ -128,7 +129,9 @@ def as_text(summary: Summary, buffers: bool = False) -> str:
     )
     head = f"{on_one_line(summary.title)}  ({summary.name})"
     inputs = ", ".join(f"{name} {shape.paper}" for name, shape in summary.inputs)
-    lines = [head, f"input: {inputs} (height x width x channels)", ""]
+    lines = [head, f"input: {inputs} (height x width x channels)"]
+    lines += textwrap.wrap(f"sizes that fit: {summary.fits}", 80) if summary.fits else []
+    lines += [""]
     table = [headers, *rows, total]
     if buffers:
         counts = [*(s.buffers for s in summary.stages), summary.buffers]

@@ -91,10 +91,14 @@ class Conv2d(Op):
 
 
 def window_pads(shape: Shape, kernel: Pair, stride: Pair, dilation: Pair) -> Pads:
-    """Return SAME padding in numbers; with stride 1 it does not depend on the grid."""
+    """Return SAME padding in numbers; with stride 1 or a kernel of 1 no grid changes it.
+
+    Raises:
+        ValueError: it depends on a size that is left open.
+    """
     out = []
     for size, k, s, d in zip(shape.grid, kernel, stride, dilation, strict=True):
-        if s != 1 and not isinstance(size, int):
+        if s != 1 and k != 1 and not isinstance(size, int):
             raise ValueError(f"same padding with stride {s} depends on the size {size}")
         out.append(same_pads(size if isinstance(size, int) else 10**9, k, s, d))
     return out[0], out[1]

@@ -24,7 +24,7 @@ from backends.unit_scale import randomize
 from compiler.build import load_graph
 from compiler.errors import BackendError
 from compiler.graph import Graph
-from compiler.ops import AdaptiveAvgPool2d, Conv2d
+from compiler.ops import AdaptiveAvgPool2d, AvgPool2d, Conv2d, MaxPool2d, Op
 from tests.oracle.small_graphs import single
 
 ROOT = Path(__file__).parents[2]
@@ -143,14 +143,25 @@ def test_fixed_size_is_kept_where_it_was_not_left_open(graph: Graph, module: nn.
         export_program(graph, module).module()(torch.randn(2, 3, 18, 18))
 
 
-def test_padding_that_depends_on_an_open_size_is_refused() -> None:
-    graph = single(Conv2d(4, (3, 3), (2, 2)), (3, 8, 8))
-    with pytest.raises(BackendError) as refused:
-        export_program(graph, build_module(graph), dynamic_grid=True)
-    assert str(refused.value) == (
-        "`y`: same padding with stride 2 depends on the size H; "
-        "fix the input size or pad by numbers"
-    )
+@pytest.mark.parametrize(
+    "op",
+    [
+        Conv2d(4, (3, 3), (2, 2)),
+        Conv2d(4, (2, 1), (3, 2)),
+        Conv2d(4, (3, 3), (2, 3), dilation=(3, 2)),
+        MaxPool2d((3, 2), (2, 3)),
+        AvgPool2d((3, 3), (2, 2)),
+        AvgPool2d((2, 2), (3, 1), count_include_pad=True),
+    ],
+    ids=str,
+)
+def test_strided_same_padding_follows_an_open_size(op: Op) -> None:
+    graph = single(op, (3, 8, 8))
+    module = build_module(graph)
+    program = export_program(graph, module, dynamic_grid=True)
+    for size in ((8, 8), (7, 10), (1, 2), (13, 9), (24, 31)):
+        x = torch.randn(1, 3, *size)
+        torch.testing.assert_close(program.module()(x), module(x))
 
 
 def test_adaptive_pooling_follows_an_open_size() -> None:

@@ -35,8 +35,10 @@ def helps(tmp_path: Path, text: str, size: str) -> list[str]:
         ("17, 17", "multiples of 4, such as 16x16 and 20x20"),
         ("5, 17", "multiples of 4, such as 4x16 and 8x20"),
         ("16, 18", "multiples of 4, such as 16x16 and 16x20"),
-        ("H, W", "multiples of 4, such as 4x4"),
-        ("H, H", "multiples of 4, such as 4x4"),
+        ("H, W", "multiples of 4, such as 4x4, or 4*Hx4*W where they are left open"),
+        ("2*H, W", "multiples of 4, such as 4x4, or 4*Hx4*W where they are left open"),
+        ("H, 18", "multiples of 4, such as 4x16 and 4x20, or 4*Hx20 where they are left open"),
+        ("H, H", "multiples of 4, such as 4x4, or 4*Hx4*H where they are left open"),
     ],
 )
 def test_a_grid_that_does_not_halve(tmp_path: Path, size: str, help: str) -> None:

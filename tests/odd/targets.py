@@ -12,6 +12,7 @@ import pickle
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import onnx
 import onnxruntime
 import torch
 from torch import Tensor, nn
@@ -107,7 +108,17 @@ def by_data_parallel(
 
 
 def by_onnx(graph: Graph, state: State, taps: tuple[str, ...], inputs: Sequence[Tensor]) -> Run:
-    model = build_onnx(graph, dict(state), taps=taps)
+    return onnx_run(graph, build_onnx(graph, dict(state), taps=taps))
+
+
+def by_open_onnx(
+    graph: Graph, state: State, taps: tuple[str, ...], inputs: Sequence[Tensor]
+) -> Run:
+    return onnx_run(graph, build_onnx(graph, dict(state), taps=taps, dynamic_grid=True))
+
+
+def onnx_run(graph: Graph, model: onnx.ModelProto) -> Run:
+    """Return a function that runs a model in ONNX Runtime."""
     check_onnx(model)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
@@ -124,6 +135,13 @@ def by_onnx(graph: Graph, state: State, taps: tuple[str, ...], inputs: Sequence[
 
 def by_export(graph: Graph, state: State, taps: tuple[str, ...], inputs: Sequence[Tensor]) -> Run:
     return running(export_program(graph, live(graph, state, taps)).module())
+
+
+def by_open_export(
+    graph: Graph, state: State, taps: tuple[str, ...], inputs: Sequence[Tensor]
+) -> Run:
+    module = live(graph, state, taps)
+    return running(export_program(graph, module, dynamic_grid=True).module())
 
 
 def by_optimized_source(
@@ -162,6 +180,8 @@ TARGETS: Mapping[str, Target] = {
     "DDP": by_data_parallel,
     "ONNX": by_onnx,
     "export": by_export,
+    "open ONNX": by_open_onnx,
+    "open export": by_open_export,
     "optimised": by_optimized_source,
     "for_training": by_training,
     "plain": by_inference("plain"),

@@ -104,7 +104,7 @@ function lowerNetwork(program, settings, shapes) {
   lowering.begin("", "network", [], program.info);
   for (const { name, dims, at } of program.inputs) {
     const shape = shapes.get(name) ?? dims.map((d) => (typeof d === "string" && typeof params[d] === "number" ? params[d] : d));
-    lowering.add(name, { kind: "Input", dims: shape.map((d) => (typeof d === "string" ? symbolic(d) : d)) }, [], { at });
+    lowering.add(name, { kind: "Input", dims: shape.map((d) => (typeof d === "string" ? openSize(d) : d)) }, [], { at });
     inputs[name] = name;
   }
   const [first] = Object.keys(inputs);

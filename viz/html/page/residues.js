@@ -85,7 +85,19 @@ function adviceOf([heights, widths], [height, width]) {
   const text = isSame ? `heights and widths ${tall}` : `heights ${tall} and widths ${wide}`;
   const pairs = [[heights, height], [widths, width]].map(([sizes, n]) => nearSizes(sizes, typeof n === "number" ? n : 1));
   const near = [0, 1].map((i) => pairs.map((pair) => pair[i] ?? pair[1 - i]).join("x"));
-  return `${text}, such as ${[...new Set(near)].join(" and ")}`;
+  return `${text}, such as ${[...new Set(near)].join(" and ")}${openForm([heights, widths], [height, width])}`;
+}
+
+/** How open sizes that fit are written, "" where the sizes are numbers or no multiples. */
+function openForm(pair, grid) {
+  const isMultiple = (sizes) => sizes.rests.includes(0);
+  if (!grid.some(isSymbolic) || grid.some((dim, i) => isSymbolic(dim) && !isMultiple(pair[i]))) return "";
+  const parts = grid.map((dim, i) => {
+    if (!isSymbolic(dim)) return nearSizes(pair[i], dim ?? 1).reverse().find(Boolean);
+    const factor = dim.terms.reduce((found, [, by]) => lcm(found, by), pair[i].period);
+    return showDim(multiplySizes(symbolic(lettersOf(dim)[0]), factor));
+  });
+  return `, or ${parts.join("x")} where they are left open`;
 }
 
 /** The inputs' shapes with height and width as letters. */
@@ -95,7 +107,7 @@ function openInputs(graph) {
     const [channels, ...grid] = graph.nodes.get(name).shape;
     const key = grid.map(showDim).join("x");
     if (grid.length && !prefixes.has(key)) prefixes.set(key, prefixes.size ? `${name}.` : "");
-    return [name, [channels, ...grid.map((d, i) => (isSymbolic(d) ? d : symbolic(prefixes.get(key) + "HW"[i])))]];
+    return [name, [channels, ...grid.map((d, i) => (isSymbolic(d) && isLetter(d) ? d : symbolic(prefixes.get(key) + "HW"[i])))]];
   }));
 }
 

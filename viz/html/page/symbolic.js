@@ -52,6 +52,12 @@ function floorTerm(size, divisor) {
   return { terms: [[[{ inner: size, divisor }], 1]] };
 }
 
+/** A size that is left open, as a spec writes it: `H`, or a multiple, `32*H`. */
+function openSize(text) {
+  const [name, factor] = text.split("*").reverse();
+  return multiplySizes(symbolic(name), Number(factor ?? 1));
+}
+
 /** The number where the one letter of a formula has a value. */
 function valueAt(size, number) {
   const of = (atom) => (typeof atom === "string" ? number : Math.floor(valueAt(atom.inner, number) / atom.divisor));
