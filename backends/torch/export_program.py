@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from math import gcd
 from pathlib import Path
 from typing import Any
 
@@ -176,16 +177,20 @@ def _trace(module: nn.Module, graph: Graph, shapes: Sequence[Shape]) -> Exported
 
 
 def _dynamic(shape: Shape) -> dict[int, Any]:
-    """Return what may vary of a tensor (N, C, H, W): N, and the sizes that are left open.
-
-    DYNAMIC refuses where AUTO would silently freeze a size; it finds the range and the multiples
-    itself, and the program refuses other sizes.
-    """
+    """Return what may vary of a tensor (N, C, H, W): N, and the sizes that are left open."""
     sizes = enumerate(shape, start=1)
-    return {
-        0: Dim("batch", min=1),
-        **{axis: Dim.DYNAMIC for axis, size in sizes if isinstance(size, Symbolic)},
-    }
+    opened = {axis: _open_dim(size) for axis, size in sizes if isinstance(size, Symbolic)}
+    return {0: Dim("batch", min=1), **opened}
+
+
+def _open_dim(size: Symbolic) -> Any:
+    """Return a size that is left open, as torch.export takes it.
+
+    DYNAMIC refuses where AUTO would silently freeze a size, and finds from where on a size fits;
+    multiples are said, since it does not find every one.
+    """
+    factor = gcd(*size.numbers)
+    return Dim.DYNAMIC if factor == 1 else factor * Dim(f"{size.letters[0]}_{factor}".replace(".", "_"))
 
 
 def _compare(module: nn.Module, program: ExportedProgram, inputs: tuple[Tensor, ...]) -> None:
