@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy.typing as npt
 
-from backends.onnx.site import INT64, Attribute, Site, Value
+from backends.onnx.site import INT64, Site, Value
 from compiler.ops import AvgPool2d, Conv2d, MaxPool2d
 from compiler.shapes import Pads
 
@@ -19,10 +21,17 @@ def onnx_order(pads: Pads) -> list[int]:
     return [pads[0][0], pads[1][0], pads[0][1], pads[1][1]]
 
 
-def open_padding(
-    op: Conv2d | MaxPool2d | AvgPool2d, site: Site, value: float
-) -> tuple[str, dict[str, Attribute]] | None:
-    """Return the operand and the attributes of strided SAME padding of an open size.
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """The operand of a window, and what its node says of padding: one of the two attributes."""
+
+    source: str
+    pads: list[int] | None = None
+    auto_pad: str | None = None
+
+
+def open_padding(op: Conv2d | MaxPool2d | AvgPool2d, site: Site, value: float) -> Padding | None:
+    """Return strided SAME padding of a size that is left open.
 
     `auto_pad` says it where ONNX Runtime follows it: it refuses `auto_pad` with a dilation, and a
     window smaller than its stride gets negative padding (1.32). There the operand is padded by
@@ -39,13 +48,12 @@ def open_padding(
         return None
     is_dilated = isinstance(op, Conv2d) and op.dilation != (1, 1)
     if not is_dilated and all(k >= s for k, s in zip(op.kernel_size, op.stride, strict=True)):
-        return site.input, {"auto_pad": "SAME_UPPER"}
+        return Padding(site.input, auto_pad="SAME_UPPER")
     amounts = _amounts(op, site)
     made = site.map(site.shapes[0].channels, None, None)
     fill = site.constant("fill", value)
-    return site.emit("Pad", site.input, amounts, fill, part="padded", made=made), {
-        "pads": [0, 0, 0, 0]
-    }
+    source = site.emit("Pad", site.input, amounts, fill, part="padded", made=made)
+    return Padding(source, [0, 0, 0, 0])
 
 
 def _amounts(op: Conv2d | MaxPool2d | AvgPool2d, site: Site) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from math import sqrt
 
-from backends.onnx.open_padding import onnx_order, open_padding
+from backends.onnx.open_padding import Padding, onnx_order, open_padding
 from backends.onnx.site import INT64, Site, Value, spell
 from compiler.ops import (
     Activation,
@@ -29,19 +29,19 @@ NORMALIZE_EPS = 1e-12
 
 @spell.register
 def _(op: Conv2d, site: Site) -> None:
-    source, pads = open_padding(op, site, 0) or (
-        site.input,
-        {"pads": onnx_order(op.pads(site.shapes[0]))},
-    )
+    padding = open_padding(op, site, 0)
+    if padding is None:
+        padding = Padding(site.input, onnx_order(op.pads(site.shapes[0])))
     site.emit(
         "Conv",
-        source,
+        padding.source,
         *site.weights,
         kernel_shape=list(op.kernel_size),
         strides=list(op.stride),
+        pads=padding.pads,
+        auto_pad=padding.auto_pad,
         dilations=list(op.dilation),
         group=op.groups,
-        **pads,
     )
 
 

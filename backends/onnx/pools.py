@@ -7,91 +7,84 @@ from math import inf
 import numpy as np
 import numpy.typing as npt
 
-from backends.onnx.open_padding import VECTOR, onnx_order, open_padding
-from backends.onnx.site import INT64, Attribute, Site, Value, spell
+from backends.onnx.open_padding import VECTOR, Padding, onnx_order, open_padding
+from backends.onnx.site import INT64, Site, Value, spell
 from compiler.ops import AdaptiveAvgPool2d, AvgPool2d, GlobalPool2d, MaxPool2d, Upsample
 from compiler.shapes import Dim, Pads, Pair, window_size
 
 UNPADDED: Pads = ((0, 0), (0, 0))
+Window = tuple[Pair, Pair]
+"""Kernel and stride."""
 
 
 @spell.register
 def _(op: MaxPool2d, site: Site) -> None:
-    source, pads = open_padding(op, site, -inf) or (site.input, {})
-    if not pads:
-        numbers = op.pads(site.shapes[0])
-        pads = {"pads": onnx_order(_extended(numbers, _overhangs(op, numbers, site)))}
+    padding = open_padding(op, site, -inf)
+    if padding is None:
+        pads = op.pads(site.shapes[0])
+        pads = _extended(pads, _overhangs(op, pads, site))
+        padding = Padding(site.input, onnx_order(pads))
     site.emit(
         "MaxPool",
-        source,
+        padding.source,
         kernel_shape=list(op.kernel_size),
         strides=list(op.stride),
+        pads=padding.pads,
+        auto_pad=padding.auto_pad,
         ceil_mode=0,
-        **pads,
     )
 
 
 @spell.register
 def _(op: AvgPool2d, site: Site) -> None:
-    if _spell_open_average(op, site):
-        return
-    pads = op.pads(site.shapes[0])
-    overhangs = _overhangs(op, pads, site)
-    source, count = site.input, op.count_include_pad
-    if count and any(overhangs):
-        # The mean counts the padding but not the overhang, so the padding becomes real zeros.
-        source, pads, count = _zero_padded(pads, site), UNPADDED, False
-    pads = _extended(pads, overhangs)
-    _emit_average(site, source, op.kernel_size, op.stride, count, pads=onnx_order(pads))
-
-
-def _spell_open_average(op: AvgPool2d, site: Site) -> bool:
-    """Spell a mean whose SAME padding depends on an open size; False where it does not."""
+    window, count = (op.kernel_size, op.stride), op.count_include_pad
     padding = open_padding(op, site, 0)
     if padding is None:
-        return False
-    source, pads = padding
-    window = op.kernel_size, op.stride
-    if source == site.input or op.count_include_pad:
-        _emit_average(site, source, *window, op.count_include_pad, **pads)
-        return True
-    # The mean over the padded map, divided by the share of each window that is no padding.
-    one = Value(site.dtype, (1, 1, None, None))
-    mean = _emit_average(site, source, *window, False, "mean", **pads)
-    ones = site.emit("Pad", _ones(site), f"{site.name}/pads", part="counted", made=one)
-    divisor = _emit_average(site, ones, *window, False, "share", one, **pads)
-    site.emit("Div", mean, divisor)
-    return True
+        pads = op.pads(site.shapes[0])
+        overhangs = _overhangs(op, pads, site)
+        source = site.input
+        if count and any(overhangs):
+            # The mean counts the padding but not the overhang: the padding becomes real zeros.
+            source, pads, count = _zero_padded(pads, site), UNPADDED, False
+        padding = Padding(source, onnx_order(_extended(pads, overhangs)))
+    elif padding.source != site.input and not count:
+        _divide_by_share(window, padding, site)
+        return
+    _emit_average(site, window, padding, count)
 
 
-def _ones(site: Site) -> str:
-    """Return a map of ones as large as the operand, for one sample and one channel."""
+def _divide_by_share(window: Window, padding: Padding, site: Site) -> None:
+    """Spell the mean over a padded map, divided by the share of each window that is no padding."""
+    mean = _emit_average(site, window, padding, False, "mean")
     unit = site.constant("units", [1, 1], INT64)
-    one = Value(site.dtype, (1, 1, None, None))
     size = site.emit("Concat", unit, f"{site.name}/grid", part="size", made=VECTOR, axis=0)
-    return site.emit("ConstantOfShape", size, part="ones", made=one, value=site.tensor([1]))
+    one = Value(site.dtype, (1, 1, None, None))
+    ones = site.emit("ConstantOfShape", size, part="ones", made=one, value=site.tensor([1]))
+    counted = site.emit("Pad", ones, f"{site.name}/pads", part="counted", made=one)
+    share = _emit_average(site, window, Padding(counted, padding.pads), False, "share", one)
+    site.emit("Div", mean, share)
 
 
 def _emit_average(
     site: Site,
-    source: str,
-    kernel: Pair,
-    stride: Pair,
+    window: Window,
+    padding: Padding,
     count_include_pad: bool,
     part: str = "",
     made: Value | None = None,
-    **pads: Attribute,
 ) -> str:
+    kernel, stride = window
     return site.emit(
         "AveragePool",
-        source,
+        padding.source,
         part=part,
         made=made,
         kernel_shape=list(kernel),
         strides=list(stride),
+        pads=padding.pads,
+        auto_pad=padding.auto_pad,
         ceil_mode=0,
         count_include_pad=int(count_include_pad),
-        **pads,
     )
 
 
@@ -163,7 +156,7 @@ def _(op: AdaptiveAvgPool2d, site: Site) -> None:
         )
     if height % rows == 0 and width % columns == 0:
         step = (height // rows, width // columns)
-        _emit_average(site, site.input, step, step, False, pads=[0, 0, 0, 0])
+        _emit_average(site, (step, step), Padding(site.input, [0, 0, 0, 0]), False)
         return
     # Windows of unequal size: the mean over columns and over rows, each as a matrix product.
     across, down = _means(width, columns).T, _means(height, rows)

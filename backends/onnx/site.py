@@ -67,12 +67,16 @@ class Site:
         *inputs: str,
         part: str = "",
         made: Value | None = None,
-        **attributes: Attribute,
+        **attributes: Attribute | None,
     ) -> str:
-        """Add a node and return the name of its tensor: the operation's own without a `part`."""
+        """Add a node and return the name of its tensor: the operation's own without a `part`.
+
+        An attribute that is None is left out.
+        """
         name = f"{self.name}/{part}" if part else self.name
         node = helper.make_node(op_type, list(inputs), [name], name)
-        node.attribute.extend(helper.make_attribute(*item) for item in sorted(attributes.items()))
+        given = ((key, value) for key, value in sorted(attributes.items()) if value is not None)
+        node.attribute.extend(helper.make_attribute(*item) for item in given)
         self.nodes.append(node)
         self.values[name] = made or batched(self.output, self.dtype)
         return name

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 import torch._inductor
-import torch.fx.experimental._config
 from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram
+from torch.fx.experimental import _config as symbolic_sizes
 
 from backends.open_grid import open_grid
 from compiler.errors import BackendError
@@ -169,7 +169,7 @@ def _trace(module: nn.Module, graph: Graph, shapes: Sequence[Shape]) -> Exported
     inputs = sample_inputs(shapes, SAMPLE_BATCH, device_of(module))
     try:
         # Oblivious: a map that is 1x1 at some sizes is no case of its own, and not refused.
-        with torch.fx.experimental._config.patch(backed_size_oblivious=True):
+        with symbolic_sizes.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
             return torch.export.export(module, inputs, dynamic_shapes=dynamic)
     except Exception as error:
         reason = str(error).partition("\n")[0]
@@ -190,7 +190,11 @@ def _open_dim(size: Symbolic) -> Any:
     multiples are said, since it does not find every one.
     """
     factor = gcd(*size.numbers)
-    return Dim.DYNAMIC if factor == 1 else factor * Dim(f"{size.letters[0]}_{factor}".replace(".", "_"))
+    return (
+        Dim.DYNAMIC
+        if factor == 1
+        else factor * Dim(f"{size.letters[0]}_{factor}".replace(".", "_"))
+    )
 
 
 def _compare(module: nn.Module, program: ExportedProgram, inputs: tuple[Tensor, ...]) -> None:

@@ -27,6 +27,8 @@ def test_counts_of_an_open_input(tmp_path: Path) -> None:
     layers = "[{conv: 3x3, filters: 8}, {conv: 3x3, filters: 4, stride: 2, padding: V}]"
     text, data = summary_of(tmp_path, "[3, H, W]", layers)
     lines = text.splitlines()
+    assert lines.pop(2) == "sizes that fit: heights and widths from 3"
+    assert data["fits"] == "heights and widths from 3"
     assert [re.split(" {2,}", line) for line in (*lines[5:7], lines[8])] == [
         ["3x3 Conv (8 Linear)", "HxWx8", "224", "216*H*W", "32*H*W", "3x3"],
         [

@@ -370,7 +370,9 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("layers", BROKEN.values(), ids=BROKEN)
-@pytest.mark.parametrize("size", ["9, 9", "H, W"], ids=["numbers", "letters"])
+@pytest.mark.parametrize(
+    "size", ["9, 9", "H, W", "2*H, 3*W"], ids=["numbers", "letters", "multiples"]
+)
 def test_broken_spec_says_what_the_compiler_says(
     show: Show, tmp_path: Path, layers: str, size: str
 ) -> None:
