@@ -33,6 +33,7 @@ NEEDS = [
     ("build t.yaml -o out --device cpu --weights w.safetensors", "safetensors", "safetensors"),
     ("weights t.yaml w.safetensors -o out/w.safetensors", "safetensors", "safetensors"),
     ("build t.yaml -o out --device cpu --target source,onnx", "onnx", "netdraft[onnx]"),
+    ("render t.yaml --format dot", "graphviz", "graphviz"),
     ("check t.yaml", "yaml", "pyyaml"),
     ("check t.yaml", "pydantic", "pydantic"),
 ]
@@ -42,7 +43,7 @@ WITHOUT = [
     ("summary t.yaml", "torch", "numpy", "PIL", "onnx", "safetensors", "graphviz"),
     ("build t.yaml --emit optimized", "torch", "numpy", "PIL", "onnx", "safetensors"),
     ("render t.yaml --format svg", "torch", "numpy", "PIL", "onnx", "fontTools", "resvg_py"),
-    ("render t.yaml --format dot", "torch", "numpy", "PIL", "onnx", "fontTools", "graphviz"),
+    ("render t.yaml --format dot", "torch", "numpy", "PIL", "onnx", "fontTools"),
     ("build t.yaml -o out --device cpu", "onnx", "onnxruntime", "safetensors", "resvg_py"),
     ("build t.yaml -o out --device cpu --target onnx", "onnxruntime", "safetensors"),
     ("build t.yaml -o out --device cpu --target export", "onnx", "onnxruntime", "timm"),

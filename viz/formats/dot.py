@@ -1,4 +1,4 @@
-"""Diagram -> DOT text for Graphviz, with nothing in it that Graphviz would act on.
+"""Diagram -> DOT text for Graphviz, written by the package `graphviz`.
 
 Names are ours (`n0`, `cluster_0`), so that a colon, a dash or a keyword in a path means
 nothing; labels are plain strings, never records or HTML.
@@ -6,7 +6,7 @@ nothing; labels are plain strings, never records or HTML.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from graphviz import Digraph, escape, nohtml
 
 from viz.diagram.parts import Arrow, Box, Diagram, Group, Item, Series
 from viz.formats.strokes import number
@@ -19,100 +19,79 @@ from viz.style.theme import Theme
 
 def write_dot(layout: Layout, theme: Theme, scale: float = 1.0) -> str:
     """Return the picture as DOT; Graphviz finds the places anew."""
-    return dot_text(layout.diagram, theme)
-
-
-def quote(lines: tuple[str, ...]) -> str:
-    r"""Return lines as one quoted DOT string that is shown as they are.
-
-    In a label Graphviz reads `\N`, `\n` and the like as commands and `&lt;` as a character.
-
-    >>> quote(('a "b" \\N & c', "<d>"))
-    '"a \\"b\\" \\\\N &amp; c\\n<d>"'
-    """
-    escaped = (
-        line.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;") for line in lines
-    )
-    return '"' + "\\n".join(escaped) + '"'
-
-
-def dot_text(diagram: Diagram, theme: Theme) -> str:
-    """Return a diagram as a DOT graph."""
-    return "\n".join([*_Writer(diagram, theme).lines(), ""])
+    text: str = _Writer(layout.diagram, theme).dot.source
+    return text
 
 
 class _Writer:
     def __init__(self, diagram: Diagram, theme: Theme) -> None:
-        self.diagram = diagram
         self.theme = theme
         self.names = {box.id: f"n{i}" for i, box in enumerate(diagram.boxes())}
-        self.clusters = {id(group): i for i, group in enumerate(diagram.groups())}
-
-    def lines(self) -> Iterator[str]:
-        theme = self.theme
-        family = ",".join((FAMILY, *FALLBACKS))
-        face = f'fontname="{family}", fontsize={number(theme.font_pt)}'
-        yield "digraph {"
-        yield (
-            f"  graph [rankdir=BT, ordering=in, bgcolor={_colour(theme.background)}, "
-            f'{face}, fontcolor="{theme.ink}"]'
+        self.clusters = {id(group): f"cluster_{i}" for i, group in enumerate(diagram.groups())}
+        face = {"fontname": ",".join((FAMILY, *FALLBACKS)), "fontsize": number(theme.font_pt)}
+        self.dot = Digraph()
+        self.dot.attr(
+            "graph",
+            rankdir="BT",
+            ordering="in",
+            bgcolor=theme.background or "transparent",
+            fontcolor=theme.ink,
+            **face,
         )
-        yield (
-            f'  node [shape=box, style=filled, color="{theme.outline}", fontcolor="{theme.ink}", '
-            f'{face}, height=0.3, margin="0.1,0.05"]'
-        )
-        yield f'  edge [color="{theme.line}", fontcolor="{theme.failed}", {face}, arrowsize=0.6]'
-        yield from self._series(self.diagram.content, "  ")
-        yield from map(self._arrow, self.diagram.arrows)
-        if self.diagram.notes:
-            yield f"  label={self._quoted(chr(10).join(self.diagram.notes))}"
-        yield "}"
+        node = {"shape": "box", "style": "filled", "height": "0.3", "margin": "0.1,0.05"}
+        self.dot.attr("node", color=theme.outline, fontcolor=theme.ink, **node, **face)
+        self.dot.attr("edge", color=theme.line, fontcolor=theme.failed, arrowsize="0.6", **face)
+        self._series(self.dot, diagram.content)
+        for arrow in diagram.arrows:
+            self._arrow(arrow)
+        if diagram.notes:
+            self.dot.attr(label=self._label(*diagram.notes))
 
-    def _series(self, series: Series, indent: str) -> Iterator[str]:
+    def _series(self, dot: Digraph, series: Series) -> None:
         for item in series.items:
-            yield from self._item(item, indent)
+            self._item(dot, item)
 
-    def _item(self, item: Item, indent: str) -> Iterator[str]:
+    def _item(self, dot: Digraph, item: Item) -> None:
         if isinstance(item, Box):
-            yield f"{indent}{self._box(item)}"
+            self._box(dot, item)
         elif isinstance(item, Group):
-            yield f"{indent}subgraph cluster_{self.clusters[id(item)]} {{"
             size = (item.size,) if item.size else ()
-            label = self._quoted("\n".join((item.label, *item.notes, *size)))
-            yield f'{indent}  label={label}; color="{self.theme.frame}"; style=dashed'
-            yield from self._series(item.content, indent + "  ")
-            yield f"{indent}}}"
+            label = self._label(item.label, *item.notes, *size)
+            with dot.subgraph(name=self.clusters[id(item)]) as cluster:
+                cluster.attr(label=label, labeljust="l", color=self.theme.frame, style="dashed")
+                self._series(cluster, item.content)
         else:
             for column in item.columns:
-                yield from self._series(column, indent)
+                self._series(dot, column)
 
-    def _box(self, box: Box) -> str:
-        text = "\n".join([box.label, *box.notes])
-        fill = self.theme.failed_fill if box.failed else self.theme.fills[box.kind]
-        parts = [f"label={self._quoted(text)}", f'fillcolor="{fill}"']
+    def _box(self, dot: Digraph, box: Box) -> None:
+        theme = self.theme
+        style = {"fillcolor": theme.failed_fill if box.failed else theme.fills[box.kind]}
         if box.kind == "add":
-            parts += ["shape=ellipse", f'color="{self.theme.circle}"']
+            style |= {"shape": "ellipse", "color": theme.circle}
         if box.size:
-            parts.append(f"xlabel={self._quoted(box.size)}")
+            style["xlabel"] = self._label(box.size)
         if box.optional:
-            parts.append('style="filled,dashed"')
-        if box.failed:
-            parts.append(f'color="{self.theme.failed}", penwidth=2')
-        return f"{self.names[box.id]} [{', '.join(parts)}]"
+            style["style"] = "filled,dashed"
+        dot.node(
+            self.names[box.id], self._label(box.label, *box.notes), **style, **self._failed(box)
+        )
 
-    def _quoted(self, text: str) -> str:
+    def _arrow(self, arrow: Arrow) -> None:
+        label = self._label(arrow.label) if arrow.label else None
+        ends = self.names[arrow.tail], self.names[arrow.head]
+        self.dot.edge(*ends, label, **self._failed(arrow))
+
+    def _failed(self, part: Box | Arrow) -> dict[str, str]:
+        return {"color": self.theme.failed, "penwidth": "2"} if part.failed else {}
+
+    def _label(self, *texts: str) -> str:
+        r"""Return texts as a label that is shown as they are, broken into lines.
+
+        In a label Graphviz reads `\N`, `\n` and the like as commands, and `&lt;` as a character,
+        which the package leaves to its callers.
+        """
         size = self.theme.font_pt
-        return quote(lines_of(text, size, LONGEST_LINE * size, False))
-
-    def _arrow(self, arrow: Arrow) -> str:
-        parts = []
-        if arrow.label:
-            parts.append(f"label={self._quoted(arrow.label)}")
-        if arrow.failed:
-            parts.append(f'color="{self.theme.failed}", penwidth=2')
-        style = f" [{', '.join(parts)}]" if parts else ""
-        return f"  {self.names[arrow.tail]} -> {self.names[arrow.head]}{style}"
-
-
-def _colour(colour: str | None) -> str:
-    return f'"{colour}"' if colour else "transparent"
+        lines = lines_of("\n".join(texts), size, LONGEST_LINE * size, False)
+        label: str = nohtml("\\n".join(escape(line.replace("&", "&amp;")) for line in lines))
+        return label
