@@ -42,6 +42,8 @@ LIMITS: dict[str, Limit] = {
     "header_bytes": Limit(8 * 2**20, "bytes in the header of a safetensors file"),
     "picture_bytes": Limit(128 * 2**20, "bytes of a picture's file"),
     "picture_pixels": Limit(48 * 2**20, "pixels of a picture"),
+    "picture_memory": Limit(768 * 2**20, "bytes of memory that reading a picture may take"),
+    "picture_seconds": Limit(10, "seconds of processor time that reading a picture may take"),
 }
 """Name -> limit. `NETDRAFT_LIMIT_OPERATIONS=2000000` in the environment sets another one."""
 

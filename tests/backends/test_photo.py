@@ -65,5 +65,7 @@ def test_a_picture_that_is_cut_off(tmp_path: Path) -> None:
     whole = tmp_path / "whole.png"
     Image.effect_noise((64, 64), 50).save(whole)
     (tmp_path / "x.png").write_bytes(whole.read_bytes()[:900])
-    with pytest.raises(UsageError, match=r"x\.png is no picture that can be read"):
+    with pytest.raises(
+        UsageError, match=r"x\.png is no PNG picture that can be read: image file is truncated"
+    ):
         load_photo(tmp_path / "x.png", 9, 9)

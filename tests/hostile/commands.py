@@ -16,7 +16,8 @@ layers:
   - {linear: 5, name: fc}
 """
 PATHS = f'PYTHONPATH="{ROOT}${{PYTHONPATH:+:$PYTHONPATH}}"'
-NETDRAFT = f'{PATHS} OMP_NUM_THREADS=1 "{sys.executable}" -m compiler'
+PYTHON = f'{PATHS} OMP_NUM_THREADS=1 "{sys.executable}"'
+NETDRAFT = f"{PYTHON} -m compiler"
 
 
 def shell(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
