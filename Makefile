@@ -54,6 +54,7 @@ docs: $(READY) ## write the generated pages anew
 	@$(PY) -m compiler.op_table
 	@$(PY) -m compiler.paper.errata_page
 	@$(PY) -m compiler.commands.help_page
+	@$(PY) -m compiler.limits_table
 	@$(PY) -m backends.bench.page
 	@$(PY) -m backends.torch.module_names
 

@@ -7,8 +7,12 @@ import sys
 import pytest
 
 from backends.bench.page import main as performance_page
+from backends.picture import FORMATS
 from compiler.commands import COMMANDS
 from compiler.commands.help_page import help_page, main
+from compiler.limits import LIMITS, variable_of
+from compiler.limits_table import PAGE as SECURITY
+from compiler.limits_table import main as limits_table
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="argparse words options anew in 3.13")
@@ -23,3 +27,16 @@ def test_the_page_of_performance_says_what_was_measured() -> None:
 def test_every_command_has_a_section() -> None:
     page = help_page()
     assert [name for name in COMMANDS if f"## `netdraft {name}`" not in page] == []
+
+
+def test_the_page_of_limits_is_fresh() -> None:
+    assert limits_table(["--check"]) == 0, "docs/SECURITY.md is stale: run `make docs`"
+    page = SECURITY.read_text(encoding="utf-8")
+    assert [name for name in LIMITS if f"`{variable_of(name)}`" not in page] == []
+
+
+def test_the_page_of_security_names_every_format_of_pictures() -> None:
+    page = SECURITY.read_text(encoding="utf-8")
+    listed = page.partition("Formats are a stated list: ")[2].partition(". EPS")[0]
+    names = {name.strip().upper().replace(" ", "") for name in listed.split(",")}
+    assert names == set(FORMATS)

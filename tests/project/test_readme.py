@@ -18,7 +18,14 @@ from compiler.shipped import shipped_specs
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "specs/README.md", "docs/WEIGHTS.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "specs/README.md",
+    "docs/WEIGHTS.md",
+    "docs/SECURITY.md",
+)
 
 
 def blocks(language: str) -> list[str]:
