@@ -56,7 +56,14 @@ def read_apart(source: Path, frame: Frame) -> bytes:
     root = str(Path(__file__).resolve().parents[1])
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     # -P: the current folder may be a stranger's, and holds no modules.
-    command = [sys.executable, "-P", "-m", "backends.picture", source, *map(str, astuple(frame))]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "backends.picture",
+        str(source),
+        *map(str, astuple(frame)),
+    ]
     done = subprocess.run(
         command,
         env={**os.environ, "PYTHONPATH": paths},
