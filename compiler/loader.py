@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from compiler.block_variants import BlockVariants
 from compiler.errors import Diagnostic, Remark, Report, Span, UsageError
 from compiler.limits import limit, way_out
 from compiler.read import as_meant, read_block, read_errata, read_network
-from compiler.shipped import shipped_specs
+from compiler.shipped import shipped_names, shipped_spec
 from compiler.source import Entry, Mapping, Node, Scalar, Sequence, decode, fail, parse_yaml
 from compiler.spec import BlockSpec, ErratumSpec, NetworkSpec
 from compiler.suggest import did_you_mean
@@ -65,18 +66,22 @@ def load_spec(path: str | Path, report: Report, texts: dict[str, str] | None = N
     """
     found = find_spec(path)
     loader = _Loader(found, report, {} if texts is None else texts)
-    root = loader.network_mapping(found)
-    blocks = {name: b for name, n in loader.blocks.items() if (b := read_block(name, n, report))}
+    root, nodes = loader.network_mapping(found)
+    blocks = {
+        name: b
+        for name, node in nodes.items()
+        if node is not None and (b := read_block(name, node, report))
+    }
     network = None
     if report.is_partial and not root.entries.keys() >= {"network", "input", "layers"}:
         pass  # what it lacks may stand in what was lost
     elif "network" in root.entries or "layers" in root.entries:
         network = read_network(root, report)
-    elif not loader.blocks and not loader.errata:
+    elif not nodes and not loader.errata:
         report.add(
             Diagnostic("not-a-spec", "the file says neither `network` nor `blocks`", root.span)
         )
-    faulty = frozenset(loader.blocks) - frozenset(blocks)
+    faulty = frozenset(nodes) - frozenset(blocks)
     return Spec(found, network, blocks, loader.errata, faulty, tuple(loader.own), loader.texts)
 
 
@@ -92,13 +97,11 @@ def find_spec(path: str | Path) -> Path:
     if kind := kind_of(given):
         more = "; name a spec file in it" if kind == "a folder" else ", not a file"
         raise UsageError(f"{path} is {kind}{more}")
-    name = str(path).removesuffix(".yaml")
-    shipped = shipped_specs()
-    candidate = (shipped / f"{name}.yaml").resolve()
-    if is_file(candidate) and candidate.is_relative_to(shipped):
-        return candidate
-    names = sorted(str(p.relative_to(shipped).with_suffix("")) for p in shipped.rglob("*.yaml"))
-    raise UsageError(f"there is no spec {path}{did_you_mean(name, names)}")
+    shipped = shipped_spec(str(path))
+    if shipped is not None:
+        return shipped
+    guess = did_you_mean(str(path).removesuffix(".yaml"), shipped_names())
+    raise UsageError(f"there is no spec {path}{guess}")
 
 
 def display(path: Path) -> str:
@@ -134,14 +137,20 @@ class _Loader:
         self.report = report
         self.texts = texts
         self.tree = Tree(root)
-        self.blocks: dict[str, Node] = {}
-        self.places: dict[str, tuple[Span, int]] = {}
+        self.blocks: dict[str, list[tuple[Span, Node]]] = {}
+        """Name -> its definitions, a base's before those of its variants."""
+        self.depths: dict[str, int] = {}
+        self.redefining: set[int] = set()
+        """How far below the variant the files are that define a block of their base anew."""
         self.errata: dict[str, ErratumSpec] = {}
         self.own: list[str] = []
         self.done: set[str] = set()
 
-    def network_mapping(self, path: Path) -> Mapping:
-        """Return a file's mapping, overlaid on the file that it extends; take what they import."""
+    def network_mapping(self, path: Path) -> tuple[Mapping, dict[str, Node | None]]:
+        """Return a file's mapping, overlaid on the file that it extends, and all blocks by name.
+
+        A block that extends what there is not is None; that is reported.
+        """
         variants: list[tuple[Mapping, Path]] = []
         chain: Chain = {}
         found: Path | None = path
@@ -153,12 +162,14 @@ class _Loader:
             found = None if base is None else self._target(base, found, chain, "extends")
         own = variants[0][0].get("blocks")
         self.own = list(own.entries) if isinstance(own, Mapping) else []
-        merged: Mapping | None = None
         for depth, (node, file) in reversed(list(enumerate(variants))):
-            merged = node if merged is None else overlay(merged, node, self.report)
             self._collect_all(node, file, depth)
-        assert merged is not None
-        return merged
+        inner = BlockVariants(self.blocks, self.report)
+        merged = variants[-1][0]
+        for depth, (node, _) in reversed(list(enumerate(variants[:-1]))):
+            redefines = depth in self.redefining
+            merged = overlay(merged, node, redefines, inner.reach(), self.report)
+        return merged, inner.resolved()
 
     def _collect_all(self, node: Mapping, path: Path, depth: int) -> None:
         """Take what a file and its imports define, those that it imports first."""
@@ -194,20 +205,24 @@ class _Loader:
 
     def _define(self, name: str, entry: Entry, depth: int) -> None:
         """Add a block; a variant's block takes the place of its base's."""
-        before = self.places.get(name)
-        if before and before[1] == depth and before[0] != entry.key_span:
+        before = self.blocks.get(name)
+        if before and self.depths[name] == depth:
+            if before[-1][0] == entry.key_span:
+                return
             self.report.add(
                 Diagnostic(
                     "duplicate-name",
                     f"block `{name}` is defined twice",
                     entry.key_span,
-                    remarks=(Remark(before[0], "it is defined here first"),),
+                    remarks=(Remark(before[-1][0], "it is defined here first"),),
                     help="rename one; only a variant (`extends`) may define a block anew",
                 )
             )
             return
-        self.blocks[name] = entry.node
-        self.places[name] = (entry.key_span, depth)
+        if before:
+            self.redefining.add(depth)
+        self.blocks.setdefault(name, []).append((entry.key_span, entry.node))
+        self.depths[name] = depth
 
     def _parse(self, path: Path) -> Mapping:
         node = read_yaml(path, self.report, self.texts)

@@ -52,7 +52,7 @@ def lower_branches(
         inner.prefix + name,
         JOINS[layer.join](),
         tuple(ends or [incoming]),
-        replace(info, span=span, title=None),
+        replace(info, span=span, title=None, size=info.size if scope.frame.sizes_hold else None),
     )
     inner.names[name].tensor = join
     return lowering.builder.close(join), [join]

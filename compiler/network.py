@@ -65,8 +65,16 @@ def lower_network(
         raise UsageError(f"{spec.path} is a library of blocks; name a network")
     arguments = _parameters(network, report, settings)
     shapes = _input_shapes(network, report, arguments, inputs)
-    is_as_declared = not (settings or inputs)
+    # What a network states of itself holds for its own values, whoever gives them.
+    is_as_declared = not (settings or inputs) or (
+        _values(arguments) == _values(_parameters(network, Report(), {}))
+        and shapes == _input_shapes(network, Report(), arguments, ())
+    )
     return _lower(spec, network, report, arguments, shapes, is_as_declared=is_as_declared)
+
+
+def _values(arguments: Mapping[str, Argument]) -> list[Value]:
+    return [argument.value for argument in arguments.values()]
 
 
 def _lower(

@@ -568,6 +568,8 @@ def read_network(node: Mapping, report: Report) -> NetworkSpec | None:
     values: dict[str, Any] = {k: plain(e.node) for k, e in node.entries.items() if k in plainly}
     if isinstance(values.get("errata"), dict):
         del values["errata"]
+    elif isinstance(values.get("errata"), list):  # records may stand among the ids
+        values["errata"] = [i for i in values["errata"] if not isinstance(i, dict)]
     values["params"] = read_params(node.get("params"), report)
     inputs = node.get("input")
     if isinstance(inputs, Mapping):
@@ -614,7 +616,12 @@ def _read_outputs(node: Node | None, report: Report) -> Any:
 
 
 def read_errata(node: Node | None, report: Report) -> dict[str, ErratumSpec]:
-    """Return id -> record of a library's `errata`; a list of ids is not a record."""
+    """Return id -> record of a file's `errata`; ids alone are those that apply to a network."""
+    if isinstance(node, Sequence):
+        out: dict[str, ErratumSpec] = {}
+        for item in node.items:
+            out |= read_errata(item, report)
+        return out
     if not isinstance(node, Mapping):
         return {}
     report.spend("entries", len(node.entries), node.span)

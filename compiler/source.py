@@ -25,6 +25,8 @@ class Scalar:
     text: str
     span: Span
     quoted: bool
+    notes: tuple[str, ...] = ()
+    """Where a change put it, for `--emit spec`: `child.yaml:7`."""
 
     kind = "value"
 
@@ -55,6 +57,7 @@ class Mapping:
 
     entries: dict[str, Entry]
     span: Span
+    notes: tuple[str, ...] = ()
 
     kind = "mapping"
 
@@ -70,6 +73,7 @@ class Sequence:
 
     items: tuple[Node, ...]
     span: Span
+    notes: tuple[str, ...] = ()
 
     kind = "list"
 

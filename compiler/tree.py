@@ -12,7 +12,7 @@ from pathlib import Path
 
 from compiler.errors import Completion, Diagnostic
 from compiler.fields import describe_text
-from compiler.shipped import shipped_specs
+from compiler.shipped import shipped_names, shipped_spec, shipped_specs
 from compiler.suggest import nearest
 
 MOST = 1000
@@ -42,13 +42,16 @@ class Tree:
         self.names_below = cache(_names_below)
 
     def _find(self, text: str, folder: Path) -> Path | str:
-        """Return the file that a text means: in the folder, else shipped; or a complaint."""
+        """Return the file that a text means, or a complaint.
+
+        That is the file of that path in the folder, else the shipped one of that path or name, as
+        on the command line.
+        """
         shown = f"`{describe_text(text)}`"
         if Path(text).is_absolute() or "\0" in text:
             return f"{shown} is not a relative path"
-        for start in (folder, shipped_specs()):
-            path = start / text
-            if is_file(path):
+        for path in (folder / text, shipped_spec(text)):
+            if path is not None and is_file(path):
                 real = Path(self.real(path))
                 if not any(real.is_relative_to(root) for root in self.roots):
                     return f"{shown} lies outside the spec's folder tree"
@@ -62,8 +65,10 @@ class Tree:
         def complete(found: Diagnostic) -> Diagnostic:
             if not found.message.startswith("there is no file"):
                 return found
-            names = self.names_below(folder)
-            name = nearest(Path(text).name, names)
+            names = dict(self.names_below(folder))
+            if not text.endswith(".yaml"):
+                names |= {name: name for name in shipped_names()}
+            name = nearest(text, names) or nearest(Path(text).name, names)
             guess = f" (did you mean `{names[name]}`?)" if name else ""
             return replace(found, message=found.message + guess)
 
