@@ -51,8 +51,7 @@ class BlockVariants:
                 return block  # which is reported where it is used
             if block not in made:
                 at = path.replace(".", "_")
-                block_at = f"{self.own[block].block if block in self.own else block}_at_{at}"
-                extended, block = block, self._free(block_at)
+                extended, block = block, self._free(f"{self._written(block)}_at_{at}")
                 self.own[block] = _Own(extended, path, [])
                 made.add(block)
             action, entry = next(iter(change.entries.items()))
@@ -68,6 +67,12 @@ class BlockVariants:
             count += 1
             free = f"{name}_{count}"
         return free
+
+    def _written(self, name: str) -> str:
+        """Return the block that somebody wrote and that one was made of."""
+        while name in self.own:
+            name = self.own[name].block
+        return name
 
     def resolved(self) -> dict[str, Node | None]:
         """Return every block as it comes to be; None for one that extends nothing that there is."""
@@ -221,7 +226,8 @@ class BlockVariants:
             layers = Sequence((Mapping(own, entry.node.span),), entry.node.span)
         if not isinstance(layers, Sequence):
             return block
-        made = change_layers(layers, changes, f"block `{name}`", self.reach(), self.report)
+        whose = f"block `{self._written(name)}`"
+        made = change_layers(layers, changes, whose, self.reach(), self.report)
         rest = {k: e for k, e in block.entries.items() if k not in (body, "join")}
         return replace(block, entries={**rest, **_as_body(made, body, entry)})
 

@@ -219,9 +219,17 @@ class Names:
         """Take a layer's name away, and those of what stands inside it."""
         gone = {item, *(_inner(item) if item.is_transparent else ())}
         if item.is_transparent:
-            self.places = {n: p for n, p in self.places.items() if p.item not in gone}
-        elif (place := self.places.get(item.name)) is not None and place.item is item:
-            del self.places[item.name]
+            lost = [name for name, place in self.places.items() if place.item in gone]
+        else:
+            place = self.places.get(item.name)
+            lost = [item.name] if place is not None and place.item is item else []
+        for name in lost:
+            del self.places[name]
+            base, _, count = name.rpartition("_")
+            if not (base and count.isdecimal()):
+                base, count = name, "1"
+            if base in self.ordinals:  # the name is free again
+                self.ordinals[base] = min(self.ordinals[base], int(count[:9]) - 1)
 
 
 def _inner(item: Item) -> Iterator[Item]:

@@ -309,6 +309,10 @@ class _Editor:
         note = f"{change.note}, {told}" if told else change.note
         items = [Item(noted(layer, note)) for layer in layers]
         gone = chain.items[at]
+        if gone and items:  # what stood beside it and was taken out
+            told_before = tuple(n for item in gone for n in item.node.notes if n.endswith(" out"))
+            first = items[0].node
+            items[0].node = replace(first, notes=(*told_before, *first.notes))
         chain.items[at] = items
         names.is_changed = True
         if chain.names is not None:
@@ -366,7 +370,10 @@ class _Editor:
                     entries.pop(key, None)
                     notes.append(f"{change.note} {note}")
             elif old is not None and key in ("with", "residual"):
-                entries[key] = Entry(entry.key_span, merged(old.node, entry.node, self.report))
+                entries[key] = Entry(
+                    entry.key_span,
+                    merged(old.node, entry.node, self.report, f"`{key}` of `{item.name}`"),
+                )
             else:
                 entries[key] = Entry(entry.key_span, noted(entry.node, change.note))
         return replace(node, entries=entries, notes=tuple(notes))

@@ -399,7 +399,9 @@ def _warn_parameters(
     read = frame.used | sizes | _read_by_defaults(network.params)
     for name, param in network.params.items():
         if name not in read:
-            _warn_parameter(report, name, param, "the network")
+            inherited = [n for n, p in network.params.items() if p.span().file != param.span().file]
+            hint = did_you_mean(name, inherited)  # a variant may have meant another of its base's
+            _warn_parameter(report, name, param, "the network", hint)
     for block in spec.blocks.values():
         if block.name in lowering.instances:
             used = lowering.used_params.get(block.name, set())
@@ -419,11 +421,13 @@ def _read_by_defaults(params: Mapping[str, ParamSpec]) -> set[str]:
     return out
 
 
-def _warn_parameter(report: Report, name: str, param: ParamSpec, where: str) -> None:
+def _warn_parameter(
+    report: Report, name: str, param: ParamSpec, where: str, hint: str = ""
+) -> None:
     report.add(
         Diagnostic(
             "unused-parameter",
-            f"nothing in {where} uses the parameter `{name}`",
+            f"nothing in {where} uses the parameter `{name}`{hint}",
             param.span(),
             help="take it out, or use it in an expression",
             severity="warning",
