@@ -8,12 +8,11 @@ import pytest
 
 from compiler import api
 from compiler.build import draft_graph, load_graph
-from compiler.errors import CompileError, Diagnostic
+from compiler.errors import CompileError, Diagnostic, Report
 from compiler.graph import Graph
 from compiler.loader import load_spec
 from compiler.print_graph import print_graph
 from compiler.print_spec import print_spec
-from compiler.errors import Report
 from compiler.summarize import summarize
 
 
