@@ -161,7 +161,7 @@ def as_meant(node: Mapping, known: list[str], what: str, report: Report) -> Mapp
         if key in PLACED and what != "a spec":
             help = f"{PLACED[key]}; {help}"
         report.add(Diagnostic("unknown-field", message, entry.key_span, help=help))
-    return Mapping({**meant, **entries}, node.span)
+    return Mapping({**meant, **entries}, node.span, node.notes)
 
 
 def _word_for(key: str, known: list[str]) -> str | None:
