@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from backends.weights_io import read_metadata, read_weights, sizes_of
 from compiler.build import published_graph
 from compiler.errors import BackendError
+from compiler.files import check_file
 from compiler.graph import Graph
 from compiler.weights.fit import Sizes
-from compiler.weights.mapping import WeightMap
+from compiler.weights.mapping import Preprocessing, WeightMap
 from compiler.weights.match import Move, match_tensors
-from compiler.weights.notes import Notes, notes_of_file, notes_of_map
+from compiler.weights.notes import Notes, notes_of_file, notes_of_map, preprocessing_of_file
 from compiler.weights.report import WeightsReport
 from compiler.weights.wiring import wiring_differences
 
@@ -112,6 +113,20 @@ def notes_of(report: WeightsReport) -> Notes:
     if report.weights is not None:
         return notes_of_map(report.weights, report.match)
     return notes_of_file(read_metadata(Path(report.file)), report.file, report.match)
+
+
+def preprocessing_of(path: Path, weights: WeightMap | None = None) -> Preprocessing | None:
+    """Return how a picture becomes the input, as the map says, or else the file of weights.
+
+    Raises:
+        BackendError: the file is no safetensors file, though it begins as one.
+        CompileError: what it says is at fault.
+        UsageError: there is no such file.
+    """
+    if weights is not None:
+        return weights.preprocessing
+    check_file(path)
+    return preprocessing_of_file(read_metadata(path), str(path))
 
 
 def _moved(move: Move, value: Tensor) -> Tensor:

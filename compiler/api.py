@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from backends.engine.optimized import Optimized
+    from compiler.weights.mapping import Preprocessing
     from viz.notebook import Drawing
 
 Spec = str | Path | Graph
@@ -99,6 +100,7 @@ def build_module(
     seed: int = 0,
     taps: Sequence[str] = (),
     probabilities: bool = False,
+    normalize: str | bool = False,
 ) -> nn.Module:
     """Return a network as a `torch.nn.Module`: (N, C, H, W) in, logits (N, classes) out.
 
@@ -115,18 +117,48 @@ def build_module(
         seed: of the initial weights.
         taps: names of layers or blocks whose tensors are returned too.
         probabilities: keep the softmax that ends the network.
+        normalize: take RGB values from 0 to 1 and standardise them inside, with mean and
+            deviation of a map (`"timm:inception_v4"`), of `"{mean: ..., deviation: ...}"`, or,
+            True, of what `weights` or `weights_from` say.
 
     Raises:
         BackendError: the weights do not fit; every tensor that does not is named.
-        UsageError: there is no softmax that `probabilities` could keep.
+        UsageError: there is no softmax that `probabilities` could keep, or nothing says mean and
+            deviation.
     """
     from backends.torch import module as torch_module
 
     graph = target_graph(load(spec), probabilities=probabilities, taps=taps)
+    if normalize is not False:
+        graph = _normalized(graph, _said(weights, weights_from) if normalize is True else normalize)
     module = torch_module.build_module(graph, seed=seed, taps=taps)
     if weights is not None:
         load_weights(module, weights, weights_from, partial=partial)
     return module if device is None else module.to(device)
+
+
+def _said(weights: str | Path | None, weights_from: str | Path | None) -> Preprocessing | None:
+    """Return how a picture becomes the input, as a map or a file of weights says it."""
+    from backends import fit_weights
+    from compiler.weights.mapping import load_map
+
+    if weights_from is not None:
+        return load_map(weights_from).preprocessing
+    return None if weights is None else fit_weights.preprocessing_of(Path(weights))
+
+
+def _normalized(graph: Graph, how: Preprocessing | str | None) -> Graph:
+    """Return a graph with mean and deviation inside."""
+    from compiler.standardize import standardize_input
+    from compiler.weights.pictures import preprocessing_from
+
+    if how is None:
+        raise UsageError(
+            "normalize=True: the weights do not say mean and deviation; give a map, as "
+            "normalize='timm:inception_v4', or '{mean: ..., deviation: ..., interpolation: ...}'"
+        )
+    found = preprocessing_from(how, "normalize") if isinstance(how, str) else how
+    return standardize_input(graph, found)
 
 
 def load_weights(
@@ -190,15 +222,22 @@ def graph_of(module: nn.Module) -> Graph:
     return torch_module.graph_of(module)
 
 
-def emit_source(spec: Spec, *, taps: Sequence[str] = (), probabilities: bool = False) -> str:
+def emit_source(
+    spec: Spec,
+    *,
+    taps: Sequence[str] = (),
+    probabilities: bool = False,
+    normalize: str | None = None,
+) -> str:
     """Return a network as the text of one Python file that imports only torch.
 
-    What leaves is what leaves the module of `build_module`, with the same `taps` and
-    `probabilities`.
+    What leaves is what leaves the module of `build_module`, with the same `taps`,
+    `probabilities` and `normalize`.
     """
     from backends.torch import source as torch_source
 
     graph = target_graph(load(spec), probabilities=probabilities, taps=taps)
+    graph = graph if normalize is None else _normalized(graph, normalize)
     return torch_source.emit_source(graph, taps=taps)
 
 

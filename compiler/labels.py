@@ -31,10 +31,12 @@ from compiler.ops import (
     Scale,
     Slice,
     Softmax,
+    Standardize,
     Upsample,
 )
 from compiler.ops.base import padding_text
 from compiler.shapes import Pads, Pair, Shape
+from compiler.shown import by_channel
 
 FUNCTIONS = {
     "relu": "Relu",
@@ -272,6 +274,11 @@ def _(op: Activation, shown: Shown) -> tuple[str, list[str]]:
 @words_of.register
 def _(op: Scale, shown: Shown) -> tuple[str, list[str]]:
     return "Activation Scaling", [shown("factor", op.factor)]
+
+
+@words_of.register
+def _(op: Standardize, shown: Shown) -> tuple[str, list[str]]:
+    return "Standardize", [f"(x - {by_channel(op.mean)}) / {by_channel(op.deviation)}"]
 
 
 @words_of.register

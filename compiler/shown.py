@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _SPECIAL = re.compile(r"[^\x20-\x7e\n\t]")
 HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
@@ -42,6 +43,16 @@ def shortened(text: str, longest: int = _LONGEST_WORD) -> str:
     '9999...999'
     """
     return re.sub(rf"\S{{{longest},}}", lambda match: f"{match[0][:44]}...{match[0][-12:]}", text)
+
+
+def by_channel(values: Iterable[float]) -> str:
+    """Return numbers, one for each channel, as text; one where all are the same.
+
+    >>> by_channel((0.5, 0.5, 0.5)), by_channel((0.485, 0.456, 0.406))
+    ('0.5', '(0.485, 0.456, 0.406)')
+    """
+    texts = [f"{value:g}" for value in values]
+    return texts[0] if len(set(texts)) == 1 else f"({', '.join(texts)})"
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -35,6 +35,7 @@ from compiler.ops import (
     Scale,
     Slice,
     Softmax,
+    Standardize,
     Upsample,
 )
 from compiler.shapes import Pads, Shape
@@ -138,6 +139,8 @@ class _Builder:
                 return self.call(torch.narrow, x[0], 1, start, stop - start)
             case Add() | Multiply():
                 return self.join(node.op, x)
+            case Standardize():
+                return self.standardize(node, node.op, x[0])
         return self.elementwise(node, x[0])
 
     def conv(self, node: Node, op: Conv2d, x: fx.Node, shape: Shape) -> fx.Node:
@@ -187,6 +190,15 @@ class _Builder:
         for operand in x[1:]:
             out = self.call(function, out, operand)
         return out
+
+    def standardize(self, node: Node, op: Standardize, x: fx.Node) -> fx.Node:
+        constants = []
+        for part, values in (("mean", op.mean), ("deviation", op.deviation)):
+            name = _attribute(f"{node.name}.{part}")
+            self.root.register_buffer(name, torch.tensor(values).view(-1, 1, 1))
+            constants.append(self.trace.get_attr(name))
+        mean, deviation = constants
+        return self.call(operator.truediv, self.call(operator.sub, x, mean), deviation)
 
     def elementwise(self, node: Node, x: fx.Node) -> fx.Node:
         match node.op:

@@ -21,6 +21,7 @@ from compiler.ops import (
     Scale,
     Slice,
     Softmax,
+    Standardize,
 )
 
 NORMALIZE_EPS = 1e-12
@@ -118,6 +119,15 @@ def _(op: Slice, site: Site) -> None:
 @spell.register
 def _(op: Scale, site: Site) -> None:
     site.emit("Mul", site.input, site.constant("factor", op.factor))
+
+
+@spell.register
+def _(op: Standardize, site: Site) -> None:
+    mean, deviation = (
+        site.constant(part, [[[value]] for value in values])
+        for part, values in (("mean", op.mean), ("deviation", op.deviation))
+    )
+    site.emit("Div", site.emit("Sub", site.input, mean, part="centred"), deviation)
 
 
 @spell.register

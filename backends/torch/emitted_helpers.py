@@ -315,6 +315,21 @@ class Scale(nn.Module):
         return self.factor * x
 '''
     ),
+    "Standardize": Helper(
+        '''
+class Standardize(nn.Module):
+    """Take RGB values from 0 to 1 to what the weights expect: (x - mean) / deviation."""
+
+    def __init__(self, mean: tuple[float, ...], deviation: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(deviation).view(-1, 1, 1), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardise every channel."""
+        return (x - self.mean) / self.deviation
+'''
+    ),
     "Slice": Helper(
         '''
 class Slice(nn.Module):

@@ -31,6 +31,7 @@ from compiler.ops import (
     Scale,
     Slice,
     Softmax,
+    Standardize,
     Upsample,
 )
 from compiler.shapes import Pads, Pair
@@ -50,8 +51,8 @@ FUNCTIONS = {
 }
 """Word in a spec -> function."""
 
-MODULES = (Conv2d, Linear, BatchNorm, Dropout, MaxPool2d, AvgPool2d)
-"""Operations that are modules everywhere: they have parameters, a mode, or many attributes."""
+MODULES = (Conv2d, Linear, BatchNorm, Dropout, MaxPool2d, AvgPool2d, Standardize)
+"""Operations that are modules everywhere: they have tensors, a mode, or many attributes."""
 
 
 class Site(Protocol):
@@ -265,6 +266,11 @@ def _(op: GlobalPool2d, site: Site) -> Code:
 @module.register
 def _(op: Scale, site: Site) -> Code:
     return call(site.helper("Scale"), site.factor("factor", op.factor))
+
+
+@module.register
+def _(op: Standardize, site: Site) -> Code:
+    return call(site.helper("Standardize"), str(op.mean), str(op.deviation))
 
 
 @module.register

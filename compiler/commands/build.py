@@ -7,19 +7,21 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compiler.build import target_graph
 from compiler.commands.options import (
     add_format,
+    add_preprocessing,
     add_probabilities,
     add_spec,
     add_weights,
     check_weights,
     device_of,
     graph_from,
+    preprocessing_of,
     whole,
 )
 from compiler.commands.summary import as_json as summary_json
@@ -33,7 +35,8 @@ from compiler.shapes import Shape
 from compiler.shown import on_one_line
 from compiler.summarize import summarize
 from compiler.terminal import write
-from compiler.weights.mapping import load_map
+from compiler.weights.mapping import Preprocessing, load_map
+from compiler.weights.notes import Notes
 from compiler.weights.report import WeightsReport
 from compiler.working import open_sizes, shapes_near
 
@@ -91,6 +94,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--taps", default="", metavar="LIST", help="layers or blocks that become outputs too"
     )
     add_probabilities(parser)
+    add_preprocessing(parser)
+    parser.add_argument(
+        "--normalize",
+        action="store_true",
+        help="put mean and deviation into the network: it takes RGB values from 0 to 1",
+    )
     parser.add_argument(
         "--emit", choices=("graph", "shapes", "optimized"), help="print this stage and stop"
     )
@@ -111,6 +120,8 @@ class Built:
     folder: Path
     taps: tuple[str, ...]
     say: Callable[[str], None]
+    notes: Notes
+    """What the weights say of themselves."""
     files: list[Path] = field(default_factory=list)
 
     def for_runtimes(self) -> tuple[Graph, dict[str, Tensor]]:
@@ -135,6 +146,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     taps = _taps(args)
     network = target_graph(graph, probabilities=args.probabilities, taps=taps)
+    how = preprocessing_of(args)
+    if args.normalize:
+        graph, network, how = _normalize(graph, network, how)
     optimizes = args.optimize or args.emit == "optimized"
     optimized = _optimize(network, args) if optimizes else network
     if args.emit == "optimized":
@@ -150,16 +164,18 @@ def run(args: argparse.Namespace) -> int:
         say("the logits leave, not the softmax of them (--probabilities keeps it)")
     if sizes := open_sizes(graph):
         say(f"sizes that fit: {sizes}")
+    if args.normalize:
+        say("the network takes RGB values from 0 to 1; mean and deviation are inside")
     say("loading torch ...")
     _import_what_is_needed(targets, args)
     device = device_of(args.device)
     built = _build(network, optimized, args, folder, say)
-    forward = _forward(built, device, args.image)
+    forward = _forward(built, device, args.image, how)
     for target in targets:
         MAKERS[target](built)
     _write_texts(built, graph)
     if args.save_weights:
-        _save_weights(built)
+        _save_weights(built, args)
     _report(graph, built, device, forward, args.format)
     return 0
 
@@ -173,6 +189,18 @@ def _import_what_is_needed(targets: list[str], args: argparse.Namespace) -> None
         import backends.weights_io
     if "onnx" in targets:
         import backends.onnx.files  # noqa: F401
+
+
+def _normalize(
+    graph: Graph, network: Graph, how: Preprocessing | None
+) -> tuple[Graph, Graph, Preprocessing]:
+    """Return both graphs with mean and deviation inside, and what is left to do to a picture."""
+    from compiler.standardize import standardize_input, with_plain_range
+    from compiler.weights.pictures import needed
+
+    found = needed(how, "--normalize needs mean and deviation, and nothing says them")
+    inside = standardize_input(graph, found), standardize_input(network, found)
+    return *inside, with_plain_range(found)
 
 
 def _speaker(is_text: bool) -> Callable[[str], None]:
@@ -217,10 +245,14 @@ def _build(
 
     taps = _taps(args)
     module = build_module(graph, seed=args.seed, taps=taps)
+    notes = Notes()
     if args.weights is not None:
+        from backends.fit_weights import notes_of
+
         say(f"weights: {args.weights}")
         report = _load_weights(graph, module, args)
         say(report.as_text().rstrip())
+        notes = notes_of(report)
     state = dict(module.state_dict())
     plain = graph, state
     if optimized is not graph:
@@ -230,7 +262,7 @@ def _build(
         module = build_module(optimized, taps=taps)
         _load_converted(module, state)
         say(f"optimised: {len(graph.nodes)} operations became {len(optimized.nodes)}")
-    return Built(plain, optimized, module, state, folder, taps, say)
+    return Built(plain, optimized, module, state, folder, taps, say, notes)
 
 
 def _load_weights(graph: Graph, module: nn.Module, args: argparse.Namespace) -> WeightsReport:
@@ -240,7 +272,7 @@ def _load_weights(graph: Graph, module: nn.Module, args: argparse.Namespace) -> 
         module,
         args.weights,
         args.map and load_map(args.map),
-        graph=graph,
+        graph=graph.as_written,
         partial=args.partial,
         drop_background=args.drop_background,
     )
@@ -255,12 +287,14 @@ def _load_converted(module: nn.Module, state: dict[str, Tensor]) -> None:
         raise RuntimeError(f"the optimised module does not have the optimised names: {strange[:3]}")
 
 
-def _forward(built: Built, device: str, image: Path | None) -> dict[str, Any]:
+def _forward(
+    built: Built, device: str, image: Path | None, how: Preprocessing | None
+) -> dict[str, Any]:
     """Run the module once in eval mode and return what came of it."""
     import torch
 
     shapes = next(shapes_near(built.graph, OPEN_SIZE))
-    inputs = tuple(_sample(name, shape, image).to(device) for name, shape in shapes.items())
+    inputs = tuple(_sample(name, shape, image, how).to(device) for name, shape in shapes.items())
     module = built.module.to(device).eval()
     with torch.inference_mode():
         start = time.perf_counter()
@@ -277,18 +311,24 @@ def _forward(built: Built, device: str, image: Path | None) -> dict[str, Any]:
         "output": list(logits.shape),
         "milliseconds": round(milliseconds, 1),
         "largest": best,
-        "image": str(image) if image else "the photograph that netdraft ships with",
+        "image": _words(image, how),
     }
 
 
-def _sample(name: str, size: Shape, image: Path | None) -> Tensor:
+def _words(image: Path | None, how: Preprocessing | None) -> str:
+    """Return which picture was run, and what became of it where somebody says it."""
+    picture = str(image) if image else "the photograph that netdraft ships with"
+    return picture if how is None else f"{picture} ({how.words})"
+
+
+def _sample(name: str, size: Shape, image: Path | None, how: Preprocessing | None) -> Tensor:
     import torch
 
     shape = size.numbers
     if len(shape) == 3 and shape[0] == 3:
-        from backends.photo import load_photo
+        from backends.photo import INCEPTION, load_photo
 
-        return load_photo(image, shape[1], shape[2])
+        return load_photo(image, shape[1], shape[2], how or INCEPTION)
     if image is not None:
         raise UsageError(f"--image: the input `{name}` is {size}, not an RGB image")
     return torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
@@ -362,10 +402,14 @@ def _write_texts(built: Built, graph: Graph) -> None:
     _add(built, write_file(built.folder / f"{graph.name}.summary.json", summary))
 
 
-def _save_weights(built: Built) -> None:
+def _save_weights(built: Built, args: argparse.Namespace) -> None:
+    """Write the weights with what is known of them, so that `predict` need not be told again."""
     from backends.weights_io import save_weights
 
-    _add(built, save_weights(built.state, built.folder / f"{built.graph.name}.safetensors"))
+    notes = replace(built.notes, preprocessing=preprocessing_of(args))
+    path = built.folder / f"{built.graph.name}.safetensors"
+    metadata = {"spec": built.graph.name, **notes.as_metadata()}
+    _add(built, save_weights(built.state, path, metadata))
 
 
 def _report(graph: Graph, built: Built, device: str, forward: dict[str, Any], format: str) -> None:

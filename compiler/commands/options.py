@@ -6,11 +6,15 @@ import argparse
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from compiler.build import draft_graph
 from compiler.errors import CompileError, Report, UsageError, in_file_order
 from compiler.graph import Graph
 from compiler.loader import Spec
+
+if TYPE_CHECKING:
+    from compiler.weights.mapping import Preprocessing
 
 SETTING_HELP = "a value for a parameter of the network (repeatable)"
 INPUT_HELP = "another input size, as 3x75x75 or image=3x75x75; letters leave a size open"
@@ -95,6 +99,20 @@ def add_preprocessing(parser: argparse.ArgumentParser) -> None:
         help="how a picture becomes the input: a map by name or path, or the keys of its "
         "`preprocessing` in a file or in braces (default: what the weights say)",
     )
+
+
+def preprocessing_of(args: argparse.Namespace) -> Preprocessing | None:
+    """Return how a picture becomes the input: what --preprocessing says, or else the weights."""
+    if args.preprocessing is not None:
+        from compiler.weights.pictures import preprocessing_from  # loads pydantic
+
+        return preprocessing_from(args.preprocessing)
+    if args.weights is None:
+        return None
+    from backends import fit_weights  # loads torch
+    from compiler.weights.mapping import load_map
+
+    return fit_weights.preprocessing_of(args.weights, args.map and load_map(args.map))
 
 
 def add_names(parser: argparse.ArgumentParser) -> None:

@@ -130,7 +130,7 @@ def _classifier(args: argparse.Namespace) -> Classifier:
 
 def _notes(args: argparse.Namespace, found: Notes, output: ClassOutput) -> Notes:
     """Return what the options and the file say, complete and fitting, or refuse."""
-    from compiler.weights.pictures import EXAMPLE, preprocessing_from, read_names
+    from compiler.weights.pictures import needed, preprocessing_from, read_names
 
     names = found.names if args.names is None else read_names(args.names)
     if names and len(names) != output.classes:
@@ -142,12 +142,11 @@ def _notes(args: argparse.Namespace, found: Notes, output: ClassOutput) -> Notes
     how = found.preprocessing
     if args.preprocessing is not None:
         how = preprocessing_from(args.preprocessing)
-    if how is None:
-        raise UsageError(
-            f"{args.weights} does not say how a picture becomes the input, and a guess would give "
-            f"wrong classes; say it with --preprocessing MAP, or --preprocessing '{EXAMPLE}'"
-        )
-    return Notes(found.map, found.source, how, names)
+    lack = (
+        f"{args.weights} does not say how a picture becomes the input, and a guess would give "
+        "wrong classes"
+    )
+    return Notes(found.map, found.source, needed(how, lack), names)
 
 
 def _best(classifier: Classifier, path: Path) -> list[dict[str, Any]]:

@@ -25,6 +25,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_spec(parser)
     add_probabilities(parser)
     parser.add_argument(
+        "--normalize",
+        metavar="MAP",
+        help="mean and deviation are in the file, those of a map or `{mean: ..., ...}` "
+        "(`build --normalize` put them there)",
+    )
+    parser.add_argument(
         "--run",
         dest="is_run",
         action="store_true",
@@ -38,6 +44,11 @@ def run(args: argparse.Namespace) -> int:
 
     path = Path(args.file)
     graph = target_graph(graph_from(args), probabilities=args.probabilities)
+    if args.normalize is not None:
+        from compiler.standardize import standardize_input
+        from compiler.weights.pictures import preprocessing_from
+
+        graph = standardize_input(graph, preprocessing_from(args.normalize, "--normalize"))
     text = _read(path)
     try:
         compare_text(text, graph)

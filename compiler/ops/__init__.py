@@ -10,6 +10,7 @@ from compiler.ops.activation import (
     Normalize,
     Scale,
     Softmax,
+    Standardize,
 )
 from compiler.ops.base import Input, Op
 from compiler.ops.conv import Conv2d
@@ -37,6 +38,7 @@ OPS: dict[str, type[Op]] = {
         BatchNorm,
         Activation,
         Scale,
+        Standardize,
         Dropout,
         Softmax,
         Identity,
@@ -73,5 +75,6 @@ __all__ = [
     "Scale",
     "Slice",
     "Softmax",
+    "Standardize",
     "Upsample",
 ]

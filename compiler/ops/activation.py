@@ -56,6 +56,29 @@ class Scale(_Elementwise):
 
 
 @dataclass(frozen=True)
+class Standardize(_Elementwise):
+    """Take RGB values from 0 to 1 to what weights expect: (x - mean) / deviation. Shape: kept.
+
+    No spec has it: `standardize_input` puts it behind the input where a target is to take
+    pictures as they are.
+    """
+
+    kind: ClassVar[str] = "Standardize"
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    def infer_shape(self, *inputs: Shape) -> Shape:
+        shape = one(inputs, self.kind)
+        if shape.channels != len(self.mean):
+            raise ShapeError(f"it standardises {len(self.mean)} channels, it receives {shape}")
+        return shape
+
+    def printed_attributes(self) -> dict[str, object]:
+        return {name: list(value) for name, value in vars(self).items()}
+
+
+@dataclass(frozen=True)
 class Dropout(_Elementwise):
     """Zero elements with probability `drop` while training. Shape: kept."""
 

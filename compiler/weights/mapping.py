@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from compiler.errors import UsageError
+from compiler.shown import by_channel
 from compiler.suggest import did_you_mean, listing
 from compiler.weights.fit import layer_of
 
@@ -40,7 +41,7 @@ class Preprocessing:
     @property
     def words(self) -> str:
         """What becomes of a picture: `bicubic, middle 7/8, (x - 0.5) / 0.5 for x from 0 to 1`."""
-        mean, deviation = _numbers(self.mean), _numbers(self.deviation)
+        mean, deviation = by_channel(self.mean), by_channel(self.deviation)
         crop = "whole" if self.crop == "1" else f"middle {self.crop}"
         return (
             f"{self.interpolation}, {crop}, (x - {mean}) / {deviation} for x from 0 to {self.range}"
@@ -49,12 +50,6 @@ class Preprocessing:
     def as_data(self) -> dict[str, object]:
         """Return it as JSON-ready data."""
         return {name: getattr(self, name) for name in self.__slots__}
-
-
-def _numbers(values: tuple[float, ...]) -> str:
-    """Return one number where all are the same."""
-    texts = [f"{value:g}" for value in values]
-    return texts[0] if len(set(texts)) == 1 else f"({', '.join(texts)})"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from compiler.errors import BackendError
 from compiler.weights.mapping import Preprocessing, WeightMap
@@ -56,14 +56,26 @@ def notes_of_file(metadata: Mapping[str, str], file: str, match: Match) -> Notes
         BackendError: the names in it are no list of names.
         CompileError: the preprocessing in it is at fault.
     """
-    notes = Notes(metadata.get("map", ""), metadata.get("source", ""))
-    if "preprocessing" in metadata:
-        from compiler.weights.pictures import preprocessing_in  # on use: it loads pydantic
-
-        found = preprocessing_in(metadata["preprocessing"], f"{file}, preprocessing")
-        notes = replace(notes, preprocessing=found)
     names = _names(metadata["names"], file) if "names" in metadata else ()
-    return replace(notes, names=names if match.is_complete else ())
+    return Notes(
+        metadata.get("map", ""),
+        metadata.get("source", ""),
+        preprocessing_of_file(metadata, file),
+        names if match.is_complete else (),
+    )
+
+
+def preprocessing_of_file(metadata: Mapping[str, str], file: str) -> Preprocessing | None:
+    """Return how a picture becomes the input, as a file says it; None where it does not.
+
+    Raises:
+        CompileError: what it says is at fault.
+    """
+    from compiler.weights.pictures import preprocessing_in  # on use: it loads pydantic
+
+    if "preprocessing" not in metadata:
+        return None
+    return preprocessing_in(metadata["preprocessing"], f"{file}, preprocessing")
 
 
 def _names(text: str, file: str) -> tuple[str, ...]:

@@ -104,6 +104,17 @@ def preprocessing_from(text: str, place: str = "--preprocessing") -> Preprocessi
     return found
 
 
+def needed(found: Preprocessing | None, lack: str) -> Preprocessing:
+    """Return the preprocessing that was found.
+
+    Raises:
+        UsageError: there is none; `lack` says so.
+    """
+    if found is None:
+        raise UsageError(f"{lack}; say it with --preprocessing MAP or --preprocessing '{EXAMPLE}'")
+    return found
+
+
 def preprocessing_in(text: str, place: str) -> Preprocessing:
     """Return the preprocessing that a text holds, a YAML mapping in braces, such as JSON is.
 

@@ -191,7 +191,7 @@ def test_weights_that_say_no_preprocessing(
     assert predict(tmp_path, str(file)) == 2
     assert told(capsys) == (
         f"error: {file} does not say how a picture becomes the input, and a guess would give wrong "
-        "classes; say it with --preprocessing MAP, or --preprocessing '{mean: [0.5, 0.5, 0.5], "
+        "classes; say it with --preprocessing MAP or --preprocessing '{mean: [0.5, 0.5, 0.5], "
         "deviation: [0.5, 0.5, 0.5], interpolation: bicubic, crop: 7/8}'\n"
     )
 

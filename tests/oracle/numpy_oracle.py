@@ -34,6 +34,7 @@ from compiler.ops import (
     Scale,
     Slice,
     Softmax,
+    Standardize,
     Upsample,
 )
 
@@ -281,6 +282,12 @@ def _(op: Scale, operands: list[Array], weights: Weights) -> Array:
 @apply.register(Identity)
 def _(op: Op, operands: list[Array], weights: Weights) -> Array:
     return operands[0]
+
+
+@apply.register
+def _(op: Standardize, operands: list[Array], weights: Weights) -> Array:
+    mean, deviation = (np.array(values)[:, None, None] for values in (op.mean, op.deviation))
+    return np.asarray((operands[0] - mean) / deviation)
 
 
 @apply.register

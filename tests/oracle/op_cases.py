@@ -25,6 +25,7 @@ from compiler.ops import (
     Scale,
     Slice,
     Softmax,
+    Standardize,
     Upsample,
 )
 from compiler.shapes import Pads, Pair
@@ -109,6 +110,7 @@ def _other_cases() -> dict[str, Case]:
         "batch norm vector without shift": (BatchNorm(shift=False), (vector,)),
         "batch norm vector": (BatchNorm(), (vector,)),
         "scale": (Scale(0.17), (grid,)),
+        "standardize": (Standardize((0.25, 0.5, -1.0), (0.5, 2.0, 4.0)), (grid,)),
         "softmax": (Softmax(), (vector,)),
         "softmax map": (Softmax(), (grid,)),
         "normalize": (Normalize(), (vector,)),

@@ -23,6 +23,7 @@ from compiler.ops import (
     Scale,
     Slice,
     Softmax,
+    Standardize,
     Upsample,
 )
 from viz.diagram.parts import BoxKind
@@ -38,6 +39,7 @@ KINDS: dict[type[Op], BoxKind] = {
     BatchNorm: "norm",
     Activation: "activation",
     Scale: "scale",
+    Standardize: "scale",
     Dropout: "dropout",
     Softmax: "softmax",
     Identity: "reshape",
