@@ -120,8 +120,8 @@ class Built:
     folder: Path
     taps: tuple[str, ...]
     say: Callable[[str], None]
-    notes: Notes
-    """What the weights say of themselves."""
+    report: WeightsReport | None
+    """What became of the tensors of --weights."""
     files: list[Path] = field(default_factory=list)
 
     def for_runtimes(self) -> tuple[Graph, dict[str, Tensor]]:
@@ -245,14 +245,11 @@ def _build(
 
     taps = _taps(args)
     module = build_module(graph, seed=args.seed, taps=taps)
-    notes = Notes()
+    report = None
     if args.weights is not None:
-        from backends.fit_weights import notes_of
-
         say(f"weights: {args.weights}")
         report = _load_weights(graph, module, args)
         say(report.as_text().rstrip())
-        notes = notes_of(report)
     state = dict(module.state_dict())
     plain = graph, state
     if optimized is not graph:
@@ -262,7 +259,7 @@ def _build(
         module = build_module(optimized, taps=taps)
         _load_converted(module, state)
         say(f"optimised: {len(graph.nodes)} operations became {len(optimized.nodes)}")
-    return Built(plain, optimized, module, state, folder, taps, say, notes)
+    return Built(plain, optimized, module, state, folder, taps, say, report)
 
 
 def _load_weights(graph: Graph, module: nn.Module, args: argparse.Namespace) -> WeightsReport:
@@ -404,9 +401,11 @@ def _write_texts(built: Built, graph: Graph) -> None:
 
 def _save_weights(built: Built, args: argparse.Namespace) -> None:
     """Write the weights with what is known of them, so that `predict` need not be told again."""
+    from backends.fit_weights import notes_of
     from backends.weights_io import save_weights
 
-    notes = replace(built.notes, preprocessing=preprocessing_of(args))
+    notes = Notes() if built.report is None else notes_of(built.report)
+    notes = replace(notes, preprocessing=preprocessing_of(args))
     path = built.folder / f"{built.graph.name}.safetensors"
     metadata = {"spec": built.graph.name, **notes.as_metadata()}
     _add(built, save_weights(built.state, path, metadata))
