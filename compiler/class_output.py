@@ -84,6 +84,18 @@ def class_output(graph: Graph, name: str | None = None) -> ClassOutput:
     return _checked(graph, found, outputs.index(found))
 
 
+def check_names(graph: Graph, names: int, file: object) -> None:
+    """Refuse names of classes where no output has as many.
+
+    Raises:
+        UsageError: none has; what the outputs have is said.
+    """
+    shapes = {o.name: graph.nodes[o.node].shape for o in graph.outputs}
+    if not any(_is_vector(shape) and shape[0] == names for shape in shapes.values()):
+        listed = ", ".join(f"`{name}` {shape.paper}" for name, shape in shapes.items())
+        raise UsageError(f"{file} names {names:,} classes, and `{graph.name}` gives {listed}")
+
+
 def _checked(graph: Graph, output: Output, index: int) -> ClassOutput:
     shape = graph.nodes[output.node].shape
     source = _source(graph, output.node)

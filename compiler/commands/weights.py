@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from compiler.class_output import check_names
 from compiler.commands.options import (
     add_format,
     add_names,
@@ -18,6 +19,7 @@ from compiler.commands.options import (
     graph_from,
 )
 from compiler.errors import BackendError, UsageError
+from compiler.graph import Graph
 from compiler.room import check_room
 from compiler.terminal import write
 from compiler.weights.mapping import load_map
@@ -71,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     _check_background(args, report)
     if not report.is_accepted:
         return _refuse(args, report)
-    notes = _notes(args, notes_of(report))
+    notes = _notes(args, graph, notes_of(report))
     path = save_weights(
         tensors,
         output or Path("build") / graph.name / f"{graph.name}.safetensors",
@@ -86,13 +88,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _notes(args: argparse.Namespace, found: Notes) -> Notes:
+def _notes(args: argparse.Namespace, graph: Graph, found: Notes) -> Notes:
     """Return what the map or the file says, and the options before that."""
     from compiler.weights.pictures import preprocessing_from, read_names
 
     if args.preprocessing is not None:
         found = replace(found, preprocessing=preprocessing_from(args.preprocessing))
-    return found if args.names is None else replace(found, names=read_names(args.names))
+    if args.names is not None:
+        found = replace(found, names=read_names(args.names))
+        check_names(graph, len(found.names), args.names)
+    return found
 
 
 def _output(path: Path | None) -> Path | None:

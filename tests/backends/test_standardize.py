@@ -242,6 +242,18 @@ def test_a_run_after_build_uses_what_the_weights_say(
     ) in capsys.readouterr().out
 
 
+def test_sizes_that_are_left_open(spec: Path, tmp_path: Path) -> None:
+    options = ["--input", "3xHxW", "--target", "onnx", "--preprocessing", TEXT, "--save-weights"]
+    assert build(tmp_path, *options, "--normalize", "--seed", "4") == 0
+    plain = api.build_module(spec, seed=4).eval()
+    session = onnxruntime.InferenceSession(tmp_path / "out" / "net.onnx")
+    for height, width in ((9, 8), (13, 21)):
+        x = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(height))
+        with torch.no_grad():
+            want = plain(standardized(x, HOW).float()).numpy()
+        np.testing.assert_allclose(session.run(None, {"image": x.numpy()})[0], want, atol=1e-5)
+
+
 def test_build_without_mean_and_deviation(
     spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

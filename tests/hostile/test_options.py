@@ -14,6 +14,7 @@ WHOLE = [
     ("build", "--seed", "0 to 18,446,744,073,709,551,615"),
     ("summary", "--depth", "1 to 1,000,000,000"),
     ("render", "--figure", "0 to 1,000,000,000"),
+    ("predict", "--top", "1 to 1,000,000,000"),
     ("bench", "--rounds", "1 to 1,000,000,000"),
     ("bench", "--training", "0 to 1,000,000,000"),
 ]

@@ -139,6 +139,18 @@ def test_what_the_user_says_of_own_weights(mine: Path) -> None:
     )
 
 
+def test_names_of_other_classes(mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (mine / "two.txt").write_text("a\nb\n")
+    arguments = [str(mine / "mine.yaml"), str(mine / "theirs.safetensors")]
+    options = ["--from", str(mine / "map.yaml"), "--names", str(mine / "two.txt")]
+    out = mine / "out.safetensors"
+    assert main(["weights", *arguments, *options, "-o", str(out)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {mine / 'two.txt'} names 2 classes, and `mine` gives `head` 3\n"
+    )
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("name", [name for name in map_names() if "inception_v3" not in name])
 def test_shipped_maps_write_their_names(tmp_path: Path, name: str) -> None:
     weights = load_map(name)
