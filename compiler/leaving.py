@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from compiler.errors import Diagnostic, Span
+from compiler.errors import BackendError, Diagnostic, Span
 from compiler.graph import Graph, Node, Output, output_name
 from compiler.ops import Dropout, Identity, Input, Softmax
+from compiler.suggest import did_you_mean
 
 
 def take_logits(graph: Graph, taps: Iterable[str] = ()) -> Graph:
@@ -39,6 +40,35 @@ def take_logits(graph: Graph, taps: Iterable[str] = ()) -> Graph:
     outputs = (Output(name, source),)
     ends = replace(graph, outputs=outputs, regions=regions, returns="logits", spec=graph)
     return keep_only(ends, (source, *tapped))
+
+
+def tapped(graph: Graph, taps: Iterable[str]) -> dict[str, str]:
+    """Return tap -> the node whose tensor it is, the same for every target.
+
+    Raises:
+        BackendError: a tap names nothing that is computed, or bears the name of an output that is
+            another tensor.
+    """
+    outputs = {output.name: output.node for output in graph.outputs}
+    out: dict[str, str] = {}
+    for tap in taps:
+        if tap in outputs and tap not in graph.nodes and tap not in graph.regions:
+            out[tap] = outputs[tap]
+            continue
+        if not tap or (tap not in graph.nodes and tap not in graph.regions):
+            known = [n for n in (*graph.regions, *graph.nodes) if n]
+            guess = did_you_mean(tap, known)
+            raise BackendError(f"tap `{tap}` is no node, block or branch of `{graph.name}`{guess}")
+        if tap in graph.inputs:
+            raise BackendError(f"tap `{tap}` is an input of the network, not a computed tensor")
+        node = graph.tensor(tap).name
+        if outputs.get(tap, node) != node:
+            raise BackendError(
+                f"tap `{tap}` is the tensor of `{node}`, and the output `{tap}` is that of "
+                f"`{outputs[tap]}`; tap `{node}`, or call the output otherwise"
+            )
+        out[tap] = node
+    return out
 
 
 def endings(graph: Graph) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import onnx
@@ -10,6 +10,7 @@ from onnx import helper
 
 import backends.onnx.ops
 import backends.onnx.pools
+from backends.onnx.names import Scope, unused
 from backends.onnx.plan import Plan
 from backends.onnx.site import Site, Value, batched, spell, weight_names
 from compiler.graph import Info, Node, Region
@@ -26,27 +27,6 @@ class Body:
     values: dict[str, Value] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """How the tensors and weights of the graph are called in one function or the main graph."""
-
-    prefix: str
-    outside: dict[str, str]
-    """Names of the tensors that come in from outside the function."""
-
-    def tensor(self, name: str) -> str:
-        """Return the local name of a node or of the tensor that it makes."""
-        return self.outside.get(name) or name.removeprefix(self.prefix)
-
-    def weight(self, node: Node, suffix: str) -> str:
-        """Return the local name of a weight; in the main graph shared ones bear the owner's."""
-        owner = node.name if self.prefix else node.share or node.name
-        return f"{self.tensor(owner)}.{suffix}"
-
-
-MAIN = Scope("", {})
-
-
 @dataclass(slots=True)
 class Writer:
     """Writes bodies, and a function for each structure of each block on the way."""
@@ -60,7 +40,7 @@ class Writer:
     _values: dict[str, dict[str, Value]] = field(default_factory=dict)
     _names: dict[tuple[str, bytes], str] = field(default_factory=dict)
 
-    def write(self, region: Region, scope: Scope = MAIN) -> Body:
+    def write(self, region: Region, scope: Scope) -> Body:
         """Return the body of a region, its blocks being calls."""
         body = Body()
         for step in self.plan.steps(region):
@@ -104,7 +84,7 @@ class Writer:
             self._function_for(region),
             [*(scope.tensor(name) for name in self.plan.outside(region)), *weights],
             [scope.tensor(name) for name in outputs],
-            name=scope.tensor(region.name),
+            name=scope.local(region.name),
             domain=self.domain,
             doc_string=describe(region.info),
         )
@@ -125,7 +105,7 @@ class Writer:
         definition = str(region.definition)
         key = (definition, function.SerializeToString(deterministic=True))
         if key not in self._names:
-            function.name = _unused(definition, self._functions.__contains__)
+            function.name = unused(definition, self._functions.__contains__)
             self._names[key] = function.name
             self._functions[function.name] = function
             self._values[function.name] = body.values
@@ -178,11 +158,3 @@ def _common(first: dict[str, Value], second: dict[str, Value]) -> dict[str, Valu
         )
         for name, value in first.items()
     }
-
-
-def _unused(name: str, is_taken: Callable[[str], bool]) -> str:
-    number, unused = 1, name
-    while is_taken(unused):
-        number += 1
-        unused = f"{name}_{number}"
-    return unused

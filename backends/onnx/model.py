@@ -10,11 +10,12 @@ import onnx
 from onnx import helper
 
 from backends.onnx.functions import Body, Writer, value_infos
+from backends.onnx.names import Scope
 from backends.onnx.plan import Plan, make_plan
 from backends.onnx.site import batched, weight_names
 from backends.open_grid import open_grid
 from compiler.errors import BackendError
-from compiler.graph import Graph
+from compiler.graph import Graph, Node
 from compiler.leaving import take_logits
 
 OPSET = 21
@@ -70,18 +71,20 @@ def build_onnx(
         onnx.TensorProto.FLOAT,
     )
     writer = Writer(plan, DOMAIN, opset, ir_version, dtype)
-    body = writer.write(plan.graph.regions[""])
+    scope = Scope("", {name: name for name in plan.graph.inputs}, plan.outputs)
+    body = writer.write(plan.graph.regions[""], scope)
     functions = list(writer.functions())
     if functions:
         opsets.append(helper.make_opsetid(DOMAIN, 1))
     model = helper.make_model(
-        _main_graph(plan, body, dtype),
+        _main_graph(plan, body, scope, dtype),
         opset_imports=opsets,
         functions=functions,
         ir_version=ir_version,
         producer_name="netdraft",
     )
-    for name, array in weights.items():
+    for (node, suffix), array in zip(_read_weights(plan), weights.values(), strict=True):
+        name = scope.weight(node, suffix)
         # In place: protobuf copies a message by serialising it, which fails past 2 GB.
         tensor = model.graph.initializer.add(name=name, dims=array.shape, data_type=dtype)
         tensor.raw_data = array.tobytes()
@@ -91,14 +94,19 @@ def build_onnx(
     return model
 
 
-def _main_graph(plan: Plan, body: Body, dtype: int) -> onnx.GraphProto:
+def _main_graph(plan: Plan, body: Body, scope: Scope, dtype: int) -> onnx.GraphProto:
     graph = plan.graph
     inputs = {name: batched(graph.nodes[name].shape, dtype) for name in graph.inputs}
     outputs = {
         name: batched(graph.nodes[made_by].shape, dtype) for name, made_by in plan.outputs.items()
     }
     renamed = [
-        helper.make_node("Identity", [made_by], [name], name=f"{name}/output")
+        helper.make_node(
+            "Identity",
+            [scope.tensor(made_by)],
+            [name],
+            name=scope.names.of(("output", name), f"{name}/output"),
+        )
         for name, made_by in plan.outputs.items()
         if name != made_by
     ]
@@ -115,16 +123,23 @@ def _main_graph(plan: Plan, body: Body, dtype: int) -> onnx.GraphProto:
 
 def _weights(plan: Plan, state: Mapping[str, npt.ArrayLike]) -> dict[str, npt.NDArray[np.generic]]:
     """Return the weights that the live nodes read, each once, in execution order."""
-    nodes = [plan.graph.nodes[name] for name in plan.graph.nodes if name in plan.live]
-    names = dict.fromkeys(
-        f"{node.share or node.name}.{suffix}" for node in nodes for suffix in weight_names(node.op)
-    )
+    names = [f"{node.share or node.name}.{suffix}" for node, suffix in _read_weights(plan)]
     missing = [name for name in names if name not in state]
     if missing:
         raise BackendError(
             f"the weights lack {len(missing)} of {len(names)} tensors, first `{missing[0]}`"
         )
     return {name: _little_endian(np.asarray(state[name])) for name in names}
+
+
+def _read_weights(plan: Plan) -> list[tuple[Node, str]]:
+    """Return the weights that the live nodes read, shared ones once, each with a node."""
+    read: dict[tuple[str, str], tuple[Node, str]] = {}
+    for node in plan.graph.nodes.values():
+        if node.name in plan.live:
+            for suffix in weight_names(node.op):
+                read.setdefault((node.share or node.name, suffix), (node, suffix))
+    return list(read.values())
 
 
 def _little_endian(array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:

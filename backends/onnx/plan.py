@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from backends.onnx.site import is_transparent
-from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Region
+from compiler.leaving import tapped
 from compiler.ops import Input
 
 
@@ -74,7 +74,7 @@ def make_plan(graph: Graph, taps: Sequence[str] = (), *, flat: bool = False) -> 
         BackendError: a tap names nothing that is computed at inference.
     """
     outputs = {o.name: _source(graph, o.node) for o in graph.outputs if not o.training_only}
-    outputs |= {tap: _tapped(graph, tap) for tap in taps}
+    outputs |= {tap: _source(graph, node) for tap, node in tapped(graph, taps).items()}
     live = _live(graph, outputs)
     plan = Plan(graph, outputs, live, {}, flat)
     return replace(plan, handed_out=_handed_out(plan))
@@ -85,15 +85,6 @@ def _source(graph: Graph, name: str) -> str:
     while is_transparent(node.op):
         node = graph.nodes[node.inputs[0]]
     return node.name
-
-
-def _tapped(graph: Graph, tap: str) -> str:
-    if tap in graph.nodes or tap in graph.regions:
-        made_by = _source(graph, graph.tensor(tap).name)
-        if not (tap == made_by and isinstance(graph.nodes[tap].op, Input)):
-            return made_by
-        raise BackendError(f"tap `{tap}` is an input of the network, not a computed tensor")
-    raise BackendError(f"tap `{tap}` is no node, block or branch of `{graph.name}`")
 
 
 def _live(graph: Graph, outputs: dict[str, str]) -> frozenset[str]:

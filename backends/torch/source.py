@@ -14,10 +14,8 @@ from backends.torch.network import NetworkClass, network_frame, prepare
 from backends.torch.scopes import Scope, build_scopes
 from backends.torch.text import ClassText, class_lines
 from backends.torch.units import Units
-from compiler.errors import BackendError
 from compiler.graph import Graph, Info
-from compiler.leaving import take_logits
-from compiler.suggest import did_you_mean
+from compiler.leaving import take_logits, tapped
 
 
 def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = False) -> str:
@@ -44,23 +42,6 @@ def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = Fals
     return text if writer.is_plain else _Writer(graph, taps, features, is_open=False).write()
 
 
-def tapped_nodes(graph: Graph, taps: Sequence[str]) -> dict[str, str]:
-    """Return tap -> node.
-
-    Raises:
-        BackendError: a tap is no name of the graph.
-    """
-    out: dict[str, str] = {}
-    for tap in taps:
-        if not tap or (tap not in graph.nodes and tap not in graph.regions):
-            known = [n for n in (*graph.regions, *graph.nodes) if n]
-            raise BackendError(
-                f"there is no tensor `{tap}` in `{graph.name}`{did_you_mean(tap, known)}"
-            )
-        out[tap] = graph.tensor(tap).name
-    return out
-
-
 class _Writer:
     """Writes classes on demand, each text once.
 
@@ -71,7 +52,7 @@ class _Writer:
 
     def __init__(self, graph: Graph, taps: Sequence[str], features: bool, is_open: bool) -> None:
         self.is_open = is_open
-        self.network = prepare(graph, tapped_nodes(graph, taps), features)
+        self.network = prepare(graph, tapped(graph, taps), features)
         self.graph = self.network.graph
         self.exported = frozenset(self.network.leaving)
         self.classes: list[ClassText] = []

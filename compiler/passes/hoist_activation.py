@@ -53,7 +53,10 @@ def _hoist(rewrite: Rewrite, node: Node, acts: list[Node], region: str) -> None:
     op = acts[0].op
     assert isinstance(op, Activation)
     hoisted = replace(
-        acts[0], name=f"{node.name}_{op.function}", inputs=(node.name,), shape=node.shape
+        acts[0],
+        name=rewrite.fresh(f"{node.name}_{op.function}"),
+        inputs=(node.name,),
+        shape=node.shape,
     )
     rewrite.insert_after(hoisted, region, node.name)
     for act in acts:

@@ -39,13 +39,12 @@ def merge_siblings(graph: Graph) -> Graph:
     rewrite = Rewrite(graph)
     regions = region_of(graph)
     position = {name: at for at, name in enumerate(graph.nodes)}
-    taken = set(graph.nodes) | set(graph.regions)
     for group in _sibling_groups(graph):
         region = _common_region(graph, [regions[n.name] for n in group])
         member = _member(graph, regions, region, group[0])
         first = next(graph.nodes_in(member)).name
         if position[group[0].inputs[0]] < position[first]:
-            name = _fresh_name(_scope(graph, region), group[0], taken)
+            name = rewrite.fresh(_merged_name(_scope(graph, region), group[0]))
             _merge(rewrite, sorted(group, key=lambda n: not _activated(graph, n)), name)
             rewrite.insert(_merged_node(group, name), region, member)
     return rewrite.finish()
@@ -97,16 +96,10 @@ def _scope(graph: Graph, region: str) -> str:
     return region
 
 
-def _fresh_name(region: str, node: Node, taken: set[str]) -> str:
+def _merged_name(region: str, node: Node) -> str:
     assert isinstance(node.op, Conv2d)
     height, width = node.op.kernel_size
-    base = f"{region}.merged_{height}x{width}".lstrip(".")
-    name, count = base, 1
-    while name in taken:
-        count += 1
-        name = f"{base}_{count}"
-    taken.add(name)
-    return name
+    return f"{region}.merged_{height}x{width}".lstrip(".")
 
 
 def _merged_node(group: list[Node], name: str) -> Node:

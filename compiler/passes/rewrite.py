@@ -26,6 +26,19 @@ class Rewrite:
         self._recipes: dict[str, Recipe] = {}
         self._redirected: dict[str, str] = {}
         self._moved: set[str] = set()
+        self._taken: set[str] = set()
+
+    def fresh(self, base: str) -> str:
+        """Return a name for a new node that no node, region or output has: base, base_2, ..."""
+        if not self._taken:
+            outputs = (output.name for output in self.graph.outputs)
+            self._taken.update(self.graph.nodes, self.graph.regions, outputs)
+        name, count = base, 1
+        while name in self._taken:
+            count += 1
+            name = f"{base}_{count}"
+        self._taken.add(name)
+        return name
 
     def set(self, node: Node) -> None:
         """Put `node` in the place of the node of the same name."""
