@@ -46,8 +46,7 @@ def tapped(graph: Graph, taps: Iterable[str]) -> dict[str, str]:
     """Return tap -> the node whose tensor it is, the same for every target.
 
     Raises:
-        BackendError: a tap names nothing that is computed, or bears the name of an output that is
-            another tensor.
+        BackendError: a tap names nothing, or bears the name of an output that is another tensor.
     """
     outputs = {output.name: output.node for output in graph.outputs}
     out: dict[str, str] = {}
@@ -59,8 +58,6 @@ def tapped(graph: Graph, taps: Iterable[str]) -> dict[str, str]:
             known = [n for n in (*graph.regions, *graph.nodes) if n]
             guess = did_you_mean(tap, known)
             raise BackendError(f"tap `{tap}` is no node, block or branch of `{graph.name}`{guess}")
-        if tap in graph.inputs:
-            raise BackendError(f"tap `{tap}` is an input of the network, not a computed tensor")
         node = graph.tensor(tap).name
         if outputs.get(tap, node) != node:
             raise BackendError(

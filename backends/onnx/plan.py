@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from backends.onnx.site import is_transparent
+from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Region
 from compiler.leaving import tapped
 from compiler.ops import Input
@@ -74,7 +75,10 @@ def make_plan(graph: Graph, taps: Sequence[str] = (), *, flat: bool = False) -> 
         BackendError: a tap names nothing that is computed at inference.
     """
     outputs = {o.name: _source(graph, o.node) for o in graph.outputs if not o.training_only}
-    outputs |= {tap: _source(graph, node) for tap, node in tapped(graph, taps).items()}
+    for tap, node in tapped(graph, taps).items():
+        if tap in graph.inputs:  # the model's input has that name already
+            raise BackendError(f"tap `{tap}` is an input of the network, not a computed tensor")
+        outputs[tap] = _source(graph, node)
     live = _live(graph, outputs)
     plan = Plan(graph, outputs, live, {}, flat)
     return replace(plan, handed_out=_handed_out(plan))

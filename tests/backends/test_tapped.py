@@ -79,7 +79,6 @@ def test_module_and_onnx_give_the_same_taps(
             "tap `stem` is the tensor of `stem.r`, and the output `stem` is that of `a`; "
             "tap `stem.r`, or call the output otherwise",
         ),
-        ("image", "tap `image` is an input of the network, not a computed tensor"),
         ("", "tap `` is no node, block or branch of `t`"),
         ("stem.d", "tap `stem.d` is no node, block or branch of `t` (did you mean `stem.r`?)"),
     ],
@@ -90,6 +89,15 @@ def test_what_cannot_be_tapped_is_refused_alike(tmp_path: Path, tap: str, messag
         with pytest.raises(BackendError) as found:
             build(graph, taps=[tap])
         assert str(found.value) == message
+
+
+def test_an_input_can_be_tapped_in_a_module_only(tmp_path: Path) -> None:
+    graph = graph_of(tmp_path, SPEC)
+    image = torch.randn(1, 3, 8, 8)
+    assert build_module(graph, taps=["image"])(image)[1]["image"] is image
+    with pytest.raises(BackendError) as found:
+        build_onnx(graph, {}, taps=["image"])
+    assert str(found.value) == "tap `image` is an input of the network, not a computed tensor"
 
 
 CLASH = """\

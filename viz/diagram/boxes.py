@@ -14,6 +14,7 @@ from viz.diagram.faults import Faults
 from viz.diagram.fold import names_in, runs
 from viz.diagram.kinds import KINDS
 from viz.diagram.parts import Box, BoxKind, Group, Item, Parallel, Series
+from viz.diagram.shared import shared_words
 
 ENTRANCE_KINDS: dict[str, BoxKind] = {
     "filter": "concat",
@@ -52,6 +53,8 @@ class _Place:
     drawing: Drawing
     by_name: bool
     in_branch: bool = False
+    is_shared: bool = False
+    """The block around it says already whose parameters these are."""
     conditions: tuple[str, ...] = ()
     """Under which all that is drawn here is there; by name only."""
     repeat: str = ""
@@ -167,7 +170,7 @@ class Boxes:
         label = info.label or layer_label(nodes, self._usual, self._naming(place))
         if isinstance(nodes[0].op, Input):
             label = self._input_words(name, info, place)
-        label = _times(1 + len(copies), place) + label + _if(place)
+        label = _times(1 + len(copies), place) + label + self._shared(name, place) + _if(place)
         if not info.drawn:
             self.hidden.add(name)
         main = next((n for n in nodes if n.op.parameter_names), nodes[0])
@@ -203,11 +206,13 @@ class Boxes:
         drawing = definition.drawing if definition else place.drawing
         times = len(copies)
         title = self.title(region.name)
-        label = _times(times, place) + title + _if(place)
+        shared = self._shared(region.name, place)
+        label = _times(times, place) + title + shared + _if(place)
         output = self.graph.tensor(copies[-1]).name
         size = self._size(output, place, False)
         if place.depth > 0:
             inner = _Place(place.depth - 1, replace(drawing, input=None), place.by_name)
+            inner = replace(inner, is_shared=place.is_shared or bool(shared))
             label += self._arguments(region) if place.by_name else ""
             content = Series(tuple(self._items(region.members, inner)))
             kind = block_kind(region.definition or "", title)
@@ -227,6 +232,9 @@ class Boxes:
             failed=not self.faults.nodes.isdisjoint(self._all(members)),
             optional=bool(place.conditions),
         )
+
+    def _shared(self, name: str, place: _Place) -> str:
+        return "" if place.is_shared else shared_words(self.graph, name)
 
     def _arguments(self, region: Region) -> str:
         """Return what a block gets where it stands in a definition: `(w = 2 * width)`."""

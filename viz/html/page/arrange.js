@@ -52,7 +52,8 @@ class Arranging {
     const { info } = this.graph.regions.get(name) ?? nodes[0];
     const main = nodes.find((n) => hasParameters(n.op)) ?? nodes[0];
     const isInput = main.op.kind === "Input";
-    const label = isInput ? this.inputWords(nodes[0], place) : info.label ?? layerLabel(nodes, this.usual);
+    const words = isInput ? this.inputWords(nodes[0], place) : info.label ?? layerLabel(nodes, this.usual);
+    const label = words + this.sharedWords(name, place);
     if (info.drawn === false || this.isResidualScale(nodes[0])) this.hidden.add(name);
     return {
       type: "box",
@@ -71,6 +72,23 @@ class Arranging {
     };
   }
 
+  /** ` (shared with a)` for what has the parameters of `a`. */
+  sharedWords(name, place) {
+    const nodes = namesIn(this.graph, name).map((m) => this.graph.nodes.get(m)).filter((n) => hasParameters(n.op));
+    const [first] = nodes;
+    if (place.isShared || !first?.share) return "";
+    const restOf = (node) => node.name.slice(name.length);
+    const rest = restOf(first);
+    const owner = first.share.endsWith(rest) ? first.share.slice(0, first.share.length - rest.length) : first.share;
+    const lentTo = (node) => {
+      const twin = this.graph.nodes.get(owner + restOf(node));
+      return twin && (twin.share ?? twin.name);
+    };
+    if (!nodes.every((node) => node.share === lentTo(node))) return "";
+    const around = name.slice(0, name.lastIndexOf(".") + 1);
+    return ` (shared with ${around && owner.startsWith(around) ? owner.slice(around.length) : owner})`;
+  }
+
   inputWords(node, place) {
     if (place.drawing.input) return place.drawing.input;
     const size = paper(node.shape);
@@ -87,9 +105,10 @@ class Arranging {
     const definition = this.program.blocks[region.definition];
     const title = region.info.label ?? region.info.title ?? definition.title;
     const members = namesIn(this.graph, region.name);
+    const shared = this.sharedWords(region.name, place);
     const common = {
       id: region.name,
-      label: copies.length > 1 ? `${copies.length} x ${title}` : title,
+      label: (copies.length > 1 ? `${copies.length} x ${title}` : title) + shared,
       kind: blockKind(region.definition, title),
       size: this.sizeBeside(copies.at(-1), place, false),
       region,
@@ -105,7 +124,7 @@ class Arranging {
       if (region.info.drawn === false) this.hidden.add(region.name);
       return { ...common, type: "box", openable: true };
     }
-    const inner = { drawing: { ...definition.drawing, input: null }, inBranch: false, ...this.inside(place, copies) };
+    const inner = { drawing: { ...definition.drawing, input: null }, inBranch: false, isShared: Boolean(place.isShared || shared), ...this.inside(place, copies) };
     return { ...common, type: "group", items: this.items(region.members, inner) };
   }
 
