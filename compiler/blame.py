@@ -51,6 +51,7 @@ def _blame_join(
     """Name every operand of a join with its size, and the one that differs from the rest."""
     sizes = [_compared(op, o.shape) for o in operands]
     gate = _gate(op, operands)
+    gate = _thin(op, operands) if gate is None else gate
     odd = _odd_one(sizes, info, op) if gate is None else gate
     culprit = _maker(operands[odd], nodes)
     verb = {"Concat": "concat", "Add": "add", "Multiply": "multiply"}[op.kind]
@@ -65,7 +66,7 @@ def _blame_join(
             remarks.append(Remark(maker.info.span, f"this gives {operand.shape.paper}"))
     errata = _errata(culprit, info)
     return Diagnostic(
-        "shape-mismatch",
+        "operand-order" if _is_first(op, operands) else "shape-mismatch",
         message,
         culprit.info.span,
         label=f"this gives {operands[odd].shape.paper}",
@@ -126,6 +127,12 @@ def _maker(node: Node, nodes: Mapping[str, Node]) -> Node:
 
 def _difference(op: Op, operands: tuple[Node, ...]) -> str:
     gate = _gate(op, operands)
+    if _is_first(op, operands):
+        name = operands[0].name
+        return f"`{name}` is 1x1: it is spread over the grid of the operands that stand before it"
+    if (thin := _thin(op, operands)) is not None and gate is None:
+        name = operands[thin].name
+        return f"`{name}` has one channel: a 1x1 map is spread over the grid, none over channels"
     if gate is not None:
         name = operands[gate].name
         return f"`{name}` is 1x1: it is spread over the grid, and needs a channel for each"
@@ -159,6 +166,9 @@ def _help(
     fitting = [e for e in errata if e.id in {x.id for x in culprit.info.errata}] or errata
     if fitting:
         return f"erratum {fitting[0].id}: build {fitting[0].built}"
+    if _is_first(op, operands):
+        order = ", ".join(o.name for o in (*operands[1:], operands[0]))
+        return f"write `multiply: [{order}]`"
     if isinstance(op, Concat):
         return "give the branches the same total stride, or pad them alike"
     return _help_sum(operands, odd, culprit, is_gated=_gate(op, operands) is not None)
@@ -169,6 +179,18 @@ def _gate(op: Op, operands: tuple[Node, ...]) -> int | None:
     gates = [i for i, operand in enumerate(operands) if operand.shape.grid == (1, 1)]
     is_one = isinstance(op, Multiply) and len(gates) == 1 and len(operands) > 1
     return gates[0] if is_one and all(len(o.shape) == 3 for o in operands) else None
+
+
+def _is_first(op: Op, operands: tuple[Node, ...]) -> bool:
+    """True for a product that would fit, were its gate not the first operand."""
+    return _gate(op, operands) == 0 and len({o.shape.channels for o in operands}) == 1
+
+
+def _thin(op: Op, operands: tuple[Node, ...]) -> int | None:
+    """Return which operand of a product is one channel over several, None if none is."""
+    thin = [i for i, operand in enumerate(operands) if operand.shape.channels == 1]
+    is_one = isinstance(op, Multiply) and len(thin) == 1 and len(operands) > 1
+    return thin[0] if is_one and all(len(o.shape) == 3 for o in operands) else None
 
 
 def _help_sum(operands: tuple[Node, ...], odd: int, culprit: Node, is_gated: bool = False) -> str:
