@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from backends.at_size import at_size
 from backends.cache import cached
 from backends.engine.targets import TARGETS, Request, Result, Runner, build_runner
 from backends.engine.training import has_kernels, use_native_kernels
@@ -212,10 +213,15 @@ class InferenceModule(nn.Module):
         own = self.optimized
         example = tuple(x.detach().to(self.device, torch.float32) for x in inputs)
         choices = tuned.choices if tuned else {}
+        graph, state = own.graph, own.state
+        plain = at_size(own.plain, [tuple(x.shape[1:]) for x in inputs])
+        if plain is not own.plain:  # padding and what can be merged depend on the sizes
+            graph = optimize_graph(plain, own.passes)
+            state = convert_state(graph, own.plain_state)
         return Request(
-            own.graph,
-            own.state,
-            (own.plain, own.plain_state),
+            graph,
+            state,
+            (plain, own.plain_state),
             example,
             self.dtype,
             own.passes,
