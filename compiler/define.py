@@ -27,34 +27,33 @@ from compiler.spec import (
 def with_drafts(definitions: dict[str, Definition], lowering: Lowering) -> dict[str, Definition]:
     """Return the definitions of a network's blocks, each with its draft where it needs one."""
     out = dict(definitions)
+    instances: dict[str, Region] = {}
+    for region in lowering.builder.regions.values():
+        if region is not None and region.definition is not None:
+            instances.setdefault(region.definition, region)
     for name in definitions:
-        if name in lowering.instances:
-            graph = _draft(lowering.spec.blocks[name], lowering)
+        if name in instances:
+            graph = _draft(lowering.spec.blocks[name], instances[name], lowering)
             if graph is not None:
                 graph = replace(graph, definitions=definitions)
                 out[name] = replace(definitions[name], draft=graph)
     return out
 
 
-def _draft(block: BlockSpec, lowering: Lowering) -> Graph | None:
+def _draft(block: BlockSpec, instance: Region, lowering: Lowering) -> Graph | None:
     """Return the graph of a block with every layer that an instance may leave out.
 
     It is lowered once more with the arguments of its first instance, under that name. What does
     not fit together then, such as two ways that exclude each other, is no fault. None where the
     block has no such layers, or where it is very large.
     """
-    builder = lowering.builder
-    made = (r for r in builder.regions.values() if r is not None and r.definition == block.name)
-    instance = next(made, None)
-    if instance is None:
-        return None
     if not any(_chooses(layer, instance.arguments) for layer in _layers(block.body)):
         return None
     if lowering.sizes.of_block(block.name) > limit("drawn_operations"):
         return None
     again = new_lowering(lowering.spec, Report(), lowering.defaults)
     try:
-        return _lower(block, again, instance, builder.shapes)
+        return _lower(block, again, instance, lowering.builder.shapes)
     except CompileError:  # said of the network already
         return None
 

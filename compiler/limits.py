@@ -103,5 +103,7 @@ class Budget:
 
     def spend(self, name: str, amount: int = 1) -> bool:
         """Take from what is left of a limit; false where that was less."""
-        left = self.left[name] = self.room(name) - amount
-        return left >= 0
+        if name not in self.left:
+            self.left[name] = limit(name)
+        self.left[name] -= amount
+        return self.left[name] >= 0

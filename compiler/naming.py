@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from compiler.source import Mapping, Node, Scalar, Sequence
 
 WITH_KERNEL = frozenset(("conv", "max_pool", "avg_pool", "adaptive_avg_pool"))
@@ -46,5 +44,5 @@ def _kernel_text(node: Node | None) -> str | None:
         parts = node.text.split("x") if "x" in node.text else [node.text, node.text]
     else:
         return None
-    is_kernel = len(parts) == 2 and all(re.fullmatch("[0-9]+", p) for p in parts)
+    is_kernel = len(parts) == 2 and all(p.isascii() and p.isdigit() for p in parts)
     return "x".join(parts) if is_kernel else None

@@ -174,7 +174,9 @@ def check_bounds(shape: Shape) -> None:
         ShapeError: `too-large`.
     """
     for size in shape:
-        numbers = (size or 0,) if isinstance(size, int | None) else size.numbers
-        if max(map(abs, numbers)) > MAX_SIZE:
+        if size is None:
+            continue
+        most = abs(size) if isinstance(size, int) else max(map(abs, size.numbers))
+        if most > MAX_SIZE:
             help = "lower the factors or the `repeat` that multiply it"
             raise ShapeError(f"its size is more than {MAX_SIZE:,}", "too-large", help)

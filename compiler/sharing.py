@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 from compiler.errors import Diagnostic
 from compiler.fields import describe_text
@@ -20,7 +21,7 @@ def share_parameters(
     """Let the nodes of a layer, those after the first `before`, use another layer's parameters."""
     owner = _owner(lowering, layer, path, scope)
     nodes = lowering.builder.nodes
-    made = list(nodes)[before:]
+    made = list(islice(reversed(nodes), len(nodes) - before))[::-1]
     if owner and not any(nodes[n].op.parameter_names or None in nodes[n].shape for n in made):
         message = f"`{path}` has no parameters that it could share"
         lowering.report_layer(layer, "share-mismatch", message, "take `share` out", "share")

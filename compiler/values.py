@@ -116,6 +116,8 @@ class Values:
         self.network = defaults
         op = layer.op if isinstance(layer, Layer) else ""
         self.defaults = defaults.layers.get(op) if defaults else None
+        says, own = self.defaults, layer.model_fields_set
+        self._taken = says.model_fields_set - own if says is not None else frozenset()
         self.is_inside = False
         """True in a block: what its layers take from the network's defaults is a number there."""
         self.exprs: dict[str, Expr] = {}
@@ -127,7 +129,7 @@ class Values:
 
     def where(self, field: str) -> Located:
         """Return what says a field: the layer, or the network's defaults."""
-        if self.defaults is not None and not self.layer.says(field) and self.defaults.says(field):
+        if self.defaults is not None and field in self._taken:
             return self.defaults
         return self.layer
 
@@ -142,21 +144,26 @@ class Values:
 
     def raw(self, field: str) -> Any:
         """Return a field as written: the layer's own, else the network's default, else the op's."""
-        if self.where(field) is self.defaults:
-            return getattr(self.defaults, field)
-        if field in COMMON and isinstance(self.layer, Layer):
-            return getattr(self.layer.common, field)
-        return getattr(self.layer, field)
+        return self._raw(field, self.where(field))
+
+    def _raw(self, field: str, where: Located) -> Any:
+        if where is self.layer and field in COMMON and isinstance(where, Layer):
+            return getattr(where.common, field)
+        return getattr(where, field)
 
     def written(self, field: str, attribute: str = "") -> Written:
         """Return a field as written, with its place."""
         whose = self.what if self.what == f"`{field}`" else f"`{field}` of {self.what}"
-        return Written(self.raw(field), whose, self.where(field), (field,), attribute)
+        where = self.where(field)
+        return Written(self._raw(field, where), whose, where, (field,), attribute)
 
-    # -- fields ----------------------------------------------------------------------------------
+    # -- fields: most are plain, and there are thousands, so nothing more is made of those --------
 
     def integer(self, field: str, attribute: str = "", least: int = 1) -> int | None:
         """Return a whole number that is at least `least`."""
+        raw = self.raw(field)
+        if _is_plain(raw, least):
+            return raw  # type: ignore[no-any-return]
         return self.integer_of(self.written(field, attribute), least)
 
     def number(self, field: str, attribute: str = "") -> float | None:
@@ -166,6 +173,9 @@ class Values:
 
     def pair(self, field: str, attribute: str = "", least: int = 1) -> Pair | None:
         """Return (height, width) from one number, a pair, or a kernel parameter."""
+        raw = self.raw(field)
+        if type(raw) is tuple and len(raw) == 2 and all(_is_plain(v, least) for v in raw):
+            return raw
         value: Pair | None = _twice(self.pair_of(self.written(field, attribute), least))
         return value
 
@@ -179,14 +189,20 @@ class Values:
 
     def flag(self, field: str) -> bool:
         """Return true or false; an unknown condition counts as true."""
+        raw = self.raw(field)
+        if isinstance(raw, bool):
+            return raw
         value = self.flag_of(self.written(field))
         if self._shows(self.where(field)):
-            self._note(field, self.raw(field))
+            self._note(field, raw)
         return True if value is None else value
 
     def word(self, field: str, known: tuple[str, ...]) -> str:
         """Return a word of a closed set, or the parameter's value that is one; `none` if wrong."""
-        word, name = self.word_of(self.written(field), field, known) or "none", str(self.raw(field))
+        raw = self.raw(field)
+        if raw in known:
+            return str(raw)
+        word, name = self.word_of(self.written(field), field, known) or "none", str(raw)
         is_shown = self._shows(self.where(field))
         if is_shown and name not in known and word != "none" and self.usual.get(name) != word:
             self.texts[field] = name
@@ -324,6 +340,11 @@ class Values:
             self.report.add(replace(written, type="").diagnostic(message, help))
             return True
         return False
+
+
+def _is_plain(raw: object, least: int) -> bool:
+    """True for a whole number, as it is, from `least` on."""
+    return type(raw) is int and least <= raw <= MAX_COUNT
 
 
 def _no_number(value: Value) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backends.torch.docs import AMBIGUOUS, variable
@@ -56,12 +56,13 @@ class Body:
     def folded(self) -> list[Line]:
         """Return the lines with small expressions moved into the one place that reads them."""
         uses = self._drop_unread()
+        readers = {name: line for line in self.lines for name in values_in(line.code)}
         pending: dict[str, Line] = {}
         out: list[Line] = []
         for line in self.lines:
             if line.hosts:
                 line.code = _filled(line.code, pending)
-            if line.folds and uses[line.targets[0]] == 1 and self._is_hosted(line):
+            if line.folds and uses[line.targets[0]] == 1 and _is_hosted(line, readers):
                 pending[line.targets[0]] = line
             else:
                 out.append(line)
@@ -78,12 +79,10 @@ class Body:
         self.lines = kept[::-1]
         return uses
 
-    def _is_hosted(self, line: Line) -> bool:
-        name = line.targets[0]
-        return any(
-            o.hosts and o.training_only == line.training_only and name in values_in(o.code)
-            for o in self.lines
-        )
+
+def _is_hosted(line: Line, readers: Mapping[str, Line]) -> bool:
+    reader = readers.get(line.targets[0])
+    return reader is not None and reader.hosts and reader.training_only == line.training_only
 
 
 def _filled(code: Code, pending: dict[str, Line]) -> Code:
@@ -122,6 +121,8 @@ class Variables:
     last_use: dict[str, int] = field(default_factory=dict)
     holder: dict[str, str] = field(default_factory=dict)
     """Variable -> the node that it holds now."""
+    following: list[int] = field(default_factory=list)
+    """Line -> the next one of its flow."""
 
     def choose(self) -> dict[str, str]:
         """Return node -> variable for all lines."""
@@ -130,11 +131,20 @@ class Variables:
                 self.last_use[name] = i
         for name in self.results:
             self.last_use[name] = len(self.lines)
+        self._find_following()
         self.holder = {variable: node for node, variable in self.names.items()}
         for i, line in enumerate(self.lines):
             for target in line.targets:
                 self._assign(i, line, target)
         return self.names
+
+    def _find_following(self) -> None:
+        first: dict[str, int] = {}
+        self.following = [len(self.lines)] * len(self.lines)
+        for i, line in reversed(list(enumerate(self.lines))):
+            self.following[i] = first.get(line.trunk, len(self.lines))
+            if not (line.is_branch or line.training_only):
+                first[line.trunk] = i
 
     def _assign(self, at: int, line: Line, target: str) -> None:
         flow = variable(line.trunk)
@@ -143,21 +153,16 @@ class Variables:
             own = variable(target.replace(".", "_"))
         elif self._is_only_result(line):
             own = self._unused(own if own != flow else RESULT)
-        elif not (line.is_branch or line.training_only or self._is_kept(line, at, target)):
+        elif not (line.is_branch or line.training_only or self._is_kept(at, target)):
             own = flow if self._is_free(flow, at) else own
         while own in AMBIGUOUS or not self._is_free(own, at):
             own += "_"
         self.names[target] = own
         self.holder[own] = target
 
-    def _is_kept(self, line: Line, at: int, target: str) -> bool:
+    def _is_kept(self, at: int, target: str) -> bool:
         """True when the flow goes on before the last reader of this value has come."""
-        following = (
-            i
-            for i, other in enumerate(self.lines[at + 1 :], at + 1)
-            if other.trunk == line.trunk and not (other.is_branch or other.training_only)
-        )
-        return next(following, len(self.lines)) < self.last_use.get(target, 0)
+        return self.following[at] < self.last_use.get(target, 0)
 
     def _is_only_result(self, line: Line) -> bool:
         """True for what is returned alone and comes from a module, which mypy cannot type."""

@@ -90,6 +90,8 @@ class Frame:
     """Node or scope -> how forward reaches its module."""
     input_channels: dict[str, Symbol] = field(default_factory=dict)
     """Arguments that say how many channels come in."""
+    around: dict[str, str] = field(default_factory=dict)
+    """Node or scope -> the scope that it stands in, of the whole network; filled on use."""
     has_formulas: bool = False
     """Some number is computed from the channels that come in."""
 
@@ -219,12 +221,13 @@ class Frame:
 
     def _attribute_path(self, name: str) -> str:
         """Return the attributes from this class to a layer inside a class inside it."""
+        if not self.around:
+            for scope in self.writer.scopes.values():
+                self.around.update((item.name, scope.name) for item in scope.items)
         steps: list[str] = []
-        scopes = list(self.writer.scopes.values())
         while name != self.scope.name:
-            around = next(s for s in scopes if any(i.name == name for i in s.items))
-            steps.insert(0, local_name(name, around.name))
-            name = around.name
+            steps.insert(0, local_name(name, self.around[name]))
+            name = self.around[name]
         return ".".join(steps)
 
     def _learn_channels(self, scope: Scope) -> None:
@@ -423,18 +426,19 @@ class NodeSite:
 def _are_alike(owner: Scope, user: Scope) -> bool:
     """True when a call of `owner` computes what `user` stands for: the same layers, wired alike."""
     cut, rest = len(owner.name), len(user.name)
-    pairs = list(zip_longest(owner.nodes(), user.nodes()))
-    if len(owner.inputs) != len(user.inputs) or any(None in pair for pair in pairs):
+    same_ends = [n[cut:] for n in owner.exports] == [n[rest:] for n in user.exports]
+    if not same_ends or len(owner.inputs) != len(user.inputs):
         return False
     twins = dict(zip(user.inputs, owner.inputs, strict=True))
-    twins.update((node.name, twin.name) for twin, node in pairs)
-    return [n[cut:] for n in owner.exports] == [n[rest:] for n in user.exports] and all(
-        twin.name[cut:] == node.name[rest:]
-        and twin.op == node.op
-        and twin.inputs == tuple(twins[i] for i in node.inputs)
-        and (not node.op.parameter_names or node.share == (twin.share or twin.name))
-        for twin, node in pairs
-    )
+    for twin, node in zip_longest(owner.nodes(), user.nodes()):
+        if twin is None or node is None or twin.name[cut:] != node.name[rest:]:
+            return False
+        if twin.op != node.op or twin.inputs != tuple(twins.get(i) for i in node.inputs):
+            return False
+        if node.op.parameter_names and node.share != (twin.share or twin.name):
+            return False
+        twins[node.name] = twin.name
+    return True
 
 
 def own_name(path: tuple[str, ...], trunk: str) -> str:
