@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.advice import MATTERS_OF_SIZE, say_kept_sizes, say_working_sizes
 from compiler.collector import paused
 from compiler.errors import CompileError, Report, UsageError, in_file_order
 from compiler.expr import show_value
@@ -75,16 +74,9 @@ def draft(
         CompileError: the file holds no network that could be drawn.
         UsageError: a setting or input names what the network does not have.
     """
-
-    def lower_at(sizes: Sequence[str], tried: Report) -> None:
-        lower_network(spec, tried, settings, [*inputs, *sizes])
-
     graph = lower_network(spec, report, settings, inputs)
-    say_working_sizes(graph, report, lower_at)
-    if inputs and any(d.code in MATTERS_OF_SIZE for d in report.errors):
-        declared = lower_network(spec, Report(), settings, ())
-        say_kept_sizes(graph, declared, report, lower_at)
     if report.errors:
+        _say_sizes(spec, graph, report, settings, inputs)
         return graph
     for warning in unread(graph):
         report.add(warning)
@@ -92,6 +84,29 @@ def draft(
     graph = keep_only(graph, [*(o.node for o in graph.outputs), *endings(graph)])
     verify(graph)
     return graph
+
+
+def _say_sizes(
+    spec: Spec,
+    graph: Graph,
+    report: Report,
+    settings: Mapping[str, object],
+    inputs: Sequence[str],
+) -> None:
+    """Say with errors which input sizes would mend them."""
+    from compiler.advice import (  # here, for most networks fit
+        MATTERS_OF_SIZE,
+        say_kept_sizes,
+        say_working_sizes,
+    )
+
+    def lower_at(sizes: Sequence[str], tried: Report) -> None:
+        lower_network(spec, tried, settings, [*inputs, *sizes])
+
+    say_working_sizes(graph, report, lower_at)
+    if inputs and any(d.code in MATTERS_OF_SIZE for d in report.errors):
+        declared = lower_network(spec, Report(), settings, ())
+        say_kept_sizes(graph, declared, report, lower_at)
 
 
 def target_graph(graph: Graph, *, probabilities: bool = False, taps: Sequence[str] = ()) -> Graph:
