@@ -56,6 +56,9 @@ def check_safetensors(path: Path) -> None:
     total = path.stat().st_size
     with path.open("rb") as file:
         header = int.from_bytes(file.read(8), "little")
+    if total < 8:
+        what = f"it is cut off after {total} bytes" if total else "it is empty"
+        raise BackendError(f"{path} is no safetensors file: {what}")
     if header > total - 8:
         raise BackendError(
             f"{path} is no safetensors file: a header of {header:,} bytes does not fit into "

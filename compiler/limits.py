@@ -39,7 +39,7 @@ LIMITS: dict[str, Limit] = {
     "memory_percent": Limit(100, "percent of the free memory that a network may need"),
     "unpacked_bytes": Limit(64 * 2**20, "bytes to which a weights file may unpack beyond its own"),
     "pickle_steps": Limit(1_000_000, "steps of the pickle in a torch checkpoint"),
-    "header_bytes": Limit(8 * 2**20, "bytes in the header of a safetensors file"),
+    "header_bytes": Limit(4 * 2**20, "bytes in the header of a safetensors file"),
     "picture_bytes": Limit(128 * 2**20, "bytes of a picture's file"),
     "picture_pixels": Limit(48 * 2**20, "pixels of a picture"),
     "picture_memory": Limit(768 * 2**20, "bytes of memory that reading a picture may take"),

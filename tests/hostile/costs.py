@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.compiler.test_limits import BOMBS
 from tests.compiler.test_limits import write as write_bomb
 from tests.compiler.test_many_errors import HEAD, MISTAKES
-from tests.hostile.archives import zip_bomb
+from tests.hostile.archives import long_header, long_pickle, many_numbers, zip_bomb
 from tests.hostile.commands import ROOT, SMALL
 from tests.hostile.images import METADATA, icon, png
 
@@ -57,6 +57,10 @@ def trials() -> Iterator[Trial]:
     yield Trial("5,000 unknown keys", "python", SPEC, _spec(f"{HEAD}layers: [relu]\n{keys}"))
     yield Trial("a wrong import beside a large tree", "python", SPEC, _large_tree)
     yield Trial("a zip bomb of weights", "torch", WEIGHTS.format("z.pt"), zip_bomb)
+    yield Trial("a pickle of a million steps", "torch", WEIGHTS.format("z.pt"), long_pickle)
+    yield Trial("a pickle of more steps", "torch", WEIGHTS.format("z.pt"), many_numbers)
+    header = WEIGHTS.format("z.safetensors")
+    yield Trial("a header of 63,000 tensors", "torch", header, long_header)
     yield Trial("a layer of 123 GB", "python", "build s.yaml", _wide)
     pictures = {
         "a picture of 13300 x 13300": lambda: png(13_300, 13_300),

@@ -26,7 +26,6 @@ NEEDS = [
     ("verify t.py t.yaml", "torch", "torch"),
     ("verify t.py t.yaml --run", "torch", "torch"),
     ("weights t.yaml w.safetensors -o out/w.safetensors", "torch", "torch"),
-    ("build t.yaml -o out --device cpu", "numpy", "numpy"),
     ("build t.yaml -o out --device cpu", "PIL", "pillow"),
     ("build t.yaml -o out --device cpu --image x.png", "PIL", "pillow"),
     ("build t.yaml -o out --device cpu --save-weights", "safetensors", "safetensors"),
@@ -34,6 +33,7 @@ NEEDS = [
     ("weights t.yaml w.safetensors -o out/w.safetensors", "safetensors", "safetensors"),
     ("build t.yaml -o out --device cpu --target source,onnx", "onnx", "netdraft[onnx]"),
     ("render t.yaml --format dot", "graphviz", "graphviz"),
+    ("predict t.yaml x.png --weights w.safetensors", "torch", "torch"),
     ("check t.yaml", "yaml", "pyyaml"),
     ("check t.yaml", "pydantic", "pydantic"),
 ]
