@@ -166,6 +166,11 @@ class _Loader:
             self._collect_all(node, file, depth)
         inner = BlockVariants(self.blocks, self.report)
         merged = variants[-1][0]
+        changes = merged.entries.get("changes")
+        if changes is not None and "extends" not in merged.entries:
+            help = "name the network that it changes: `extends: FILE`, or a shipped name"
+            message = "a network has `changes` and extends nothing"
+            self.report.add(Diagnostic("bad-change", message, changes.key_span, help=help))
         for depth, (node, _) in reversed(list(enumerate(variants[:-1]))):
             redefines = depth in self.redefining
             merged = overlay(merged, node, redefines, inner.reach(), self.report)

@@ -458,6 +458,12 @@ def test_a_block_that_cannot_extend(tmp_path: Path, block: str, code: str, messa
     )
 
 
+def test_a_network_with_changes_of_nothing(tmp_path: Path) -> None:
+    (error,) = errors_of(write(tmp_path, base=BASE + "changes: [{remove: one}]\n"))
+    assert error.message == "a network has `changes` and extends nothing"
+    assert error.help == "name the network that it changes: `extends: FILE`, or a shipped name"
+
+
 def test_extending_across_imports_in_a_library(tmp_path: Path) -> None:
     path = write(
         tmp_path,
