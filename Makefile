@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test core check format peers peers-test browser-test programs figures docs golden bench clean
+.PHONY: help run test core check format fuzz peers peers-test browser-test programs figures docs golden bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ check: $(READY) ## lint, format and types
 
 format: $(READY) ## put the code into its format
 	@$(VENV)/bin/ruff check --fix --quiet . ; $(VENV)/bin/ruff format .
+
+fuzz: $(READY) ## random and mutated specs, e.g. MINUTES=30 SEED=1
+	@$(PY) -m tests.fuzz.endless "$(or $(MINUTES),10)" $(SEED)
 
 peers: $(PEERS_READY) ## the environment of timm, facenet-pytorch and torchvision
 

@@ -136,9 +136,11 @@ def _batch_norm(values: Values) -> BatchNorm:
         is_own = values.where("momentum") is values.layer
         momentum, decay = (momentum, None) if is_own else (None, decay)
     if momentum is not None and decay is not None:
-        _complain(
-            values, "`momentum` and `decay` are two words for one thing", "momentum", "give one"
-        )
+        if values.where("momentum") is values.where("decay"):
+            message = "`momentum` and `decay` are two words for one thing"
+            _complain(values, message, "momentum", "give one")
+        elif values.where("decay") is values.defaults:  # the layer's own word holds
+            decay = None
     if decay is not None:
         momentum = round(1 - decay, 12)
     _check_norm(values, eps, momentum)

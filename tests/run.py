@@ -43,8 +43,16 @@ PARTS = {
     "types": Part("types", (HERE, "-m", "mypy")),
     "core": Part(
         "core suite",
-        pytest("-m", "not peers and not slow and not browser", "--ignore=tests/peers", *WORKERS),
+        pytest(
+            "-m",
+            "not peers and not slow and not browser and not fuzz",
+            "--ignore=tests/peers",
+            *WORKERS,
+        ),
         is_pytest=True,
+    ),
+    "fuzz": Part(
+        "random and mutated specs", pytest("-m", "fuzz", "tests/fuzz", *WORKERS), is_pytest=True
     ),
     "slow": Part(
         "slow tests",

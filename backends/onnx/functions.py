@@ -148,13 +148,16 @@ def value_infos(values: dict[str, Value]) -> list[onnx.ValueInfoProto]:
 
 
 def _common(first: dict[str, Value], second: dict[str, Value]) -> dict[str, Value]:
-    """Return the types with every dimension in which two instances differ left open."""
+    """Return the types with every dimension in which two instances differ left open.
+
+    What is a map in one of them and a vector in the other has no type in common.
+    """
+    pairs = [(name, value, second[name].dims) for name, value in first.items() if name in second]
     return {
         name: Value(
             value.dtype,
-            tuple(
-                a if a == b else None for a, b in zip(value.dims, second[name].dims, strict=True)
-            ),
+            tuple(a if a == b else None for a, b in zip(value.dims, dims, strict=True)),
         )
-        for name, value in first.items()
+        for name, value, dims in pairs
+        if len(value.dims) == len(dims)
     }

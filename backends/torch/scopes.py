@@ -103,10 +103,11 @@ def _fill(
                 scope.items.append(node)
         elif graph.regions[member].transparent:
             _fill(graph, scope, graph.regions[member], path, paths)
-        elif graph.regions[member].members:
+        else:
             inner = Scope(graph.regions[member], local_name(member, scope.name))
             _fill(graph, inner, inner.region, (*path, inner), paths)
-            scope.items.append(inner)
+            if inner.items:  # else nothing is computed in it, nor in what is inside it
+                scope.items.append(inner)
 
 
 def local_name(name: str, scope: str) -> str:

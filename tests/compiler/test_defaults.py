@@ -36,6 +36,25 @@ def test_without_a_default_a_convolution_needs_filters(tmp_path: Path) -> None:
     assert drafted(tmp_path, text) == ([0], ["missing-field"])
 
 
+@pytest.mark.parametrize(
+    ("usual", "own", "momentum"),
+    [
+        ("decay: 0.9", "momentum: 0.25", 0.25),
+        ("momentum: 0.25", "decay: 0.75", 0.25),
+        ("decay: 0.75", "eps: 0.1", 0.25),
+    ],
+)
+def test_a_layers_own_word_for_momentum_holds_over_the_other_word_of_the_default(
+    tmp_path: Path, usual: str, own: str, momentum: float
+) -> None:
+    path = tmp_path / "t.yaml"
+    norm = f"layers: [{{batch_norm: true, {own}}}]"
+    path.write_text(f"{HEAD}defaults: {{batch_norm: {{{usual}}}}}\n{norm}\n")
+    graph, report, _ = draft_graph(path)
+    assert graph.nodes["batch_norm"].op.attributes()["momentum"] == momentum
+    assert not report.diagnostics
+
+
 @pytest.mark.parametrize("op", ["conv", "max_pool", "linear"])
 def test_what_opens_a_layer_is_no_default(tmp_path: Path, op: str) -> None:
     text = f"defaults: {{{op}: {{{op}: 3}}}}\nlayers: [relu]\n"

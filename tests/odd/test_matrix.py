@@ -28,6 +28,8 @@ FOLDER = Path(__file__).parent / "networks"
 
 LEAVES: dict[str, dict[str, str]] = {
     "dead_copies": {"c": "c"},
+    "block_of_map_and_vector": {"relu6": "vector.relu6"},
+    "blocks_of_nothing": {"last": "last"},
     "dead_inside_residual": {"out": "out"},
     "dead_parts": {"last": "last"},
     "empty_parts": {"last": "last"},
@@ -89,6 +91,7 @@ TAPS = {
 }
 
 NATIVE_LACKS = {
+    "block_of_map_and_vector": "Activation",
     "grouped": "Conv2d",
     "no_convolution": "Activation",
     "only_flatten": "Flatten",

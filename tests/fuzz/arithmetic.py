@@ -1,0 +1,133 @@
+"""Shapes, parameters and multiply-accumulates of one operation, from their definitions.
+
+Nothing here calls the compiler's window arithmetic: an error there shows as a difference.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from compiler.ops import (
+    AdaptiveAvgPool2d,
+    AvgPool2d,
+    BatchNorm,
+    Concat,
+    Conv2d,
+    Flatten,
+    GlobalPool2d,
+    Linear,
+    MaxPool2d,
+    Multiply,
+    Normalize,
+    Op,
+    Upsample,
+)
+
+Sizes = tuple[int, ...]
+"""The sizes of one sample, channels first."""
+
+LARGEST = 40_000
+"""Elements of one tensor that a random spec may have."""
+
+
+class Invalid(Exception):
+    """The spec means no network; the text says why."""
+
+
+def need(holds: bool, why: str) -> None:
+    """Raise `Invalid` where something does not hold."""
+    if not holds:
+        raise Invalid(why)
+
+
+def sizes_after(op: Op, operands: list[Sizes]) -> Sizes:
+    """Return the sizes that leave an operation.
+
+    Raises:
+        Invalid: the operands do not fit.
+    """
+    first = operands[0]
+    out = _sizes(op, first, operands)
+    need(min(out) >= 1, f"{op.kind} leaves {out}")
+    need(prod(out) <= LARGEST, f"{op.kind} leaves {prod(out)} elements")
+    return out
+
+
+def _sizes(op: Op, first: Sizes, operands: list[Sizes]) -> Sizes:
+    match op:
+        case Conv2d():
+            need(len(first) == 3, "a convolution of a vector")
+            need(first[0] % op.groups == 0 == op.out_channels % op.groups, "groups do not divide")
+            return (op.out_channels, *_windows(first, op, op.dilation))
+        case MaxPool2d() | AvgPool2d():
+            need(len(first) == 3, "a pooling of a vector")
+            if op.padding != "same":
+                halves = [(max(p), k // 2) for p, k in zip(op.padding, op.kernel_size, strict=True)]
+                need(all(p <= k for p, k in halves), "more padding than half the window")
+            return (first[0], *_windows(first, op, (1, 1), op.ceil))
+        case GlobalPool2d():
+            need(len(first) == 3, "a global pooling of a vector")
+            return (first[0], 1, 1) if op.keep_grid else (first[0],)
+        case AdaptiveAvgPool2d() | Upsample():
+            need(len(first) == 3, "a vector on another grid")
+            if isinstance(op, AdaptiveAvgPool2d):
+                return (first[0], *op.output_size)
+            return (first[0], first[1] * op.factor, first[2] * op.factor)
+        case Linear():
+            need(len(first) == 1, "a linear layer of a map")
+            return (op.out_features,)
+        case Flatten():
+            return (prod(first),)
+        case Concat():
+            need(len({s[1:] for s in operands}) == 1, "grids that differ in a concat")
+            return (sum(s[0] for s in operands), *first[1:])
+    need(not isinstance(op, Normalize) or len(first) == 1, "a map to normalize")
+    if isinstance(op, Multiply):
+        operands = [(s[0], *first[1:]) if s[1:] == (1, 1) else s for s in operands]
+    need(len(set(operands)) == 1, f"operands of {op.kind} that differ")
+    return first
+
+
+def _windows(
+    first: Sizes, op: Conv2d | MaxPool2d | AvgPool2d, dilation: Sizes, ceil: bool = False
+) -> Sizes:
+    """Return the grid of a sliding window by counting where it can start."""
+    out = []
+    for axis in (0, 1):
+        size, kernel, stride = first[1 + axis], op.kernel_size[axis], op.stride[axis]
+        if op.padding == "same":
+            out.append(len(range(0, size, stride)))
+            continue
+        before, after = op.padding[axis]
+        reach = dilation[axis] * (kernel - 1) + 1
+        room = before + size + after - reach
+        need(room >= 0, f"a window of {reach} on {size}")
+        starts = range(0, room + 1, stride)
+        count = len(starts)
+        if ceil and starts[-1] < room:
+            count += starts[-1] + stride < before + size  # it must not start in the padding
+        out.append(count)
+    return tuple(out)
+
+
+def count_parameters(op: Op, operands: list[Sizes]) -> int:
+    """Return the learnable elements of an operation."""
+    channels = operands[0][0] if operands else 0
+    match op:
+        case Conv2d():
+            return op.out_channels * (channels // op.groups * prod(op.kernel_size) + op.bias)
+        case Linear():
+            return op.out_features * (channels + op.bias)
+        case BatchNorm():
+            return channels * (op.scale + op.shift)
+    return 0
+
+
+def count_macs(op: Op, operands: list[Sizes], out: Sizes) -> int:
+    """Return the multiply-accumulates of an operation for one sample."""
+    match op:
+        case Conv2d():
+            return prod(out) * (operands[0][0] // op.groups) * prod(op.kernel_size)
+        case Linear():
+            return out[0] * operands[0][0]
+    return 0
