@@ -70,9 +70,7 @@ def _sizes(op: Op, first: Sizes, operands: list[Sizes]) -> Sizes:
             return (first[0], 1, 1) if op.keep_grid else (first[0],)
         case AdaptiveAvgPool2d() | Upsample():
             need(len(first) == 3, "a vector on another grid")
-            if isinstance(op, AdaptiveAvgPool2d):
-                return (first[0], *op.output_size)
-            return (first[0], first[1] * op.factor, first[2] * op.factor)
+            return (first[0], *_resized(first, op))
         case Linear():
             need(len(first) == 1, "a linear layer of a map")
             return (op.out_features,)
@@ -86,6 +84,12 @@ def _sizes(op: Op, first: Sizes, operands: list[Sizes]) -> Sizes:
         operands = [(s[0], *first[1:]) if s[1:] == (1, 1) else s for s in operands]
     need(len(set(operands)) == 1, f"operands of {op.kind} that differ")
     return first
+
+
+def _resized(first: Sizes, op: AdaptiveAvgPool2d | Upsample) -> Sizes:
+    if isinstance(op, AdaptiveAvgPool2d):
+        return op.output_size
+    return tuple(size * op.factor for size in first[1:])
 
 
 def _windows(

@@ -529,7 +529,7 @@ class Maker:
         """Draw what a block says besides its computation."""
         dice = self.dice
         out: Layer = {}
-        if dice.chance(15):
+        if dice.chance(30):
             key, value = dice.pick([
                 ("title", "A block"), ("doc", "It is one."), ("cite", {"figure": 5}),
                 ("errata", ["E1"]), ("drawing", {"input": "Previous Layer", "sizes": "trunk"}),

@@ -283,7 +283,11 @@ def _changes(dice: Dice, base: Data) -> list[Data]:
         if not dice.chance(40):
             continue
         at, name = next(i for i, one in enumerate(layers) if one is layer), layer["name"]
-        kind = dice.pick(["set", "replace", "after", "before", "remove"])
+        is_free = [not isinstance(one, dict) or "name" not in one for one in layers]
+        kinds = ["set", "replace", "remove"]
+        kinds += ["after"] * 2 * (at + 1 < len(layers) and is_free[at + 1])
+        kinds += ["before"] * 2 * (at > 0 and is_free[at - 1])
+        kind = dice.pick(kinds)
         if kind == "set":
             keys = [k for k in list(layer)[1:] if k != "name"]
             if keys:
@@ -296,9 +300,9 @@ def _changes(dice: Dice, base: Data) -> list[Data]:
         elif kind == "remove":
             layers.insert(at + 1, {"conv": "5x5", "filters": 11, "name": f"gone_{name}"})
             out.append({"remove": f"gone_{name}"})
-        elif kind == "after" and at + 1 < len(layers) and "name" not in layers[at + 1]:
+        elif kind == "after":
             out.append({"after": name, "insert": [layers.pop(at + 1)]})
-        elif kind == "before" and at > 0 and "name" not in layers[at - 1]:
+        else:
             out.append({"before": name, "insert": [layers.pop(at - 1)]})
     base["layers"] = layers
     return out
