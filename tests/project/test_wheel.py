@@ -58,18 +58,26 @@ def test_the_wheel_holds_every_spec_and_no_tests(wheel: Path) -> None:
     }
 
 
-def test_it_is_the_installed_one(site: Path, tmp_path: Path) -> None:
-    code = "import compiler, compiler.shipped as s; print(compiler.__file__, s.shipped_specs())"
+def python(site: Path, folder: Path, code: str) -> str:
+    """Run code with what is installed, and return what it prints."""
     done = subprocess.run(
         [sys.executable, "-P", "-c", code],
-        cwd=tmp_path,
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(site)},
         capture_output=True,
         text=True,
         check=True,
     )
+    return done.stdout
+
+
+def test_it_is_the_installed_one(site: Path, tmp_path: Path) -> None:
+    code = "import compiler, compiler.shipped as s; print(compiler.__file__, s.shipped_specs())"
     package = site / "compiler"
-    assert done.stdout.split() == [str(package / "__init__.py"), str(package / "_specs")]
+    assert python(site, tmp_path, code).split() == [
+        str(package / "__init__.py"),
+        str(package / "_specs"),
+    ]
 
 
 def test_build_by_name(site: Path, tmp_path: Path) -> None:
@@ -87,3 +95,8 @@ def test_figure_by_number(site: Path, tmp_path: Path) -> None:
 def test_paper_and_maps(site: Path, tmp_path: Path) -> None:
     netdraft(site, tmp_path, "check", "inception_v4", "--against", "paper")
     assert "timm:inception_v4" in netdraft(site, tmp_path, "weights", "--help")
+
+
+def test_names_of_classes(site: Path, tmp_path: Path) -> None:
+    code = "from compiler.weights import mapping; print(mapping.load_map(%r).names[0])"
+    assert python(site, tmp_path, code % "timm:inception_v4") == "tench\n"
