@@ -38,6 +38,7 @@ __all__ = [
     "build_module",
     "check",
     "emit_source",
+    "features",
     "graph_of",
     "load",
     "load_weights",
@@ -134,6 +135,44 @@ def build_module(
     module = torch_module.build_module(graph, seed=seed, taps=taps)
     if weights is not None:
         load_weights(module, weights, weights_from, partial=partial)
+    return module if device is None else module.to(device)
+
+
+def features(
+    spec: Spec,
+    names: Sequence[str] = (),
+    *,
+    weights: str | Path | None = None,
+    weights_from: str | Path | None = None,
+    device: str | None = None,
+    seed: int = 0,
+) -> nn.Module:
+    """Return a network without its head as a module that gives the list of feature maps.
+
+    `module.feature_info` lists `{"num_chs", "reduction", "module"}` of each, as timm's
+    `features_only=True` does. A reduction is the product of the strides on the way.
+
+    Args:
+        spec: a file, a shipped name, or a graph.
+        names: layers or blocks whose maps are wanted, in that order; without any the last map
+            before each change of stride, on the way that everything takes.
+        weights: safetensors or a torch checkpoint of the whole network; no code in it is run.
+        weights_from: whose names it has, a map by name (`timm:inception_v4`) or by path; None:
+            the module's own.
+        device: where it goes; None is the CPU.
+        seed: of the initial weights.
+
+    Raises:
+        BackendError: the weights do not fit.
+        UsageError: a name is none of the network, or gives no map.
+    """
+    from backends.torch import features as torch_features
+
+    graph = load(spec)
+    module = torch_features.build_features(graph, names, seed=seed)
+    if weights is not None:
+        whole = build_module(graph, weights=weights, weights_from=weights_from)
+        torch_features.take_state(module, whole)
     return module if device is None else module.to(device)
 
 

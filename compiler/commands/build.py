@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from compiler.commands.options import (
 from compiler.commands.summary import as_json as summary_json
 from compiler.commands.summary import as_text as summary_text
 from compiler.errors import BackendError, UsageError
+from compiler.features import Feature, feature_graph, features_of
 from compiler.files import check_folder, write_file, write_with
 from compiler.graph import Graph
 from compiler.print_graph import print_graph
@@ -93,6 +94,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--taps", default="", metavar="LIST", help="layers or blocks that become outputs too"
     )
+    parser.add_argument(
+        "--features",
+        default="",
+        metavar="LIST",
+        help="maps that leave in place of the outputs: layers or blocks, or `auto`, the last "
+        "before each change of stride",
+    )
     add_probabilities(parser)
     add_preprocessing(parser)
     parser.add_argument(
@@ -144,11 +152,13 @@ def run(args: argparse.Namespace) -> int:
     if args.emit in ("graph", "shapes"):
         write(sys.stdout, print_graph(graph, shapes=args.emit == "shapes"))
         return 0
-    taps = _taps(args)
+    taps, features = _taps(args), _features(graph, args)
     network = target_graph(graph, probabilities=args.probabilities, taps=taps)
     how = preprocessing_of(args)
     if args.normalize:
         graph, network, how = _normalize(graph, network, how)
+    if features:
+        network = feature_graph(graph, features)
     optimizes = args.optimize or args.emit == "optimized"
     optimized = _optimize(network, args) if optimizes else network
     if args.emit == "optimized":
@@ -162,6 +172,9 @@ def run(args: argparse.Namespace) -> int:
     say(f"{on_one_line(graph.title)}: checked, {len(graph.nodes)} operations")
     if network.returns == "logits":
         say("the logits leave, not the softmax of them (--probabilities keeps it)")
+    for feature in features:
+        what = f"{feature.num_chs} channels, stride {feature.reduction}"
+        say(f"feature: {feature.module}, {what}")
     if sizes := open_sizes(graph):
         say(f"sizes that fit: {sizes}")
     if args.normalize:
@@ -169,14 +182,14 @@ def run(args: argparse.Namespace) -> int:
     say("loading torch ...")
     _import_what_is_needed(targets, args)
     device = device_of(args.device)
-    built = _build(network, optimized, args, folder, say)
+    built = _build(graph, network, optimized, args, folder, say)
     forward = _forward(built, device, args.image, how)
     for target in targets:
         MAKERS[target](built)
     _write_texts(built, graph)
     if args.save_weights:
         _save_weights(built, args)
-    _report(graph, built, device, forward, args.format)
+    _report(graph, built, features, forward, args.format)
     return 0
 
 
@@ -223,6 +236,13 @@ def _taps(args: argparse.Namespace) -> tuple[str, ...]:
     return tuple(t.strip() for t in args.taps.split(",") if t.strip())
 
 
+def _features(graph: Graph, args: argparse.Namespace) -> tuple[Feature, ...]:
+    names = [n.strip() for n in args.features.split(",") if n.strip()]
+    if names and (args.taps or args.probabilities):
+        raise UsageError("--features gives maps alone: leave out --taps and --probabilities")
+    return features_of(graph, () if names == ["auto"] else names) if names else ()
+
+
 def _optimize(graph: Graph, args: argparse.Namespace) -> Graph:
     from compiler.optimizer import optimize_graph
 
@@ -234,6 +254,7 @@ def _optimize(graph: Graph, args: argparse.Namespace) -> Graph:
 
 
 def _build(
+    checked: Graph,
     graph: Graph,
     optimized: Graph,
     args: argparse.Namespace,
@@ -248,7 +269,7 @@ def _build(
     report = None
     if args.weights is not None:
         say(f"weights: {args.weights}")
-        report = _load_weights(graph, module, args)
+        report = _load_weights(checked, graph, module, args)
         say(report.as_text().rstrip())
     state = dict(module.state_dict())
     plain = graph, state
@@ -262,7 +283,21 @@ def _build(
     return Built(plain, optimized, module, state, folder, taps, say, report)
 
 
-def _load_weights(graph: Graph, module: nn.Module, args: argparse.Namespace) -> WeightsReport:
+def _load_weights(
+    checked: Graph, graph: Graph, module: nn.Module, args: argparse.Namespace
+) -> WeightsReport:
+    if args.features:  # the file is of the whole network
+        from backends.torch.features import take_state
+        from backends.torch.module import build_module
+
+        whole = build_module(checked, seed=args.seed)
+        report = _load_file(checked, whole, args)
+        take_state(module, whole)
+        return report
+    return _load_file(graph, module, args)
+
+
+def _load_file(graph: Graph, module: nn.Module, args: argparse.Namespace) -> WeightsReport:
     from backends.fit_weights import load_weights
 
     return load_weights(
@@ -411,12 +446,20 @@ def _save_weights(built: Built, args: argparse.Namespace) -> None:
     _add(built, save_weights(built.state, path, metadata))
 
 
-def _report(graph: Graph, built: Built, device: str, forward: dict[str, Any], format: str) -> None:
+def _report(
+    graph: Graph,
+    built: Built,
+    features: tuple[Feature, ...],
+    forward: dict[str, Any],
+    format: str,
+) -> None:
     files = [(str(p), p.stat().st_size) for p in built.files]
     summary = summarize(graph)
     if format == "json":
         listed = [{"path": path, "bytes": count} for path, count in files]
         report = {"summary": summary_json(summary), "forward": forward, "files": listed}
+        if features:
+            report["features"] = [asdict(feature) for feature in features]
         write(sys.stdout, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
         return
     sizes = ", ".join("x".join(map(str, i)) for i in forward["input"])
