@@ -1,0 +1,70 @@
+"""Feature maps beside timm's `features_only`: channels, reductions, and tensors of equal weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from backends.fit_weights import load_weights
+from backends.torch.features import build_features, take_state
+from backends.torch.module import build_module
+from backends.unit_scale import randomize
+from compiler.graph import Graph
+from compiler.weights.mapping import load_map
+from tests.backends.known_networks import known
+from tests.peers.networks import NON_SQUARE
+from tests.peers.pairs import difference, image
+
+pytestmark = pytest.mark.peers
+
+NETWORKS = {
+    "inception_v4": (
+        "released/inception_v4_slim",
+        ["stem.conv_2b", "stem.mixed_3a", "a", "b", "c"],
+    ),
+    "inception_resnet_v2": ("released/inception_resnet_v2_slim", []),
+    "resnet18": ("resnet18", []),
+    "resnet50": ("resnet50", []),
+}
+"""timm's name -> ours, and the maps where they are not the default.
+
+timm lists `features.3` of Inception-v4, the first map of reduction 4; the last is `stem.mixed_4a`.
+"""
+
+
+def with_their_weights(graph: Graph, theirs: nn.Module, name: str, folder: Path) -> nn.Module:
+    """Return our module with the parameters of timm's network."""
+    ours = build_module(graph)
+    if name.startswith("resnet"):  # no map is shipped: the same layers in the same order
+        values = [v for n, v in theirs.state_dict().items()]
+        keys = ours.state_dict()
+        ours.load_state_dict(dict(zip(keys, values, strict=True)))
+        return ours
+    torch.save(theirs.state_dict(), folder / "theirs.pth")
+    load_weights(ours, folder / "theirs.pth", load_map(f"timm:{name}"), graph=graph)
+    return ours
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_maps_are_timm_s(name: str, tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm")
+    spec, names = NETWORKS[name]
+    graph = known(spec, tmp_path)
+    theirs = timm.create_model(name, pretrained=False)
+    x = image(NON_SQUARE).float()
+    randomize(theirs, 5, x)
+    maps = timm.create_model(name, pretrained=False, features_only=True)
+    state = list(theirs.state_dict().values())
+    maps.load_state_dict(dict(zip(maps.state_dict(), state, strict=False)))
+    module = build_features(graph, names)
+    take_state(module, with_their_weights(graph, theirs, name, tmp_path))
+    info = [(i["num_chs"], i["reduction"]) for i in module.feature_info]
+    assert info == list(zip(maps.feature_info.channels(), maps.feature_info.reduction()))  # noqa: B905
+    with torch.no_grad():
+        wanted, got = maps.eval()(x), module.eval()(x)
+    worst = max(difference(g, w) for g, w in zip(got, wanted, strict=True))
+    print(f"{name}: {worst:.1e}")
+    assert worst < 1e-5
