@@ -77,9 +77,9 @@ def feature_graph(graph: Graph, features: Sequence[Feature]) -> Graph:
     outputs: list[Output] = []
     for feature in features:
         node = graph.tensor(feature.module).name
-        name = output_name(feature.module, ())
-        if (name in graph.nodes and name != node) or any(o.name == name for o in outputs):
-            name = feature.module.replace(".", "_")
+        name = feature.module.replace(".", "_")
+        while (name in graph.nodes and name != node) or name in (o.name for o in outputs):
+            name += "_"
         outputs.append(Output(name, node))
     nodes = [o.node for o in outputs]
     regions = {**graph.regions, "": replace(graph.regions[""], output=nodes[-1])}

@@ -7,14 +7,9 @@ from dataclasses import dataclass
 from compiler.expr import show_value
 from compiler.graph import Claim, Graph, Node
 from compiler.labels import label_of
-from compiler.ops import Conv2d, GlobalPool2d, Input, Linear
-from compiler.ops.base import Op
-from compiler.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample
+from compiler.receptive import Fields, receptive_fields
 from compiler.shapes import Dim, Shape, ShapeError, tally, times
 from compiler.working import open_sizes
-
-Field = tuple[float, float]
-"""Receptive field (pixels) and jump (pixels between neighbours), per axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +19,9 @@ class Stage:
     `activation_bytes` is what its outputs take for one sample in float32, with nothing reused;
     `buffers` are the running statistics of its batch norms (mean and variance of each channel);
     a count is a formula where the input is left open, None where a size is unknown.
-    `receptive_field` is (height, width) in input pixels, None after a global operation.
+    `receptive_field` is (height, width) in input pixels, None after a global operation; `stride`
+    is how far the fields of neighbours are apart, `offset` the centre of the first one, from the
+    centre of the first pixel, padding included (None where that depends on an open size).
     """
 
     name: str
@@ -37,6 +34,8 @@ class Stage:
     activation_bytes: Dim
     receptive_field: tuple[int, int] | None
     buffers: Dim
+    stride: tuple[float, float] | None
+    offset: tuple[float | None, float | None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class Summary:
 
 def summarize(graph: Graph, depth: int = 1) -> Summary:
     """Return the numbers of a graph; `depth` is how far regions are opened."""
-    fields = _receptive_fields(graph)
+    fields = receptive_fields(graph)
     costs = {
         n.name: (graph.count_params(n), graph.count_macs(n), _bytes(n))
         for n in graph.nodes.values()
@@ -115,52 +114,23 @@ def _bytes(node: Node) -> Dim:
 
 
 def _stage(
-    graph: Graph, name: str, depth: int, cost: Cost, fields: dict[str, tuple[Field, Field] | None]
+    graph: Graph, name: str, depth: int, cost: Cost, fields: dict[str, Fields | None]
 ) -> Stage:
     node = graph.tensor(name)
     field = fields[node.name]
-    seen = (round(field[0][0]), round(field[1][0])) if field else None
+    seen = (round(field[0].size), round(field[1].size)) if field else None
+    stride = (field[0].stride, field[1].stride) if field else None
+    offset = (field[0].offset, field[1].offset) if field else None
     title, buffers = label_of(graph, name), graph.buffers(name)
     if not any(c.isalpha() for c in title):  # `+` alone: which of them?
         title = f"{name.rpartition('.')[2]} ({title})"
-    return Stage(name, title, _op(graph, name), depth, node.shape, *cost, seen, buffers)
+    op = _op(graph, name)
+    return Stage(name, title, op, depth, node.shape, *cost, seen, buffers, stride, offset)
 
 
 def _op(graph: Graph, name: str) -> str:
     region = graph.regions.get(name)
     return graph.nodes[name].op.kind if region is None else region.definition or region.kind
-
-
-def _receptive_fields(graph: Graph) -> dict[str, tuple[Field, Field] | None]:
-    """Return node -> (field, jump) per axis: `r' = r + (k - 1) * d * j`, `j' = j * s`."""
-    out: dict[str, tuple[Field, Field] | None] = {}
-    for node in graph.nodes.values():
-        if isinstance(node.op, Input):
-            out[node.name] = ((1, 1), (1, 1)) if len(node.shape) == 3 else None
-            continue
-        before = [f for i in node.inputs if (f := out[i]) is not None]
-        if not before or len(before) < len(node.inputs) or len(node.shape) == 1:
-            out[node.name] = None
-            continue
-        widest = tuple(
-            (max(f[axis][0] for f in before), max(f[axis][1] for f in before)) for axis in (0, 1)
-        )
-        out[node.name] = _step(node.op, (widest[0], widest[1]))
-    return out
-
-
-def _step(op: Op, field: tuple[Field, Field]) -> tuple[Field, Field] | None:
-    if isinstance(op, (GlobalPool2d, AdaptiveAvgPool2d, Linear)):
-        return None
-    if isinstance(op, Upsample):
-        return tuple((r, j / op.factor) for r, j in field)  # type: ignore[return-value]
-    if not isinstance(op, (Conv2d, MaxPool2d, AvgPool2d)):
-        return field
-    dilation = op.dilation if isinstance(op, Conv2d) else (1, 1)
-    return tuple(  # type: ignore[return-value]
-        (r + (k - 1) * d * j, j * s)
-        for (r, j), k, d, s in zip(field, op.kernel_size, dilation, op.stride, strict=True)
-    )
 
 
 def kinds(graph: Graph) -> dict[str, int]:

@@ -40,6 +40,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="show the running statistics of batch norms too (JSON always does)",
     )
     parser.add_argument(
+        "--fields",
+        action="store_true",
+        help="in the text, show of what a unit sees the stride (pixels from one unit's to the "
+        "next one's) and the offset (the centre of the first one's, where the first pixel is 0 and "
+        "padding lies around the image); JSON always does",
+    )
+    parser.add_argument(
         "--format",
         choices=tuple(FORMATS),
         help="what to print; markdown, csv and latex have exact numbers, for documents of your own "
@@ -51,7 +58,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print or write the table; 0."""
     form = args.format or _format_of(args.output)
-    text = FORMATS[form](summarize(graph_from(args), args.depth), args.buffers)
+    summary = summarize(graph_from(args), args.depth)
+    if form == "text":
+        text = as_text(summary, args.buffers, args.fields) + "\n"
+    else:
+        text = FORMATS[form](summary, args.buffers)
     if args.output is None:
         write(sys.stdout, text)
         return 0
@@ -96,6 +107,8 @@ def _stage(stage: Stage) -> dict[str, Any]:
         "output": _dims(stage.output),
         **_counts(stage),
         "receptive_field": list(field) if field else None,
+        "receptive_field_stride": list(stage.stride) if stage.stride else None,
+        "receptive_field_offset": list(stage.offset) if stage.offset else None,
     }
 
 
@@ -114,7 +127,7 @@ def _dims(shape: Shape) -> list[Dim | str]:
     return [d if d is None or isinstance(d, int) else str(d) for d in shape]
 
 
-def as_text(summary: Summary, buffers: bool = False) -> str:
+def as_text(summary: Summary, buffers: bool = False, fields: bool = False) -> str:
     """Return a summary as a table of at most 80 columns, then totals and claims."""
     macs, memory = _unit(summary.macs, MACS), _unit(summary.activation_bytes, BYTES)
     headers = ("stage", "output", "parameters", macs.name, memory.name, "sees")
@@ -137,6 +150,9 @@ def as_text(summary: Summary, buffers: bool = False) -> str:
         counts = [*(s.buffers for s in summary.stages), summary.buffers]
         column = ("stats", *(f"{c:,}" if isinstance(c, int) else "?" for c in counts))
         table = [(*row[:3], cell, *row[3:]) for row, cell in zip(table, column, strict=True)]
+    if fields:
+        columns = [("stride", "offset"), *map(_place, summary.stages), ("", "")]
+        table = [(*row, *cells) for row, cells in zip(table, columns, strict=True)]
     lines += _table(table)
     if buffers:
         lines += ["", "stats: running statistics of batch norms, a mean and a variance a channel"]
@@ -177,6 +193,19 @@ def _row(stage: Stage, macs: Unit, memory: Unit) -> tuple[str, ...]:
         _memory(stage.activation_bytes, memory),
         sees(stage),
     )
+
+
+def _place(stage: Stage) -> tuple[str, str]:
+    """Return stride and offset of a receptive field, height x width."""
+    return _pair(stage.stride), _pair(stage.offset)
+
+
+def _pair(pair: tuple[float | None, float | None] | None) -> str:
+    """Return two numbers, or one where both are the same."""
+    if pair is None:
+        return ""
+    texts = ["?" if value is None else f"{value:g}" for value in pair]
+    return texts[0] if texts[0] == texts[1] else "x".join(texts)
 
 
 def _scaled(count: Dim, unit: Unit) -> str:

@@ -1,4 +1,4 @@
-"""Feature maps beside timm's `features_only`: channels, reductions, and tensors of equal weights."""
+"""Feature maps beside timm's `features_only`: channels, reductions, tensors."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from backends.fit_weights import load_weights
 from backends.torch.features import build_features, take_state
 from backends.torch.module import build_module
 from backends.unit_scale import randomize
+from compiler.features import features_of
 from compiler.graph import Graph
 from compiler.weights.mapping import load_map
 from tests.backends.known_networks import known
@@ -61,8 +62,9 @@ def test_maps_are_timm_s(name: str, tmp_path: Path) -> None:
     maps.load_state_dict(dict(zip(maps.state_dict(), state, strict=False)))
     module = build_features(graph, names)
     take_state(module, with_their_weights(graph, theirs, name, tmp_path))
-    info = [(i["num_chs"], i["reduction"]) for i in module.feature_info]
-    assert info == list(zip(maps.feature_info.channels(), maps.feature_info.reduction()))  # noqa: B905
+    info = [(f.num_chs, f.reduction) for f in features_of(graph, names)]
+    told = maps.feature_info
+    assert info == list(zip(told.channels(), told.reduction(), strict=True))
     with torch.no_grad():
         wanted, got = maps.eval()(x), module.eval()(x)
     worst = max(difference(g, w) for g, w in zip(got, wanted, strict=True))

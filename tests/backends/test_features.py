@@ -1,0 +1,104 @@
+"""Feature maps: which, what they are called, and that every target gives them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import onnxruntime
+import pytest
+import torch
+
+from backends.onnx.model import build_onnx
+from backends.torch.export_program import export_program
+from backends.torch.module import build_module
+from backends.unit_scale import randomize
+from compiler import features
+from compiler.__main__ import main
+from compiler.errors import UsageError
+from compiler.features import Feature, feature_graph, features_of
+from tests.backends.known_networks import NETWORKS, known
+
+
+def test_the_last_map_before_each_change_of_stride(tmp_path: Path) -> None:
+    assert features_of(known("resnet18", tmp_path)) == (
+        Feature(64, 2, "stem"),
+        Feature(64, 4, "layer1"),
+        Feature(128, 8, "layer2"),
+        Feature(256, 16, "layer3"),
+        Feature(512, 32, "layer4"),
+    )
+
+
+def test_named_maps_in_the_order_asked_for(tmp_path: Path) -> None:
+    graph = known("resnet18", tmp_path)
+    module = features(graph, ["layer2", "stem"])
+    assert module.feature_info == [
+        {"num_chs": 128, "reduction": 8, "module": "layer2"},
+        {"num_chs": 64, "reduction": 2, "module": "stem"},
+    ]
+    assert [tuple(m.shape) for m in module(torch.zeros(1, 3, 64, 96))] == [
+        (1, 128, 8, 12),
+        (1, 64, 32, 48),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("layer9", "there is no tensor `layer9` in `resnet18` (did you mean `layer4`?)"),
+        ("fc", "`fc` is a vector, (N, 1000), not a computed map"),
+        ("image", "`image` is an input of the network, not a computed map"),
+    ],
+)
+def test_what_is_no_map(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        features_of(known("resnet18", tmp_path), [name])
+    assert str(refused.value) == message
+
+
+def test_every_target_gives_the_maps(tmp_path: Path) -> None:
+    graph = known("resnet18", tmp_path)
+    part = feature_graph(graph, features_of(graph, ["stem", "layer2.first"]))
+    module = build_module(part).eval()
+    x = torch.randn(2, 3, 64, 96)
+    randomize(module, 0, x)
+    state = {name: tensor.detach().numpy() for name, tensor in module.state_dict().items()}
+    model = build_onnx(part, state, dynamic_grid=True)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    program = export_program(part, module, dynamic_grid=True)
+    with torch.no_grad():
+        wanted = module(x)
+    assert wanted._fields == ("stem", "layer2_first")
+    assert [o.name for o in session.get_outputs()] == ["stem", "layer2_first"]
+    for want, have in zip(wanted, program.module()(x), strict=True):
+        torch.testing.assert_close(have, want)
+    for want, array in zip(wanted, session.run(None, {"image": x.numpy()}), strict=True):
+        torch.testing.assert_close(torch.as_tensor(array), want, atol=1e-4, rtol=1e-4)
+
+
+def test_weights_of_the_whole_network(tmp_path: Path) -> None:
+    graph = known("resnet18", tmp_path)
+    whole = build_module(graph, seed=3)
+    torch.save(whole.state_dict(), tmp_path / "whole.pth")
+    module = features(graph, ["layer1"], weights=tmp_path / "whole.pth")
+    state = whole.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in module.state_dict().items())
+
+
+def test_build_says_and_writes_the_maps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(NETWORKS["strided"].replace("outputs: [last, mean, max]\n", ""))
+    arguments = ["build", str(path), "--target", "torch,source", "-o", str(tmp_path / "out")]
+    assert main([*arguments, "--features", "mixed,max"]) == 0
+    said = capsys.readouterr().out
+    assert "feature: mixed, 32 channels, stride 8\nfeature: max, 32 channels, stride 24\n" in said
+    assert "def forward" in (tmp_path / "out" / "strided.py").read_text()
+    assert main([*arguments, "--features", "mixed", "--format", "json", "--optimize"]) == 0
+    assert json.loads(capsys.readouterr().out)["features"] == [
+        {"num_chs": 32, "reduction": 8, "module": "mixed"}
+    ]
+    assert main([*arguments, "--features", "mixed", "--taps", "max"]) == 2
+    assert "--features gives maps alone: leave out --taps and --probabilities" in (
+        capsys.readouterr().err
+    )
