@@ -170,15 +170,7 @@ def run(args: argparse.Namespace) -> int:
     converted = 2 if args.optimize or args.save_weights else 1
     check_room(network, max(converted, *(TARGETS[target] for target in targets)))
     say(f"{on_one_line(graph.title)}: checked, {len(graph.nodes)} operations")
-    if network.returns == "logits":
-        say("the logits leave, not the softmax of them (--probabilities keeps it)")
-    for feature in features:
-        what = f"{feature.num_chs} channels, stride {feature.reduction}"
-        say(f"feature: {feature.module}, {what}")
-    if sizes := open_sizes(graph):
-        say(f"sizes that fit: {sizes}")
-    if args.normalize:
-        say("the network takes RGB values from 0 to 1; mean and deviation are inside")
+    _announce(network, features, args, say)
     say("loading torch ...")
     _import_what_is_needed(targets, args)
     device = device_of(args.device)
@@ -214,6 +206,24 @@ def _normalize(
     found = needed(how, "--normalize needs mean and deviation, and nothing says them")
     inside = standardize_input(graph, found), standardize_input(network, found)
     return *inside, with_plain_range(found)
+
+
+def _announce(
+    network: Graph,
+    features: tuple[Feature, ...],
+    args: argparse.Namespace,
+    say: Callable[[str], None],
+) -> None:
+    """Say what leaves and what enters, where that is not what the spec has."""
+    if network.returns == "logits":
+        say("the logits leave, not the softmax of them (--probabilities keeps it)")
+    for feature in features:
+        what = f"{feature.num_chs} channels, stride {feature.reduction}"
+        say(f"feature: {feature.module}, {what}")
+    if sizes := open_sizes(network):
+        say(f"sizes that fit: {sizes}")
+    if args.normalize:
+        say("the network takes RGB values from 0 to 1; mean and deviation are inside")
 
 
 def _speaker(is_text: bool) -> Callable[[str], None]:
