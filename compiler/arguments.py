@@ -9,6 +9,7 @@ from typing import Any
 from compiler.errors import CompileError, Remark, Report, UsageError
 from compiler.expr import Value
 from compiler.fields import describe_text
+from compiler.graph import Decision
 from compiler.lowering import Argument
 from compiler.source import parse_value, plain, resolve
 from compiler.spec import BlockLayer, ParamSpec
@@ -44,13 +45,23 @@ def argument(layer: BlockLayer, name: str, param: ParamSpec, values: Values) -> 
 
 
 def parameter_default(
-    report: Report, name: str, param: ParamSpec, known: Mapping[str, Argument]
+    report: Report,
+    name: str,
+    param: ParamSpec,
+    known: Mapping[str, Argument],
+    decisions: list[Decision],
 ) -> Value:
     """Return the default of a parameter; it may be a formula over the ones before it."""
-    return _reader(param, known, report).of_type(param.type, default_of(name, param))
+    return _reader(param, known, report, decisions).of_type(param.type, default_of(name, param))
 
 
-def setting(name: str, param: ParamSpec, given: object, known: Mapping[str, Argument]) -> Value:
+def setting(
+    name: str,
+    param: ParamSpec,
+    given: object,
+    known: Mapping[str, Argument],
+    decisions: list[Decision],
+) -> Value:
     """Return the value of a network's parameter that comes from outside, in the place of a default.
 
     Args:
@@ -58,6 +69,7 @@ def setting(name: str, param: ParamSpec, given: object, known: Mapping[str, Argu
         param: its declaration.
         given: text as it would stand in YAML (`3x3`, `[0, 1]`, `2 * n`), or a plain value.
         known: the parameters before it.
+        decisions: takes what the value read of them.
 
     Raises:
         UsageError: it is no value of the parameter's type.
@@ -71,7 +83,7 @@ def setting(name: str, param: ParamSpec, given: object, known: Mapping[str, Argu
     except CompileError as error:
         raise UsageError(f"{shown}: {error.diagnostics[0].message}") from None
     written = replace(default_of(name, param), raw=raw, whose="the value")
-    value = _reader(param, known, report).of_type(param.type, written)
+    value = _reader(param, known, report, decisions).of_type(param.type, written)
     for found in report.diagnostics:
         if found.code == "unknown-parameter" and str(raw).isidentifier():
             raise UsageError(f"{shown}: the value is not {NOUNS[param.type]}")
@@ -91,11 +103,15 @@ def _plain(given: object, type: str) -> Any:
     return plain(parse_value(text, "--set")) if text[:1] in OPENING else resolve(text)
 
 
-def _reader(param: ParamSpec, known: Mapping[str, Argument], report: Report) -> Values:
+def _reader(
+    param: ParamSpec, known: Mapping[str, Argument], report: Report, decisions: list[Decision]
+) -> Values:
     def lookup(name: str) -> Value:
         if name not in known:
             guess = did_you_mean(name, known)
             raise KeyError(name, f"a default can use the parameters before it{guess}")
         return known[name].value
 
-    return Values(param, "", lookup, report)
+    values = Values(param, "", lookup, report)
+    values.decisions = decisions
+    return values

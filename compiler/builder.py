@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from compiler.blame import blame, recover
 from compiler.errors import Report
 from compiler.expr import Expr, Value
-from compiler.graph import Info, Node, Region, RegionKind
+from compiler.graph import Decision, Info, Node, Region, RegionKind
 from compiler.ops import Identity, Op
 from compiler.shapes import Shape, ShapeError, check_bounds
 
@@ -27,6 +27,7 @@ class _OpenRegion:
     arguments: Mapping[str, Value] = field(default_factory=dict)
     argument_exprs: Mapping[str, Expr] = field(default_factory=dict)
     transparent: bool = False
+    decisions: list[Decision] = field(default_factory=list)
     members: list[str] = field(default_factory=list)
 
 
@@ -132,5 +133,6 @@ class Builder:
             top.arguments,
             top.argument_exprs,
             top.transparent,
+            tuple(top.decisions),
         )
         return output

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -60,6 +60,8 @@ class Expr:
 
     text: str
     root: Term
+    sizes: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Size that it reads, `a.channels` -> the node whose size that is, where that is known."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,6 +115,11 @@ FUNCTIONS: dict[str, tuple[Callable[..., Value], int, str]] = {
     "max": (max, 2, "the larger of two"),
 }
 """Name -> function, number of arguments, what it does."""
+
+
+def name_of(name: str) -> Expr:
+    """Return the formula that is a name alone."""
+    return Expr(name, Term("name", name, (), 0, len(name)))
 
 
 def parse(text: str) -> Expr:

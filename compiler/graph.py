@@ -86,6 +86,17 @@ class Info:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What lowering decided by a formula that no attribute remembers: a `when`, a count, a word.
+
+    The graph is right for other values of the parameters only where the formula comes to `value`.
+    """
+
+    formula: Expr
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One operation. Its name is also the name of the tensor that it makes.
 
@@ -143,6 +154,8 @@ class Region:
     arguments: Mapping[str, Value] = field(default_factory=dict)
     argument_exprs: Mapping[str, Expr] = field(default_factory=dict)
     transparent: bool = False
+    decisions: tuple[Decision, ...] = ()
+    """Of a block and of the network: what was decided inside, in its own names."""
 
     @property
     def local_name(self) -> str:
@@ -222,6 +235,8 @@ class Graph:
     drawing: Drawing = Drawing()
     claims: tuple[Claim, ...] = ()
     returns: Returns = "outputs"
+    is_rewritten: bool = False
+    """A pass has made other operations of those that the spec has."""
     spec: Graph | None = None
     """The graph as the spec has it, where this one was made from it."""
 

@@ -125,7 +125,7 @@ def keep_only(graph: Graph, wanted: Iterable[str]) -> Graph:
             rewrite.drop(name, None)
     for node in _heirs(graph, live):
         rewrite.set(node)
-    return rewrite.finish()
+    return replace(rewrite.finish(), is_rewritten=graph.is_rewritten)
 
 
 def needed(graph: Graph, wanted: Iterable[str]) -> set[str]:

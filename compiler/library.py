@@ -37,7 +37,7 @@ def check_library(spec: Spec, report: Report) -> int:
         for key, param in block.params.items():
             has_default = param.default is not None
             arguments[key] = Argument(
-                parameter_default(report, key, param, arguments) if has_default else None
+                parameter_default(report, key, param, arguments, []) if has_default else None
             )
         end = lower_body(lowering, block, f"{name}.", {i: i for i in block.inputs}, arguments)
         builder.close(end)

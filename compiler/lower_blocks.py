@@ -7,6 +7,7 @@ from dataclasses import replace
 from compiler.arguments import argument, parameter_default
 from compiler.errors import CompileError, Diagnostic, Remark, Span
 from compiler.fields import describe_text
+from compiler.graph import Decision
 from compiler.lowering import Argument, Lowering
 from compiler.references import flat
 from compiler.scope import Frame, Scope
@@ -43,7 +44,8 @@ def lower_block(
                 ),
             ]
         )
-    arguments = _arguments(lowering, layer, block, values)
+    decisions: list[Decision] = []
+    arguments = _arguments(lowering, layer, block, values, decisions)
     bound = _bind_inputs(lowering, layer, block, inputs)
     info = lowering.info(layer)
     if info.title is None:
@@ -56,9 +58,10 @@ def lower_block(
         definition=block.name,
         arguments={k: a.value for k, a in arguments.items()},
         argument_exprs={k: a.expr for k, a in arguments.items() if a.expr},
+        decisions=decisions,
     )
     is_definition = scope.frame.is_definition
-    end = lower_body(lowering, block, path + ".", bound, arguments, is_definition)
+    end = lower_body(lowering, block, path + ".", bound, arguments, decisions, is_definition)
     return lowering.builder.close(end)
 
 
@@ -68,12 +71,14 @@ def lower_body(
     prefix: str,
     inputs: dict[str, str],
     arguments: dict[str, Argument],
+    decisions: list[Decision] | None = None,
     is_definition: bool = False,
 ) -> str:
     """Lower a block's layers under a prefix; as a definition with all that `when` may leave out."""
     lowering.open_blocks.append(block.name)
     lowering.instances.add(block.name)
     frame = Frame(block.name, {k: a.value for k, a in arguments.items()}, inputs)
+    frame.decisions = [] if decisions is None else decisions
     frame.is_definition = is_definition
     frame.defaults = {k: p.default for k, p in block.params.items() if p.type == "activation"}
     frame.used = lowering.used_params.setdefault(block.name, set())
@@ -129,9 +134,13 @@ def _bind_inputs(
 
 
 def _arguments(
-    lowering: Lowering, layer: BlockLayer, block: BlockSpec, values: Values
+    lowering: Lowering,
+    layer: BlockLayer,
+    block: BlockSpec,
+    values: Values,
+    decisions: list[Decision],
 ) -> dict[str, Argument]:
-    """Return a value for each parameter of a block."""
+    """Return a value for each parameter of a block; what defaults read of others is decided."""
     for name in layer.arguments:
         if name not in block.params:
             lowering.report.add(
@@ -151,7 +160,7 @@ def _arguments(
         elif name in layer.arguments:
             out[name] = argument(layer, name, param, values)
         elif param.default is not None:
-            out[name] = Argument(parameter_default(lowering.report, name, param, out))
+            out[name] = Argument(parameter_default(lowering.report, name, param, out, decisions))
         else:
             lowering.report.add(
                 Diagnostic(

@@ -12,7 +12,7 @@ from compiler.lowering import Lowering
 from compiler.names import read_layer_name
 from compiler.ops import Activation, Op, Scale
 from compiler.read import check_name
-from compiler.scope import Lookup, Named, Scope
+from compiler.scope import Named, Scope
 from compiler.spec import BranchesLayer, Layer, LayersLayer, Located, ResidualLayer, SplitLayer
 from compiler.values import ACTIVATION_WORDS, Values
 
@@ -88,13 +88,7 @@ def lower_residual(
     shortcut = _part(
         lowering, "shortcut", part.shortcut or [], inner, incoming, part, transparent=False
     )
-    reader = Values(
-        part,
-        "`residual`",
-        Lookup(scope, lowering.builder.shapes, lambda: incoming),
-        lowering.report,
-    )
-    reader.usual = scope.frame.defaults
+    reader = lowering.reader(part, "`residual`", scope, lambda: incoming)
     where = Info(span=part.span())
     if part.scale is not None:
         factor = reader.number("scale", "factor")

@@ -126,7 +126,9 @@ def default_norm(defaults: Defaults, report: Report) -> BatchNorm:
     layer = defaults.layers.get("batch_norm")
     if layer is None:
         return BatchNorm()
-    return _batch_norm(Values(layer, "`batch_norm`", defaults, report))
+    values = Values(layer, "`batch_norm`", defaults, report)
+    values.decisions = defaults.decisions
+    return _batch_norm(values)
 
 
 def _batch_norm(values: Values) -> BatchNorm:

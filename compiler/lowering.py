@@ -107,9 +107,21 @@ class Lowering:
 
     def values(self, layer: Layer, scope: Scope, entering: Callable[[], str]) -> Values:
         """Return the reader of a layer's formulas; `entering` gives what `prev` means."""
+        return self.reader(layer, f"`{layer.op}`", scope, entering, self.defaults)
+
+    def reader(
+        self,
+        where: Located,
+        what: str,
+        scope: Scope,
+        entering: Callable[[], str],
+        defaults: Defaults | None = None,
+    ) -> Values:
+        """Return the reader of the formulas of anything that stands in a scope."""
         lookup = Lookup(scope, self.builder.shapes, entering)
-        values = Values(layer, f"`{layer.op}`", lookup, self.report, self.defaults)
+        values = Values(where, what, lookup, self.report, defaults)
         values.is_inside = scope.frame.params is not self.defaults.params
+        values.bind, values.decisions = lookup.bind, scope.frame.decisions
         values.usual = scope.frame.defaults
         return values
 

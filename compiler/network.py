@@ -11,9 +11,9 @@ from typing import Any
 from compiler.arguments import parameter_default, setting
 from compiler.define import with_drafts
 from compiler.errors import Diagnostic, Report, UsageError
-from compiler.expr import ExprError, Value, parse
+from compiler.expr import ExprError, Value, name_of, parse
 from compiler.fields import describe, describe_text
-from compiler.graph import Claim, Definition, Graph, Info, Output, Parameter, output_name
+from compiler.graph import Claim, Decision, Definition, Graph, Info, Output, Parameter, output_name
 from compiler.loader import Spec
 from compiler.lower import new_lowering, try_defaults
 from compiler.lowering import Argument, Lowering, cite, drawing
@@ -36,7 +36,7 @@ from compiler.spec import (
 )
 from compiler.suggest import did_you_mean, guessing, listing
 from compiler.symbolic import Symbolic, letter
-from compiler.values import Defaults, Values, plain_default
+from compiler.values import Defaults, plain_default
 
 WITH_DEFAULTS: Mapping[str, dict[str, Any]] = {
     "conv": {"conv": "1x1"},
@@ -63,14 +63,15 @@ def lower_network(
     if network is None:
         report.raise_if_errors()
         raise UsageError(f"{spec.path} is a library of blocks; name a network")
-    arguments = _parameters(network, report, settings)
-    shapes = _input_shapes(network, report, arguments, inputs)
+    decisions: list[Decision] = []
+    arguments = _parameters(network, report, settings, decisions)
+    shapes = _input_shapes(network, report, arguments, inputs, decisions)
     # What a network states of itself holds for its own values, whoever gives them.
     is_as_declared = not (settings or inputs) or (
-        _values(arguments) == _values(_parameters(network, Report(), {}))
-        and shapes == _input_shapes(network, Report(), arguments, ())
+        _values(arguments) == _values(_parameters(network, Report(), {}, []))
+        and shapes == _input_shapes(network, Report(), arguments, (), [])
     )
-    return _lower(spec, network, report, arguments, shapes, is_as_declared=is_as_declared)
+    return _lower(spec, network, report, arguments, shapes, decisions, is_as_declared)
 
 
 def _values(arguments: Mapping[str, Argument]) -> list[Value]:
@@ -83,19 +84,20 @@ def _lower(
     report: Report,
     arguments: dict[str, Argument],
     shapes: Mapping[str, Shape],
+    decisions: list[Decision],
     is_as_declared: bool,
 ) -> Graph:
     params = {k: a.value for k, a in arguments.items()}
     frame = Frame(network.network, params, {n: n for n in shapes})
-    frame.sizes_hold = is_as_declared
-    defaults = Defaults(layer_defaults(network, report), params, frame.used)
+    frame.decisions, frame.sizes_hold = decisions, is_as_declared
+    defaults = Defaults(layer_defaults(network, report), params, frame.used, decisions)
     lowering = new_lowering(spec, report, defaults)
     try_defaults(lowering)
     builder = lowering.builder
     lowering.refuse_all_too_large(network.layers)
     info = Info(network.span(), title=network.title, cite=cite(network.cite), doc=network.doc)
     info = replace(info, errata=lowering.errata(network, network.errata))
-    builder.open("", "network", tuple(shapes), info)
+    builder.open("", "network", tuple(shapes), info, decisions=decisions)
     for name, shape in shapes.items():
         builder.add(name, Input(tuple(shape)), (), Info(span=network.span("input", name)))
     scope = Scope("", frame)
@@ -191,7 +193,10 @@ def layer_defaults(network: NetworkSpec, report: Report) -> dict[str, Layer]:
 
 
 def _parameters(
-    network: NetworkSpec, report: Report, settings: Mapping[str, object]
+    network: NetworkSpec,
+    report: Report,
+    settings: Mapping[str, object],
+    decisions: list[Decision],
 ) -> dict[str, Argument]:
     """Return the network's parameters, with settings from the command line over the defaults."""
     for name in settings:
@@ -204,7 +209,7 @@ def _parameters(
     out: dict[str, Argument] = {}
     for name, param in network.params.items():
         if name in settings:
-            out[name] = Argument(setting(name, param, settings[name], out))
+            out[name] = Argument(setting(name, param, settings[name], out, decisions))
         elif isinstance(param, BrokenParam):
             out[name] = Argument(None)
         elif param.default is None:
@@ -218,7 +223,7 @@ def _parameters(
             )
             out[name] = Argument(None)
         else:
-            out[name] = Argument(parameter_default(report, name, param, out))
+            out[name] = Argument(parameter_default(report, name, param, out, decisions))
     return out
 
 
@@ -228,9 +233,16 @@ _OPEN = re.compile(r"(?:(?P<factor>[1-9][0-9]{0,5})\*)?(?P<letter>[^\W\d]\w*)")
 
 
 def _input_shapes(
-    network: NetworkSpec, report: Report, arguments: Mapping[str, Argument], given: Sequence[str]
+    network: NetworkSpec,
+    report: Report,
+    arguments: Mapping[str, Argument],
+    given: Sequence[str],
+    decisions: list[Decision],
 ) -> dict[str, Shape]:
     """Return the input shapes: as declared, with sizes from the command line over them."""
+    for dim in (dim for dims in network.input.values() for dim in dims):
+        if isinstance(dim, str) and dim in arguments:
+            decisions.append(Decision(name_of(dim), arguments[dim].value))
     shapes = {
         name: _declared(network, name, dims, report, arguments)
         for name, dims in network.input.items()
@@ -354,10 +366,8 @@ def _outputs(
         layer = network.layers[-1] if network.layers else None
         if layer is None:
             continue
-        lookup = lowering.values(layer, scope, lambda: end)
-        if item.when is not None and not Values(
-            item, "`outputs`", lookup.lookup, lowering.report
-        ).flag("when"):
+        values = lowering.reader(item, "`outputs`", scope, lambda: end)
+        if item.when is not None and not values.flag("when"):
             continue
         steps = ("from",) if item.inputs else ("name",)
         proxy = layer.model_copy()

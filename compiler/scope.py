@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from compiler.errors import Span
-from compiler.expr import Value
+from compiler.expr import Expr, Term, Value
+from compiler.graph import Decision
 from compiler.shapes import Dim, Shape
 from compiler.suggest import did_you_mean, listing
 
@@ -27,6 +28,8 @@ class Frame:
     """Parameter -> its default, where that is a plain value."""
     sizes_hold: bool = False
     """True when the printed sizes of this frame's layers are for the input at hand."""
+    decisions: list[Decision] = field(default_factory=list)
+    """What is decided by formulas that no attribute remembers."""
     is_definition: bool = False
     """True for a block as it is defined: every layer is there, a formula repeats once."""
 
@@ -118,6 +121,19 @@ class Lookup:
             return self._size(head, size, name)
         return self._unknown(name)
 
+    def bind(self, formula: Expr) -> Expr:
+        """Return a formula that knows the nodes whose sizes it reads, and its `index`."""
+        index = self.scope.index
+        if index is not None and "index" in formula.names and "index" not in self.scope.frame.params:
+            formula = replace(formula, root=_with_index(formula.root, index))
+        sizes: dict[str, str] = {}
+        for name in formula.names:
+            head, _, size = name.rpartition(".")
+            node = self._tensor(head) if head and size in SIZES else None
+            if node is not None:
+                sizes[name] = node
+        return replace(formula, sizes=sizes) if sizes else formula
+
     def _unknown(self, name: str) -> NoReturn:
         params = self.scope.frame.params
 
@@ -149,6 +165,13 @@ class Lookup:
             return frame.inputs[head]
         named = self.scope.find(head)
         return named.tensor if named else None
+
+
+def _with_index(term: Term, index: int) -> Term:
+    """Return a term with the number of the copy at hand in the place of `index`."""
+    if term.kind == "name" and term.text == "index":
+        return replace(term, kind="number", text=str(index))
+    return replace(term, args=tuple(_with_index(arg, index) for arg in term.args))
 
 
 def left_out(name: str, condition: Condition) -> str:

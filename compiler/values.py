@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Literal
 
 from pydantic_core import PydanticCustomError
 
 from compiler.errors import Diagnostic, Remark, Report
-from compiler.expr import Expr, ExprError, Unknown, Value, evaluate, show_value
+from compiler.expr import Expr, ExprError, Unknown, Value, evaluate, name_of, show_value
 from compiler.fields import PADDINGS, READERS
+from compiler.graph import Decision
 from compiler.ops import ACTIVATIONS
 from compiler.shapes import Pads, Pair
 from compiler.spec import COMMON, Layer, Located, ParamSpec
@@ -87,6 +88,8 @@ class Defaults:
     params: Mapping[str, Value]
     used: set[str]
     """The parameters that were looked up."""
+    decisions: list[Decision] = field(default_factory=list)
+    """What formulas came to that no attribute remembers."""
 
     def __call__(self, name: str) -> Value:
         """Return the value of a parameter of the network; raise `KeyError` for any other name."""
@@ -124,6 +127,10 @@ class Values:
         """Attribute of the operation -> the expression it was written as."""
         self.texts: dict[str, str] = {}
         """Attribute or key -> its text in the spec, where that depends on names."""
+        self.decisions: list[Decision] = []
+        """What formulas came to that no attribute remembers."""
+        self.bind: Callable[[Expr], Expr] = lambda formula: formula
+        """Tells a formula the nodes whose sizes it reads."""
         self.usual: Mapping[str, Value] = {}
         """Parameter -> its default: words that are a default are shown as they are."""
 
@@ -137,6 +144,13 @@ class Values:
         """Return what a name in a value is worth."""
         is_default = self.network is not None and written.where is self.defaults
         return self.network if is_default else self.lookup  # type: ignore[return-value]
+
+    def _decided(self, written: Written, formula: Expr, value: Value) -> None:
+        """Note what a formula came to that no attribute remembers, in the frame of its names."""
+        is_default = self.network is not None and written.where is self.defaults
+        decisions = self.network.decisions if is_default and self.network else self.decisions
+        if formula.names:
+            decisions.append(Decision(self.bind(formula), value))
 
     def _shows(self, where: Located) -> bool:
         """True for what is remembered as it is written."""
@@ -262,7 +276,9 @@ class Values:
         value: Value = written.raw
         if value not in known and isinstance(value, str):
             with suppress(KeyError):
+                formula = name_of(value)
                 value = self._lookup(written)(value)
+                self._decided(written, formula, value)
             if value is None:
                 return None
         if value not in known:
@@ -307,11 +323,15 @@ class Values:
         formula = written.raw
         if not isinstance(formula, Expr):
             return formula  # type: ignore[no-any-return]
-        if written.attribute and self._shows(written.where):
-            self.exprs[written.attribute] = formula
+        is_kept = bool(written.attribute) and self._shows(written.where)
+        if is_kept:
+            self.exprs[written.attribute] = self.bind(formula)
             self._note(written.attribute, formula)
         try:
-            return evaluate(formula, self._lookup(written))
+            value = evaluate(formula, self._lookup(written))
+            if not is_kept:
+                self._decided(written, formula, value)
+            return value
         except Unknown:
             return None
         except ExprError as error:

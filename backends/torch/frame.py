@@ -9,29 +9,31 @@ from itertools import groupby, zip_longest
 from typing import Protocol
 
 from backends.torch.docs import unused, variable
+from backends.torch.formulas import Formulas
 from backends.torch.forward import TRUNK, Body, Line, one_line
-from backends.torch.layout import Call, Code, Copies, Joined, Listing, Value, call
+from backends.torch.layout import Call, Code, Copies, Listing, Value, call
 from backends.torch.ops import MODULES, function, module
 from backends.torch.scopes import Scope, local_name
-from backends.torch.symbols import Symbol, argument, from_term, number, total
+from backends.torch.site import NodeSite
+from backends.torch.symbols import Symbol, number, operation, total
+from backends.torch.traced import Given, Trace, arguments_of, params_of
 from compiler.errors import BackendError
-from compiler.expr import Expr
+from compiler.expr import Expr, name_of
 from compiler.expr import Value as SpecValue
-from compiler.graph import Graph, Node
-from compiler.module_names import CONTAINER_NAMES, MODULE_NAMES
+from compiler.graph import Graph, Node, Region
+from compiler.module_names import CONTAINER_NAMES
 from compiler.ops import (
     Activation,
     Add,
-    BatchNorm,
     Concat,
     Conv2d,
+    Flatten,
     Identity,
     Linear,
     Multiply,
     Scale,
     Slice,
 )
-from compiler.shapes import Pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,10 @@ class Instance:
     """The arguments for the channels of every input, in order, read or not."""
     channels: Mapping[str, Symbol]
     """Exported node -> its channels over the constructor arguments."""
+    keys: Mapping[str, Given]
+    """Constructor argument as Python has it -> as the spec has it."""
+    trace: Trace
+    """What its text depends on besides its arguments."""
 
 
 class Writer(Protocol):
@@ -57,6 +63,8 @@ class Writer(Protocol):
     """Nodes that leave the network."""
     scopes: Mapping[str, Scope]
     """Path -> scope."""
+    steady: frozenset[str]
+    """Nodes whose height and width some number was computed from."""
 
     def instance(self, scope: Scope, outer: Frame) -> Instance:
         """Write the class of a scope, or find it written."""
@@ -70,42 +78,28 @@ class Writer(Protocol):
 
 @dataclass(slots=True)
 class Frame:
-    """A class in the making. `symbols` and `plain` are what its arguments are worth here."""
+    """A class in the making."""
 
     writer: Writer
     scope: Scope
-    symbols: dict[str, Symbol]
-    """Spec name -> whole-number argument (`in.channels` and `index` among them)."""
-    plain: dict[str, SpecValue]
-    """Spec name -> any other argument."""
+    formulas: Formulas
     body: Body
-    channels: dict[str, Symbol] = field(default_factory=dict)
-    """Node -> how its channels are written here."""
     fields: list[tuple[str, Code]] = field(default_factory=list)
-    used: dict[str, SpecValue] = field(default_factory=dict)
-    """Constructor argument -> its value, for those that the class reads."""
     stored: dict[str, str] = field(default_factory=dict)
     """Argument -> the attribute that keeps it for the forward pass."""
     paths: dict[str, str] = field(default_factory=dict)
     """Node or scope -> how forward reaches its module."""
-    input_channels: dict[str, Symbol] = field(default_factory=dict)
-    """Arguments that say how many channels come in."""
     around: dict[str, str] = field(default_factory=dict)
     """Node or scope -> the scope that it stands in, of the whole network; filled on use."""
-    has_formulas: bool = False
-    """Some number is computed from the channels that come in."""
 
     def learn_inputs(self, outer: Frame) -> None:
         """Make the channels of every input an argument."""
         names = input_arguments(self.writer.graph, self.scope)
-        arguments = {n for name in self.plain for n in (name, parameter_name(name))}
+        params = self.formulas.names.all
+        arguments = {n for name in params for n in (name, parameter_name(name))}
         for node, name in zip(self.scope.inputs, names, strict=True):
             text = unused("in_channels" if name == TRUNK else f"{name}_channels", arguments)
-            symbol = argument(text, outer.channels_of(node).value)
-            self.channels[node] = self.input_channels[text] = symbol
-            self.symbols[f"{name}.channels"] = symbol
-            if self.scope.region.definition is not None:
-                self.symbols.setdefault("in.channels", symbol)
+            self.formulas.learn_input(node, text, outer.channels_of(node).value)
 
     def build(self) -> None:
         """Write all layers and lines."""
@@ -113,6 +107,8 @@ class Frame:
             code = self.place(item, (local_name(item.name, self.scope.name),), TRUNK)
             if code is not None:
                 self.fields.append((local_name(item.name, self.scope.name), code))
+        if self.scope.region.kind in ("block", "network"):
+            self.formulas.rely_on(self.scope.region)
 
     def place(self, item: Node | Scope, path: tuple[str, ...], trunk: str) -> Code | None:
         """Write the lines of an item; return its constructor if it has a module."""
@@ -120,7 +116,7 @@ class Frame:
             return self._place_node(item, path, trunk)
         twin = self._twin(item)
         if twin is not None:
-            self._learn_channels(item)
+            self._learn_from_twin(item)
             self._add_call(item, twin, path, trunk)
             return None
         if item.is_callable:
@@ -135,15 +131,18 @@ class Frame:
         flow = scope.local if len(path) == 1 or trunk == TRUNK else f"{trunk}_{scope.local}"
         flow = TRUNK if scope.region.kind == "repeat" else flow
         parts: list[tuple[str, Code]] = []
-        kept = self.symbols, self.plain
-        if scope.region.kind == "block":  # its expressions speak of its own parameters
-            self.symbols, self.plain = {}, {}
+        names, region = self.formulas.names, scope.region
+        if region.kind == "block":  # its expressions speak of its own parameters
+            params = arguments_of(region.arguments, params_of(self.writer.graph, region), ())
+            self.formulas.names = self.formulas.translated(region, params)
         for item in scope.items:
             local = local_name(item.name, scope.name)
             code = self.place(item, (*path, local), flow)
             if code is not None:
                 parts.append((local, code))
-        self.symbols, self.plain = kept
+        if region.kind == "block":
+            self.formulas.rely_on(region)
+        self.formulas.names = names
         if not parts:
             return None
         if scope.form == "list":
@@ -153,7 +152,7 @@ class Frame:
 
     def _place_node(self, node: Node, path: tuple[str, ...], trunk: str) -> Code | None:
         site = NodeSite(self, node)
-        self.channels[node.name] = self._output_channels(node)
+        self.formulas.channels[node.name] = self._output_channels(node)
         operands = [Value(self.body.resolved(i)) for i in node.inputs]
         if isinstance(node.op, Identity):
             self.body.aliases[node.name] = operands[0].node
@@ -167,6 +166,8 @@ class Frame:
             result = Call(accessor(path), (("", operands[0]),))
         else:
             result = function(node.op, operands, site)
+        if not node.share:
+            site.settle()
         self.body.lines.append(
             Line(
                 (node.name,),
@@ -232,7 +233,29 @@ class Frame:
 
     def _learn_channels(self, scope: Scope) -> None:
         for node in scope.nodes():
-            self.channels[node.name] = self._output_channels(node)
+            self.formulas.channels[node.name] = self._output_channels(node)
+
+    def _learn_from_twin(self, scope: Scope) -> None:
+        """Learn the channels of what calls another scope's module: they are that one's."""
+        first = next(n for n in scope.nodes() if n.share)
+        owner = str(first.share)[: len(scope.name) - len(first.name)]
+        for name in scope.exports:
+            twin = owner + name[len(scope.name) :]
+            known = self.formulas.channels.get(twin)
+            value = self.writer.graph.nodes[name].shape.channels
+            assert isinstance(value, int)
+            if known is None or known.value != value:
+                self.formulas.trace.nodes.add(twin)
+                known = number(value)
+            self.formulas.channels[name] = known
+        self._settle_twin(self.writer.scopes[owner].region, scope.region)
+
+    def _settle_twin(self, owner: Region, user: Region) -> None:
+        """A call does what the owner's arguments say: others that are equal here may differ."""
+        for region, other in ((owner, user), (user, owner)):
+            for name, formula in region.argument_exprs.items():
+                if formula != other.argument_exprs.get(name):
+                    self.formulas.fix(formula)
 
     def construct(self, scope: Scope) -> Code:
         """Return the constructor of a scope that is computed in one call."""
@@ -240,7 +263,9 @@ class Frame:
             return self._construct_class(scope)
         if scope.form == "unit":
             first = next(scope.nodes())
-            code = self.writer.unit(scope, NodeSite(self, first))
+            site = NodeSite(self, first)
+            code = self.writer.unit(scope, site)
+            site.settle()
             self._learn_channels(scope)
             return code
         parts = []
@@ -254,173 +279,91 @@ class Frame:
     def _construct_item(self, item: Node | Scope) -> Code:
         if isinstance(item, Scope):
             return self.construct(item)
-        code = module(item.op, NodeSite(self, item))
-        self.channels[item.name] = self._output_channels(item)
+        site = NodeSite(self, item)
+        code = module(item.op, site)
+        site.settle()
+        self.formulas.channels[item.name] = self._output_channels(item)
         return code
 
     def _construct_class(self, scope: Scope) -> Code:
         instance = self.writer.instance(scope, self)
-        values = self._arguments_for(scope, instance)
-        symbols = {n: v for n, v in values.items() if isinstance(v, Symbol)}
-        for name in scope.exports:
-            self.channels[name] = instance.channels[name].replaced(symbols)
+        given = {g.key: g for g in instance.keys.values()}
+        values = {n: self._given(scope, instance, given[n]) for n in instance.arguments}
+        self._learn_instance(scope, instance)
         args: list[tuple[str, Code]] = []
-        for name in instance.arguments:
-            value = values[name]
+        for name, value in values.items():
             text = self.write(value) if isinstance(value, Symbol) else value
             if text != instance.defaults.get(name):
                 is_first = (name,) == instance.inputs
                 args.append(("" if is_first else parameter_name(name), text))
         return Call(instance.name, tuple(args))
 
-    def _arguments_for(self, scope: Scope, instance: Instance) -> dict[str, Symbol | str]:
+    def _learn_instance(self, scope: Scope, instance: Instance) -> None:
+        """Learn what a class inside makes, and what its text depends on."""
+        formulas, inner = self.formulas, instance.trace
+        for key in inner.found | inner.fixed:
+            if key in instance.inputs:
+                formulas.fix_channels(scope.inputs[instance.inputs.index(key)])
+            elif (formula := self._formula(scope, key)) is not None:
+                formulas.fix(formula)
+        for node in inner.nodes:
+            formulas.fix_channels(node)
+        conditions = [*inner.conditions.values(), *inner.inner]
+        learnt = (*instance.channels.values(), *inner.counts.values())
+        read = {n for s in (*learnt, *(s for c in conditions for s in c.symbols)) for n in s.names}
+        symbols = {n: self._given(scope, instance, instance.keys[n]) for n in read}
+        known = {n: s for n, s in symbols.items() if isinstance(s, Symbol)}
+        for name in scope.exports:
+            formulas.channels[name] = instance.channels[name].replaced(known)
+        formulas.trace.learn([c.replaced(known) for c in conditions])
+        for count in inner.counts.values():
+            formulas.trace.count(count.replaced(known))
+
+    def _formula(self, scope: Scope, name: str) -> Expr | None:
+        """Return how an argument of a class inside is written in this one."""
+        is_anonymous = scope.region.definition is None
+        return name_of(name) if is_anonymous else scope.region.argument_exprs.get(name)
+
+    def _given(self, scope: Scope, instance: Instance, wanted: Given) -> Symbol | str:
         """Return what this class passes to the constructor of an inner one."""
-        region = scope.region
-        out: dict[str, Symbol | str] = {}
-        for name in instance.arguments:
-            if name in instance.inputs:
-                out[name] = self.channels_of(scope.inputs[instance.inputs.index(name)])
-            elif region.definition is None:
-                out[name] = self._passed_on(name)
-            else:
-                out[name] = self._argument(region.argument_exprs.get(name), region.arguments[name])
-        return out
-
-    def _passed_on(self, name: str) -> Symbol | str:
-        """An anonymous scope takes the arguments of the class around it under their own names."""
-        if name in self.symbols:
-            return self.symbols[name]
-        self.used[name] = self.plain[name]
-        return parameter_name(name)
-
-    def _argument(self, expr: Expr | None, value: SpecValue) -> Symbol | str:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return self.resolve(expr, value)
-        if expr is not None and expr.root.kind == "name" and self.plain.get(expr.text) == value:
-            self.used[expr.text] = value
-            return parameter_name(expr.text)
-        return literal(value)
-
-    def resolve(self, expr: Expr | None, value: int, previous: str = "") -> Symbol:
-        """Return a whole number as its expression says it, or as a number where that cannot be."""
-        if expr is None:
-            return number(value)
-
-        def lookup(name: str) -> Symbol | None:
-            if name == "prev.channels" and previous:
-                return self.channels_of(previous)
-            return self.symbols.get(name)
-
-        symbol = from_term(expr.root, lookup)
-        return symbol if symbol is not None and symbol.value == value else number(value)
+        if wanted.key in instance.inputs:
+            return self.channels_of(scope.inputs[instance.inputs.index(wanted.key)])
+        formula = self._formula(scope, wanted.key)
+        if wanted.is_whole:
+            assert isinstance(wanted.value, int)
+            return self.formulas.resolve(formula, wanted.value)
+        given = self.formulas.alone(formula, wanted.value)
+        if given is not None:
+            return self.formulas.hand_on(given)
+        if formula is not None:
+            self.formulas.fix(formula)
+        return literal(wanted.value)
 
     def write(self, symbol: Symbol) -> str:
         """Return the text of a symbol and note the arguments that it reads."""
-        if symbol.args and symbol.names & self.input_channels.keys():
-            self.has_formulas = True
-        for spec_name, own in self.symbols.items():
-            if own.kind == "name" and own.name in symbol.names:
-                self.used[_argument_key(spec_name, own)] = own.value
-        return symbol.text
+        return self.formulas.write(symbol)
 
     def channels_of(self, node: str) -> Symbol:
         """Return how the channels of a tensor are written here."""
-        return self.channels[node]
+        return self.formulas.channels[node]
 
     def _output_channels(self, node: Node) -> Symbol:
         op, inputs = node.op, [self.channels_of(i) for i in node.inputs]
         if isinstance(op, Conv2d):
-            return self.resolve(node.exprs.get("out_channels"), op.out_channels, node.inputs[0])
+            return self.formulas.count(node.exprs.get("out_channels"), op.out_channels)
         if isinstance(op, Linear):
-            return self.resolve(node.exprs.get("out_features"), op.out_features, node.inputs[0])
+            return self.formulas.count(node.exprs.get("out_features"), op.out_features)
         if isinstance(op, Concat):
             return total(inputs)
         value = node.shape.channels
         assert isinstance(value, int), f"{node.name} has {value} channels"
-        return inputs[0] if inputs and inputs[0].value == value else number(value)
-
-
-def _argument_key(spec_name: str, symbol: Symbol) -> str:
-    return symbol.name if spec_name.endswith(".channels") else spec_name
-
-
-@dataclass(slots=True)
-class NodeSite:
-    """How the numbers of a node are written where it stands (the `Site` of `torch_ops`)."""
-
-    frame: Frame
-    node: Node
-
-    @property
-    def is_map(self) -> bool:
-        """True for a map (C, H, W), False for a vector."""
-        return len(self.frame.writer.graph.nodes[self.node.inputs[0]].shape) == 3
-
-    @property
-    def is_inplace(self) -> bool:
-        """A result that nobody else reads may be overwritten, if it is not the caller's."""
-        graph = self.frame.writer.graph
-        source = graph.nodes[self.node.inputs[0]]
-        fresh = isinstance(source.op, (Conv2d, BatchNorm, Linear))
-        is_read_once = len(graph.consumers[source.name]) == 1
-        return fresh and is_read_once and source.name not in self.frame.writer.exported
-
-    def channels(self) -> Symbol:
-        """Return the channels of the input."""
-        symbol = self.frame.channels_of(self.node.inputs[0])
-        self.frame.write(symbol)
-        return symbol
-
-    def symbol(self, attribute: str, value: int) -> Symbol:
-        """Return an attribute that is a count."""
-        symbol = self.frame.resolve(self.node.exprs.get(attribute), value, self.node.inputs[0])
-        self.frame.write(symbol)
-        return symbol
-
-    def pair(self, attribute: str, value: Pair) -> str:
-        """Return an attribute that is (height, width)."""
-        expr = self.node.exprs.get(attribute)
-        if (
-            expr is not None
-            and expr.root.kind == "name"
-            and self.frame.plain.get(expr.text) == value
-        ):
-            self.frame.used[expr.text] = value
-            return parameter_name(expr.text)
-        if value[0] == value[1]:
-            return self.symbol(attribute, value[0]).text
-        return f"({value[0]}, {value[1]})"
-
-    def factor(self, attribute: str, value: float) -> str:
-        """Return a number where the constructor reads it."""
-        name = self._factor_name(attribute, value)
-        return parameter_name(name) if name else repr(value)
-
-    def stored_factor(self, attribute: str, value: float) -> str:
-        """Return a number where `forward` reads it: the constructor keeps it."""
-        frame, name = self.frame, self._factor_name(attribute, value)
-        if not name:
-            return repr(value)
-        if name not in frame.stored:
-            layers = {local_name(i.name, frame.scope.name) for i in frame.scope.items}
-            taken = {*MODULE_NAMES, *layers, *frame.stored.values()}
-            frame.stored[name] = unused(variable(name), taken)
-        return f"self.{frame.stored[name]}"
-
-    def _factor_name(self, attribute: str, value: float) -> str:
-        """Return the parameter that a number was written as, or nothing."""
-        expr, frame = self.node.exprs.get(attribute), self.frame
-        if expr is None or expr.root.kind != "name" or expr.text not in frame.plain:
-            return ""
-        given = frame.plain[expr.text]
-        if not isinstance(given, (int, Fraction)) or float(given) != value:
-            return ""
-        frame.used[expr.text] = given
-        return expr.text
-
-    def helper(self, name: str) -> str:
-        """Return the name of a helper function, which the file then defines."""
-        return self.frame.writer.helper(name)
+        symbol = inputs[0] if inputs else number(value)
+        if isinstance(op, Flatten) and symbol.value != value:
+            return operation("*", (symbol, number(value // symbol.value)))
+        if symbol.value == value:
+            return symbol
+        self.formulas.fix_symbol(symbol)
+        return number(value)
 
 
 def _are_alike(owner: Scope, user: Scope) -> bool:
@@ -472,18 +415,6 @@ def parameter_name(name: str) -> str:
     return variable(name)
 
 
-def symbols_of(
-    arguments: Mapping[str, SpecValue],
-) -> tuple[dict[str, Symbol], dict[str, SpecValue]]:
-    """Return the whole numbers among arguments, and all that have a value."""
-    symbols = {
-        n: argument(parameter_name(n), v)
-        for n, v in arguments.items()
-        if isinstance(v, int) and not isinstance(v, bool)
-    }
-    return symbols, {n: v for n, v in arguments.items() if v is not None}
-
-
 def literal(value: SpecValue) -> str:
     """Return a parameter's value as Python: 0.17, (1, 7), 'relu'."""
     if isinstance(value, Fraction):
@@ -512,6 +443,3 @@ def _sequence(codes: list[Code]) -> Code:
 def _runs(codes: list[Code]) -> list[tuple[Code, int]]:
     """Return neighbours that are written alike, each once with its count."""
     return [(group[0], len(group)) for group in (list(g) for _, g in groupby(codes, key=one_line))]
-
-
-__all__ = ["Frame", "Instance", "Joined", "NodeSite", "Writer", "input_arguments", "symbols_of"]

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from backends.torch.docs import unused, variable
+from backends.torch.formulas import Formulas
 from backends.torch.forward import RESULT, Body, Variables, render
-from backends.torch.frame import Frame, Writer, literal, parameter_name, symbols_of
+from backends.torch.frame import Frame, Writer, literal, parameter_name
 from backends.torch.layout import INDENT, Code, Listing, call, laid_out
 from backends.torch.scopes import Scope
-from backends.torch.symbols import argument, number
 from backends.torch.text import (
     Row,
     annotation,
@@ -19,6 +19,7 @@ from backends.torch.text import (
     returns_directly,
     with_comment,
 )
+from backends.torch.traced import Trace, arguments_of
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Output
 from compiler.leaving import keep_only, needed
@@ -88,13 +89,13 @@ class NetworkClass:
         return [*self._outputs_class(), head, *self.doc, *map(with_comment, rows)]
 
     def _signature(self) -> list[str]:
-        frame, out = self.frame, []
-        for name, symbol in frame.input_channels.items():
-            if name in frame.used:
+        formulas, out = self.frame.formulas, []
+        for name, symbol in formulas.inputs.items():
+            if name in formulas.used:
                 out.append(f"{name}: int = {symbol.value}")
         for parameter in self.network.graph.params:
-            if parameter.name in frame.used:
-                value = frame.used[parameter.name]
+            if parameter.name in formulas.used:
+                value = formulas.used[parameter.name]
                 kind = annotation(value, parameter.type)
                 out.append(f"{parameter_name(parameter.name)}: {kind} = {literal(value)}")
         return out
@@ -269,21 +270,28 @@ def _sample(node: Node) -> list[int]:
     return [d if isinstance(d, int) else 299 for d in node.shape]
 
 
-def network_frame(writer: Writer, graph: Graph, scope: Scope, is_open: bool) -> Frame:
+def network_frame(writer: Writer, graph: Graph, scope: Scope, fixed: frozenset[str]) -> Frame:
     """Return the empty frame of the network's class, with the inputs as arguments of forward.
 
-    With `is_open` the channels of the inputs are arguments of the constructor.
+    The channels of the inputs and the parameters are arguments of the constructor, but `fixed`
+    ones; of a graph that passes have rewritten none is.
     """
-    symbols, plain = symbols_of(graph.arguments)
-    arguments = {n for name in plain for n in (name, parameter_name(name))}
     inputs = {name: variable(name) for name in graph.inputs}
-    frame = Frame(writer, scope, symbols, plain, Body(inputs, ()))
-    for name in graph.inputs:
+    channels_of = _input_channels(graph, inputs)
+    if graph.is_rewritten:
+        fixed |= {*graph.arguments, *channels_of.values()}
+    params = arguments_of(graph.arguments, graph.params, fixed)
+    formulas = Formulas(graph, params, Trace(fixed))
+    for name, text in channels_of.items():
         channels = graph.nodes[name].shape.channels
         assert isinstance(channels, int), f"input {name} has {channels} channels"
-        text = "in_channels" if len(graph.inputs) == 1 else f"{inputs[name]}_channels"
-        text = unused(text, arguments)
-        symbol = argument(text, channels) if is_open else number(channels)
-        frame.channels[name] = frame.input_channels[text] = symbol
-        frame.symbols[f"{name}.channels"] = frame.channels[name]
-    return frame
+        formulas.learn_input(name, text, channels)
+    return Frame(writer, scope, formulas, Body(inputs, ()))
+
+
+def _input_channels(graph: Graph, inputs: Mapping[str, str]) -> dict[str, str]:
+    """Return input -> the argument for its channels."""
+    taken = {n for name in graph.arguments for n in (name, parameter_name(name))}
+    if len(inputs) == 1:
+        return dict.fromkeys(inputs, unused("in_channels", taken))
+    return {name: unused(f"{text}_channels", taken) for name, text in inputs.items()}

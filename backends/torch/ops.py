@@ -66,6 +66,13 @@ class Site(Protocol):
     def is_inplace(self) -> bool:
         """True when the operand may be overwritten."""
 
+    @property
+    def is_depthwise(self) -> bool:
+        """True when the spec asks for as many groups as channels come in."""
+
+    def follows(self, attribute: str) -> bool:
+        """True when an attribute can be written over arguments of the constructor."""
+
     def channels(self) -> Symbol:
         """Return the channels of the operand."""
 
@@ -155,19 +162,27 @@ def conv_arguments(op: Conv2d, site: Site) -> tuple[str, list[tuple[str, Code]]]
     """Return the class of a convolution and its arguments but `bias`."""
     padding = padding_of(op)
     # The padding is worked out from these; as arguments they could change without it.
-    is_free = padding.kind == "same" or op.padding != "same"
+    is_single = op.kernel_size == (1, 1) and not site.follows("kernel_size")
+    is_free = padding.kind == "same" or op.padding != "same" or is_single
+
+    def is_written(attribute: str, is_usual: bool) -> bool:
+        return not is_usual or (is_free and site.follows(attribute))
+
     args: list[tuple[str, Code]] = [
         ("", site.channels().text),
         ("", site.symbol("out_channels", op.out_channels).text),
         ("", site.pair("kernel_size", op.kernel_size) if is_free else size(op.kernel_size)),
     ]
-    if op.stride != (1, 1):
+    if is_written("stride", op.stride == (1, 1)):
         args.append(("stride", site.pair("stride", op.stride) if is_free else size(op.stride)))
-    if padding.plain != (0, 0):
+    if padding.kind == "plain" and op.padding != "same" and site.follows("padding"):
+        args.append(("padding", site.pair("padding", padding.plain)))
+    elif padding.plain != (0, 0):
         args.append(("padding", size(padding.plain)))
-    if op.dilation != (1, 1):
-        args.append(("dilation", size(op.dilation)))
-    if op.groups != 1:
+    if is_written("dilation", op.dilation == (1, 1)):
+        dilation = site.pair("dilation", op.dilation) if is_free else size(op.dilation)
+        args.append(("dilation", dilation))
+    if op.groups != 1 or site.follows("groups") or site.is_depthwise:
         args.append(("groups", _groups(op, site)))
     if padding.kind == "fixed":
         args.append(("pads", str(padding.fixed)))
@@ -178,8 +193,7 @@ def conv_arguments(op: Conv2d, site: Site) -> tuple[str, list[tuple[str, Code]]]
 
 def _groups(op: Conv2d, site: Site) -> str:
     """A depthwise convolution has as many groups as channels come in, whatever their number."""
-    channels = site.channels()
-    return channels.text if channels.value == op.groups else site.symbol("groups", op.groups).text
+    return site.channels().text if site.is_depthwise else site.symbol("groups", op.groups).text
 
 
 @module.register

@@ -7,12 +7,15 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from backends.torch.ascii_figure import figure_lines
 from backends.torch.docs import GLOBAL, class_name, docstring, variable
 from backends.torch.file import File, assemble
+from backends.torch.formulas import Formulas
 from backends.torch.forward import Body
-from backends.torch.frame import Frame, Instance, NodeSite, input_arguments, symbols_of
+from backends.torch.frame import Frame, Instance, input_arguments
 from backends.torch.layout import Code
 from backends.torch.network import NetworkClass, network_frame, prepare
 from backends.torch.scopes import Scope, build_scopes
+from backends.torch.site import NodeSite
 from backends.torch.text import ClassText, class_lines
+from backends.torch.traced import Trace, arguments_of, params_of, passed_on, steady_nodes
 from backends.torch.units import Units
 from compiler.graph import Graph, Info
 from compiler.leaving import take_logits, tapped
@@ -37,21 +40,32 @@ def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = Fals
             straight calls cannot express.
     """
     graph = graph if features else take_logits(graph, taps)
-    writer = _Writer(graph, taps, features, is_open=True)
-    text = writer.write()
-    return text if writer.is_plain else _Writer(graph, taps, features, is_open=False).write()
+    fixed: dict[str, frozenset[str]] = {}
+    while True:
+        writer = _Writer(graph, taps, features, fixed)
+        text = writer.write()
+        if not writer.found:
+            return text
+        for scope, names in writer.found.items():
+            fixed[scope] = fixed.get(scope, frozenset()) | names
 
 
 class _Writer:
     """Writes classes on demand, each text once.
 
-    With `is_open` the network's constructor takes the channels of its inputs. It turns out not
-    to be `is_plain` when layers deep inside are computed from them (as in a DenseNet): then the
-    numbers themselves read better.
+    `fixed` has for each scope the constructor arguments that are numbers in its class. What else
+    turns out to be one is `found`; the text is right, and final, when there is nothing.
     """
 
-    def __init__(self, graph: Graph, taps: Sequence[str], features: bool, is_open: bool) -> None:
-        self.is_open = is_open
+    def __init__(
+        self,
+        graph: Graph,
+        taps: Sequence[str],
+        features: bool,
+        fixed: Mapping[str, frozenset[str]],
+    ) -> None:
+        self.fixed = fixed
+        self.found: dict[str, frozenset[str]] = {}
         self.network = prepare(graph, tapped(graph, taps), features)
         self.graph = self.network.graph
         self.exported = frozenset(self.network.leaving)
@@ -60,7 +74,7 @@ class _Writer:
         self.taken = {*GLOBAL, *_arguments_of(self.graph)}
         self.units = Units(self.free_name)
         self.scopes: Mapping[str, Scope] = {}
-        self.is_plain = True
+        self.steady = steady_nodes(self.graph)
 
     def write(self) -> str:
         """Return the file."""
@@ -68,12 +82,13 @@ class _Writer:
         scope = build_scopes(graph, self.network.leaving)
         self.scopes = {s.name: s for s in scope.all_scopes()}
         name = self.free_name(class_name(graph.name))
-        frame = network_frame(self, graph, scope, self.is_open)
+        frame = network_frame(self, graph, scope, self._fixed(scope))
         frame.build()
-        self.is_plain = not frame.has_formulas
+        frame.formulas.conclude()
         doc = docstring(graph.title or graph.name, graph.info, "", [], 1)
         outputs = self.free_name(f"{name}Outputs", hidden_by=_steps(graph))
         network = NetworkClass(self.network, name, outputs, doc, frame)
+        self._settle(frame)
         units = self.units.found.values()
         file = File(graph, network.lines(), network.main(), self.classes, self.helpers, units)
         return assemble(file)
@@ -109,20 +124,37 @@ class _Writer:
         # Copies of an anonymous scope, `body.0` and `body.1`, are one class where they agree.
         base = class_name(definition.name if definition else scope.name.rstrip(".0123456789"))
         name = self._register(base, text)
-        exports = {n: frame.channels[n] for n in scope.exports}
-        return Instance(name, text.arguments, text.defaults, tuple(frame.input_channels), exports)
+        self._settle(frame)
+        formulas = frame.formulas
+        return Instance(
+            name,
+            text.arguments,
+            text.defaults,
+            tuple(formulas.inputs),
+            {n: formulas.channels[n] for n in scope.exports},
+            formulas.keys,
+            formulas.trace,
+        )
+
+    def _fixed(self, scope: Scope) -> frozenset[str]:
+        return self.fixed.get(scope.name, frozenset())
+
+    def _settle(self, frame: Frame) -> None:
+        """Note the arguments that a class offers and does not follow."""
+        offered = frame.formulas.trace.found & frame.formulas.used.keys()
+        if offered:
+            self.found[frame.scope.name] = frozenset(offered)
 
     def _frame(self, scope: Scope, outer: Frame) -> Frame:
-        region = scope.region
+        region, fixed = scope.region, self._fixed(scope)
         if region.definition is None:
-            # Sizes of the tensors around it are none of an anonymous scope's arguments.
-            symbols = {n: s for n, s in outer.symbols.items() if not n.endswith(".channels")}
-            plain = dict(outer.plain)
+            arguments = passed_on(outer.formulas.names, fixed)
         else:
-            symbols, plain = symbols_of(region.arguments)
+            arguments = arguments_of(region.arguments, params_of(self.graph, region), fixed)
         names = input_arguments(self.graph, scope)
         inputs = dict(zip(scope.inputs, names, strict=True))
-        frame = Frame(self, scope, symbols, plain, Body(inputs, tuple(scope.exports)))
+        formulas = Formulas(self.graph, arguments, Trace(fixed))
+        frame = Frame(self, scope, formulas, Body(inputs, tuple(scope.exports)))
         frame.learn_inputs(outer)
         return frame
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from compiler.expr import Term
+from compiler.expr import Expr, ExprError, Term, evaluate
 
-_RANKS = {"+": 1, "-": 1, "*": 2, "//": 2, "%": 2}
+_RANKS = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2}
 _ATOM = 4
 
 
@@ -16,7 +16,8 @@ _ATOM = 4
 class Symbol:
     """A number, an argument's name, or an operation on symbols; `value` is what it is here.
 
-    kind is `number`, `name`, `min`, `max` or an operator (`+ - * // %`).
+    kind is `number`, `name`, `min`, `max`, an operator (`+ - * // %`), or `int` or `round` of a
+    quotient.
     """
 
     kind: str
@@ -91,41 +92,111 @@ def total(parts: Iterable[Symbol]) -> Symbol:
     return out
 
 
-def from_term(term: Term, lookup: Callable[[str], Symbol | None]) -> Symbol | None:
-    """Return the symbol of a spec's expression, None where Python would need fractions.
+Lookup = Callable[[str], Symbol | Fraction | None]
+"""Name -> an argument's symbol, or a number that is no argument; None where it is neither."""
+Ratio = tuple[Symbol, Symbol]
+"""Numerator and denominator."""
+_ONE = Symbol("number", 1)
 
-    A division that comes out whole becomes `//`; `lookup` gives the symbol of a name.
+
+def from_term(term: Term, lookup: Lookup) -> Symbol | None:
+    """Return the whole number that a spec's expression makes, whatever its names are worth.
+
+    None where whole numbers cannot say it. A spec calculates with fractions, and refuses a result
+    that is none of the whole numbers: so the quotient of the whole expression may be `//`.
     """
-    if term.kind == "number":
-        value = Fraction(term.text)
-        return number(value.numerator) if value.denominator == 1 else None
-    if term.kind == "name":
-        return lookup(term.text)
-    args = [from_term(a, lookup) for a in term.args]
-    known = [a for a in args if a is not None]
-    if len(known) != len(args):
+    try:
+        over, under = ratio(term, lookup)
+        return over if under == _ONE else operation("//", (over, under))
+    except (NoFormula, ExprError, ZeroDivisionError):
         return None
+
+
+class NoFormula(Exception):
+    """An expression cannot be written with whole numbers."""
+
+
+def ratio(term: Term, lookup: Lookup) -> Ratio:
+    """Return the number that an expression makes as a quotient of whole numbers.
+
+    Raises:
+        NoFormula: whole numbers cannot say it.
+    """
+    if term.kind in ("number", "name"):
+        found = Fraction(term.text) if term.kind == "number" else lookup(term.text)
+        if found is None:
+            raise NoFormula
+        return (found, _ONE) if isinstance(found, Symbol) else _plain(found)
+    parts = [ratio(a, lookup) for a in term.args]
+    if all(p.is_number for part in parts for p in part):
+        names = {t.text: _value(ratio(t, lookup)) for t in _names(term)}
+        value = evaluate(Expr("", term), names.__getitem__)
+        if isinstance(value, bool) or not isinstance(value, (int, Fraction)):
+            raise NoFormula
+        return _plain(Fraction(value))
     if term.kind == "neg":
-        return operation("-", (number(0), known[0]))
+        return operation("-", (number(0), parts[0][0])), parts[0][1]
     if term.kind == "call":
-        return _call(term.text, known)
-    if term.kind not in ("+", "-", "*", "/", "//", "%"):
-        return None
-    return _divide(term.kind, known)
+        return _call(term.text, parts), _ONE
+    return _calculated(term.kind, *parts)
 
 
-def _call(function: str, args: list[Symbol]) -> Symbol | None:
-    if function in ("int", "floor", "ceil", "round"):
-        return args[0]  # rounding a whole number
-    return operation(function, tuple(args))
+def _plain(value: Fraction) -> Ratio:
+    return number(value.numerator), number(value.denominator)
 
 
-def _divide(kind: str, args: list[Symbol]) -> Symbol | None:
-    if kind in ("/", "//", "%") and args[1].value == 0:
-        return None
+def _value(ratio: Ratio) -> Fraction:
+    return Fraction(ratio[0].value, ratio[1].value)
+
+
+def _names(term: Term) -> Iterator[Term]:
+    if term.kind == "name" and term.text not in ("true", "false"):
+        yield term
+    for arg in term.args:
+        yield from _names(arg)
+
+
+def _call(function: str, parts: list[Ratio]) -> Symbol:
+    over, under = parts[0]
+    if under == _ONE and function in ("int", "floor", "ceil", "round"):
+        return over
+    if function in ("int", "round"):
+        return operation(function, (over, under))
+    if function == "floor":
+        return operation("//", (over, under))
+    if function == "ceil":
+        zero = number(0)
+        return operation("-", (zero, operation("//", (operation("-", (zero, over)), under))))
+    return operation(function, tuple(_whole(p) for p in parts))
+
+
+def _calculated(kind: str, left: Ratio, right: Ratio) -> Ratio:
+    (a, b), (c, d) = left, right
+    if kind == "*":
+        return _product(a, c), _product(b, d)
     if kind == "/":
-        return None if args[0].value % args[1].value else operation("//", tuple(args))
-    return operation(kind, tuple(args))
+        return _product(a, d), _product(b, c)
+    if kind == "//":
+        return operation("//", (_product(a, d), _product(b, c))), _ONE
+    if kind == "%":
+        return operation("%", (_whole(left), _whole(right))), _ONE
+    if kind not in ("+", "-"):
+        raise NoFormula
+    if b == d:
+        return operation(kind, (a, c)), b
+    return operation(kind, (_product(a, d), _product(c, b))), _product(b, d)
+
+
+def _product(left: Symbol, right: Symbol) -> Symbol:
+    if right == _ONE:
+        return left
+    return right if left == _ONE else operation("*", (left, right))
+
+
+def _whole(ratio: Ratio) -> Symbol:
+    if ratio[1] != _ONE:
+        raise NoFormula
+    return ratio[0]
 
 
 def _compute(kind: str, values: list[int]) -> int:
@@ -138,6 +209,8 @@ def _compute(kind: str, values: list[int]) -> int:
         "%": lambda: left % right,
         "min": lambda: min(left, right),
         "max": lambda: max(left, right),
+        "int": lambda: int(Fraction(left, right)),
+        "round": lambda: round(Fraction(left, right)),
     }
     return table[kind]()
 
@@ -150,6 +223,8 @@ def _render(symbol: Symbol) -> tuple[str, int]:
         return symbol.name, _ATOM
     if symbol.kind in ("min", "max"):
         return f"{symbol.kind}({', '.join(a.text for a in symbol.args)})", _ATOM
+    if symbol.kind in ("int", "round"):
+        return f"{symbol.kind}({_render(Symbol('/', 0, '', symbol.args))[0]})", _ATOM
     rank = _RANKS[symbol.kind]
     left, right = (_render(a) for a in symbol.args)
     first = f"({left[0]})" if left[1] < rank else left[0]

@@ -15,6 +15,9 @@ from compiler.graph import Definition, Graph
 
 PARDON = "noqa: E741, the paper's letter"
 
+OTHERWISE = '"else the block has other layers"'
+"""What an instance with arguments for another variant of a block is told."""
+
 Row = tuple[str, str]
 """A line of code and its comment."""
 
@@ -57,6 +60,9 @@ def with_comment(row: Row) -> str:
 def class_lines(graph: Graph, frame: Frame, scope: Scope, doc: list[str]) -> ClassText:
     """Return the text of a block's class."""
     definition = graph.definitions.get(scope.region.definition or "")
+    for condition in frame.formulas.trace.conditions.values():
+        for symbol in condition.symbols:
+            frame.write(symbol)
     arguments = _ordered(frame, definition)
     defaults = _defaults(definition, arguments)
     signature = _signature(frame, definition, arguments, defaults)
@@ -71,9 +77,9 @@ def class_lines(graph: Graph, frame: Frame, scope: Scope, doc: list[str]) -> Cla
 
 def _ordered(frame: Frame, definition: Definition | None) -> tuple[str, ...]:
     """Return the arguments that the class reads: channels first, then as the spec lists them."""
-    channels = [n for n in frame.used if n in frame.input_channels]
-    declared = [p.name for p in definition.params] if definition else sorted(frame.used)
-    return (*channels, *(n for n in declared if n in frame.used and n not in channels))
+    channels = [n for n in frame.formulas.used if n in frame.formulas.inputs]
+    declared = [p.name for p in definition.params] if definition else sorted(frame.formulas.used)
+    return (*channels, *(n for n in declared if n in frame.formulas.used and n not in channels))
 
 
 def _defaults(definition: Definition | None, arguments: tuple[str, ...]) -> dict[str, str]:
@@ -92,15 +98,14 @@ def _signature(
     types = {p.name: p.type for p in definition.params} if definition else {}
     out: list[str] = []
     for name in arguments:
-        if name in frame.input_channels:
+        if name in frame.formulas.inputs:
             out.append(f"{name}: int")
             continue
         if "*" not in out:
             out.append("*")
         default = f" = {defaults[name]}" if name in defaults else ""
-        out.append(
-            f"{parameter_name(name)}: {annotation(frame.used[name], types.get(name))}{default}"
-        )
+        kind = annotation(frame.formulas.used[name], types.get(name))
+        out.append(f"{parameter_name(name)}: {kind}{default}")
     return out
 
 
@@ -115,9 +120,12 @@ def annotation(value: SpecValue, declared: str | None = None) -> str:
 
 def constructor(frame: Frame, signature: list[str]) -> list[Row]:
     """Return `__init__`, or nothing where there is nothing to hold."""
-    if not frame.fields and not frame.stored:
+    conditions = frame.formulas.trace.conditions if frame.scope.name else {}
+    if not (frame.fields or frame.stored or conditions):
         return []
     rows = _init_head(["self", *signature])
+    for text in conditions:
+        rows.append((f"{INDENT * 2}assert {text}, {OTHERWISE}", ""))
     rows.append((f"{INDENT * 2}super().__init__()", ""))
     for name, attribute in frame.stored.items():
         rows.append((f"{INDENT * 2}self.{attribute} = {parameter_name(name)}", ""))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from backends.torch.frame import NodeSite
 from backends.torch.layout import INDENT, Call, Code, call, laid_out
 from backends.torch.ops import activation_module, batch_norm, conv_arguments, module, norm_class
 from backends.torch.scopes import Scope, local_name
+from backends.torch.site import NodeSite
 from compiler.ops import ACTIVATIONS, Activation, BatchNorm, Conv2d, Linear, Op
 
 OPTIONS = {

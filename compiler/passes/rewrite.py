@@ -80,6 +80,7 @@ class Rewrite:
         recipes = {**self.graph.recipes, **self._recipes}
         return replace(
             self.graph,
+            is_rewritten=True,
             nodes=nodes,
             regions=refresh_regions(regions, nodes),
             outputs=outputs,

@@ -1,0 +1,138 @@
+"""Conditions that a class was written under, over the arguments of its constructor."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from backends.torch.symbols import Lookup, NoFormula, Symbol, operation, ratio
+from compiler.expr import ExprError, Term
+
+_OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+Polynomial = dict[tuple[str, ...], int]
+"""Product of names -> its factor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A comparison of two whole numbers, or `and` or `or` of two conditions."""
+
+    kind: str
+    sides: tuple[Symbol, ...] = ()
+    parts: tuple[Condition, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The Python expression."""
+        if self.sides:
+            return f" {self.kind} ".join(side.text for side in self.sides)
+        mixed = (f"({p.text})" if p.parts and p.kind != self.kind else p.text for p in self.parts)
+        return f" {self.kind} ".join(mixed)
+
+    @property
+    def symbols(self) -> tuple[Symbol, ...]:
+        """All numbers in it."""
+        return (*self.sides, *(s for part in self.parts for s in part.symbols))
+
+    @property
+    def opposite(self) -> Condition:
+        """The condition that holds where this one does not."""
+        if self.sides:
+            return Condition(_OPPOSITE[self.kind], self.sides)
+        kind = "and" if self.kind == "or" else "or"
+        return Condition(kind, (), tuple(part.opposite for part in self.parts))
+
+    def replaced(self, values: Mapping[str, Symbol]) -> Condition:
+        """Return the same condition over the arguments of a caller."""
+        sides = tuple(side.replaced(values) for side in self.sides)
+        return Condition(self.kind, sides, tuple(part.replaced(values) for part in self.parts))
+
+    def always_holds(self, positive: Collection[str]) -> bool:
+        """True where it is sure to hold for all whole numbers; those `positive` are 1 at least."""
+        if not self.sides:
+            some = any if self.kind == "or" else all
+            return some(part.always_holds(positive) for part in self.parts)
+        left, right = self.sides
+        if self.kind in ("<", "<="):
+            left, right = right, left
+        least = _least(left, right, positive)
+        if self.kind in ("<", ">"):
+            return least is not None and least > 0
+        if self.kind in ("<=", ">="):
+            return least is not None and least >= 0
+        most = _least(right, left, positive)
+        if self.kind == "==":
+            return least is not None and most is not None and least >= 0 and most >= 0
+        return (least is not None and least > 0) or (most is not None and most > 0)
+
+
+def from_condition(term: Term, lookup: Lookup) -> Condition | None:
+    """Return a spec's condition over whole numbers, None where it speaks of anything else."""
+    try:
+        return _condition(term, lookup)
+    except (NoFormula, ExprError, ZeroDivisionError):
+        return None
+
+
+def _condition(term: Term, lookup: Lookup) -> Condition:
+    if term.kind in ("and", "or"):
+        return Condition(term.kind, (), tuple(_condition(a, lookup) for a in term.args))
+    if term.kind == "not":
+        return _condition(term.args[0], lookup).opposite
+    if term.kind not in _OPPOSITE:
+        raise NoFormula
+    (a, b), (c, d) = (ratio(side, lookup) for side in term.args)
+    if not (b.is_number and d.is_number and b.value > 0 and d.value > 0):
+        raise NoFormula  # the sign of what both sides are multiplied by is not known
+    if b == d:
+        return Condition(term.kind, (a, c))
+    return Condition(term.kind, (operation("*", (a, d)), operation("*", (c, b))))
+
+
+def _least(left: Symbol, right: Symbol, positive: Collection[str]) -> int | None:
+    """Return a number that `left - right` is never below, None where none is known."""
+    try:
+        terms = _sum(_polynomial(left), _polynomial(right), -1)
+    except NoFormula:
+        return 0 if left == right else None
+    shifted: Polynomial = {}
+    for names, factor in terms.items():
+        product: Polynomial = {(): factor}
+        for name in names:  # what is 1 at least is 1 and something that is 0 at least
+            by: Polynomial = {(name,): 1, (): 1} if name in positive else {(name,): 1}
+            product = _times(product, by)
+        shifted = _sum(shifted, product)
+    for names, factor in shifted.items():
+        if names and (factor < 0 or not all(name in positive for name in names)):
+            return None
+    return shifted.get((), 0)
+
+
+def _polynomial(symbol: Symbol) -> Polynomial:
+    if symbol.kind == "number":
+        return {(): symbol.value} if symbol.value else {}
+    if symbol.kind == "name":
+        return {(symbol.name,): 1}
+    if symbol.kind not in ("+", "-", "*"):
+        raise NoFormula
+    left, right = (_polynomial(a) for a in symbol.args)
+    if symbol.kind == "*":
+        return _times(left, right)
+    return _sum(left, right, 1 if symbol.kind == "+" else -1)
+
+
+def _sum(left: Polynomial, right: Polynomial, factor: int = 1) -> Polynomial:
+    out = dict(left)
+    for names, by in right.items():
+        out[names] = out.get(names, 0) + factor * by
+    return {names: by for names, by in out.items() if by}
+
+
+def _times(left: Polynomial, right: Polynomial) -> Polynomial:
+    out: Polynomial = {}
+    for first, factor in left.items():
+        for second, by in right.items():
+            names = tuple(sorted((*first, *second)))
+            out[names] = out.get(names, 0) + factor * by
+    return out

@@ -1,0 +1,191 @@
+"""The formulas of one class over its constructor's arguments, and what cannot be written as one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from backends.torch.conditions import from_condition
+from backends.torch.docs import variable
+from backends.torch.symbols import Lookup, Symbol, argument, from_term, number
+from backends.torch.traced import Arguments, Given, Trace
+from compiler.expr import Expr
+from compiler.expr import Value as SpecValue
+from compiler.graph import Graph, Region
+
+
+@dataclass(slots=True)
+class Formulas:
+    """Writes expressions of the spec over the arguments of a class.
+
+    What it cannot write so is a number in the text, and the arguments behind it go into the
+    `trace`: they may not be arguments.
+    """
+
+    graph: Graph
+    names: Arguments
+    """What the names of expressions are worth."""
+    trace: Trace
+    channels: dict[str, Symbol] = field(default_factory=dict)
+    """Node -> how its channels are written here."""
+    inputs: dict[str, Symbol] = field(default_factory=dict)
+    """Arguments that say how many channels come in."""
+    used: dict[str, SpecValue] = field(default_factory=dict)
+    """Constructor argument -> its value, for those that the class reads."""
+    has_sums: bool = False
+    """Some number is computed from the channels that come in."""
+    keys: dict[str, Given] = field(init=False)
+    """Argument as Python has it -> as the spec has it."""
+
+    def __post_init__(self) -> None:
+        symbols = self.names.symbols.items()
+        whole = (Given(name, s.value, True) for name, s in symbols if not s.is_number)
+        self.keys = {variable(g.key): g for g in (*self.names.plain.values(), *whole)}
+
+    def learn_input(self, node: str, text: str, channels: int) -> None:
+        """Make the channels of an input an argument, or a number where the class is written so."""
+        is_fixed = text in self.trace.fixed
+        symbol = number(channels) if is_fixed else argument(text, channels)
+        self.channels[node] = self.inputs[text] = symbol
+        self.keys[text] = Given(text, channels, True)
+
+    def resolve(self, formula: Expr | None, value: int) -> Symbol:
+        """Return a whole number as its expression says it, or as a number where that cannot be."""
+        if formula is None:
+            return number(value)
+        symbol = from_term(formula.root, self._lookup(formula))
+        if symbol is None or symbol.value != value:
+            self.fix(formula)
+            return number(value)
+        return symbol
+
+    def count(self, formula: Expr | None, value: int) -> Symbol:
+        """Return the same for what is 1 or more in whatever a spec accepts."""
+        symbol = self.resolve(formula, value)
+        self.trace.count(symbol)
+        return symbol
+
+    def alone(self, formula: Expr | None, value: SpecValue) -> Given | None:
+        """Return the argument that a formula consists of, None where it is more than that."""
+        if formula is None or formula.root.kind != "name":
+            return None
+        given = self.names.plain.get(formula.root.text)
+        return given if given is not None and given.value == value else None
+
+    def number_alone(self, formula: Expr | None, value: float) -> Given | None:
+        """Return the argument that a formula consists of, where that is a number of this value."""
+        if formula is None or formula.root.kind != "name":
+            return None
+        given = self.names.plain.get(formula.root.text)
+        if given is None or not isinstance(given.value, (int, Fraction)):
+            return None
+        return given if float(given.value) == value else None
+
+    def follows(self, formula: Expr | None) -> bool:
+        """True when a formula reads an argument."""
+        if formula is None:
+            return False
+        found = (self._lookup(formula)(name) for name in formula.names)
+        return any(isinstance(s, Symbol) and s.names for s in found) or any(
+            name in self.names.plain for name in formula.names
+        )
+
+    def write(self, symbol: Symbol) -> str:
+        """Return the text of a symbol and note the arguments that it reads."""
+        if symbol.args and symbol.names & self.inputs.keys():
+            self.has_sums = True
+        for name in symbol.names:
+            self.used[self.keys[name].key] = self.keys[name].value
+        return symbol.text
+
+    def hand_on(self, given: Given) -> str:
+        """Return the text of an argument that is read as it is."""
+        self.used[given.key] = given.value
+        return variable(given.key)
+
+    # -- what is not followed --------------------------------------------------------------------
+
+    def fix(self, formula: Expr) -> None:
+        """Note that the text depends on what a formula reads, and does not follow it."""
+        for name in formula.names:
+            if name in formula.sizes:
+                self._fix_size(name, formula.sizes[name])
+            elif name in self.names.symbols:
+                self.fix_symbol(self.names.symbols[name])
+            elif name in self.names.plain:
+                self.trace.found.add(self.names.plain[name].key)
+
+    def _fix_size(self, name: str, node: str) -> None:
+        # Heights and widths are the same for all arguments: see `steady_nodes`.
+        if name.endswith(".channels") or node not in self.graph.nodes:
+            self.fix_channels(node)
+
+    def fix_symbol(self, symbol: Symbol) -> None:
+        """Note that the text does not follow the arguments in a number."""
+        self.trace.found |= {self.keys[name].key for name in symbol.names}
+
+    def fix_channels(self, node: str) -> None:
+        """Note that the text does not follow the channels of a tensor."""
+        if node in self.channels:
+            self.fix_symbol(self.channels[node])
+        else:
+            self.trace.nodes.add(node)
+
+    def rely_on(self, region: Region) -> None:
+        """Note what was decided inside a region by formulas."""
+        for decision in region.decisions:
+            formula, value = decision.formula, decision.value
+            condition = from_condition(formula.root, self._lookup(formula))
+            if condition is None or not isinstance(value, bool):
+                self.fix(formula)
+            elif any(symbol.names for symbol in condition.symbols):
+                holds = condition if value else condition.opposite
+                self.trace.conditions[holds.text] = holds
+
+    def conclude(self) -> None:
+        """Decide for a network what its classes rely on, and what nothing in it knows."""
+        trace = self.trace
+        for condition in (*trace.conditions.values(), *trace.inner):
+            if not condition.always_holds(trace.positive | self.inputs.keys()):
+                for symbol in condition.symbols:
+                    self.fix_symbol(symbol)
+        if trace.nodes:
+            trace.found |= {given.key for given in self.keys.values()}
+        if self.has_sums:  # numbers read better than sums deep inside, as in a DenseNet
+            trace.found |= self.inputs.keys()
+
+    def translated(self, region: Region, params: Arguments) -> Arguments:
+        """Return the parameters of a block that has no class over the arguments of this one."""
+        formulas = region.argument_exprs
+        symbols = {n: self.resolve(formulas.get(n), s.value) for n, s in params.symbols.items()}
+        plain: dict[str, Given] = {}
+        constants: dict[str, Fraction] = {}
+        for name, given in params.plain.items():
+            passed = self.alone(formulas.get(name), given.value)
+            if passed is not None:
+                plain[name] = passed
+            elif name not in symbols:
+                if name in formulas:
+                    self.fix(formulas[name])
+                if isinstance(given.value, (int, Fraction)) and not isinstance(given.value, bool):
+                    constants[name] = Fraction(given.value)
+        return Arguments(symbols, plain, constants)
+
+    # -- names -----------------------------------------------------------------------------------
+
+    def _lookup(self, formula: Expr) -> Lookup:
+        def lookup(name: str) -> Symbol | Fraction | None:
+            if name in formula.sizes:
+                return self._size(name, formula.sizes[name])
+            return self.names.symbols.get(name, self.names.constants.get(name))
+
+        return lookup
+
+    def _size(self, name: str, node: str) -> Symbol | Fraction | None:
+        if name.endswith(".channels"):
+            return self.channels.get(node)
+        if node not in self.graph.nodes:
+            return None
+        height, width = self.graph.nodes[node].shape.grid
+        size = height if name.endswith(".height") else width
+        return Fraction(size) if isinstance(size, int) else None

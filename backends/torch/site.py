@@ -1,0 +1,126 @@
+"""Where a node stands in a class: how its numbers are written there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from backends.torch.docs import unused, variable
+from backends.torch.scopes import local_name
+from backends.torch.symbols import Symbol
+from compiler.expr import Expr
+from compiler.graph import Node
+from compiler.module_names import MODULE_NAMES
+from compiler.ops import BatchNorm, Conv2d, Linear
+from compiler.shapes import Pair
+
+if TYPE_CHECKING:
+    from backends.torch.frame import Frame
+
+WINDOW = ("kernel_size", "stride", "dilation", "padding")
+"""Attributes that the height and width of a result depend on."""
+
+
+@dataclass(slots=True)
+class NodeSite:
+    """How the numbers of a node are written where it stands (the `Site` of `ops`)."""
+
+    frame: Frame
+    node: Node
+    followed: set[str] = field(default_factory=lambda: {"out_channels", "out_features"})
+    """Attributes whose formulas are in the text; the frame sees to the channels."""
+
+    @property
+    def is_map(self) -> bool:
+        """True for a map (C, H, W), False for a vector."""
+        return len(self.frame.writer.graph.nodes[self.node.inputs[0]].shape) == 3
+
+    @property
+    def is_inplace(self) -> bool:
+        """A result that nobody else reads may be overwritten, if it is not the caller's."""
+        graph = self.frame.writer.graph
+        source = graph.nodes[self.node.inputs[0]]
+        fresh = isinstance(source.op, (Conv2d, BatchNorm, Linear))
+        is_read_once = len(graph.consumers[source.name]) == 1
+        return fresh and is_read_once and source.name not in self.frame.writer.exported
+
+    @property
+    def is_depthwise(self) -> bool:
+        """True when the spec asks for as many groups as channels come in."""
+        return self.node.written.get("groups") == "depthwise"
+
+    def follows(self, attribute: str) -> bool:
+        """True when an attribute is written as a formula over arguments."""
+        return self.frame.formulas.follows(self._formula(attribute))
+
+    def _formula(self, attribute: str) -> Expr | None:
+        """Return how the spec has an attribute, None where that is no use here.
+
+        A grid that some number was computed from stays as it is.
+        """
+        is_steady = self.node.name in self.frame.writer.steady
+        return None if is_steady and attribute in WINDOW else self.node.exprs.get(attribute)
+
+    def settle(self) -> None:
+        """Note what the text does not follow, when it is written."""
+        for attribute, formula in self.node.exprs.items():
+            if attribute not in self.followed:
+                self.frame.formulas.fix(formula)
+
+    def channels(self) -> Symbol:
+        """Return the channels of the input."""
+        symbol = self.frame.channels_of(self.node.inputs[0])
+        self.frame.write(symbol)
+        return symbol
+
+    def symbol(self, attribute: str, value: int) -> Symbol:
+        """Return an attribute that is a count."""
+        formulas = self.frame.formulas
+        write = formulas.resolve if attribute == "padding" else formulas.count
+        symbol = write(self._formula(attribute), value)
+        self._follow(attribute)
+        self.frame.write(symbol)
+        return symbol
+
+    def _follow(self, attribute: str) -> None:
+        if self._formula(attribute) is not None:
+            self.followed.add(attribute)
+
+    def pair(self, attribute: str, value: Pair) -> str:
+        """Return an attribute that is (height, width)."""
+        given = self.frame.formulas.alone(self._formula(attribute), value)
+        if given is not None:
+            self._follow(attribute)
+            return self.frame.formulas.hand_on(given)
+        if value[0] == value[1]:
+            return self.symbol(attribute, value[0]).text
+        return f"({value[0]}, {value[1]})"
+
+    def factor(self, attribute: str, value: float) -> str:
+        """Return a number where the constructor reads it."""
+        name = self._factor_name(attribute, value)
+        return variable(name) if name else repr(value)
+
+    def stored_factor(self, attribute: str, value: float) -> str:
+        """Return a number where `forward` reads it: the constructor keeps it."""
+        frame, name = self.frame, self._factor_name(attribute, value)
+        if not name:
+            return repr(value)
+        if name not in frame.stored:
+            layers = {local_name(i.name, frame.scope.name) for i in frame.scope.items}
+            taken = {*MODULE_NAMES, *layers, *frame.stored.values()}
+            frame.stored[name] = unused(variable(name), taken)
+        return f"self.{frame.stored[name]}"
+
+    def _factor_name(self, attribute: str, value: float) -> str:
+        """Return the argument that a number was written as, or nothing."""
+        given = self.frame.formulas.number_alone(self.node.exprs.get(attribute), value)
+        if given is None:
+            return ""
+        self._follow(attribute)
+        self.frame.formulas.hand_on(given)
+        return given.key
+
+    def helper(self, name: str) -> str:
+        """Return the name of a helper function, which the file then defines."""
+        return self.frame.writer.helper(name)

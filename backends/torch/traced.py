@@ -1,0 +1,152 @@
+"""What the text of a class depends on: arguments that it follows, and what else it was made of.
+
+A constructor offers a parameter only where every use of it is written as a formula. What was
+decided otherwise is found while a class is written; it is then written again with a number there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from backends.torch.conditions import Condition
+from backends.torch.docs import variable
+from backends.torch.symbols import Symbol, argument, number
+from compiler.expr import Expr, Value
+from compiler.graph import Graph, Parameter, Region
+from compiler.ops import AdaptiveAvgPool2d, Flatten, GlobalPool2d, Linear
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A constructor argument under the spec's name, and what it is here."""
+
+    key: str
+    value: Value
+    is_whole: bool = False
+    """It is a whole number in whatever a spec accepts."""
+
+
+@dataclass(slots=True)
+class Arguments:
+    """What the names of a spec's expressions are worth inside a class."""
+
+    symbols: dict[str, Symbol] = field(default_factory=dict)
+    """Name -> a whole number over the arguments."""
+    plain: dict[str, Given] = field(default_factory=dict)
+    """Name -> an argument of any type, to be handed on as it is."""
+    constants: dict[str, Fraction] = field(default_factory=dict)
+    """Name -> a number that is no argument."""
+
+    @property
+    def all(self) -> set[str]:
+        """All names."""
+        return {*self.symbols, *self.plain, *self.constants}
+
+
+def params_of(graph: Graph, region: Region) -> tuple[Parameter, ...]:
+    """Return the parameters that a block, or the network, declares."""
+    definition = graph.definitions.get(region.definition or "")
+    return definition.params if definition else graph.params
+
+
+def arguments_of(
+    values: Mapping[str, Value], params: Iterable[Parameter], fixed: Iterable[str]
+) -> Arguments:
+    """Return the parameters of a block or network as arguments of its class, but those `fixed`."""
+    out = Arguments()
+    types = {p.name: p.type for p in params}
+    for name, value in values.items():
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        if name in fixed:
+            if is_whole or isinstance(value, Fraction):
+                out.constants[name] = Fraction(value)  # type: ignore[arg-type]
+            continue
+        is_whole = is_whole and types.get(name) != "number"  # it may be 1.5 for another caller
+        if value is not None:
+            out.plain[name] = Given(name, value, is_whole)
+        if is_whole:
+            out.symbols[name] = argument(variable(name), value)  # type: ignore[arg-type]
+    return out
+
+
+def passed_on(outer: Arguments, fixed: Iterable[str]) -> Arguments:
+    """Return the arguments of a class that takes those of the class around under their names."""
+    out = Arguments(constants=dict(outer.constants))
+    for name, symbol in outer.symbols.items():
+        is_fixed = symbol.is_number or name in fixed
+        value = symbol.value
+        out.symbols[name] = number(value) if is_fixed else argument(variable(name), value)
+    for name, given in outer.plain.items():
+        if name not in fixed:
+            out.plain[name] = Given(name, given.value, given.is_whole)
+    return out
+
+
+@dataclass(slots=True)
+class Trace:
+    """What the text of one class depends on besides the arguments that it follows."""
+
+    fixed: frozenset[str] = frozenset()
+    """Arguments that are numbers in this text."""
+    found: set[str] = field(default_factory=set)
+    """Arguments that should have been numbers."""
+    nodes: set[str] = field(default_factory=set)
+    """Nodes outside whose channels are numbers in this text."""
+    conditions: dict[str, Condition] = field(default_factory=dict)
+    """Text -> what must hold of the arguments for this to be the class of the block."""
+    inner: list[Condition] = field(default_factory=list)
+    """The same of the classes inside."""
+    counts: dict[str, Symbol] = field(default_factory=dict)
+    """Text -> a number that is 1 or more in whatever a spec accepts."""
+
+    def learn(self, conditions: Iterable[Condition]) -> None:
+        """Note what classes inside rely on."""
+        self.inner += (c for c in conditions if any(s.names for s in c.symbols))
+
+    def count(self, symbol: Symbol) -> None:
+        """Note a number that is 1 or more in whatever a spec accepts."""
+        if symbol.names:
+            self.counts[symbol.text] = symbol
+
+    @property
+    def positive(self) -> set[str]:
+        """The arguments that are 1 or more in whatever a spec accepts."""
+        out: set[str] = set()
+        for symbol in self.counts.values():
+            names = [a for a in (symbol, *symbol.args) if a.kind == "name"]
+            others = [a for a in symbol.args if a.kind != "name"]
+            is_multiple = symbol.kind == "*" and all(a.is_number for a in others)
+            if len(names) == 1 and (symbol.kind == "name" or is_multiple):
+                out.add(names[0].name)
+        return out
+
+
+def steady_nodes(graph: Graph) -> frozenset[str]:
+    """Return the nodes whose height and width some number was computed from."""
+    stack = [n.inputs[0] for n in graph.nodes.values() if isinstance(n.op, Flatten)]
+    stack += (node for formula in _formulas(graph) for node in _grids(formula))
+    found: set[str] = set()
+    while stack:
+        name = stack.pop()
+        if name in found or name not in graph.nodes:
+            continue
+        found.add(name)
+        op = graph.nodes[name].op
+        if not isinstance(op, (AdaptiveAvgPool2d, Flatten, GlobalPool2d, Linear)):
+            stack += graph.nodes[name].inputs
+    return frozenset(found)
+
+
+def _formulas(graph: Graph) -> Iterable[Expr]:
+    for node in graph.nodes.values():
+        yield from node.exprs.values()
+    for region in graph.regions.values():
+        yield from region.argument_exprs.values()
+        yield from (decision.formula for decision in region.decisions)
+
+
+def _grids(formula: Expr) -> Iterable[str]:
+    """Yield the nodes whose height or width a formula reads."""
+    return (n for size, n in formula.sizes.items() if not size.endswith(".channels"))
