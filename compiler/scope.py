@@ -124,7 +124,11 @@ class Lookup:
     def bind(self, formula: Expr) -> Expr:
         """Return a formula that knows the nodes whose sizes it reads, and its `index`."""
         index = self.scope.index
-        if index is not None and "index" in formula.names and "index" not in self.scope.frame.params:
+        if (
+            index is not None
+            and "index" in formula.names
+            and "index" not in self.scope.frame.params
+        ):
             formula = replace(formula, root=_with_index(formula.root, index))
         sizes: dict[str, str] = {}
         for name in formula.names:

@@ -59,12 +59,6 @@ class Formulas:
             return number(value)
         return symbol
 
-    def count(self, formula: Expr | None, value: int) -> Symbol:
-        """Return the same for what is 1 or more in whatever a spec accepts."""
-        symbol = self.resolve(formula, value)
-        self.trace.count(symbol)
-        return symbol
-
     def alone(self, formula: Expr | None, value: SpecValue) -> Given | None:
         """Return the argument that a formula consists of, None where it is more than that."""
         if formula is None or formula.root.kind != "name":

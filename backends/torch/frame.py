@@ -20,7 +20,7 @@ from backends.torch.traced import Given, Trace, arguments_of, params_of
 from compiler.errors import BackendError
 from compiler.expr import Expr, name_of
 from compiler.expr import Value as SpecValue
-from compiler.graph import Graph, Node, Region
+from compiler.graph import Graph, Node
 from compiler.module_names import CONTAINER_NAMES
 from compiler.ops import (
     Activation,
@@ -65,6 +65,8 @@ class Writer(Protocol):
     """Path -> scope."""
     steady: frozenset[str]
     """Nodes whose height and width some number was computed from."""
+    certain: frozenset[str]
+    """Nodes that are there whatever a `when` comes to."""
 
     def instance(self, scope: Scope, outer: Frame) -> Instance:
         """Write the class of a scope, or find it written."""
@@ -248,14 +250,18 @@ class Frame:
                 self.formulas.trace.nodes.add(twin)
                 known = number(value)
             self.formulas.channels[name] = known
-        self._settle_twin(self.writer.scopes[owner].region, scope.region)
+        self._settle_twin(self.writer.scopes[owner], scope)
 
-    def _settle_twin(self, owner: Region, user: Region) -> None:
-        """A call does what the owner's arguments say: others that are equal here may differ."""
-        for region, other in ((owner, user), (user, owner)):
-            for name, formula in region.argument_exprs.items():
-                if formula != other.argument_exprs.get(name):
-                    self.formulas.fix(formula)
+    def _settle_twin(self, owner: Scope, user: Scope) -> None:
+        """A call does what the owner's formulas say: others that are equal here may differ."""
+        pairs = [(owner.region.argument_exprs, user.region.argument_exprs)]
+        pairs += ((a.exprs, b.exprs) for a, b in zip(owner.nodes(), user.nodes(), strict=True))
+        for first, second in pairs:
+            for name in first.keys() | second.keys():
+                ours, theirs = first.get(name), second.get(name)
+                for formula in (ours, theirs) if ours != theirs else ():
+                    if formula is not None:
+                        self.formulas.fix(formula)
 
     def construct(self, scope: Scope) -> Code:
         """Return the constructor of a scope that is computed in one call."""
@@ -343,6 +349,11 @@ class Frame:
         """Return the text of a symbol and note the arguments that it reads."""
         return self.formulas.write(symbol)
 
+    def count(self, node: Node, symbol: Symbol) -> None:
+        """Note a number that a spec accepts from 1 on only, where the node is sure to be there."""
+        if node.name in self.writer.certain:
+            self.formulas.trace.count(symbol)
+
     def channels_of(self, node: str) -> Symbol:
         """Return how the channels of a tensor are written here."""
         return self.formulas.channels[node]
@@ -350,9 +361,9 @@ class Frame:
     def _output_channels(self, node: Node) -> Symbol:
         op, inputs = node.op, [self.channels_of(i) for i in node.inputs]
         if isinstance(op, Conv2d):
-            return self.formulas.count(node.exprs.get("out_channels"), op.out_channels)
+            return self.formulas.resolve(node.exprs.get("out_channels"), op.out_channels)
         if isinstance(op, Linear):
-            return self.formulas.count(node.exprs.get("out_features"), op.out_features)
+            return self.formulas.resolve(node.exprs.get("out_features"), op.out_features)
         if isinstance(op, Concat):
             return total(inputs)
         value = node.shape.channels

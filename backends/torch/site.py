@@ -75,9 +75,9 @@ class NodeSite:
 
     def symbol(self, attribute: str, value: int) -> Symbol:
         """Return an attribute that is a count."""
-        formulas = self.frame.formulas
-        write = formulas.resolve if attribute == "padding" else formulas.count
-        symbol = write(self._formula(attribute), value)
+        symbol = self.frame.formulas.resolve(self._formula(attribute), value)
+        if attribute != "padding":
+            self.frame.count(self.node, symbol)
         self._follow(attribute)
         self.frame.write(symbol)
         return symbol

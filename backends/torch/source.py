@@ -15,7 +15,14 @@ from backends.torch.network import NetworkClass, network_frame, prepare
 from backends.torch.scopes import Scope, build_scopes
 from backends.torch.site import NodeSite
 from backends.torch.text import ClassText, class_lines
-from backends.torch.traced import Trace, arguments_of, params_of, passed_on, steady_nodes
+from backends.torch.traced import (
+    Trace,
+    arguments_of,
+    certain_nodes,
+    params_of,
+    passed_on,
+    steady_nodes,
+)
 from backends.torch.units import Units
 from compiler.graph import Graph, Info
 from compiler.leaving import take_logits, tapped
@@ -75,6 +82,7 @@ class _Writer:
         self.units = Units(self.free_name)
         self.scopes: Mapping[str, Scope] = {}
         self.steady = steady_nodes(self.graph)
+        self.certain = certain_nodes(self.graph)
 
     def write(self) -> str:
         """Return the file."""

@@ -17,6 +17,11 @@ from compiler.expr import Expr, Value
 from compiler.graph import Graph, Parameter, Region
 from compiler.ops import AdaptiveAvgPool2d, Flatten, GlobalPool2d, Linear
 
+WHOLE = ("int", "channels")
+"""Types of parameters that are whole numbers in whatever a spec accepts."""
+ARGUMENTS = (*WHOLE, "number", "kernel")
+"""Types that torch takes as they are; the others decide which layers there are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -58,16 +63,14 @@ def arguments_of(
     out = Arguments()
     types = {p.name: p.type for p in params}
     for name, value in values.items():
-        is_whole = isinstance(value, int) and not isinstance(value, bool)
-        if name in fixed:
-            if is_whole or isinstance(value, Fraction):
-                out.constants[name] = Fraction(value)  # type: ignore[arg-type]
-            continue
-        is_whole = is_whole and types.get(name) != "number"  # it may be 1.5 for another caller
-        if value is not None:
+        kind = types.get(name, "")
+        if name in fixed and isinstance(value, (int, Fraction)) and not isinstance(value, bool):
+            out.constants[name] = Fraction(value)
+        elif name not in fixed and kind in ARGUMENTS and value is not None:
+            is_whole = kind in WHOLE  # what is 2 and no whole number may be 1.5 for another caller
             out.plain[name] = Given(name, value, is_whole)
-        if is_whole:
-            out.symbols[name] = argument(variable(name), value)  # type: ignore[arg-type]
+            if is_whole and isinstance(value, int):
+                out.symbols[name] = argument(variable(name), value)
     return out
 
 
@@ -99,7 +102,7 @@ class Trace:
     inner: list[Condition] = field(default_factory=list)
     """The same of the classes inside."""
     counts: dict[str, Symbol] = field(default_factory=dict)
-    """Text -> a number that is 1 or more in whatever a spec accepts."""
+    """Text -> a number that is 1 or more in whatever a spec accepts: of layers always there."""
 
     def learn(self, conditions: Iterable[Condition]) -> None:
         """Note what classes inside rely on."""
@@ -136,6 +139,21 @@ def steady_nodes(graph: Graph) -> frozenset[str]:
         op = graph.nodes[name].op
         if not isinstance(op, (AdaptiveAvgPool2d, Flatten, GlobalPool2d, Linear)):
             stack += graph.nodes[name].inputs
+    return frozenset(found)
+
+
+def certain_nodes(graph: Graph) -> frozenset[str]:
+    """Return the nodes that are there whatever a `when` comes to."""
+    found: set[str] = set()
+    stack = [""]
+    while stack:
+        name = stack.pop()
+        if graph.info_of(name).when:
+            continue
+        if name in graph.regions:
+            stack += graph.regions[name].members
+        else:
+            found.add(name)
     return frozenset(found)
 
 
