@@ -271,7 +271,10 @@ def emit_source(
     """Return a network as the text of one Python file that imports only torch.
 
     What leaves is what leaves the module of `build_module`, with the same `taps`,
-    `probabilities` and `normalize`.
+    `probabilities` and `normalize`. The constructor takes the parameters of the spec, and the
+    channels of its inputs, wherever every use of one is written as a formula:
+    `InceptionV4(classes=10)` is the class that `classes=10` as a setting gives. The others, such
+    as what a `when` reads, are numbers in the text.
     """
     from backends.torch import source as torch_source
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from backends.torch.conditions import from_condition
 from backends.torch.docs import variable
 from backends.torch.symbols import Lookup, Symbol, argument, from_term, number
-from backends.torch.traced import Arguments, Given, Trace
+from backends.torch.traced import Arguments, Given, Trace, arguments_of, hollow_blocks, params_of
 from compiler.expr import Expr
 from compiler.expr import Value as SpecValue
 from compiler.graph import Graph, Region
@@ -126,7 +126,15 @@ class Formulas:
             self.trace.nodes.add(node)
 
     def rely_on(self, region: Region) -> None:
-        """Note what was decided inside a region by formulas."""
+        """Note what was decided inside a region by formulas, and in blocks there without layers."""
+        self._rely_on_decisions(region)
+        for block in hollow_blocks(self.graph, region):
+            names = self.names
+            self.names = self.translated(block)
+            self.rely_on(block)
+            self.names = names
+
+    def _rely_on_decisions(self, region: Region) -> None:
         for decision in region.decisions:
             formula, value = decision.formula, decision.value
             condition = from_condition(formula.root, self._lookup(formula))
@@ -148,8 +156,9 @@ class Formulas:
         if self.has_sums:  # numbers read better than sums deep inside, as in a DenseNet
             trace.found |= self.inputs.keys()
 
-    def translated(self, region: Region, params: Arguments) -> Arguments:
+    def translated(self, region: Region) -> Arguments:
         """Return the parameters of a block that has no class over the arguments of this one."""
+        params = arguments_of(region.arguments, params_of(self.graph, region), ())
         formulas = region.argument_exprs
         symbols = {n: self.resolve(formulas.get(n), s.value) for n, s in params.symbols.items()}
         plain: dict[str, Given] = {}

@@ -16,7 +16,7 @@ from backends.torch.ops import MODULES, function, module
 from backends.torch.scopes import Scope, local_name
 from backends.torch.site import NodeSite
 from backends.torch.symbols import Symbol, number, operation, total
-from backends.torch.traced import Given, Trace, arguments_of, params_of
+from backends.torch.traced import Given, Trace
 from compiler.errors import BackendError
 from compiler.expr import Expr, name_of
 from compiler.expr import Value as SpecValue
@@ -135,8 +135,7 @@ class Frame:
         parts: list[tuple[str, Code]] = []
         names, region = self.formulas.names, scope.region
         if region.kind == "block":  # its expressions speak of its own parameters
-            params = arguments_of(region.arguments, params_of(self.writer.graph, region), ())
-            self.formulas.names = self.formulas.translated(region, params)
+            self.formulas.names = self.formulas.translated(region)
         for item in scope.items:
             local = local_name(item.name, scope.name)
             code = self.place(item, (*path, local), flow)

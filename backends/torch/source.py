@@ -36,6 +36,11 @@ def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = Fals
     Outputs that are for training only come beside the others in a NamedTuple while the model
     trains.
 
+    Constructors take a parameter where the class follows it, whatever value the spec accepts:
+    where every use is written as a formula. What else decided about the text is a number in it. A
+    block whose `when` reads its parameters has a class for each variant, which refuses arguments
+    that make another one.
+
     Args:
         graph: a checked graph.
         taps: names of layers or blocks whose tensors `forward` returns as well, as

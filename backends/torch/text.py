@@ -125,7 +125,9 @@ def constructor(frame: Frame, signature: list[str]) -> list[Row]:
         return []
     rows = _init_head(["self", *signature])
     for text in conditions:
-        rows.append((f"{INDENT * 2}assert {text}, {OTHERWISE}", ""))
+        line = f"{INDENT * 2}assert {text}, {OTHERWISE}"
+        opened = [f"{INDENT * 2}assert {text}, (", f"{INDENT * 3}{OTHERWISE}", f"{INDENT * 2})"]
+        rows += [(part, "") for part in ([line] if len(line) <= WIDTH else opened)]
     rows.append((f"{INDENT * 2}super().__init__()", ""))
     for name, attribute in frame.stored.items():
         rows.append((f"{INDENT * 2}self.{attribute} = {parameter_name(name)}", ""))

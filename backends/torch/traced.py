@@ -6,7 +6,7 @@ decided otherwise is found while a class is written; it is then written again wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -124,6 +124,18 @@ class Trace:
             if len(names) == 1 and (symbol.kind == "name" or is_multiple):
                 out.add(names[0].name)
         return out
+
+
+def hollow_blocks(graph: Graph, region: Region) -> Iterator[Region]:
+    """Yield the blocks inside a region, not those inside them, of which every layer is left out."""
+    for member in region.members:
+        inner = graph.regions.get(member)
+        if inner is None:
+            continue
+        if inner.kind != "block":
+            yield from hollow_blocks(graph, inner)
+        elif next(graph.nodes_in(member), None) is None:
+            yield inner
 
 
 def steady_nodes(graph: Graph) -> frozenset[str]:

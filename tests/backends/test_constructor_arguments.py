@@ -168,6 +168,13 @@ NETWORKS = {
             layers: [{conv: 1x1, filters: n}, {conv: 3x3, filters: n, when: n > 5}]
         layers: [{conv: 3x3, filters: w}, {block: u, with: {n: w + 1}}]
         offers: [in_channels]""",
+    "a condition that leaves a block without layers": """
+        params: {c: 3, d: 2}
+        blocks:
+          u: {params: {n: {type: int}}, layers: [{conv: 1x1, filters: 4, when: n > 6}]}
+          v: {params: {n: {type: int}}, layers: [{block: u, with: {n: n + 1}}]}
+        layers: [{conv: 1x1, filters: c}, {conv: 1x1, filters: d}, {block: v, with: {n: c}}]
+        offers: [in_channels, d]""",
     "a condition that only its own layer makes sure": """
         params: {b: 2}
         layers: [{conv: 1x1, filters: 4 * b, groups: b, when: 2 * b >= b}]
