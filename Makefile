@@ -54,10 +54,10 @@ figures: $(READY) ## draw docs/figures anew
 	@$(PY) -m viz.gallery
 
 docs: $(READY) ## write the generated pages anew
-	@$(PY) -m compiler.op_table
-	@$(PY) -m compiler.paper.errata_page
-	@$(PY) -m compiler.commands.help_page
-	@$(PY) -m compiler.limits_table
+	@$(PY) -m docs.pages.op_table
+	@$(PY) -m docs.pages.errata
+	@$(PY) -m docs.pages.commands
+	@$(PY) -m docs.pages.limits
 	@$(PY) -m backends.bench.page
 	@$(PY) -m backends.torch.module_names
 

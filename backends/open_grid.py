@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from compiler.errors import BackendError
-from compiler.graph import Graph, Node
+from compiler.facts.working import fitting_inputs
+from compiler.graph import Graph, Node, ShapeError, Symbolic
 from compiler.ops import Input
-from compiler.shapes import ShapeError
-from compiler.symbolic import Symbolic
-from compiler.working import fitting_inputs
 
 
 def open_grid(graph: Graph) -> Graph:

@@ -1,15 +1,21 @@
 """netdraft: YAML specs -> checked graphs, modules, code and figures.
 
-load -> lower (with shapes) -> verify -> optimize -> a backend | viz | summary
+A spec goes down one street. Each room says at its door what it makes of what, and imports only
+from the rooms before it:
 
-source.py    YAML text -> values that know where they stand
-read.py      values -> spec models, with all faults of a run
-loader.py    files -> Spec: imports and variants
-lower.py     Spec -> Graph: blocks expanded, hierarchy kept, shapes proved
-verify.py    what must hold after every step
-passes/      Graph -> Graph, one function a file
-summarize.py Graph -> the stage table
-api.py       the functions for use from Python, all of them importable from here
+errors/   what is wrong, where, and what to do
+text/     YAML text -> values that know their place; formulas; one reader for each kind of value
+graph/    the graph: nodes, regions, shapes, open sizes
+ops/      what each operation is
+spec/     values -> models of blocks and networks; files, imports, variants
+lower/    spec -> graph
+passes/   graph -> graph, one function a file
+facts/    graph -> numbers and words
+paper/    the comparison with the paper
+weights/  maps of published weights
+pipeline  text -> spec -> graph, and the graph as targets get it
+cli/      the commands
+api       the functions for use from Python, importable from here
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from compiler.commands.main import main
+from compiler.cli.main import main
 
 __all__ = ["main"]
 

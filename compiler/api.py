@@ -10,16 +10,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.build import NO_SETTINGS, draft_graph, load_graph, target_graph
 from compiler.errors import BackendError, CompileError, Diagnostic, UsageError, in_file_order
+from compiler.facts.summarize import Summary, summarize
 from compiler.graph import Graph
-from compiler.summarize import Summary, summarize
+from compiler.pipeline import NO_SETTINGS, draft_graph, load_graph, target_graph
 from compiler.weights.report import WeightsReport
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from backends.engine.optimized import Optimized
+    from backends.run.optimized import Optimized
     from compiler.weights.mapping import Preprocessing
     from viz.notebook import Drawing
 
@@ -178,7 +178,7 @@ def features(
 
 def _said(weights: str | Path | None, weights_from: str | Path | None) -> Preprocessing | None:
     """Return how a picture becomes the input, as a map or a file of weights says it."""
-    from backends import fit_weights
+    from backends.state import fit_weights
     from compiler.weights.mapping import load_map
 
     if weights_from is not None:
@@ -188,8 +188,8 @@ def _said(weights: str | Path | None, weights_from: str | Path | None) -> Prepro
 
 def _normalized(graph: Graph, how: Preprocessing | str | None) -> Graph:
     """Return a graph with mean and deviation inside."""
-    from compiler.standardize import standardize_input
     from compiler.weights.pictures import preprocessing_from
+    from compiler.weights.standardize import standardize_input
 
     if how is None:
         raise UsageError(
@@ -224,7 +224,7 @@ def load_weights(
         CompileError: the map's file is at fault.
         UsageError: there is no such file or map.
     """
-    from backends import fit_weights
+    from backends.state import fit_weights
     from backends.torch import module as torch_module
     from compiler.weights.mapping import load_map
 
@@ -244,7 +244,7 @@ def optimize(network: nn.Module, *, passes: Sequence[str] | None = None) -> Opti
         ValueError: netdraft did not build the module.
         KeyError: there is no pass of that name.
     """
-    from backends.engine import optimized
+    from backends.run import optimized
     from compiler.passes import DEFAULT_PASSES
 
     return optimized.optimize(network, passes=DEFAULT_PASSES if passes is None else passes)

@@ -1,4 +1,4 @@
-"""Imports point one way: `backends` and `viz` know `compiler`, and nothing knows them back."""
+"""Imports point one way: down the rooms of `compiler`, which `backends` and `viz` alone know."""
 
 from __future__ import annotations
 
@@ -17,7 +17,27 @@ FILES = {
     for part in ("compiler", "backends", "viz")
     for path in sorted((ROOT / part).rglob("*.py"))
 }
-EDGE = ("compiler.commands", "compiler.api", "compiler.__main__")
+ROOMS = (
+    "version",
+    "collector",
+    "errors",
+    "files",
+    "text",
+    "graph",
+    "ops",
+    "spec",
+    "lower",
+    "passes",
+    "facts",
+    "paper",
+    "weights",
+    "pipeline",
+    "cli",
+    "api",
+    "__main__",
+)
+"""What lies in `compiler/`: each may import what stands before it."""
+EDGE = ("compiler.cli", "compiler.api", "compiler.__main__")
 """Where the parts are wired together; imported by nothing below (`compiler` itself lends
 `compiler.api` its name)."""
 DRAWING = {
@@ -32,11 +52,11 @@ DRAWING = {
 }
 """Each part of `viz` -> the parts that it may import; `viz.render` loads a format by its name."""
 PARTS = {
-    "backends.native": ("backends.cache", "backends.parameters", "backends.winograd"),
+    "backends.native": ("backends.state", "backends.winograd"),
     "backends.onnx": ("backends.open_grid",),
-    "backends.torch": ("backends.open_grid", "backends.unit_scale"),
+    "backends.torch": ("backends.open_grid", "backends.state"),
 }
-"""Packages of `backends` -> what else of `backends` they may import; engine and bench join them."""
+"""Packages of `backends` -> what else of `backends` they may import; run and bench join them."""
 HEAVY = {"torch", "onnx", "onnxruntime", "graphviz", "numpy", "PIL", "safetensors", "fontTools"}
 
 
@@ -65,6 +85,22 @@ def is_in(module: str, *parts: str) -> bool:
 
 
 CORE = [m for m in FILES if is_in(m, "compiler") and m != "compiler" and not is_in(m, *EDGE)]
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[1]
+
+
+def test_every_part_of_the_compiler_has_its_place() -> None:
+    assert {room_of(m) for m in FILES if is_in(m, "compiler") and m != "compiler"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if is_in(m, "compiler") and m != "compiler"])
+def test_a_room_imports_from_the_rooms_before_it(module: str) -> None:
+    known = ROOMS[: ROOMS.index(room_of(module)) + 1]
+    found = {m for m in imports(tree_of(module)) if is_in(m, "compiler") and m != "compiler"}
+    # A name that the package itself lends, as `from compiler import check`, is of the API.
+    assert [m for m in found if (room_of(m) if room_of(m) in ROOMS else "api") not in known] == []
 
 
 @pytest.mark.parametrize("module", CORE)

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from compiler.build import draft_graph
 from compiler.files import write_file
 from compiler.graph import Graph
 from compiler.paper.figures import paper
-from compiler.shipped import shipped_specs
+from compiler.pipeline import draft_graph
+from compiler.spec import shipped_specs
 from viz.diagram.faults import find_faults
 from viz.render import Options, render
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TypeVar
 
-from compiler.errors import UsageError
+from compiler.errors import UsageError, did_you_mean
+from compiler.facts.labels import convention
 from compiler.graph import Graph
-from compiler.labels import convention
-from compiler.suggest import did_you_mean
 from viz.diagram.arrange import arrange
 from viz.diagram.boxes import View
 from viz.diagram.faults import NO_FAULTS, Faults

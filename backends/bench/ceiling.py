@@ -9,9 +9,8 @@ from math import prod
 
 import torch
 
-from compiler.graph import Graph
+from compiler.graph import Graph, number
 from compiler.ops import Concat, Conv2d, Input
-from compiler.shapes import number
 
 _SIZES = {"cpu": (1024, 1536, 2048), "cuda": (8192,)}
 _ROUNDS = 12

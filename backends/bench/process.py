@@ -10,7 +10,7 @@ import torch
 from backends.bench.memory import MEGABYTE, peak_bytes, settle, used_bytes
 from backends.bench.run import make_case, subjects_of
 from backends.bench.subjects import Case, Run
-from compiler.build import load_graph, target_graph
+from compiler.pipeline import load_graph, target_graph
 
 
 def main(arguments: list[str]) -> None:

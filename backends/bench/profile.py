@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from backends.native.runner import NativeRunner
-from backends.parameters import State
-from compiler.graph import Graph, Node
+from backends.state.parameters import State
+from compiler.graph import Graph, Node, number
 from compiler.ops import Conv2d
-from compiler.shapes import number
 
 _ROUNDS = 7
 

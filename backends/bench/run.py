@@ -17,12 +17,12 @@ from backends.bench.ceiling import floor_of, measure_ceiling
 from backends.bench.profile import Share, profile_native
 from backends.bench.subjects import Case, Subject, load_peer, netdraft_subjects, peer_subjects
 from backends.bench.training import training_subjects
-from backends.engine.flat_module import build_flat_module
-from backends.engine.optimized import optimize
-from backends.engine.targets import gpu_settings
-from backends.engine.tune import device_name, measure, medians
+from backends.run.flat_module import build_flat_module
+from backends.run.optimized import optimize
+from backends.run.targets import gpu_settings
+from backends.run.tune import device_name, measure, medians
+from backends.state.unit_scale import check_unit_scale, randomize
 from backends.torch.module import build_module
-from backends.unit_scale import check_unit_scale, randomize
 from compiler.errors import BackendError
 from compiler.graph import Graph
 

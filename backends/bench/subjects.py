@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from backends.engine.optimized import Optimized
-from backends.engine.targets import TARGETS, Request, build_runner, compile_module, freezing
+from backends.run.optimized import Optimized
+from backends.run.targets import TARGETS, Request, build_runner, compile_module, freezing
+from backends.state.unit_scale import randomize
 from backends.torch.module import build_module
-from backends.unit_scale import randomize
 from compiler.graph import Graph
 
 PEERS = {

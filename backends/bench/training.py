@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from backends.bench.subjects import Case, Run, Subject
-from backends.engine.targets import compile_module
+from backends.run.targets import compile_module
 
 
 def training_subjects(case: Case, compiled: bool) -> Iterator[Subject]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import prod
 
 from backends.native.groups import Loop, Loops, Pooling, Product, RowFunction, Sum
+from compiler.facts.memory import Buffer, place_buffers
 from compiler.graph import Graph
-from compiler.memory import Buffer, place_buffers
 from compiler.ops import Concat
 
 ALIGN = 16

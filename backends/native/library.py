@@ -15,9 +15,9 @@ from ctypes import POINTER, c_double, c_int32, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
 
-from backends.cache import cached, ignore, keep, kept, locked
 from backends.native.steps import Step
 from backends.native.transforms import Variant, emit_transforms
+from backends.state.cache import cached, ignore, keep, kept, locked
 from compiler.errors import BackendError
 from compiler.files import reason_of
 

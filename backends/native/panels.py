@@ -23,7 +23,7 @@ from backends.native.weights import (
     parts_of,
     split_panels,
 )
-from backends.parameters import State
+from backends.state.parameters import State
 
 
 class Panels:

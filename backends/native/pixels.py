@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from compiler.shapes import Pads
+from compiler.graph import Pads
 
 Pair = tuple[int, int]
 PixelTable = np.ndarray[tuple[int, ...], np.dtype[np.int32]]

@@ -20,10 +20,9 @@ from backends.native.pixels import PixelTable, pixel_table
 from backends.native.transforms import Variant, variants_of
 from backends.native.weight_file import page_moves
 from backends.native.weights import Floats, Method
-from backends.parameters import State
-from compiler.graph import Graph, Node
+from backends.state.parameters import State
+from compiler.graph import Graph, Node, Shape
 from compiler.ops import AvgPool2d, Conv2d, GlobalPool2d, MaxPool2d
-from compiler.shapes import Shape
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from backends.native.memory import tensor_of
 from backends.native.plan import Choice, NativePlan
 from backends.native.tuner import Choices, Tuner
 from backends.native.weights import SPLIT, Method, parts_of
-from backends.parameters import State
+from backends.state.parameters import State
 from compiler.errors import BackendError
 from compiler.graph import Graph
 

@@ -12,9 +12,9 @@ from typing import IO
 
 import numpy as np
 
-from backends.cache import cache_folder
 from backends.native import steps as c
 from backends.native.weights import Floats, Packed
+from backends.state.cache import cache_folder
 from compiler.errors import BackendError
 from compiler.files import reason_of
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy.typing as npt
 
 from backends.onnx.site import INT64, Site, Value
+from compiler.graph import Pads
 from compiler.ops import AvgPool2d, Conv2d, MaxPool2d
-from compiler.shapes import Pads
 
 PAIR = Value(INT64, (2,))
 """The type of a height and width."""

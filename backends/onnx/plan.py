@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from backends.onnx.site import is_transparent
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Region
-from compiler.leaving import tapped
 from compiler.ops import Input
+from compiler.passes.leaving import tapped
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from backends.onnx.open_padding import VECTOR, Padding, onnx_order, open_padding
 from backends.onnx.site import INT64, Site, Value, spell
+from compiler.graph import Dim, Pads, Pair, window_size
 from compiler.ops import AdaptiveAvgPool2d, AvgPool2d, GlobalPool2d, MaxPool2d, Upsample
-from compiler.shapes import Dim, Pads, Pair, window_size
 
 UNPADDED: Pads = ((0, 0), (0, 0))
 Window = tuple[Pair, Pair]

@@ -11,8 +11,8 @@ import onnx
 from onnx import helper, numpy_helper
 
 from compiler.errors import BackendError
+from compiler.graph import Dim, Shape
 from compiler.ops import BatchNorm, Conv2d, Dropout, Identity, Linear, Op
-from compiler.shapes import Dim, Shape
 
 INT64 = int(onnx.TensorProto.INT64)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compiler.expr import Expr
-from compiler.graph import Graph, Node, Region
+from compiler.graph import Graph, Node, Region, padding_text
 from compiler.ops import (
     Activation,
     AdaptiveAvgPool2d,
@@ -19,7 +18,7 @@ from compiler.ops import (
     Slice,
     Upsample,
 )
-from compiler.ops.base import padding_text
+from compiler.text import Expr
 
 GAP = 3
 """Columns between two branches."""

@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from backends.state.unit_scale import check_telling, randomize
 from backends.torch.module import build_module
 from backends.torch.observe import Observed, observe
 from backends.torch.source import emit_source
-from backends.unit_scale import check_telling, randomize
+from compiler.errors import limit, way_out
 from compiler.graph import Graph
-from compiler.limits import limit, way_out
 
 TOLERANCE = 1e-4
 """Largest difference, as a share of the largest value of a tensor, that counts as rounding."""

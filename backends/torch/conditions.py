@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from backends.torch.symbols import Lookup, NoFormula, Symbol, operation, ratio
-from compiler.expr import ExprError, Term
+from compiler.text import ExprError, Term
 
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 

@@ -21,10 +21,8 @@ from torch.fx.experimental import _config as symbolic_sizes
 
 from backends.open_grid import open_grid
 from compiler.errors import BackendError
-from compiler.graph import Graph
-from compiler.shapes import Shape
-from compiler.symbolic import Symbolic
-from compiler.working import shapes_near
+from compiler.facts.working import shapes_near
+from compiler.graph import Graph, Shape, Symbolic
 
 SAMPLE_BATCH = 2
 """Batch size of the traced sample; 1 would be frozen into the program (pytorch/pytorch#133653)."""

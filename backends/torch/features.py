@@ -9,7 +9,7 @@ from torch import nn
 
 from backends.torch.module import build_from_source, computed_graph, lend
 from backends.torch.source import emit_source
-from compiler.features import features_of
+from compiler.facts.features import features_of
 from compiler.graph import Graph
 
 

@@ -9,9 +9,9 @@ from backends.torch.conditions import from_condition
 from backends.torch.docs import variable
 from backends.torch.symbols import Lookup, Symbol, argument, from_term, number
 from backends.torch.traced import Arguments, Given, Trace, arguments_of, hollow_blocks, params_of
-from compiler.expr import Expr
-from compiler.expr import Value as SpecValue
 from compiler.graph import Graph, Region
+from compiler.text import Expr
+from compiler.text import Value as SpecValue
 
 
 @dataclass(slots=True)

@@ -18,10 +18,7 @@ from backends.torch.site import NodeSite
 from backends.torch.symbols import Symbol, number, operation, total
 from backends.torch.traced import Given, Trace
 from compiler.errors import BackendError
-from compiler.expr import Expr, name_of
-from compiler.expr import Value as SpecValue
 from compiler.graph import Graph, Node
-from compiler.module_names import CONTAINER_NAMES
 from compiler.ops import (
     Activation,
     Add,
@@ -34,6 +31,9 @@ from compiler.ops import (
     Scale,
     Slice,
 )
+from compiler.spec.module_names import CONTAINER_NAMES
+from compiler.text import Expr, name_of
+from compiler.text import Value as SpecValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from torch import nn
 
 from backends.torch.init import initialize
 from backends.torch.source import emit_source
+from compiler.facts.room import check_room
 from compiler.graph import Graph
-from compiler.leaving import take_logits
-from compiler.room import check_room
+from compiler.passes.leaving import take_logits
 
 PREFIX = "netdraft_source_"
 """Modules made from source are named so, with a hash of the text."""

@@ -22,7 +22,7 @@ from backends.torch.text import (
 from backends.torch.traced import Trace, arguments_of
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Output
-from compiler.leaving import keep_only, needed
+from compiler.passes.leaving import keep_only, needed
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from typing import Protocol
 from backends.torch.layout import Call, Code, Joined, Listing, call
 from backends.torch.symbols import Symbol
 from compiler.errors import BackendError
+from compiler.graph import Pads, Pair
 from compiler.ops import (
     ACTIVATIONS,
     Activation,
@@ -34,7 +35,6 @@ from compiler.ops import (
     Standardize,
     Upsample,
 )
-from compiler.shapes import Pads, Pair
 
 FUNCTIONS = {
     "relu": "F.relu",

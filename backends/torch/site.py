@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from backends.torch.docs import unused, variable
 from backends.torch.scopes import local_name
 from backends.torch.symbols import Symbol
-from compiler.expr import Expr
-from compiler.graph import Node
-from compiler.module_names import MODULE_NAMES
+from compiler.graph import Node, Pair
 from compiler.ops import BatchNorm, Conv2d, Linear
-from compiler.shapes import Pair
+from compiler.spec.module_names import MODULE_NAMES
+from compiler.text import Expr
 
 if TYPE_CHECKING:
     from backends.torch.frame import Frame

@@ -25,7 +25,7 @@ from backends.torch.traced import (
 )
 from backends.torch.units import Units
 from compiler.graph import Graph, Info
-from compiler.leaving import take_logits, tapped
+from compiler.passes.leaving import take_logits, tapped
 
 
 def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = False) -> str:

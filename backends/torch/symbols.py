@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from compiler.expr import Expr, ExprError, Term, evaluate
+from compiler.text import Expr, ExprError, Term, evaluate
 
 _RANKS = {"+": 1, "-": 1, "*": 2, "/": 2, "//": 2, "%": 2}
 _ATOM = 4

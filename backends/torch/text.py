@@ -10,8 +10,8 @@ from backends.torch.forward import Line, Variables, render
 from backends.torch.frame import Frame, input_arguments, literal, parameter_name
 from backends.torch.layout import INDENT, WIDTH, Call, laid_out
 from backends.torch.scopes import Scope
-from compiler.expr import Value as SpecValue
 from compiler.graph import Definition, Graph
+from compiler.text import Value as SpecValue
 
 PARDON = "noqa: E741, the paper's letter"
 

@@ -13,9 +13,9 @@ from fractions import Fraction
 from backends.torch.conditions import Condition
 from backends.torch.docs import variable
 from backends.torch.symbols import Symbol, argument, number
-from compiler.expr import Expr, Value
 from compiler.graph import Graph, Parameter, Region
 from compiler.ops import AdaptiveAvgPool2d, Flatten, GlobalPool2d, Linear
+from compiler.text import Expr, Value
 
 WHOLE = ("int", "channels")
 """Types of parameters that are whole numbers in whatever a spec accepts."""

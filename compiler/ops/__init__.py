@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compiler.graph import Input, Op
 from compiler.ops.activation import (
     ACTIVATIONS,
     Activation,
@@ -12,18 +13,11 @@ from compiler.ops.activation import (
     Softmax,
     Standardize,
 )
-from compiler.ops.base import Input, Op
 from compiler.ops.conv import Conv2d
 from compiler.ops.linear import Flatten, Linear
 from compiler.ops.merge import Add, Concat, Multiply, Slice
 from compiler.ops.norm import BatchNorm
-from compiler.ops.pool import (
-    AdaptiveAvgPool2d,
-    AvgPool2d,
-    GlobalPool2d,
-    MaxPool2d,
-    Upsample,
-)
+from compiler.ops.pool import AdaptiveAvgPool2d, AvgPool2d, GlobalPool2d, MaxPool2d, Upsample
 
 OPS: dict[str, type[Op]] = {
     op.kind: op

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from compiler.ops.base import Op, one
-from compiler.shapes import Shape, ShapeError
+from compiler.graph import Op, Shape, ShapeError, one
 
 ACTIVATIONS = {
     "relu": "ReLU",

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from compiler.ops.base import Op, check_window, one_map
-from compiler.shapes import (
+from compiler.graph import (
     Dim,
+    Op,
     Pads,
     Pair,
     Shape,
     ShapeError,
+    check_window,
     floor_divide,
+    one_map,
     plus,
     same_pads,
     same_size,

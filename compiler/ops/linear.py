@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from compiler.ops.base import Op, fixed_channels, one
-from compiler.shapes import Dim, Shape, ShapeError, plus, times
+from compiler.graph import Dim, Op, Shape, ShapeError, fixed_channels, one, plus, times
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
 
-from compiler.ops.base import Op, one
-from compiler.residues import equal
-from compiler.shapes import Dim, Shape, ShapeError, plus
+from compiler.graph import Dim, Op, Shape, ShapeError, one, plus
+from compiler.graph.residues import equal
 
 
 @dataclass(frozen=True)

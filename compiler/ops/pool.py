@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from compiler.ops.base import Op, check_window, one_map
+from compiler.graph import Op, Pads, Pair, Shape, ShapeError, check_window, one_map, times
 from compiler.ops.conv import least_window, window_grid, window_pads
-from compiler.shapes import Pads, Pair, Shape, ShapeError, times
 
 
 @dataclass(frozen=True)

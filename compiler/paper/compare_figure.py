@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from compiler.boxes import Box, Boxes, boxes_of
 from compiler.errors import Span
+from compiler.facts.boxes import Box, Boxes, boxes_of
+from compiler.facts.labels import automatic_label, label_of
 from compiler.graph import Erratum, Graph, Region
-from compiler.labels import automatic_label, label_of
 from compiler.ops import Scale
 from compiler.paper.align import Picture, align
 from compiler.paper.explain import Record, explain, fits, tiers

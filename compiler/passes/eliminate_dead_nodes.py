@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from compiler.graph import Graph
-from compiler.leaving import keep_only
-from compiler.recipe import Read
+from compiler.graph import Graph, Read
+from compiler.passes.leaving import keep_only
 
 
 def eliminate_dead_nodes(graph: Graph) -> Graph:

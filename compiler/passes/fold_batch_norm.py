@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from compiler.graph import Graph, Node
+from compiler.graph import Folded, Graph, Node
 from compiler.ops import BatchNorm, Conv2d, Linear
 from compiler.passes.rewrite import Rewrite, followers, parameter, shared_nodes
-from compiler.recipe import Folded
 
 _Part = Literal["weight", "bias"]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from compiler.graph import Graph, Node
+from compiler.graph import Graph, Node, Scaled
 from compiler.ops import Conv2d, Linear, Scale
 from compiler.passes.rewrite import Rewrite, followers, parameter, shared_nodes
-from compiler.recipe import Scaled
 
 
 def fold_scale(graph: Graph) -> Graph:

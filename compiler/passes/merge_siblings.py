@@ -6,11 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
-from compiler.graph import Graph, Node
+from compiler.graph import Graph, Node, Shape, Stacked
 from compiler.ops import Activation, Conv2d, Slice
 from compiler.passes.rewrite import Rewrite, parameter, region_of, shared_nodes, sole_reader
-from compiler.recipe import Stacked
-from compiler.shapes import Shape
 
 _STRUCTURED = {"branches", "residual", "repeat", "layer"}
 

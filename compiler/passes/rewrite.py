@@ -6,9 +6,8 @@ from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 
-from compiler.graph import Graph, Node, Region
+from compiler.graph import Graph, Node, Read, Recipe, Region, Zeros
 from compiler.ops import Op
-from compiler.recipe import Read, Recipe, Zeros
 
 
 class Rewrite:

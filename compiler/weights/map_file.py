@@ -17,17 +17,14 @@ from compiler.errors import (
     Report,
     Span,
     UsageError,
+    guessing,
     in_file_order,
+    limit,
+    way_out,
 )
-from compiler.expr import show_value
-from compiler.fields import Names, Text, describe
-from compiler.limits import limit, way_out
-from compiler.loader import read_yaml
-from compiler.read import validate
-from compiler.source import Mapping, Node, fail, plain
-from compiler.source import Sequence as Items
-from compiler.spec import Located
-from compiler.suggest import guessing
+from compiler.spec import Located, Names, Text, read_yaml, validate
+from compiler.text import Mapping, Node, describe, fail, plain, show_value
+from compiler.text import Sequence as Items
 from compiler.weights.mapping import Head, WeightMap
 from compiler.weights.pictures import names_beside, parse_preprocessing, read_names
 

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from compiler.errors import UsageError
-from compiler.shown import by_channel
-from compiler.suggest import did_you_mean, listing
+from compiler.errors import UsageError, by_channel, did_you_mean, listing
 from compiler.weights.fit import layer_of
 
 FOLDER = Path(__file__).with_name("maps")

@@ -7,15 +7,20 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from compiler.errors import CompileError, Diagnostic, Report, UsageError, in_file_order
-from compiler.fields import Text, describe
+from compiler.errors import (
+    CompileError,
+    Diagnostic,
+    Report,
+    UsageError,
+    did_you_mean,
+    in_file_order,
+    limit,
+    listing,
+    way_out,
+)
 from compiler.files import check_file
-from compiler.limits import limit, way_out
-from compiler.loader import read_yaml
-from compiler.read import validate
-from compiler.source import Mapping, Node, parse_value, plain
-from compiler.spec import Located
-from compiler.suggest import did_you_mean, listing
+from compiler.spec import Located, Text, read_yaml, validate
+from compiler.text import Mapping, Node, describe, parse_value, plain
 from compiler.weights.mapping import Preprocessing, load_map, map_names
 
 EXAMPLE = "{mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5], interpolation: bicubic, crop: 7/8}"

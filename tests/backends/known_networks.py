@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from compiler.build import load_graph
 from compiler.graph import Graph
+from compiler.pipeline import load_graph
 
 RESNET = """\
 network: NAME

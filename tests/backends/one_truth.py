@@ -19,14 +19,14 @@ from torch import Tensor, nn
 
 from backends.onnx.files import relative_difference
 from backends.onnx.model import build_onnx
+from backends.state.unit_scale import randomize
 from backends.torch.export_program import export_program
 from backends.torch.module import build_module
 from backends.torch.source import emit_source
-from backends.unit_scale import randomize
-from compiler.build import load_graph
 from compiler.graph import Graph
 from compiler.ops import Softmax
-from compiler.shipped import shipped_specs
+from compiler.pipeline import load_graph
+from compiler.spec import shipped_specs
 from tests.oracle.numpy_oracle import evaluate
 from tests.oracle.small_graphs import State, random_inputs
 from tests.oracle.ways import module_from

@@ -15,10 +15,10 @@ from torch import nn
 from backends.torch.docs import variable
 from backends.torch.module import load_source, network_class
 from backends.torch.source import emit_source
-from compiler.build import load_graph
 from compiler.errors import CompileError, UsageError
 from compiler.graph import Graph
-from compiler.optimizer import optimize_graph
+from compiler.passes.optimizer import optimize_graph
+from compiler.pipeline import load_graph
 from tests.backends.torch_specs import shipped
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,20 +18,14 @@ from torch import Tensor, fx, nn
 
 from backends.bench import subjects
 from backends.bench.subjects import Case, netdraft_subjects, peer_subjects
-from backends.engine import optimized as engine
-from backends.engine import targets
-from backends.engine.flat_module import build_flat_module
-from backends.engine.optimized import Optimized, optimize
-from backends.engine.targets import (
-    TARGETS,
-    Request,
-    build_runner,
-    compile_module,
-    gpu_settings,
-)
-from backends.engine.tune import LockFile, Tuned, medians
+from backends.run import optimized as engine
+from backends.run import targets
+from backends.run.flat_module import build_flat_module
+from backends.run.optimized import Optimized, optimize
+from backends.run.targets import TARGETS, Request, build_runner, compile_module, gpu_settings
+from backends.run.tune import LockFile, Tuned, medians
+from backends.state.unit_scale import randomize
 from backends.torch.module import build_module
-from backends.unit_scale import randomize
 from compiler.errors import BackendError
 from compiler.graph import Graph
 from tests.passes.random_specs import graph_of

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from backends.state.unit_scale import randomize
 from backends.torch.export_program import (
     export_program,
     find_compiler,
@@ -20,11 +21,10 @@ from backends.torch.export_program import (
     save_program,
 )
 from backends.torch.module import build_module
-from backends.unit_scale import randomize
-from compiler.build import load_graph
 from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.ops import AdaptiveAvgPool2d, AvgPool2d, Conv2d, MaxPool2d, Op
+from compiler.pipeline import load_graph
 from tests.oracle.small_graphs import single
 
 ROOT = Path(__file__).parents[2]
@@ -194,7 +194,7 @@ def test_two_hash_seeds_and_two_names_make_the_same_bytes(tmp_path: Path) -> Non
     (tmp_path / "small.yaml").write_text(SPEC)
     script = (
         "import sys; from pathlib import Path\n"
-        "from compiler.build import load_graph\n"
+        "from compiler.pipeline import load_graph\n"
         "from backends.torch.module import build_module\n"
         "from backends.torch.export_program import export_program, save_program\n"
         "graph = load_graph(sys.argv[1])\n"

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from backends.onnx.model import build_onnx
+from backends.state.unit_scale import randomize
 from backends.torch.export_program import export_program
 from backends.torch.module import build_module
-from backends.unit_scale import randomize
 from compiler import features
 from compiler.__main__ import main
 from compiler.errors import UsageError
-from compiler.features import Feature, feature_graph, features_of
+from compiler.facts.features import Feature, feature_graph, features_of
 from tests.backends.known_networks import NETWORKS, known
 
 

@@ -16,13 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from backends.engine import cuda
-from backends.engine.flat_module import build_flat_module
-from backends.engine.fused import WAYS, choose_ways, fuse, separate
-from backends.engine.optimized import optimize
-from backends.engine.targets import Request, build_runner
+from backends.run import cuda
+from backends.run.flat_module import build_flat_module
+from backends.run.fused import WAYS, choose_ways, fuse, separate
+from backends.run.optimized import optimize
+from backends.run.targets import Request, build_runner
+from backends.state.unit_scale import randomize
 from backends.torch.module import build_module
-from backends.unit_scale import randomize
 from compiler.errors import BackendError
 from tests.passes.random_specs import graph_of
 

@@ -18,10 +18,10 @@ from backends.torch.export_program import export_program
 from backends.torch.features import build_features
 from backends.torch.module import build_module, graph_of
 from backends.torch.source import emit_source
-from compiler.build import load_graph
 from compiler.errors import BackendError
 from compiler.graph import Graph
-from compiler.names import read_layer_name
+from compiler.pipeline import load_graph
+from compiler.spec import read_layer_name
 from tests.backends.torch_specs import SPECS, graph_of_text, noise, shipped
 
 FORMS = {

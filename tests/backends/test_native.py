@@ -10,9 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from backends.engine.flat_module import build_flat_module
-from backends.engine.native import slice_size
-from backends.engine.targets import Request, build_runner
 from backends.native.groups import Product, Segment, Sum, group_loops
 from backends.native.layout import lay_out
 from backends.native.library import load_library
@@ -24,11 +21,14 @@ from backends.native.transforms import Variant
 from backends.native.tuner import task_size, tile_tasks, tiles_per_task
 from backends.native.weight_file import page_moves
 from backends.native.weights import SPLIT, split_panels
-from backends.parameters import convert_state
+from backends.run.flat_module import build_flat_module
+from backends.run.native import slice_size
+from backends.run.targets import Request, build_runner
+from backends.state.parameters import convert_state
 from backends.winograd import transform
 from compiler.errors import BackendError
 from compiler.graph import Graph
-from compiler.optimizer import optimize_graph
+from compiler.passes.optimizer import optimize_graph
 from tests.passes.random_specs import graph_of, random_state
 
 pytestmark = pytest.mark.skipif(

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.build import load_graph
 from compiler.errors import CompileError, UsageError
-from compiler.shipped import shipped_specs
+from compiler.pipeline import load_graph
+from compiler.spec import shipped_specs
 from tests.backends.one_truth import (
     BATCHES,
     LARGE,

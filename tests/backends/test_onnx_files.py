@@ -84,7 +84,7 @@ def test_comparison_tells_a_difference_and_the_opset(tmp_path: Path) -> None:
 def test_two_hash_seeds_make_the_same_bytes(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path\n"
-        "from compiler.build import load_graph\n"
+        "from compiler.pipeline import load_graph\n"
         "from backends.onnx.model import build_onnx\n"
         "from backends.onnx.files import save_onnx\n"
         "from tests.oracle.small_graphs import random_state\n"

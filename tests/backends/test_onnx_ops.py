@@ -12,9 +12,8 @@ import pytest
 from backends.onnx.files import check_onnx, relative_difference
 from backends.onnx.model import OPSET, OPSETS, build_onnx
 from compiler.errors import BackendError
+from compiler.graph import Pair, letter
 from compiler.ops import OPS, AdaptiveAvgPool2d, AvgPool2d, Conv2d, MaxPool2d, Normalize, Op
-from compiler.shapes import Pair
-from compiler.symbolic import letter
 from tests.oracle.numpy_oracle import evaluate
 from tests.oracle.op_cases import CASES
 from tests.oracle.small_graphs import random_inputs, random_state, single

@@ -9,18 +9,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from backends.engine.optimized import optimize
 from backends.onnx.files import check_onnx
 from backends.onnx.model import build_onnx
 from backends.open_grid import open_grid
+from backends.run.optimized import optimize
+from backends.state.unit_scale import randomize
 from backends.torch.export_program import export_program
 from backends.torch.module import build_module
-from backends.unit_scale import randomize
 from compiler.__main__ import main
-from compiler.build import load_graph, target_graph
 from compiler.errors import BackendError, CompileError
+from compiler.facts.working import shapes_near
 from compiler.graph import Graph
-from compiler.working import shapes_near
+from compiler.pipeline import load_graph, target_graph
 from tests.backends.known_networks import NETWORKS, known
 from tests.odd.targets import Run, running, tensors
 

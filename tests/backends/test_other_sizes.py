@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from backends.engine.optimized import optimize
+from backends.run.optimized import optimize
 from backends.torch.module import build_module
-from compiler.build import load_graph
 from compiler.errors import BackendError
+from compiler.pipeline import load_graph
 
 SAME = "[{conv: 3x3, filters: 4, stride: 2}, {max_pool: 2x2, stride: 2}, {conv: 3x3, filters: 4}]"
 SIBLINGS = """

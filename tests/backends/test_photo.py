@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from backends.photo import load_photo
+from backends.state.photo import load_photo
 from compiler.errors import UsageError
 
 

@@ -13,12 +13,12 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
-from backends.photo import load_photo
+from backends.state.photo import load_photo
+from backends.state.weights_io import save_weights
 from backends.torch.module import build_module
-from backends.weights_io import save_weights
 from compiler.__main__ import main
-from compiler.build import load_graph
-from compiler.limits import variable_of
+from compiler.errors import variable_of
+from compiler.pipeline import load_graph
 from compiler.weights.mapping import Preprocessing
 
 HOW = "{mean: [0, 0, 0], deviation: [1, 1, 1], interpolation: bilinear}"

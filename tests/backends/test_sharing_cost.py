@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from backends.torch.source import emit_source
-from compiler.build import load_graph
+from compiler.pipeline import load_graph
 
 HEAD = "network: t\ninput: {x: [4, 9, 9]}\nlayers:\n"
 SHARED = {

@@ -14,18 +14,18 @@ import torch
 import torch.distributed as dist
 from PIL import Image
 
-from backends.photo import load_photo
+from backends.state.photo import load_photo
+from backends.state.weights_io import read_metadata, save_weights
 from backends.torch.module import graph_of
 from backends.torch.source import emit_source
-from backends.weights_io import read_metadata, save_weights
 from compiler import api
 from compiler.__main__ import main
-from compiler.build import load_graph, target_graph
 from compiler.errors import BackendError, UsageError
 from compiler.graph import Graph
-from compiler.print_graph import print_graph
-from compiler.standardize import standardize_input
+from compiler.graph.print import print_graph
+from compiler.pipeline import load_graph, target_graph
 from compiler.weights.mapping import Preprocessing
+from compiler.weights.standardize import standardize_input
 from tests.odd.targets import TARGETS
 from tests.oracle.numpy_oracle import evaluate
 from tests.oracle.small_graphs import random_state

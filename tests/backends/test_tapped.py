@@ -13,13 +13,13 @@ from torch import nn
 
 from backends.onnx.model import build_onnx
 from backends.onnx.names import Names
-from backends.parameters import convert_state
+from backends.state.parameters import convert_state
 from backends.torch.module import build_module
 from backends.torch.source import emit_source
-from compiler.build import load_graph
 from compiler.errors import BackendError
 from compiler.graph import Graph
-from compiler.optimizer import optimize_graph
+from compiler.passes.optimizer import optimize_graph
+from compiler.pipeline import load_graph
 
 SPEC = """\
 network: t

@@ -15,11 +15,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from backends.state.unit_scale import check_unit_scale, randomize
 from backends.torch.module import build_module, graph_of, source_of
-from backends.unit_scale import check_unit_scale, randomize
-from compiler.build import load_graph
 from compiler.graph import Graph
 from compiler.ops import BatchNorm, Conv2d, Linear
+from compiler.pipeline import load_graph
 from tests.backends.torch_specs import (
     SPECS,
     graph_of_text,

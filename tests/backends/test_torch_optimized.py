@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from backends.parameters import convert_state
+from backends.state.parameters import convert_state
+from backends.state.unit_scale import check_unit_scale, randomize
 from backends.torch.module import build_module
-from backends.unit_scale import check_unit_scale, randomize
-from compiler.build import load_graph
-from compiler.optimizer import optimize_graph
 from compiler.passes import TRAINING_PASSES
+from compiler.passes.optimizer import optimize_graph
+from compiler.pipeline import load_graph
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from backends.torch.module import build_module
+from compiler.graph import Shape
 from compiler.ops import Slice
-from compiler.shapes import Shape
 from tests.backends.torch_specs import fill, graph_of_text, module_of, noise, parameters
 
 

@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from backends.engine import training
-from backends.engine.optimized import optimize
-from backends.engine.training import TunedConv2d, may_be_tuned
 from backends.native.library import load_library
+from backends.run import training
+from backends.run.optimized import optimize
+from backends.run.training import TunedConv2d, may_be_tuned
+from backends.state.unit_scale import randomize
 from backends.torch.module import build_module
-from backends.unit_scale import randomize
 from compiler.errors import BackendError
 from tests.backends.training_values import (
     BOUND,

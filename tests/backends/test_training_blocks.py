@@ -12,15 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from backends.engine.optimized import optimize
-from backends.engine.training import TunedConv2d
-from backends.engine.training_norm import NativeNorm2d
-from backends.engine.training_residual import ResidualSum
-from backends.engine.training_siblings import Siblings
 from backends.native import norm, residual
+from backends.run.optimized import optimize
+from backends.run.training import TunedConv2d
+from backends.run.training_norm import NativeNorm2d
+from backends.run.training_residual import ResidualSum
+from backends.run.training_siblings import Siblings
+from backends.state.unit_scale import randomize
 from backends.torch.module import build_module
 from backends.torch.module import graph_of as graph_in
-from backends.unit_scale import randomize
 from tests.backends.training_values import (
     BOUND,
     CHANNELS_LAST,

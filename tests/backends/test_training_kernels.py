@@ -14,11 +14,7 @@ from backends.native.convolution import Geometry, on_pixels
 from backends.native.library import load_library
 from backends.native.tile_convolution import TileConvolution, TileWeightGradient
 from backends.native.transforms import KERNELS, Variant, variants_of
-from backends.native.winograd_convolution import (
-    ShortConvolution,
-    ShortWeightGradient,
-    tile_groups,
-)
+from backends.native.winograd_convolution import ShortConvolution, ShortWeightGradient, tile_groups
 from tests.backends.training_values import (
     BOUND,
     CHANNELS_LAST,

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from backends.engine.training import use_native_kernels
-from backends.engine.training_norm import NativeNorm2d, may_be_native
 from backends.native import norm
+from backends.run.training import use_native_kernels
+from backends.run.training_norm import NativeNorm2d, may_be_native
 from tests.backends.training_values import (
     CHANNELS_LAST,
     FLOAT,

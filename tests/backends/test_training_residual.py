@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from backends.engine.training_residual import ResidualSum
 from backends.native import residual
+from backends.run.training_residual import ResidualSum
 from tests.backends.training_values import (
     CHANNELS_LAST,
     FLOAT,

@@ -8,12 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from backends.engine.short_convolution import (
-    short_convolution,
-    short_parameters,
-    short_variant,
-)
 from backends.native.transforms import KERNELS, Variant, variants_of
+from backends.run.short_convolution import short_convolution, short_parameters, short_variant
 from backends.winograd import POINTS, transform
 from compiler.ops import Conv2d
 from tests.passes.random_specs import graph_of

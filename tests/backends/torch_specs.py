@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from backends.torch.module import build_module
-from compiler.build import load_graph
 from compiler.graph import Graph
+from compiler.pipeline import load_graph
 
 SPECS = Path(__file__).parents[2] / "specs"
 PRINTED_WRONG = {"printed/inception_v4", "printed/inception_resnet_v2"}

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from compiler.build import draft_graph
-from compiler.diagnose import as_text
 from compiler.errors import CompileError, Diagnostic, in_file_order
+from compiler.errors.diagnose import as_text
 from compiler.graph import Graph
+from compiler.pipeline import draft_graph
 
 
 @dataclass

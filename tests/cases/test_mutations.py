@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from compiler.build import draft_graph
 from compiler.errors import CompileError, UsageError
-from compiler.shipped import shipped_specs
+from compiler.pipeline import draft_graph
+from compiler.spec import shipped_specs
 from tests.cases.mutations import mutate
 
 SPECS = ("inception_v4", "inception_resnet_v1", "blocks/reduction_a", "zoo/inception_v3")

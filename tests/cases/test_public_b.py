@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.build import draft_graph, load_graph
-from compiler.diagnose import as_text
 from compiler.errors import CompileError, UsageError
+from compiler.errors.diagnose import as_text
+from compiler.pipeline import draft_graph, load_graph
 from tests.cases.conftest import Draft
 
 

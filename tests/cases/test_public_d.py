@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.build import load_graph
-from compiler.print_graph import print_graph
-from compiler.summarize import summarize
+from compiler.facts.summarize import summarize
+from compiler.graph.print import print_graph
+from compiler.pipeline import load_graph
 from tests.cases.conftest import Draft
 
 V4, R2 = "inception_v4", "released/inception_resnet_v2_slim"

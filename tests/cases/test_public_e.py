@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.summarize import summarize
+from compiler.facts.summarize import summarize
 from tests.cases.conftest import Draft
 
 

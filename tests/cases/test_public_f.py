@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from compiler.print_graph import print_graph
-from compiler.summarize import summarize
+from compiler.facts.summarize import summarize
+from compiler.graph.print import print_graph
 from tests.cases.conftest import Draft
 
 A = "{conv: 3x3, filters: 3, name: a}"

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from backends.torch.module import build_module
-from compiler.build import load_graph
+from compiler.facts.summarize import summarize
 from compiler.graph import Graph
-from compiler.summarize import summarize
+from compiler.pipeline import load_graph
 from tests.cases.conftest import Draft
 
 pytestmark = pytest.mark.usefixtures("one_thread")

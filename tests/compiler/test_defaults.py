@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.build import draft_graph
 from compiler.ops import Activation, BatchNorm, Conv2d, MaxPool2d
+from compiler.pipeline import draft_graph
 
 HEAD = "network: t\ninput: {image: [3, 8, 8]}\n"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from compiler.op_table import main, op_table
 from compiler.spec import LAYERS
+from docs.pages.op_table import main, op_table
 
 
 def test_the_table_of_ops_is_fresh() -> None:

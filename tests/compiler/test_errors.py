@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from compiler.build import draft_graph
-from compiler.diagnose import as_text
 from compiler.errors import CompileError, in_file_order
+from compiler.errors.diagnose import as_text
+from compiler.pipeline import draft_graph
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = sorted((ROOT / "tests" / "cases" / "errors").glob("*.yaml"))

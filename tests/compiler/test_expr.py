@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.expr import ExprError, Unknown, Value, evaluate, parse, show_value
+from compiler.text import ExprError, Unknown, Value, evaluate, parse, show_value
 
 NAMES: dict[str, Value] = {
     "k": 384,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.build import draft_graph
 from compiler.errors import CompileError, Diagnostic, UsageError
+from compiler.pipeline import draft_graph
 
 HEAD = "network: t\ninput: {image: [3, 8, 8]}\n"
 

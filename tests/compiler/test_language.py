@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from compiler.build import draft_graph, load_graph
-from compiler.graph import Graph
+from compiler.graph import Graph, number
+from compiler.graph.print import print_graph
 from compiler.ops import BatchNorm, Conv2d, Dropout
-from compiler.print_graph import print_graph
-from compiler.shapes import number
+from compiler.pipeline import draft_graph, load_graph
 
 
 def network(tmp_path: Path, body: str, inputs: str = "{x: [64, 8, 8]}") -> Graph:

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from compiler.build import draft_graph
-from compiler.builder import Builder
-from compiler.errors import CompileError, Diagnostic, Report, UsageError
-from compiler.library import check_library
-from compiler.limits import LIMITS, limit, variable_of
-from compiler.loader import load_spec
+from compiler.errors import LIMITS, CompileError, Diagnostic, Report, UsageError, limit, variable_of
+from compiler.lower import check_library
+from compiler.lower.builder import Builder
+from compiler.pipeline import draft_graph
+from compiler.spec import load_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = "network: t\ninput: {image: [3, 8, 8]}\n"

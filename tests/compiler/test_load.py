@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from compiler.build import draft_graph, load_graph
 from compiler.errors import CompileError, UsageError
-from compiler.source import parse_yaml, plain, span_at
+from compiler.pipeline import draft_graph, load_graph
+from compiler.text import parse_yaml, plain, span_at
 
 NET = "network: x\ninput: {image: [3, 8, 8]}\nlayers: [relu]\n"
 

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from compiler import suggest
 from compiler.__main__ import main
-from compiler.build import draft_graph
-from compiler.diagnose import as_text
-from compiler.errors import CompileError, Diagnostic, Report, Span, in_file_order
+from compiler.errors import CompileError, Diagnostic, Report, Span, in_file_order, suggest
+from compiler.errors.diagnose import as_text
+from compiler.pipeline import draft_graph
 
 HEAD = "network: t\ninput: {image: [3, 8, 8]}\n"
 
@@ -198,6 +197,6 @@ def test_of_many_known_words_those_alone_are_compared_that_can_be_near(
         compared.extend(words)
         return matches(word, words, n, cutoff)
 
-    monkeypatch.setattr("compiler.suggest.get_close_matches", counting)
+    monkeypatch.setattr("compiler.errors.suggest.get_close_matches", counting)
     assert suggest.did_you_mean("incepton", known) == " (did you mean `inception`?)"
     assert len(compared) <= 1000

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from backends.torch.module import build_module
-from compiler.build import load_graph
-from compiler.receptive import Field, receptive_fields
+from compiler.facts.receptive import Field, receptive_fields
+from compiler.pipeline import load_graph
 
 LAYERS = {
     "valid": "[{conv: 3x5, filters: 2, padding: V}, {max_pool: 3x3, stride: 2, padding: V}, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.shapes import same_pads, same_size, window_size
+from compiler.graph import same_pads, same_size, window_size
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from compiler.build import load_graph
-from compiler.commands.summary import as_json, as_text
-from compiler.summarize import summarize
-from compiler.symbolic import Symbolic
+from compiler.cli.summary import as_json, as_text
+from compiler.facts.summarize import summarize
+from compiler.graph import Symbolic
+from compiler.pipeline import load_graph
 
 
 def summary_of(tmp_path: Path, inputs: str, layers: str) -> tuple[str, dict[str, Any]]:

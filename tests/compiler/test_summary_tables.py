@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from compiler.__main__ import main
-from compiler.build import load_graph
-from compiler.commands.summary import as_json
-from compiler.summarize import Summary, summarize
-from compiler.summary_tables import as_csv, as_latex, as_markdown
+from compiler.cli.summary import as_json
+from compiler.facts.summarize import Summary, summarize
+from compiler.facts.summary_tables import as_csv, as_latex, as_markdown
+from compiler.pipeline import load_graph
 
 TITLES = r"a|b_c*d <e> & 50 % of $x \ {y} #1 ~ ^"
 SPEC = """network: small_net

@@ -8,10 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compiler.build import draft_graph, load_graph
-from compiler.residues import Sizes, equal, where_zero
-from compiler.shapes import Dim, ShapeError, floor_divide, plus, same_size, times, window_size
-from compiler.symbolic import Exact, FormulaError, Symbolic, letter
+from compiler.graph import (
+    Dim,
+    ShapeError,
+    Symbolic,
+    floor_divide,
+    letter,
+    plus,
+    same_size,
+    times,
+    window_size,
+)
+from compiler.graph.residues import Sizes, equal, where_zero
+from compiler.graph.symbolic import Exact, FormulaError
+from compiler.pipeline import draft_graph, load_graph
 
 H, W = letter("H"), letter("W")
 SIZES = range(1, 201)

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from compiler.errors import CompileError, Diagnostic
-from compiler.shipped import shipped_specs
-from compiler.source import parse_yaml
+from compiler.spec import shipped_specs
+from compiler.text import parse_yaml
 
 INSERTED = " \t\n:,{}[]\"'#-&*!|>%@`?x0"
 SPECS = ("inception_v4", "zoo/googlenet", "blocks/stem_v4", "teaching/residual_scaling")

@@ -8,12 +8,12 @@ from typing import Any, get_args
 
 import pytest
 
-from compiler.build import draft_graph, load_graph
 from compiler.errors import CompileError, UsageError
-from compiler.fields import READERS, guess_type
 from compiler.graph import Graph
-from compiler.source import parse_value, plain
-from compiler.spec import ParamSpec
+from compiler.pipeline import draft_graph, load_graph
+from compiler.spec import READERS, ParamSpec
+from compiler.spec.fields import guess_type
+from compiler.text import parse_value, plain
 
 LAYER = {
     "channels": "{conv: 1x1, filters: V, name: y}",

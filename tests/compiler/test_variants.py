@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from compiler import api
-from compiler.build import draft_graph, load_graph
 from compiler.errors import CompileError, Diagnostic, Report
+from compiler.facts.summarize import summarize
 from compiler.graph import Graph
-from compiler.loader import load_spec
-from compiler.print_graph import print_graph
-from compiler.print_spec import print_spec
-from compiler.summarize import summarize
+from compiler.graph.print import print_graph
+from compiler.pipeline import draft_graph, load_graph
+from compiler.spec import load_spec
+from compiler.spec.print import print_spec
 
 
 def write(folder: Path, **files: str) -> Path:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.build import draft_graph, load_graph
-from compiler.working import smallest_input, working_sizes
+from compiler.facts.working import smallest_input, working_sizes
+from compiler.pipeline import draft_graph, load_graph
 
 HALVES = """\
 network: halves

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from backends.state.unit_scale import randomize
 from backends.torch.module import build_module
-from backends.unit_scale import randomize
-from compiler.build import draft_graph
 from compiler.graph import Graph
+from compiler.pipeline import draft_graph
 from tests.fuzz.files import Written
 from tests.fuzz.meaning import meaning_of
 from tests.fuzz.tensors import Network, network_of

@@ -6,16 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
-from compiler.spec import (
-    LAYERS,
-    BlockSpec,
-    Common,
-    Located,
-    NetworkSpec,
-    OutputSpec,
-    ParamSpec,
-    ResidualBody,
-)
+from compiler.spec import LAYERS, BlockSpec, Located, NetworkSpec, OutputSpec, ParamSpec
+from compiler.spec.model import Common, ResidualBody
 from tests.fuzz.files import Written
 from tests.fuzz.meaning import as_mapping
 

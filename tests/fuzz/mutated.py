@@ -16,11 +16,10 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from backends.torch.module import build_module
-from compiler.build import draft_graph
-from compiler.commands.main import main
-from compiler.graph import Graph
-from compiler.shapes import number
-from compiler.summarize import summarize
+from compiler.cli.main import main
+from compiler.facts.summarize import summarize
+from compiler.graph import Graph, number
+from compiler.pipeline import draft_graph
 from tests.fuzz.arithmetic import Invalid
 from tests.fuzz.case import arrays
 from tests.fuzz.dice import Dice

@@ -12,19 +12,19 @@ from torch import nn
 
 from backends.onnx.files import check_onnx
 from backends.onnx.model import build_onnx
-from backends.parameters import convert_state
+from backends.state.parameters import convert_state
 from backends.torch.module import build_module
 from backends.torch.source import emit_source
 from compiler.api import optimize
-from compiler.build import draft_graph
-from compiler.commands.summary import as_json, as_text
+from compiler.cli.summary import as_json, as_text
 from compiler.errors import BackendError, Report
-from compiler.loader import load_spec
-from compiler.optimizer import optimize_graph
-from compiler.print_graph import print_graph
-from compiler.print_spec import print_spec
-from compiler.summarize import summarize
-from compiler.verify import verify
+from compiler.facts.summarize import summarize
+from compiler.graph import verify
+from compiler.graph.print import print_graph
+from compiler.passes.optimizer import optimize_graph
+from compiler.pipeline import draft_graph
+from compiler.spec import load_spec
+from compiler.spec.print import print_spec
 from tests.fuzz.arithmetic import Invalid
 from tests.fuzz.case import Case, arrays, compare
 from tests.fuzz.meaning import meaning_of

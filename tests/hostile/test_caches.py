@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 import torch
 
-from backends import cache
-from backends.engine.optimized import optimize
-from backends.engine.tune import LockFile, Tuned
 from backends.native import library
 from backends.native.library import load_library
 from backends.native.weight_file import move_to_file
 from backends.native.weights import Packed
+from backends.run.optimized import optimize
+from backends.run.tune import LockFile, Tuned
+from backends.state import cache
 from backends.torch.module import build_module
 from compiler.errors import BackendError
 from tests.hostile.commands import ROOT, SMALL

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, PngImagePlugin
 
-from backends.photo import load_photo
-from backends.picture import FORMATS, Frame, read_apart, read_picture
+from backends.state.photo import load_photo
+from backends.state.picture import FORMATS, Frame, read_apart, read_picture
 from compiler.errors import UsageError
 from tests.hostile.commands import PYTHON, shell
 from tests.hostile.images import METADATA, icon, many_scans, png

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from backends.torch.module import build_module
-from compiler.build import load_graph
 from compiler.errors import BackendError
-from compiler.room import check_room, free_bytes
+from compiler.facts.room import check_room, free_bytes
+from compiler.pipeline import load_graph
 from tests.hostile.commands import ROOT, shell
 
 WIDE = "network: t\ninput: {image: [3, 32, 32]}\nlayers: [flatten, {linear: 10000000, name: fc}]\n"
@@ -25,7 +25,7 @@ HELP = (
 
 @pytest.fixture
 def one_gigabyte(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.room.free_bytes", lambda: 10**9)
+    monkeypatch.setattr("compiler.facts.room.free_bytes", lambda: 10**9)
 
 
 @pytest.mark.usefixtures("one_gigabyte")
@@ -182,7 +182,7 @@ def test_memory_that_is_free(files: dict[str, str], free: int, tmp_path: Path) -
 def test_memory_by_ulimit() -> None:
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (5 * 10**8, 5 * 10**8));"
-        "from compiler.room import free_bytes; print(free_bytes())"
+        "from compiler.facts.room import free_bytes; print(free_bytes())"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
     assert 3 * 10**8 < int(done.stdout) < 5 * 10**8

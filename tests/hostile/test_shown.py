@@ -11,8 +11,7 @@ import pytest
 import yaml
 
 from compiler import __main__ as command_line
-from compiler.errors import UsageError
-from compiler.shown import on_one_line, shown
+from compiler.errors import UsageError, on_one_line, shown
 
 HOSTILE = {
     "escape": "a\x1b[31mb",

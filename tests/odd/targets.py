@@ -17,9 +17,9 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from backends.engine.optimized import optimize
 from backends.onnx.files import check_onnx
 from backends.onnx.model import build_onnx
+from backends.run.optimized import optimize
 from backends.torch.export_program import export_program
 from backends.torch.module import build_module
 from backends.torch.source import emit_source

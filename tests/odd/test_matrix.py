@@ -16,9 +16,9 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from compiler.build import load_graph, target_graph
 from compiler.errors import BackendError
 from compiler.graph import Graph
+from compiler.pipeline import load_graph, target_graph
 from tests.odd.targets import TARGETS, WITHOUT_TAPS
 from tests.oracle.numpy_oracle import evaluate
 from tests.oracle.small_graphs import State, random_inputs, random_state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from compiler.graph import Pads, Pair
 from compiler.ops import (
     ACTIVATIONS,
     Activation,
@@ -28,7 +29,6 @@ from compiler.ops import (
     Standardize,
     Upsample,
 )
-from compiler.shapes import Pads, Pair
 
 VALID = ((0, 0), (0, 0))
 ONE = ((1, 1), (1, 1))

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from compiler.graph import Graph, Node, Output, Region
+from compiler.graph import Dim, Graph, Node, Output, Region, Shape
 from compiler.ops import BatchNorm, Conv2d, Input, Linear, Op
-from compiler.shapes import Dim, Shape
 
 State = dict[str, npt.NDArray[np.float32]]
 

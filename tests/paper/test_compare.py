@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from compiler.__main__ import main
-from compiler.build import draft_graph
 from compiler.paper.align import Picture, align
 from compiler.paper.compare import compare
 from compiler.paper.findings import Comparison
+from compiler.pipeline import draft_graph
 
 NETWORKS = ("inception_v4", "inception_resnet_v1", "inception_resnet_v2")
 RELEASED = (

@@ -6,10 +6,9 @@ from functools import cache
 
 import pytest
 
-from compiler.build import load_graph
-from compiler.graph import Graph
+from compiler.graph import Graph, number
 from compiler.ops import BatchNorm, Conv2d
-from compiler.shapes import number
+from compiler.pipeline import load_graph
 
 V4, V1, V2 = "inception_v4", "inception_resnet_v1", "inception_resnet_v2"
 V4_SLIM, V2_SLIM = "released/inception_v4_slim", "released/inception_resnet_v2_slim"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from compiler.errors import Report
-from compiler.loader import load_spec
-from compiler.paper.errata_page import PAGE, main
+from compiler.spec import load_spec
+from docs.pages.errata import PAGE, main
 
 RECORDS = load_spec("errata", Report()).errata
 UNBUILDABLE = {"E1", "E2", "E4", "E10", "E14", "E16", "E20"}
@@ -56,11 +56,9 @@ def test_a_stale_page_is_refused(
 ) -> None:
     stale = tmp_path / "ERRATA.md"
     stale.write_text(PAGE.read_text("utf-8") + "more", encoding="utf-8")
-    monkeypatch.setattr("compiler.paper.errata_page.PAGE", stale)
+    monkeypatch.setattr("docs.pages.errata.PAGE", stale)
     assert main(["--check"]) == 1
-    assert (
-        capsys.readouterr().err == "ERRATA.md is stale: run python -m compiler.paper.errata_page\n"
-    )
+    assert capsys.readouterr().err == "ERRATA.md is stale: run python -m docs.pages.errata\n"
 
 
 def test_the_page_has_a_place_for_every_erratum_and_shows_the_costs() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.boxes import boxes_of
-from compiler.build import draft_graph
+from compiler.facts.boxes import boxes_of
 from compiler.graph import Graph
 from compiler.paper.figures import figures_named, paper, plain_label
+from compiler.pipeline import draft_graph
 
 PRINTED = {
     "printed/inception_v4": (3, 4, 5, 6, 7, 8, 9),

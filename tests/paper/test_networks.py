@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from compiler.build import draft_graph, load_graph
 from compiler.errors import CompileError
 from compiler.graph import Graph
 from compiler.ops import Conv2d, Scale
+from compiler.pipeline import draft_graph, load_graph
 
 V4, V1, V2 = "inception_v4", "inception_resnet_v1", "inception_resnet_v2"
 V4_SLIM, V2_SLIM = "released/inception_v4_slim", "released/inception_resnet_v2_slim"

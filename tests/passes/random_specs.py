@@ -11,9 +11,9 @@ import yaml
 from hypothesis import strategies as st
 from torch import Tensor
 
-from compiler.build import load_graph
 from compiler.graph import Graph
 from compiler.ops import BatchNorm
+from compiler.pipeline import load_graph
 
 Layer = dict[str, Any]
 

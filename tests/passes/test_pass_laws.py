@@ -8,13 +8,12 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 
-from backends.engine.flat_module import build_flat_module
-from backends.parameters import State, convert_state
-from compiler.graph import Graph
-from compiler.optimizer import optimize_graph
+from backends.run.flat_module import build_flat_module
+from backends.state.parameters import State, convert_state
+from compiler.graph import Graph, verify
 from compiler.passes import DEFAULT_PASSES, PASSES, Pass
 from compiler.passes.exchange_pool_projection import exchange_pool_projection
-from compiler.verify import verify
+from compiler.passes.optimizer import optimize_graph
 from tests.passes.random_specs import graph_of, random_state, specs
 
 every_pass = pytest.mark.parametrize("run", PASSES.values(), ids=PASSES.keys())

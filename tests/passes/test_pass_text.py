@@ -7,8 +7,8 @@ from textwrap import dedent, indent
 import pytest
 
 from compiler.graph import Graph
+from compiler.graph.print import print_graph
 from compiler.passes import PASSES
-from compiler.print_graph import print_graph
 from tests.passes.random_specs import graph_of
 
 HEAD = """

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from backends.state.unit_scale import randomize
+from backends.state.weights_io import sizes_of
 from backends.torch import module as torch_module
-from backends.unit_scale import randomize
-from backends.weights_io import sizes_of
-from compiler.build import load_graph
+from compiler.pipeline import load_graph
 from compiler.weights.mapping import load_map
 from compiler.weights.match import match_tensors
 from compiler.weights.sizes import tensor_sizes

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from backends.fit_weights import load_weights
+from backends.state.fit_weights import load_weights
+from backends.state.unit_scale import check_unit_scale, randomize
 from backends.torch.module import build_module
-from backends.unit_scale import check_unit_scale, randomize
 from compiler.__main__ import main
-from compiler.build import load_graph
+from compiler.pipeline import load_graph
 from tests.peers.networks import NON_SQUARE, PEERS
 from tests.peers.pairs import difference, image
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from backends.fit_weights import load_weights
+from backends.state.fit_weights import load_weights
+from backends.state.unit_scale import randomize
 from backends.torch.features import build_features, take_state
 from backends.torch.module import build_module
-from backends.unit_scale import randomize
-from compiler.features import features_of
+from compiler.facts.features import features_of
 from compiler.graph import Graph
 from compiler.weights.mapping import load_map
 from tests.backends.known_networks import known

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from backends.unit_scale import check_unit_scale
+from backends.state.unit_scale import check_unit_scale
 from tests.peers.networks import NON_SQUARE, tensors
 from tests.peers.pairs import Pair, difference, image, recorded
 

@@ -13,8 +13,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from backends.photo import PHOTOGRAPH, load_photo
-from backends.unit_scale import randomize
+from backends.state.photo import PHOTOGRAPH, load_photo
+from backends.state.unit_scale import randomize
 from compiler.__main__ import main
 from compiler.weights.mapping import load_map
 from tests.peers.networks import PEERS, Peer

@@ -7,12 +7,12 @@ import sys
 import pytest
 
 from backends.bench.page import main as performance_page
-from backends.picture import FORMATS
-from compiler.commands import COMMANDS
-from compiler.commands.help_page import help_page, main
-from compiler.limits import LIMITS, variable_of
-from compiler.limits_table import PAGE as SECURITY
-from compiler.limits_table import main as limits_table
+from backends.state.picture import FORMATS
+from compiler.cli import COMMANDS
+from compiler.errors import LIMITS, variable_of
+from docs.pages.commands import help_page, main
+from docs.pages.limits import PAGE as SECURITY
+from docs.pages.limits import main as limits_table
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="argparse words options anew in 3.13")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.commands.main import parser_for
-from compiler.shipped import shipped_specs
+from compiler.cli.main import parser_for
+from compiler.spec import shipped_specs
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from compiler.build import draft_graph, load_graph
 from compiler.graph import Graph
+from compiler.pipeline import draft_graph, load_graph
 from viz.diagram.arrange import arrange
 from viz.diagram.boxes import View
 from viz.diagram.faults import Faults, find_faults

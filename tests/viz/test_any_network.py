@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from compiler.build import draft_graph, load_graph
+from compiler.pipeline import draft_graph, load_graph
 from tests.viz.geometry import bent, clipped, crossings, downwards, overlaps, struck, touched
 from tests.viz.networks import broken, layout, network
 from viz.diagram.arrange import arrange, coverage

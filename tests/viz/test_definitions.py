@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from compiler.build import load_graph
 from compiler.errors import UsageError
 from compiler.graph import Graph
+from compiler.pipeline import load_graph
 from tests.viz.geometry import clipped, overlaps, struck, touched
 from viz.diagram.parts import Box
 from viz.layout.lay_out import lay_out

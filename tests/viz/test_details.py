@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from compiler.build import load_graph
+from compiler.pipeline import load_graph
 from tests.viz.networks import network
 from viz.diagram.arrange import arrange
 from viz.render import Options, render

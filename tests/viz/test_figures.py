@@ -9,9 +9,9 @@ from itertools import groupby
 import networkx as nx
 import pytest
 
-from compiler.build import draft_graph
 from compiler.graph import Graph
 from compiler.paper.figures import paper
+from compiler.pipeline import draft_graph
 from tests.viz.geometry import bent, clipped, crossings, downwards, overlaps, struck, touched
 from viz.diagram.faults import find_faults
 from viz.diagram.scope import figures_of

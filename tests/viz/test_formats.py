@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from compiler.build import draft_graph, load_graph
 from compiler.errors import UsageError
+from compiler.pipeline import draft_graph, load_graph
 from tests.viz.networks import labelled, network
 from viz.diagram.faults import find_faults
 from viz.formats.png import bounded_zoom

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.build import draft_graph
+from compiler.pipeline import draft_graph
 from viz.html import render_html
 
 LIMIT = 600_000

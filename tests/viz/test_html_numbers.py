@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from compiler.build import draft_graph
 from compiler.errors import in_file_order
-from compiler.shapes import Dim
-from compiler.shapes import show as show_dim
-from compiler.shipped import shipped_specs
+from compiler.graph import Dim
+from compiler.graph import show as show_dim
+from compiler.pipeline import draft_graph
+from compiler.spec import shipped_specs
 from viz.html import render_html
 from viz.html.program import write_program
 

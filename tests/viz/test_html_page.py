@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from compiler.build import draft_graph
-from compiler.labels import label_of
+from compiler.facts.labels import label_of
+from compiler.pipeline import draft_graph
 from viz.html import render_html
 
 Show = Callable[..., Any]

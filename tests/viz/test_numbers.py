@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.build import draft_graph, load_graph
 from compiler.graph import Graph
+from compiler.pipeline import draft_graph, load_graph
 from tests.viz.geometry import clipped, overlaps, struck, touched
 from viz.diagram.faults import find_faults
 from viz.diagram.parts import Diagram

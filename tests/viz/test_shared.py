@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from compiler.build import draft_graph, load_graph
+from compiler.pipeline import draft_graph, load_graph
 from viz.diagram.arrange import arrange
 from viz.diagram.boxes import View
 from viz.html import render_html

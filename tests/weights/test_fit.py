@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.build import load_graph
+from compiler.pipeline import load_graph
 from compiler.weights.fit import Size, sentences, transposition
 from compiler.weights.mapping import WeightMap
 from compiler.weights.match import match_tensors

@@ -10,12 +10,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from backends.fit_weights import fit_weights, notes_of
-from backends.weights_io import read_metadata
+from backends.state.fit_weights import fit_weights, notes_of
+from backends.state.weights_io import read_metadata
 from compiler.__main__ import main
-from compiler.build import load_graph
-from compiler.errors import BackendError, CompileError, UsageError
-from compiler.limits import variable_of
+from compiler.errors import BackendError, CompileError, UsageError, variable_of
+from compiler.pipeline import load_graph
 from compiler.weights.mapping import load_map, map_names
 from compiler.weights.notes import Notes
 from compiler.weights.pictures import NAMES, preprocessing_from, read_names

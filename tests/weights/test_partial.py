@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from backends.weights_io import read_weights, save_weights
+from backends.state.weights_io import read_weights, save_weights
 from compiler import BackendError, build_module, load_weights
 from compiler.__main__ import main
-from compiler.build import load_graph, published_graph
+from compiler.pipeline import load_graph, published_graph
 from compiler.weights.mapping import load_map
 from compiler.weights.match import match_tensors
 from compiler.weights.report import WeightsReport

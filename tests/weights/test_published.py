@@ -6,7 +6,7 @@ from math import prod
 
 import pytest
 
-from compiler.build import load_graph
+from compiler.pipeline import load_graph
 from compiler.weights.mapping import load_map, map_names
 from compiler.weights.match import match_tensors
 from compiler.weights.sizes import tensor_sizes

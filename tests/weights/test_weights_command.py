@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from backends.weights_io import read_weights
+from backends.state.weights_io import read_weights
 from compiler.__main__ import main
 from tests.weights.key_lists import key_list, without
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from backends.fit_weights import load_weights
+from backends.state.fit_weights import load_weights
+from backends.state.weights_io import read_weights, save_weights, sizes_of
 from backends.torch.module import build_module
-from backends.weights_io import read_weights, save_weights, sizes_of
-from compiler.build import load_graph
 from compiler.errors import BackendError, UsageError
+from compiler.pipeline import load_graph
 from compiler.weights.sizes import tensor_sizes
 
 

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from compiler.graph import Graph, Node
+from compiler.facts.summarize import summarize
+from compiler.graph import Dim, Graph, Node, floor_divide, show_count, tally
 from compiler.ops import Add, Scale
-from compiler.shapes import Dim, floor_divide, show_count, tally
-from compiler.summarize import summarize
 from viz.diagram.parts import Box, Group, walk
 
 ANNOTATIONS = ("shapes", "params", "macs", "rf")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from compiler.facts.labels import Convention
 from compiler.graph import Graph
-from compiler.labels import Convention
 from viz.diagram.annotate import Annotator, Subject
 from viz.diagram.boxes import Boxes, View
 from viz.diagram.dissolve import dissolve_crossed

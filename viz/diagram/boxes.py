@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from compiler.expr import show_value
+from compiler.facts.labels import Convention, Naming, convention, layer_label
 from compiler.graph import Definition, Drawing, Graph, Info, Region
-from compiler.labels import Convention, Naming, convention, layer_label
 from compiler.ops import Input, Op, Scale
+from compiler.text import show_value
 from viz.diagram.annotate import Subject
 from viz.diagram.faults import Faults
 from viz.diagram.fold import names_in, runs

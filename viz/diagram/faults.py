@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compiler.errors import Diagnostic, Span
-from compiler.graph import Graph, Node
+from compiler.graph import Graph, Node, ShapeError
 from compiler.ops import Concat
-from compiler.shapes import ShapeError
 
 
 @dataclass(frozen=True, slots=True)

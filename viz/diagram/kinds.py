@@ -1,4 +1,4 @@
-"""What kind of box an operation stands in; the words in it are `compiler.labels`'."""
+"""What kind of box an operation stands in; the words in it are `compiler.facts.labels`'."""
 
 from __future__ import annotations
 

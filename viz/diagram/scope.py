@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from compiler.errors import UsageError
+from compiler.errors import UsageError, did_you_mean, listing
 from compiler.graph import Definition, Graph
-from compiler.suggest import did_you_mean, listing
 from viz.diagram.boxes import View
 
 

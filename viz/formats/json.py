@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from compiler.shown import shown
+from compiler.errors import shown
 from viz.layout.placed import Layout
 from viz.style.theme import Theme
 

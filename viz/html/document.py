@@ -12,7 +12,7 @@ from string import Template
 
 from compiler.errors import Diagnostic
 from compiler.graph import Graph
-from compiler.loader import Spec
+from compiler.spec import Spec
 from compiler.version import VERSION
 from viz.html.layers import Json
 from viz.html.program import write_program

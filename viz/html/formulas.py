@@ -8,10 +8,8 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from compiler.expr import Expr, ExprError, Term, Unknown, Value, evaluate
-from compiler.fields import READERS, read_formula
-from compiler.spec import BrokenParam, ParamSpec
-from compiler.values import ACTIVATION_WORDS, plain_default
+from compiler.spec import ACTIVATION_WORDS, READERS, BrokenParam, ParamSpec, plain_default
+from compiler.text import Expr, ExprError, Term, Unknown, Value, evaluate, read_formula
 
 
 def differs(param: ParamSpec, value: Value) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from compiler.naming import automatic_name, node_name
-from compiler.source import Mapping as YamlMapping
 from compiler.spec import (
     COMMON,
     AddLayer,
@@ -20,6 +18,8 @@ from compiler.spec import (
     ResidualLayer,
     SplitLayer,
 )
+from compiler.text import Mapping as YamlMapping
+from compiler.text import automatic_name, node_name
 from viz.html.formulas import formula_of
 
 Json = dict[str, Any]

@@ -8,14 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from compiler.errors import Report, Span
-from compiler.expr import Value
-from compiler.graph import Graph
-from compiler.loader import Spec
-from compiler.network import layer_defaults
-from compiler.order import lowering_order
-from compiler.shapes import Shape
-from compiler.shipped import shipped_specs
-from compiler.source import Mapping as YamlMapping
+from compiler.graph import Graph, Shape, Symbolic
+from compiler.lower import layer_defaults
+from compiler.lower.order import lowering_order
 from compiler.spec import (
     BlockLayer,
     BlockSpec,
@@ -28,9 +23,12 @@ from compiler.spec import (
     OutputSpec,
     ParamSpec,
     ResidualLayer,
+    Spec,
     SplitLayer,
+    shipped_specs,
 )
-from compiler.symbolic import Symbolic
+from compiler.text import Mapping as YamlMapping
+from compiler.text import Value
 from viz.html.formulas import argument_of, default_of, differs, encode, plain, value_of
 from viz.html.layers import (
     Json,

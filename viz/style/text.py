@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from compiler.shown import HIDDEN
+from compiler.errors import HIDDEN
 from viz.style.font import font
 
 

@@ -1,4 +1,4 @@
-// The expression language of the specs: exact integers and fractions, as compiler/expr.py has it.
+// The expression language of the specs: exact integers and fractions, as compiler/text/expr.py has it.
 // A value is a whole number (a JS number), a fraction {n, d} of two BigInts, true or false, a
 // text, a pair [height, width], or null where an earlier error made it unknown.
 

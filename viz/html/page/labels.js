@@ -1,4 +1,4 @@
-// The words in a box, as compiler/labels.py has them, and what kind of box it is.
+// The words in a box, as compiler/facts/labels.py has them, and what kind of box it is.
 
 const ACTIVATIONS = {
   relu: "Relu",

@@ -1,4 +1,4 @@
-// One layer of a spec -> its operations: the counterpart of compiler/lower_ops.py.
+// One layer of a spec -> its operations: the counterpart of compiler/lower/ops.py.
 
 const ATTRIBUTES = {
   conv(fields, inputs, lowering) {

@@ -1,5 +1,5 @@
 // Program -> graph: blocks are expanded, shapes and counts computed. The counterpart of
-// compiler/lower.py and compiler/builder.py; every node and region has the compiler's name.
+// compiler/lower/lower.py and compiler/lower/builder.py; every node and region has the compiler's name.
 
 const MAX_NODES = 50_000;
 const ACTIVATION_WORDS = ["none", ...Object.keys(ACTIVATIONS)];

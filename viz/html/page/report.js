@@ -1,4 +1,4 @@
-// Collects findings and says why a shape does not fit, in the compiler's words (compiler/blame.py).
+// Collects findings and says why a shape does not fit, in the compiler's words (compiler/lower/blame.py).
 
 class Report {
   constructor() {

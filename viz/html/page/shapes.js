@@ -1,4 +1,4 @@
-// Shapes without the batch dimension and window arithmetic, as compiler/shapes.py has it.
+// Shapes without the batch dimension and window arithmetic, as compiler/graph/shapes.py has it.
 // A size is a number, null where an error made it unknown, or a formula (symbolic.js).
 
 class ShapeError extends Error {

@@ -1,4 +1,4 @@
-// Sizes as formulas in letters, in one normal form: the counterpart of compiler/symbolic.py.
+// Sizes as formulas in letters, in one normal form: the counterpart of compiler/graph/symbolic.py.
 // {terms: [[atoms, factor], ...]}, an atom is a letter or {inner, divisor}: inner // divisor.
 
 const isSymbolic = (size) => typeof size === "object" && size !== null;

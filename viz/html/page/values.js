@@ -1,5 +1,5 @@
 // Reads the fields of a layer: numbers, pairs, padding and words, with the complaints that they
-// earn. The counterpart of compiler/values.py.
+// earn. The counterpart of compiler/spec/values.py.
 
 const MAX_COUNT = 10_000_000;
 const isExpr = (value) => typeof value === "object" && value !== null && "t" in value;

@@ -1,0 +1,140 @@
+"""Targets for NVIDIA GPUs: CUDA graphs and TensorRT."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from backends.run.flat_module import build_flat_module
+from backends.run.fused import choose_ways, fuse
+from backends.run.targets import (
+    Request,
+    Result,
+    Runner,
+    calling,
+    cloned,
+    flat_module_of,
+    gpu_settings,
+    in_layout,
+    require,
+    without_merging,
+)
+from compiler.errors import BackendError
+
+_WARM_UP = 3
+_REPEATS = 20
+"""Runs in one recording that is timed: a single one would measure the launch of the graph."""
+_ROUNDS = 5
+_SIBLINGS = "siblings"
+"""The name of the choice whether they are merged."""
+Inputs = tuple[Tensor, ...]
+
+
+def run_cuda_graph(request: Request) -> Runner:
+    """Record a run once and replay it: no launch costs, which rule at batch 1.
+
+    Every convolution with what follows it goes in the way that measures fastest, see
+    `backends.run.fused`; and the network is recorded with merged siblings and without, as
+    their slices are copied where cuDNN reads them, and the quicker recording is kept.
+
+    Raises:
+        BackendError: the device is not a GPU.
+    """
+    _need_cuda(request, "cuda_graph")
+    with torch.cuda.device(request.device):
+        known = request.known.get(_SIBLINGS)
+        requests = {"merged": lambda: request, "apart": lambda: without_merging(request)}
+        names = [known] if known in requests else list(requests)
+        recordings = {name: _Recording(requests[name]()) for name in names}
+        name = min(names, key=lambda name: recordings[name].milliseconds)
+        best = recordings[name]
+        best.choices[_SIBLINGS] = name
+        return best
+
+
+class _Recording:
+    """A recorded run: it keeps the network, whose weights are read where they were recorded."""
+
+    def __init__(self, request: Request) -> None:
+        self.static = tuple(in_layout(x.to(request.dtype)).clone() for x in request.inputs)
+        network = flat_module_of(request)
+        fuse(network)
+        with torch.no_grad(), gpu_settings(request.numbers):
+            self.choices = choose_ways(network, self.static, measure, request.known)
+        self.network = calling(network, request)
+        self.recorded, self.results = _record(lambda: self.network(*self.static))
+        self.milliseconds = _replay_milliseconds(self.recorded)
+
+    def __call__(self, *inputs: Tensor) -> Result:
+        for own, value in zip(self.static, inputs, strict=True):
+            own.copy_(value, non_blocking=True)
+        self.recorded.replay()
+        return cloned(self.results)
+
+
+def _record(run: Callable[[], Any]) -> tuple[Any, Any]:
+    """Return a CUDA graph of a run on the current device, and what the run returned."""
+    stream: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(_WARM_UP):  # libraries choose algorithms and make workspaces here
+            run()
+    torch.cuda.current_stream().wait_stream(stream)
+    recorded = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(recorded):
+        result = run()
+    return recorded, result
+
+
+def measure(run: Callable[[], object]) -> float:
+    """Return the milliseconds of a computation on the current GPU, without launch costs."""
+
+    def repeat() -> None:
+        for _ in range(_REPEATS):
+            run()
+
+    recorded, _ = _record(repeat)
+    return _replay_milliseconds(recorded) / _REPEATS
+
+
+def _replay_milliseconds(recorded: Any) -> float:
+    recorded.replay()
+    times: list[float] = []
+    event: Any = torch.cuda.Event
+    for _ in range(_ROUNDS):
+        start, end = event(enable_timing=True), event(enable_timing=True)
+        start.record()
+        recorded.replay()
+        end.record()
+        end.synchronize()
+        times.append(start.elapsed_time(end))
+    return min(times)
+
+
+def run_tensorrt(request: Request) -> Runner:
+    """Compile the optimised graph by Torch-TensorRT.
+
+    Raises:
+        BackendError: not installed, or the device is not a GPU.
+    """
+    _need_cuda(request, "tensorrt")
+    tensorrt = require("torch_tensorrt", "tensorrt")
+    module = build_flat_module(request.graph, request.state).to(request.device, request.dtype)
+    example = [x.to(request.dtype) for x in request.inputs]
+    precisions = {request.dtype, torch.float32}
+    compiled = tensorrt.compile(module, inputs=example, enabled_precisions=precisions)
+    numbers = request.numbers
+
+    def run(*inputs: Tensor) -> Result:
+        with torch.no_grad(), gpu_settings(numbers):
+            return compiled(*(x.to(numbers.dtype) for x in inputs))  # type: ignore[no-any-return]
+
+    return run
+
+
+def _need_cuda(request: Request, target: str) -> None:
+    if request.device.type != "cuda":
+        raise BackendError(f"the target `{target}` needs an NVIDIA GPU, not {request.device}")

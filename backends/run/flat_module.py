@@ -1,0 +1,232 @@
+"""A graph as one flat torch.fx module: what eager, torch.compile and converters run."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, fx, nn
+
+from backends.native.transforms import Variant
+from backends.run.pointwise import is_pointwise, multiply
+from backends.run.short_convolution import short_convolution, short_parameters, short_variant
+from backends.state.parameters import State
+from compiler.errors import BackendError
+from compiler.graph import Graph, Node, Pads, Shape
+from compiler.ops import (
+    Activation,
+    AdaptiveAvgPool2d,
+    Add,
+    AvgPool2d,
+    BatchNorm,
+    Concat,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GlobalPool2d,
+    Identity,
+    Linear,
+    MaxPool2d,
+    Multiply,
+    Normalize,
+    Scale,
+    Slice,
+    Softmax,
+    Standardize,
+    Upsample,
+)
+
+_ACTIVATIONS: dict[str, Callable[..., Any]] = {
+    "relu": torch.relu,
+    "relu6": F.relu6,
+    "leaky_relu": F.leaky_relu,
+    "elu": F.elu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "softplus": F.softplus,
+    "hard_sigmoid": F.hardsigmoid,
+    "hard_swish": F.hardswish,
+}
+
+
+def build_flat_module(
+    graph: Graph, state: State, short: bool = False, pointwise: bool = False
+) -> fx.GraphModule:
+    """Return the inference module of a graph, one call after the other, tensors freed early.
+
+    Takes the graph's inputs in order, each (N, C, H, W), and returns its only output, or a
+    tuple of them. Parameters are buffers named as in `state`, with middle dots. With `short`,
+    long thin convolutions (1x7, 7x1) are computed as F(6, 7), with 12 products instead of 42,
+    and large 3x3 ones as F(4x4, 3x3), with 36 instead of 144. With `pointwise`, 1x1
+    convolutions are matrix products over the pixels.
+
+    Raises:
+        BackendError: an operation has no inference form here.
+    """
+    root = nn.Module()
+    trace = fx.Graph()
+    builder = _Builder(graph, root, trace, short, pointwise)
+    for name, value in state.items():
+        root.register_buffer(_attribute(name), value.detach())
+    for node in graph.nodes.values():
+        builder.add(node)
+    lasting = (output.node for output in graph.outputs if not output.training_only)
+    results = tuple(builder.values[node] for node in lasting)
+    trace.output(results if len(results) > 1 else results[0])
+    return fx.GraphModule(root, trace).eval()
+
+
+_SHORT = ("filters", "data", "output")
+
+
+def _attribute(name: str) -> str:
+    """Return a name without dots; no name of a spec has the middle dot, so that none meet."""
+    return name.replace(".", "\N{MIDDLE DOT}")
+
+
+class _Builder:
+    def __init__(
+        self, graph: Graph, root: nn.Module, trace: fx.Graph, short: bool, pointwise: bool
+    ) -> None:
+        self.short = short
+        self.pointwise = pointwise
+        self.graph = graph
+        self.root = root
+        self.trace = trace
+        self.values: dict[str, fx.Node] = {}
+
+    def add(self, node: Node) -> None:
+        if node.name in self.graph.inputs:
+            self.values[node.name] = self.trace.placeholder(f"in_{node.name}")
+            return
+        operands = [self.values[name] for name in node.inputs]
+        self.values[node.name] = self.emit(node, operands)
+
+    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> fx.Node:
+        return self.trace.call_function(function, args, kwargs)
+
+    def parameters(self, node: Node) -> dict[str, fx.Node]:
+        owner = node.share or node.name
+        return {
+            part: self.trace.get_attr(_attribute(f"{owner}.{part}"))
+            for part in node.op.parameter_names
+        }
+
+    def emit(self, node: Node, x: list[fx.Node]) -> fx.Node:
+        shape = self.graph.input_shapes(node)[0]
+        match node.op:
+            case Conv2d():
+                return self.conv(node, node.op, x[0], shape)
+            case MaxPool2d() | AvgPool2d():
+                return self.pool(node.op, x[0], shape)
+            case Linear():
+                return self.call(F.linear, x[0], *self.parameters(node).values())
+            case BatchNorm():
+                p = self.parameters(node)
+                mean, var = p["running_mean"], p["running_var"]
+                weight, bias = p.get("weight"), p.get("bias")
+                args = (mean, var, weight, bias, False, 0.0, node.op.eps)
+                return self.call(F.batch_norm, x[0], *args)
+            case Concat():
+                return self.call(torch.cat, x, 1)
+            case Slice(start, stop):
+                return self.call(torch.narrow, x[0], 1, start, stop - start)
+            case Add() | Multiply():
+                return self.join(node.op, x)
+            case Standardize():
+                return self.standardize(node, node.op, x[0])
+        return self.elementwise(node, x[0])
+
+    def conv(self, node: Node, op: Conv2d, x: fx.Node, shape: Shape) -> fx.Node:
+        variant = short_variant(self.graph, node) if self.short and op.bias else None
+        if variant is not None:
+            return self.short_conv(node, x, op.pads(shape), variant)
+        x, padding = self.pad(x, op.pads(shape), 0.0)
+        p = self.parameters(node)
+        if self.pointwise and op.groups == 1 and is_pointwise(op.kernel_size, op.stride, padding):
+            return self.call(multiply, x, p["weight"], p.get("bias"))
+        args = (p["weight"], p.get("bias"), op.stride, padding, op.dilation, op.groups)
+        return self.call(F.conv2d, x, *args)
+
+    def short_conv(self, node: Node, x: fx.Node, pads: Pads, variant: Variant) -> fx.Node:
+        owner = node.share or node.name
+        weight = self.root.get_buffer(_attribute(f"{owner}.weight"))
+        made = []
+        for part, value in zip(_SHORT, short_parameters(variant, weight), strict=True):
+            name = _attribute(f"{node.name}.{part}")
+            self.root.register_buffer(name, value)
+            made.append(self.trace.get_attr(name))
+        bias = self.parameters(node)["bias"]
+        sizes = variant.points, variant.outputs
+        return self.call(short_convolution, x, *made, bias, pads, *sizes)
+
+    def pad(self, x: fx.Node, pads: Pads, fill: float) -> tuple[fx.Node, tuple[int, int]]:
+        (top, bottom), (left, right) = pads
+        if top == bottom and left == right:
+            return x, (top, left)
+        return self.call(F.pad, x, (left, right, top, bottom), "constant", fill), (0, 0)
+
+    def pool(self, op: MaxPool2d | AvgPool2d, x: fx.Node, shape: Shape) -> fx.Node:
+        pads = op.pads(shape)
+        uneven = any(before != after for before, after in pads)
+        if isinstance(op, MaxPool2d):
+            x, padding = self.pad(x, pads, -torch.inf)
+            return self.call(F.max_pool2d, x, op.kernel_size, op.stride, padding, 1, op.ceil)
+        if uneven and not op.count_include_pad:
+            return self.call(_mean_of_real, x, op.kernel_size, op.stride, pads, op.ceil)
+        x, padding = self.pad(x, pads, 0.0)
+        include = op.count_include_pad
+        return self.call(F.avg_pool2d, x, op.kernel_size, op.stride, padding, op.ceil, include)
+
+    def join(self, op: Add | Multiply, x: list[fx.Node]) -> fx.Node:
+        function = operator.add if isinstance(op, Add) else operator.mul
+        out = x[0]
+        for operand in x[1:]:
+            out = self.call(function, out, operand)
+        return out
+
+    def standardize(self, node: Node, op: Standardize, x: fx.Node) -> fx.Node:
+        constants = []
+        for part, values in (("mean", op.mean), ("deviation", op.deviation)):
+            name = _attribute(f"{node.name}.{part}")
+            self.root.register_buffer(name, torch.tensor(values).view(-1, 1, 1))
+            constants.append(self.trace.get_attr(name))
+        mean, deviation = constants
+        return self.call(operator.truediv, self.call(operator.sub, x, mean), deviation)
+
+    def elementwise(self, node: Node, x: fx.Node) -> fx.Node:
+        match node.op:
+            case Activation(function):
+                return self.call(_ACTIVATIONS[function], x)
+            case Scale(factor):
+                return self.call(operator.mul, x, factor)
+            case Identity() | Dropout():
+                return x
+            case Softmax():
+                return self.call(torch.softmax, x, 1)
+            case Normalize():
+                return self.call(F.normalize, x)
+            case Flatten():
+                return self.call(torch.flatten, x, 1)
+            case GlobalPool2d(function, keep_grid):
+                reduce = torch.mean if function == "avg" else torch.amax
+                return self.call(reduce, x, (2, 3), keep_grid)
+            case AdaptiveAvgPool2d(size):
+                return self.call(F.adaptive_avg_pool2d, x, size)
+            case Upsample(factor):
+                return self.call(F.interpolate, x, scale_factor=factor)
+        raise BackendError(f"`{node.name}`: the engine has no {node.op.kind}")
+
+
+def _mean_of_real(x: Tensor, kernel: Any, stride: Any, pads: Pads, ceil: bool) -> Tensor:
+    """Average pooling with uneven padding left out of the mean: (N, C, H, W) -> (N, C, H', W')."""
+    (top, bottom), (left, right) = pads
+    sides = (left, right, top, bottom)
+    total = F.avg_pool2d(F.pad(x, sides), kernel, stride, 0, ceil)
+    real = F.avg_pool2d(F.pad(torch.ones_like(x[:1, :1]), sides), kernel, stride, 0, ceil)
+    return total / real

@@ -1,0 +1,243 @@
+"""`optimize(module).for_inference(device, dtype)`: the fastest way to run a network here."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from backends.run.at_size import at_size
+from backends.run.targets import TARGETS, Request, Result, Runner, build_runner
+from backends.run.training import has_kernels, use_native_kernels
+from backends.run.training_blocks import rewrite_blocks
+from backends.run.tune import ROUNDS, LockFile, Tuned, device_name, measure, medians
+from backends.state.cache import cached
+from backends.state.parameters import State, convert_state
+from backends.torch.module import build_module, computed_graph
+from compiler.errors import BackendError
+from compiler.graph import Graph
+from compiler.passes import DEFAULT_PASSES, TRAINING_PASSES, Pass
+from compiler.passes.leaving import take_logits
+from compiler.passes.optimizer import optimize_graph
+
+Precision = torch.dtype | Literal["tf32"]
+
+_TUNED_INSIDE = ("native", "cuda_graph")
+"""Targets with choices of their own, which the lock file keeps."""
+
+
+def optimize(
+    network: nn.Module | Graph,
+    state: State | None = None,
+    passes: Sequence[Pass | str] = DEFAULT_PASSES,
+) -> Optimized:
+    """Return a network after the passes, ready for `for_inference`.
+
+    Args:
+        network: a module that `build_module` made, or a graph.
+        state: the parameters; a module's own where it is left out.
+        passes: which passes run, in order.
+
+    Raises:
+        ValueError: the module carries no graph, or a graph came without parameters.
+    """
+    if isinstance(network, nn.Module):
+        state = network.state_dict() if state is None else state
+        network = computed_graph(network)
+    if state is None:
+        raise ValueError(f"`{network.name}` is a graph without parameters: pass `state` too")
+    network = take_logits(network)
+    graph = optimize_graph(network, passes)
+    cpu = {name: value.detach().cpu() for name, value in state.items()}
+    return Optimized(network, cpu, graph, convert_state(graph, cpu), tuple(passes))
+
+
+@dataclass(frozen=True)
+class Optimized:
+    """A network before (`plain`) and after the passes, with the parameters of both."""
+
+    plain: Graph
+    plain_state: State
+    graph: Graph
+    state: State
+    passes: tuple[Pass | str, ...] = DEFAULT_PASSES
+
+    def for_training(self, native: bool = True) -> nn.Module:
+        """Return a module after the training-safe passes, channels last, with these parameters.
+
+        Values and gradients are those of the network, and so are the names of its parameters:
+        a checkpoint of one fits the other.
+
+        Args:
+            native: on a CPU, in float32 or under autocast to bfloat16, use kernels of our own, to
+                about 1e-5 of the largest value, rounded to bfloat16 under autocast: batch
+                normalisation in one go with its ReLU, and so residual sums; sibling convolutions
+                as one, see `rewrite_blocks`; and for convolutions and each of their gradients what
+                at the first step measures faster, see `TunedConv2d`. It takes a C++ compiler.
+        """
+        module = build_module(optimize_graph(self.plain, TRAINING_PASSES))
+        module.load_state_dict(self.plain_state)
+        channels_last: Any = module.train()
+        channels_last.to(memory_format=torch.channels_last)
+        if native and has_kernels():
+            use_native_kernels(module)
+            rewrite_blocks(module)
+        return module
+
+    def for_inference(
+        self,
+        device: str | torch.device = "cpu",
+        dtype: Precision = torch.float32,
+        target: str = "auto",
+        lock: Path | None = None,
+    ) -> InferenceModule:
+        """Return a module that runs the network in evaluation mode.
+
+        Args:
+            device: `cpu`, `cuda`, `cuda:1`.
+            dtype: float32, bfloat16, float16, or `tf32`: float32 whose products may round their
+                operands, to 11 bits on a GPU and to 16 on a processor with matrix tiles.
+            target: one of `TARGETS`; `auto` measures all that can run at the first call with
+                an input shape, and keeps the fastest in the lock file.
+            lock: the lock file; default: `netdraft/tune.json` in the user's cache.
+
+        Raises:
+            BackendError: there is no such target.
+        """
+        if target not in ("auto", *TARGETS):
+            raise BackendError(f"unknown target `{target}` (known: auto, {', '.join(TARGETS)})")
+        lock_file = LockFile(lock or cached("tune.json"))
+        return InferenceModule(self, torch.device(device), dtype, target, lock_file)
+
+
+class InferenceModule(nn.Module):
+    """A network for inference. Call: inputs (N, C, H, W) -> the output, or a tuple of outputs.
+
+    Every new input shape is tuned or built once. Inputs may be in any dtype and on any device.
+    """
+
+    def __init__(
+        self,
+        optimized: Optimized,
+        device: torch.device,
+        dtype: Precision,
+        target: str,
+        lock: LockFile,
+    ) -> None:
+        super().__init__()
+        self._optimized: Optimized | None = optimized
+        self.device = device
+        self.dtype = torch.float32 if dtype == "tf32" else dtype
+        self.tf32 = dtype == "tf32"
+        self.target = target
+        self.lock = lock
+        self._runners: dict[tuple[torch.Size, ...], Runner] = {}
+        self.eval()
+
+    def forward(self, *inputs: Tensor) -> Result:
+        """Return the output for a batch: (N, C, H, W) -> (N, classes)."""
+        shapes = tuple(x.shape for x in inputs)
+        if shapes not in self._runners:
+            self._runners[shapes] = self._make(inputs)
+        moved = (x.detach().to(self.device, torch.float32) for x in inputs)
+        return self._runners[shapes](*moved)
+
+    def tune(self, *inputs: Tensor, rounds: int = ROUNDS) -> Tuned:
+        """Measure every target that can run on these inputs, and lock the fastest.
+
+        The unoptimised network in eager mode is always among them, so the choice is never
+        slower than that.
+
+        Raises:
+            BackendError: not even that can run here.
+        """
+        request = self._request(inputs)
+        runners: dict[str, Runner] = {}
+        refused: dict[str, str] = {}
+        for name in TARGETS:
+            try:
+                runners[name] = build_runner(name, request)
+            except BackendError as error:
+                refused[name] = str(error)
+        if not runners:
+            raise BackendError(f"no target can run this: {refused['plain']}")
+        runs = {name: (lambda r=run: r(*request.inputs)) for name, run in runners.items()}
+        found = medians(measure(runs, rounds, str(self.device)))
+        choices: dict[str, str] = {}
+        for name in _TUNED_INSIDE:
+            choices.update(getattr(runners.get(name), "choices", {}))
+        tuned = Tuned(min(found, key=found.__getitem__), found, choices, refused)
+        self.lock.write(self._key(inputs), tuned)
+        self._runners[tuple(x.shape for x in inputs)] = runners[tuned.target]
+        return tuned
+
+    def forget_parameters(self) -> None:
+        """Let go of the parameters: what runs input shapes that were seen has its own.
+
+        With the network's module gone too, that is all the memory that inference takes. Inputs
+        of other shapes are refused from then on.
+        """
+        self._optimized = None
+
+    @property
+    def optimized(self) -> Optimized:
+        """The network that it runs.
+
+        Raises:
+            BackendError: its parameters were let go.
+        """
+        if self._optimized is None:
+            known = [", ".join("x".join(map(str, shape)) for shape in key) for key in self._runners]
+            raise BackendError(
+                f"after forget_parameters() only input shapes that were seen before can be run: "
+                f"{'; '.join(known) or 'none'}"
+            )
+        return self._optimized
+
+    def _make(self, inputs: tuple[Tensor, ...]) -> Runner:
+        tuned = self.lock.read(self._key(inputs))
+        if self.target != "auto":
+            return build_runner(self.target, self._request(inputs, tuned))
+        if tuned and tuned.target in TARGETS:
+            with contextlib.suppress(BackendError):  # it ran when it was tuned, but not any more
+                return build_runner(tuned.target, self._request(inputs, tuned))
+        self.tune(*inputs)
+        return self._runners[tuple(x.shape for x in inputs)]
+
+    def _request(self, inputs: tuple[Tensor, ...], tuned: Tuned | None = None) -> Request:
+        own = self.optimized
+        example = tuple(x.detach().to(self.device, torch.float32) for x in inputs)
+        choices = tuned.choices if tuned else {}
+        graph, state = own.graph, own.state
+        plain = at_size(own.plain, [tuple(x.shape[1:]) for x in inputs])
+        if plain is not own.plain:  # padding and what can be merged depend on the sizes
+            graph = optimize_graph(plain, own.passes)
+            state = convert_state(graph, own.plain_state)
+        return Request(
+            graph,
+            state,
+            (plain, own.plain_state),
+            example,
+            self.dtype,
+            own.passes,
+            self.tf32,
+            choices,
+        )
+
+    def _key(self, inputs: tuple[Tensor, ...]) -> str:
+        shapes = " ".join("x".join(map(str, x.shape)) for x in inputs)
+        precision = "tf32" if self.tf32 else str(self.dtype).removeprefix("torch.")
+        where = device_name(self.device)
+        parts = (
+            self.optimized.plain.digest,
+            where,
+            precision,
+            shapes,
+            f"torch {torch.__version__}",
+        )
+        return " | ".join(parts)

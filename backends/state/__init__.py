@@ -1,0 +1,1 @@
+"""What networks hold and see: parameters, files of weights, photographs."""

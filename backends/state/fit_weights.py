@@ -1,0 +1,138 @@
+"""A file of weights beside a network: fitted by name and shape, then loaded or handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from backends.state.weights_io import read_metadata, read_weights, sizes_of
+from compiler.errors import BackendError
+from compiler.files import check_file
+from compiler.graph import Graph
+from compiler.pipeline import published_graph
+from compiler.weights.fit import Sizes
+from compiler.weights.mapping import Preprocessing, WeightMap
+from compiler.weights.match import Move, match_tensors
+from compiler.weights.notes import Notes, notes_of_file, notes_of_map, preprocessing_of_file
+from compiler.weights.report import WeightsReport
+from compiler.weights.wiring import wiring_differences
+
+
+def load_weights(
+    module: nn.Module,
+    path: Path,
+    weights: WeightMap | None = None,
+    *,
+    graph: Graph | None = None,
+    partial: bool = False,
+    drop_background: bool = False,
+) -> WeightsReport:
+    """Copy the weights of a file into a module: all of them or, with `partial`, those that fit.
+
+    Values are converted to the module's dtypes. Batch counters that the file lacks begin at 0;
+    with `partial`, what the file lacks keeps its values.
+
+    Args:
+        module: changed in place.
+        path: safetensors, or a torch checkpoint; no code in it is run.
+        weights: the map of its names; None: they are the module's own.
+        graph: what the module was built from, to compare its wiring with the map's network.
+        partial: leave behind what does not fit by name and shape.
+        drop_background: leave the first of 1001 classes behind.
+
+    Returns:
+        What became of every tensor.
+
+    Raises:
+        UsageError: there is no such file.
+        BackendError: the file is no checkpoint, or does not fit; each tensor that does not is
+            named, and the module is as it was.
+    """
+    own = module.state_dict()
+    report, tensors = fit_weights(
+        path, sizes_of(own), weights, graph, partial=partial, drop_background=drop_background
+    )
+    if not report.is_accepted:
+        raise BackendError(report.refusal("loaded"))
+    with torch.no_grad():
+        for name, value in tensors.items():
+            own[name].copy_(value)
+    return report
+
+
+def fit_weights(
+    path: Path,
+    wanted: Sizes,
+    weights: WeightMap | None = None,
+    graph: Graph | None = None,
+    *,
+    partial: bool = False,
+    drop_background: bool = False,
+) -> tuple[WeightsReport, dict[str, Tensor]]:
+    """Return what becomes of a file's tensors, and those that fit under the network's names.
+
+    Without `partial`, batch counters that the file lacks are among them.
+
+    Args:
+        path: safetensors, or a torch checkpoint.
+        wanted: the network's tensors and their shapes.
+        weights: the map of the file's names; None: they are the network's own.
+        graph: the network, for its name and wiring.
+        partial: whether tensors may stay behind.
+        drop_background: leave the first of 1001 classes behind.
+
+    Raises:
+        UsageError: there is no such file.
+        BackendError: the file is no checkpoint.
+    """
+    state = read_weights(path)
+    match = match_tensors(weights, wanted, sizes_of(state), drop_background, types_of(state))
+    wiring: tuple[str, ...] = ()
+    if weights is not None and graph is not None:
+        published = published_graph(weights, graph)
+        loaded = {move.name for move in match.moves}
+        wiring = wiring_differences(graph, published, loaded) if published else ()
+    name = graph.name if graph is not None else ""
+    report = WeightsReport(str(path), name, weights, match, partial, wiring)
+    tensors = {move.name: _moved(move, state[move.source]) for move in match.moves}
+    if not partial:
+        tensors |= {name: torch.zeros((), dtype=torch.int64) for name in match.made}
+    return report, tensors
+
+
+def notes_of(report: WeightsReport) -> Notes:
+    """Return what travels with weights that were fitted: what the map says, or else the file.
+
+    Raises:
+        BackendError: the file's metadata is at fault.
+        CompileError: the preprocessing in it is.
+    """
+    if report.weights is not None:
+        return notes_of_map(report.weights, report.match)
+    return notes_of_file(read_metadata(Path(report.file)), report.file, report.match)
+
+
+def preprocessing_of(path: Path, weights: WeightMap | None = None) -> Preprocessing | None:
+    """Return how a picture becomes the input, as the map says, or else the file of weights.
+
+    Raises:
+        BackendError: the file is no safetensors file, though it begins as one.
+        CompileError: what it says is at fault.
+        UsageError: there is no such file.
+    """
+    if weights is not None:
+        return weights.preprocessing
+    check_file(path)
+    return preprocessing_of_file(read_metadata(path), str(path))
+
+
+def _moved(move: Move, value: Tensor) -> Tensor:
+    return value[move.skip :] if move.skip else value
+
+
+def types_of(state: Mapping[str, Tensor]) -> dict[str, str]:
+    """Return the types of tensors by name: `float32`, `int64`."""
+    return {name: str(value.dtype).removeprefix("torch.") for name, value in state.items()}

@@ -1,0 +1,204 @@
+"""A picture's file -> pixels, in a process of its own: a stranger's file is at a decoder's mercy.
+
+Run as a module it answers with the pixels of one picture, or with a sentence that says why not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
+from fractions import Fraction
+from math import floor
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from compiler.errors import UsageError, limit, way_out
+from compiler.facts.room import show_bytes
+
+FORMATS = (
+    *("AVIF", "BLP", "BMP", "DDS", "DIB", "GIF", "ICNS", "ICO", "JPEG", "JPEG2000"),
+    *("MPO", "PCX", "PNG", "PPM", "QOI", "SGI", "TGA", "TIFF", "WEBP"),
+)
+"""What is read, where this Pillow can: formats of pixels alone, none that runs a program (EPS)."""
+REFUSED = 2
+"""The exit code of the process that says why there are no pixels."""
+
+
+_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is wanted of a picture: its middle in so many pixels."""
+
+    width: int
+    height: int
+    interpolation: str = "bicubic"
+    crop: str = "1"
+    """The share of the scaled picture that is cut out, as a fraction or a decimal."""
+
+
+def read_apart(source: Path, frame: Frame) -> bytes:
+    """Return what `read_picture` returns, from a process that memory and time are counted for.
+
+    Raises:
+        UsageError: the file is no picture, or is beyond a limit.
+    """
+    root = str(Path(__file__).resolve().parents[2])
+    paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    # -P: the current folder may be a stranger's, and holds no modules.
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "backends.state.picture",
+        str(source),
+        *map(str, astuple(frame)),
+    ]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "PYTHONPATH": paths},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # libraries under Pillow say what they please
+        check=False,
+    )
+    if done.returncode == 0 and len(done.stdout) == 3 * frame.width * frame.height:
+        return done.stdout
+    if done.returncode == REFUSED and done.stdout:
+        raise UsageError(done.stdout.decode("utf-8", "replace"))
+    if -done.returncode in (getattr(signal, "SIGXCPU", None), getattr(signal, "SIGKILL", None)):
+        raise UsageError(
+            f"{source} takes more than {limit('picture_seconds')} s to read\n"
+            f"  help: save it anew as PNG; {way_out('picture_seconds')}"
+        )
+    raise UsageError(
+        f"{source} is no picture that can be read: it ends the process that reads it "
+        f"(exit code {done.returncode})"
+    )
+
+
+def read_picture(source: Path, frame: Frame) -> bytes:
+    """Return a picture in RGB, row by row, scaled to cover a frame and cropped to its middle.
+
+    Of a picture that moves it is the first frame; it is turned as its EXIF says.
+
+    Raises:
+        UsageError: it is no picture, is damaged, or has more bytes or pixels than the limits.
+    """
+    form = ""
+    _check_bytes(source)
+    try:
+        with _bounded(), Image.open(source, formats=_known()) as opened:
+            form = f"{opened.format} "
+            ImageOps.exif_transpose(opened, in_place=True)
+            upright = opened if opened.mode == "RGB" else opened.convert("RGB")
+            return _middle(upright, frame, source).tobytes()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(source, str(error)) from None
+    except UnidentifiedImageError:
+        formats = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+        raise UsageError(f"{source} is no picture that can be read: it is no {formats}") from None
+    except UsageError:
+        raise
+    except MemoryError:
+        raise UsageError(
+            f"{source} takes more memory than a picture may\n  help: {way_out('picture_memory')}"
+        ) from None
+    except Exception as error:  # decoders raise whatever a damaged file makes them raise
+        told = next(iter(str(error).splitlines()), "")
+        reason = told if " " in told else "it is damaged"
+        raise UsageError(f"{source} is no {form}picture that can be read: {reason}") from None
+
+
+def _middle(picture: Image.Image, frame: Frame, source: Path) -> Image.Image:
+    """Scale a picture to cover the size divided by the crop, and cut out its middle."""
+    width, height, share = frame.width, frame.height, Fraction(frame.crop)
+    least_width, least_height = floor(width / share), floor(height / share)
+    if picture.width * least_height <= picture.height * least_width:
+        size = least_width, max(least_height, least_width * picture.height // picture.width)
+    else:
+        size = max(least_width, least_height * picture.width // picture.height), least_height
+    if size[0] * size[1] > limit("scaled_pixels"):
+        raise UsageError(
+            f"{source} is {picture.width}x{picture.height}, and scaled to cover {width}x{height} "
+            f"it is {size[0]}x{size[1]}: {way_out('scaled_pixels')}"
+        )
+    left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
+    scaled = picture.resize(size, _FILTERS[frame.interpolation])
+    return scaled.crop((left, top, left + width, top + height))
+
+
+def _known() -> list[str]:
+    """Return the formats that this Pillow was built with."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+@contextlib.contextmanager
+def _bounded() -> Iterator[None]:
+    """Have Pillow refuse too many pixels wherever it meets them: ICO and ICNS hold pictures too."""
+    kept, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, limit("picture_pixels")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = kept
+
+
+def _check_bytes(source: Path) -> None:
+    count = source.stat().st_size
+    if count > limit("picture_bytes"):
+        raise UsageError(
+            f"{source} has {show_bytes(count)}, too many for a picture\n"
+            f"  help: save it smaller; {way_out('picture_bytes')}"
+        )
+
+
+def _too_large(source: Path, error: str) -> UsageError:
+    found = re.search(r"\((\d+) pixels\)", error)
+    count = f"{int(found[1]):,}" if found else "too many"
+    return UsageError(
+        f"{source} has {count} pixels\n  help: save it smaller; {way_out('picture_pixels')}"
+    )
+
+
+def _bound_process() -> None:
+    """Bound memory and processor time of this process, where the system can."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        for kind, most in (
+            (resource.RLIMIT_AS, limit("picture_memory")),
+            (resource.RLIMIT_CPU, limit("picture_seconds")),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            hard = resource.getrlimit(kind)[1]
+            soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.setrlimit(kind, (soft, hard))
+
+
+def main(source: str, width: str, height: str, interpolation: str, crop: str) -> int:
+    """Write the pixels of a picture, or the sentence that says why not."""
+    _bound_process()
+    try:
+        frame = Frame(int(width), int(height), interpolation, crop)
+        answer, code = read_picture(Path(source), frame), 0
+    except UsageError as error:
+        answer, code = str(error).encode("utf-8", "replace"), REFUSED
+    sys.stdout.buffer.write(answer)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

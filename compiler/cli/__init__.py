@@ -1,0 +1,27 @@
+"""The commands: name -> module, imported when it is called, so that `check` loads no torch."""
+
+from __future__ import annotations
+
+COMMANDS: dict[str, str] = {
+    "build": "compiler.cli.build",
+    "check": "compiler.cli.check",
+    "summary": "compiler.cli.summary",
+    "render": "compiler.cli.render",
+    "verify": "compiler.cli.verify",
+    "weights": "compiler.cli.weights",
+    "predict": "compiler.cli.predict",
+    "bench": "compiler.cli.bench",
+}
+"""Each module has `HELP`, `configure(parser)` and `run(args) -> exit code`."""
+
+SUMMARIES: dict[str, str] = {
+    "build": "compile a spec: module, one forward on it, files",
+    "check": "report every error of a spec, or of several",
+    "summary": "the stage table: sizes, parameters, MACs",
+    "render": "draw a figure: a network, a block, or figure N of the paper",
+    "verify": "prove that an edited source file still is the spec",
+    "weights": "convert published weights by a map",
+    "predict": "name the best classes of pictures",
+    "bench": "time a network beside its peers in one run",
+}
+"""One line a command, for `--help`, which imports none of them."""

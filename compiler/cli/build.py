@@ -1,0 +1,481 @@
+"""`build`: check, build the module, run it once, write the artefacts, print the stage table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from compiler.cli.options import (
+    add_format,
+    add_preprocessing,
+    add_probabilities,
+    add_spec,
+    add_weights,
+    check_weights,
+    device_of,
+    graph_from,
+    preprocessing_of,
+    whole,
+)
+from compiler.cli.summary import as_json as summary_json
+from compiler.cli.summary import as_text as summary_text
+from compiler.errors import BackendError, UsageError, on_one_line
+from compiler.errors.terminal import write
+from compiler.facts.features import Feature, feature_graph, features_of
+from compiler.facts.room import check_room, show_bytes
+from compiler.facts.summarize import summarize
+from compiler.facts.working import open_sizes, shapes_near
+from compiler.files import check_folder, write_file, write_with
+from compiler.graph import Graph, Shape
+from compiler.graph.print import print_graph
+from compiler.pipeline import target_graph
+from compiler.weights.mapping import Preprocessing, load_map
+from compiler.weights.notes import Notes
+from compiler.weights.report import WeightsReport
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+HELP = """Compile a spec: check it, build the module on the GPU if there is one, run one forward on
+a photograph, write the artefacts to build/NAME/ and print the stage table. Files are written
+whole or not at all."""
+
+TARGETS = {"torch": 1, "source": 1, "onnx": 5, "export": 2}
+"""What can be made, and how often the parameters are in memory while it is."""
+OPEN_SIZE = (224, 224)
+"""Height and width of the forward where they are left open, or the next that fit."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_spec(parser)
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="DIR",
+        type=Path,
+        help="folder for the files (default: build/NAME)",
+    )
+    parser.add_argument(
+        "--target",
+        default="torch,source",
+        metavar="LIST",
+        help=f"what to make, of {','.join(TARGETS)} (default: torch,source)",
+    )
+    parser.add_argument(
+        "--optimize", action="store_true", help="run the optimiser's passes first (inference only)"
+    )
+    parser.add_argument(
+        "--device", default="auto", help="auto (a GPU if there is one), cpu or cuda"
+    )
+    parser.add_argument(
+        "--weights", metavar="FILE", type=Path, help="safetensors (or a torch checkpoint) to load"
+    )
+    add_weights(parser)
+    parser.add_argument(
+        "--save-weights", action="store_true", help="write the module's weights as safetensors"
+    )
+    parser.add_argument(
+        "--seed",
+        type=whole(0, 2**64 - 1),
+        default=0,
+        metavar="N",
+        help="of the initial weights (default: 0)",
+    )
+    parser.add_argument("--image", metavar="FILE", type=Path, help="a photograph for the forward")
+    parser.add_argument(
+        "--taps", default="", metavar="LIST", help="layers or blocks that become outputs too"
+    )
+    parser.add_argument(
+        "--features",
+        default="",
+        metavar="LIST",
+        help="maps that leave in place of the outputs: layers or blocks, or `auto`, the last "
+        "before each change of stride",
+    )
+    add_probabilities(parser)
+    add_preprocessing(parser)
+    parser.add_argument(
+        "--normalize",
+        action="store_true",
+        help="put mean and deviation into the network: it takes RGB values from 0 to 1",
+    )
+    parser.add_argument(
+        "--emit", choices=("graph", "shapes", "optimized"), help="print this stage and stop"
+    )
+    parser.add_argument(
+        "--print-after-each", action="store_true", help="print the graph after every pass"
+    )
+    add_format(parser, "text", "json")
+
+
+@dataclass(slots=True)
+class Built:
+    """What a build has made so far; `plain` is the network before the optimiser's passes."""
+
+    plain: tuple[Graph, dict[str, Tensor]]
+    graph: Graph
+    module: nn.Module
+    state: dict[str, Tensor]
+    folder: Path
+    taps: tuple[str, ...]
+    say: Callable[[str], None]
+    report: WeightsReport | None
+    """What became of the tensors of --weights."""
+    files: list[Path] = field(default_factory=list)
+
+    def for_runtimes(self) -> tuple[Graph, dict[str, Tensor]]:
+        """Return the graph for a runtime that has an optimiser of its own, and its parameters."""
+        if self.graph is self.plain[0]:
+            return self.graph, self.state
+        from backends.state.parameters import convert_state
+        from compiler.passes import RUNTIME_PASSES
+        from compiler.passes.optimizer import optimize_graph
+
+        graph = optimize_graph(self.plain[0], RUNTIME_PASSES)
+        return graph, convert_state(graph, self.plain[1])
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build a spec; 0."""
+    targets = _targets(args.target)
+    check_weights(args)
+    graph = graph_from(args)
+    if args.emit in ("graph", "shapes"):
+        write(sys.stdout, print_graph(graph, shapes=args.emit == "shapes"))
+        return 0
+    taps, features = _taps(args), _features(graph, args)
+    network = target_graph(graph, probabilities=args.probabilities, taps=taps)
+    how = preprocessing_of(args)
+    if args.normalize:
+        graph, network, how = _normalize(graph, network, how)
+    if features:
+        network = feature_graph(graph, features)
+    optimizes = args.optimize or args.emit == "optimized"
+    optimized = _optimize(network, args) if optimizes else network
+    if args.emit == "optimized":
+        write(sys.stdout, print_graph(optimized))
+        return 0
+    say = _speaker(args.format == "text")
+    folder = args.output or Path("build") / graph.name
+    check_folder(folder)
+    converted = 2 if args.optimize or args.save_weights else 1
+    check_room(network, max(converted, *(TARGETS[target] for target in targets)))
+    say(f"{on_one_line(graph.title)}: checked, {len(graph.nodes)} operations")
+    _announce(network, features, args, say)
+    say("loading torch ...")
+    _import_what_is_needed(targets, args)
+    device = device_of(args.device)
+    built = _build(graph, network, optimized, args, folder, say)
+    forward = _forward(built, device, args.image, how)
+    for target in targets:
+        MAKERS[target](built)
+    _write_texts(built, graph)
+    if args.save_weights:
+        _save_weights(built, args)
+    _report(graph, built, features, forward, args.format)
+    return 0
+
+
+def _import_what_is_needed(targets: list[str], args: argparse.Namespace) -> None:
+    """Import what the end of a build needs, so that nothing is written where it is missing."""
+    import backends.state.photo
+    import backends.torch.module
+
+    if args.save_weights or args.weights is not None:
+        import backends.state.weights_io
+    if "onnx" in targets:
+        import backends.onnx.files  # noqa: F401
+
+
+def _normalize(
+    graph: Graph, network: Graph, how: Preprocessing | None
+) -> tuple[Graph, Graph, Preprocessing]:
+    """Return both graphs with mean and deviation inside, and what is left to do to a picture."""
+    from compiler.weights.pictures import needed
+    from compiler.weights.standardize import standardize_input, with_plain_range
+
+    found = needed(how, "--normalize needs mean and deviation, and nothing says them")
+    inside = standardize_input(graph, found), standardize_input(network, found)
+    return *inside, with_plain_range(found)
+
+
+def _announce(
+    network: Graph,
+    features: tuple[Feature, ...],
+    args: argparse.Namespace,
+    say: Callable[[str], None],
+) -> None:
+    """Say what leaves and what enters, where that is not what the spec has."""
+    if network.returns == "logits":
+        say("the logits leave, not the softmax of them (--probabilities keeps it)")
+    for feature in features:
+        what = f"{feature.num_chs} channels, stride {feature.reduction}"
+        say(f"feature: {feature.module}, {what}")
+    if sizes := open_sizes(network):
+        say(f"sizes that fit: {sizes}")
+    if args.normalize:
+        say("the network takes RGB values from 0 to 1; mean and deviation are inside")
+
+
+def _speaker(is_text: bool) -> Callable[[str], None]:
+    def say(text: str) -> None:
+        if is_text:
+            write(sys.stdout, text + "\n")
+
+    return say
+
+
+def _targets(text: str) -> list[str]:
+    names = [t.strip() for t in text.split(",") if t.strip()]
+    for name in names:
+        if name not in TARGETS:
+            raise UsageError(f"unknown target: {name} (must be one of {', '.join(TARGETS)})")
+    return names
+
+
+def _taps(args: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(t.strip() for t in args.taps.split(",") if t.strip())
+
+
+def _features(graph: Graph, args: argparse.Namespace) -> tuple[Feature, ...]:
+    names = [n.strip() for n in args.features.split(",") if n.strip()]
+    if names and (args.taps or args.probabilities):
+        raise UsageError("--features gives maps alone: leave out --taps and --probabilities")
+    return features_of(graph, () if names == ["auto"] else names) if names else ()
+
+
+def _optimize(graph: Graph, args: argparse.Namespace) -> Graph:
+    from compiler.passes.optimizer import optimize_graph
+
+    def show(name: str, after: Graph) -> None:
+        if args.print_after_each:
+            write(sys.stdout, f"after {name}:\n{print_graph(after)}\n")
+
+    return optimize_graph(graph, after_each=show)
+
+
+def _build(
+    checked: Graph,
+    graph: Graph,
+    optimized: Graph,
+    args: argparse.Namespace,
+    folder: Path,
+    say: Callable[[str], None],
+) -> Built:
+    """Build the module, load weights, and convert them where the graph was optimised."""
+    from backends.torch.module import build_module
+
+    taps = _taps(args)
+    module = build_module(graph, seed=args.seed, taps=taps)
+    report = None
+    if args.weights is not None:
+        say(f"weights: {args.weights}")
+        report = _load_weights(checked, graph, module, args)
+        say(report.as_text().rstrip())
+    state = dict(module.state_dict())
+    plain = graph, state
+    if optimized is not graph:
+        from backends.state.parameters import convert_state
+
+        state = convert_state(optimized, state)
+        module = build_module(optimized, taps=taps)
+        _load_converted(module, state)
+        say(f"optimised: {len(graph.nodes)} operations became {len(optimized.nodes)}")
+    return Built(plain, optimized, module, state, folder, taps, say, report)
+
+
+def _load_weights(
+    checked: Graph, graph: Graph, module: nn.Module, args: argparse.Namespace
+) -> WeightsReport:
+    if args.features:  # the file is of the whole network
+        from backends.torch.features import take_state
+        from backends.torch.module import build_module
+
+        whole = build_module(checked, seed=args.seed)
+        report = _load_file(checked, whole, args)
+        take_state(module, whole)
+        return report
+    return _load_file(graph, module, args)
+
+
+def _load_file(graph: Graph, module: nn.Module, args: argparse.Namespace) -> WeightsReport:
+    from backends.state.fit_weights import load_weights
+
+    return load_weights(
+        module,
+        args.weights,
+        args.map and load_map(args.map),
+        graph=graph.as_written,
+        partial=args.partial,
+        drop_background=args.drop_background,
+    )
+
+
+def _load_converted(module: nn.Module, state: dict[str, Tensor]) -> None:
+    """Load what a graph's recipes made; they make no counts of batches."""
+    result = module.load_state_dict(state, strict=False)
+    missing = [n for n in result.missing_keys if not n.endswith(".num_batches_tracked")]
+    strange = [*missing, *result.unexpected_keys]
+    if strange:  # a fault of ours, and no reason to go on with random numbers
+        raise RuntimeError(f"the optimised module does not have the optimised names: {strange[:3]}")
+
+
+def _forward(
+    built: Built, device: str, image: Path | None, how: Preprocessing | None
+) -> dict[str, Any]:
+    """Run the module once in eval mode and return what came of it."""
+    import torch
+
+    shapes = next(shapes_near(built.graph, OPEN_SIZE))
+    inputs = tuple(_sample(name, shape, image, how).to(device) for name, shape in shapes.items())
+    module = built.module.to(device).eval()
+    with torch.inference_mode():
+        start = time.perf_counter()
+        out = module(*inputs)
+        milliseconds = (time.perf_counter() - start) * 1000
+    logits = _first_tensor(out).float().cpu()
+    if not bool(torch.isfinite(logits).all()):
+        raise BackendError("the forward gives values that are not finite; look at the weights")
+    best = [int(i) for i in logits.flatten(1)[0].topk(min(5, logits[0].numel())).indices]
+    module.cpu()
+    return {
+        "device": _device_name(device),
+        "input": [list(t.shape) for t in inputs],
+        "output": list(logits.shape),
+        "milliseconds": round(milliseconds, 1),
+        "largest": best,
+        "image": _words(image, how),
+    }
+
+
+def _words(image: Path | None, how: Preprocessing | None) -> str:
+    """Return which picture was run, and what became of it where somebody says it."""
+    picture = str(image) if image else "the photograph that netdraft ships with"
+    return picture if how is None else f"{picture} ({how.words})"
+
+
+def _sample(name: str, size: Shape, image: Path | None, how: Preprocessing | None) -> Tensor:
+    import torch
+
+    shape = size.numbers
+    if len(shape) == 3 and shape[0] == 3:
+        from backends.state.photo import INCEPTION, load_photo
+
+        return load_photo(image, shape[1], shape[2], how or INCEPTION)
+    if image is not None:
+        raise UsageError(f"--image: the input `{name}` is {size}, not an RGB image")
+    return torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
+
+
+def _first_tensor(out: Any) -> Tensor:
+    import torch
+
+    while not isinstance(out, torch.Tensor):
+        out = out[0]
+    return out
+
+
+def _device_name(device: str) -> str:
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu"
+
+
+def _make_torch(built: Built) -> None:
+    """The live module is what was run; its text form is the graph, written by `_write_texts`."""
+
+
+def _make_source(built: Built) -> None:
+    from backends.torch.source import emit_source
+
+    _add(
+        built,
+        write_file(
+            built.folder / f"{built.graph.name}.py", emit_source(built.graph, taps=built.taps)
+        ),
+    )
+
+
+def _make_onnx(built: Built) -> None:
+    built.say("building ONNX ...")
+    from backends.onnx.files import save_onnx
+    from backends.onnx.model import build_onnx
+
+    graph, state = built.for_runtimes()
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}
+    model = build_onnx(graph, arrays, taps=built.taps)
+    for path in save_onnx(model, built.folder / f"{built.graph.name}.onnx"):
+        _add(built, path)
+
+
+def _make_export(built: Built) -> None:
+    built.say("exporting with torch.export ...")
+    from backends.torch.export_program import export_program, save_program
+
+    program = export_program(built.graph, built.module)
+    path = built.folder / f"{built.graph.name}.pt2"
+    _add(built, write_with(path, lambda temporary: save_program(program, temporary)))
+
+
+MAKERS: dict[str, Callable[[Built], None]] = {
+    "torch": _make_torch,
+    "source": _make_source,
+    "onnx": _make_onnx,
+    "export": _make_export,
+}
+
+
+def _add(built: Built, path: Path) -> None:
+    built.files.append(path)
+
+
+def _write_texts(built: Built, graph: Graph) -> None:
+    summary = json.dumps(summary_json(summarize(graph)), indent=2, ensure_ascii=False) + "\n"
+    _add(built, write_file(built.folder / f"{graph.name}.graph.txt", print_graph(built.graph)))
+    _add(built, write_file(built.folder / f"{graph.name}.summary.json", summary))
+
+
+def _save_weights(built: Built, args: argparse.Namespace) -> None:
+    """Write the weights with what is known of them, so that `predict` need not be told again."""
+    from backends.state.fit_weights import notes_of
+    from backends.state.weights_io import save_weights
+
+    notes = Notes() if built.report is None else notes_of(built.report)
+    notes = replace(notes, preprocessing=preprocessing_of(args))
+    path = built.folder / f"{built.graph.name}.safetensors"
+    metadata = {"spec": built.graph.name, **notes.as_metadata()}
+    _add(built, save_weights(built.state, path, metadata))
+
+
+def _report(
+    graph: Graph,
+    built: Built,
+    features: tuple[Feature, ...],
+    forward: dict[str, Any],
+    format: str,
+) -> None:
+    files = [(str(p), p.stat().st_size) for p in built.files]
+    summary = summarize(graph)
+    if format == "json":
+        listed = [{"path": path, "bytes": count} for path, count in files]
+        report = {"summary": summary_json(summary), "forward": forward, "files": listed}
+        if features:
+            report["features"] = [asdict(feature) for feature in features]
+        write(sys.stdout, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+        return
+    sizes = ", ".join("x".join(map(str, i)) for i in forward["input"])
+    write(sys.stdout, "\n" + summary_text(summary) + "\n\n")
+    write(
+        sys.stdout,
+        f"forward on {forward['device']}: {sizes} -> {'x'.join(map(str, forward['output']))} "
+        f"in {forward['milliseconds']:.0f} ms\nimage: {forward['image']}\n",
+    )
+    lines = [f"  {path}  {show_bytes(count)}\n" for path, count in files]
+    write(sys.stdout, "files:\n" + "".join(lines))

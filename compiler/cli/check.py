@@ -1,0 +1,145 @@
+"""`check`: every error of a spec, with its place and a way out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from compiler.cli.options import add_format, add_variation, settings_from
+from compiler.collector import paused
+from compiler.errors import CompileError, Diagnostic, Report, in_file_order, on_one_line
+from compiler.errors.terminal import write
+from compiler.graph import Graph
+from compiler.lower import check_library
+from compiler.pipeline import draft
+from compiler.spec import Spec, load_spec
+from compiler.version import VERSION
+
+if TYPE_CHECKING:
+    from compiler.paper.findings import Comparison
+
+HELP = """Check specs: all errors of a run, each with file, line and column, the values and a way
+out. A library of blocks is checked block by block. Nothing is built and nothing is written."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "specs", metavar="SPEC", nargs="+", help="spec files, or shipped names such as inception_v4"
+    )
+    add_variation(parser)
+    parser.add_argument(
+        "--emit", choices=("spec", "graph", "shapes"), help="print this stage of a correct spec"
+    )
+    parser.add_argument(
+        "--against",
+        choices=("paper",),
+        help="compare what cites a figure or table with it, box by box, and explain each deviation",
+    )
+    add_format(parser, "text", "json", "sarif", "github")
+
+
+@dataclass(slots=True)
+class Checked:
+    """What came of one file."""
+
+    path: str
+    diagnostics: tuple[Diagnostic, ...]
+    texts: dict[str, str]
+    line: str
+    emitted: str = ""
+    paper: Comparison | None = None
+
+    @property
+    def has_errors(self) -> bool:
+        """True if the spec cannot be built."""
+        return any(d.severity == "error" and d.code != "unlike-paper" for d in self.diagnostics)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check every spec; 0 if none has an error, else 1."""
+    with paused():
+        results = [_check(path, args) for path in args.specs]
+    found = [d for r in results for d in r.diagnostics]
+    if args.format == "text":
+        for result in results:
+            _print(result)
+            write(sys.stdout, _paper_text(result) + (result.emitted or result.line + "\n"))
+    else:
+        write(sys.stdout, _formatted(args.format, found, results) + "\n")
+    return int(any(d.severity == "error" for d in found))
+
+
+def _print(result: Checked) -> None:
+    if result.diagnostics:
+        from compiler.errors.diagnose import print_diagnostics  # on use, for start-up time
+
+        print_diagnostics(result.diagnostics, result.texts)
+
+
+def _check(path: str, args: argparse.Namespace) -> Checked:
+    report = Report()
+    out = Checked(path, (), {}, path)
+    try:
+        spec = load_spec(path, report, out.texts)
+        if spec.network is None:
+            count = check_library(spec, report)
+            out.line = f"{path}: {count} block{'s' * (count != 1)}"
+            if args.against:
+                out.line += ", to be compared where a network uses them"
+        else:
+            graph = draft(spec, report, settings_from(args), args.inputs)
+            out.line = f"{path}: {on_one_line(graph.title)}, {len(graph.nodes)} operations"
+            if args.against:
+                out.paper = _compare(graph, spec, report)
+            if args.emit and not report.errors:
+                out.emitted = _emit(args.emit, graph, spec)
+    except CompileError as error:
+        report.add_all(error.diagnostics)
+    errors = report.counts["error"]
+    out.line += f": {errors:,} error{'s' * (errors != 1)}" if errors else ": ok"
+    out.diagnostics = in_file_order(report.diagnostics, out.texts)
+    return out
+
+
+def _compare(graph: Graph, spec: Spec, report: Report) -> Comparison:
+    from compiler.paper.compare import compare  # on use: `check` alone starts without it
+
+    comparison = compare(graph, spec.errata)
+    report.add_all(comparison.diagnostics)
+    return comparison
+
+
+def _paper_text(result: Checked) -> str:
+    if result.paper is None:
+        return ""
+    from compiler.paper.report import as_text
+
+    return as_text(result.paper, not result.has_errors)
+
+
+def _formatted(format: str, found: list[Diagnostic], results: list[Checked]) -> str:
+    import json
+
+    from compiler.errors.diagnose import as_dict, as_github, as_json, as_sarif
+
+    if format == "github":
+        return as_github(found)
+    if format == "sarif":
+        return as_sarif(found, VERSION)
+    if all(r.paper is None for r in results):
+        return as_json(found)
+    from compiler.paper.report import as_data
+
+    compared = {r.path: as_data(r.paper) for r in results if r.paper is not None}
+    data = {"diagnostics": [as_dict(d) for d in found], "paper": compared}
+    return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+def _emit(stage: str, graph: Graph, spec: Spec) -> str:
+    from compiler.graph.print import print_graph
+    from compiler.spec.print import print_spec
+
+    return print_spec(spec) if stage == "spec" else print_graph(graph, shapes=stage == "shapes")

@@ -1,0 +1,190 @@
+"""`render`: a figure of a network, of a block, or figure N of the paper."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from compiler.cli.options import add_spec, draft_from, whole
+from compiler.errors import UsageError
+from compiler.errors.diagnose import print_diagnostics
+from compiler.errors.terminal import is_terminal, write, write_bytes
+from compiler.files import write_file
+from viz.diagram.annotate import ANNOTATIONS
+from viz.diagram.faults import find_faults
+from viz.formats.dot_program import MAGIC, DotError, find_dot, run_dot
+from viz.html import render_html
+from viz.layout.fit import LEAST_TYPE_PT, parse_length
+from viz.render import EXTENSIONS, WRITERS, Options, choose, render
+from viz.style.theme import THEMES
+
+HELP = """Draw a network, one of its blocks, or a figure of the paper. The overview shows blocks
+closed; --depth opens them. A spec with errors is drawn as far as it was understood, with the
+edges that fail in red (exit code 1). Nothing but the file asked for is written."""
+
+FORMATS = (*WRITERS, "html")
+BINARY = ("pdf", "png")
+EVERYTHING = 1000
+"""A depth that opens every block: specs cannot nest them deeper."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add_spec(parser)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--block",
+        metavar="NAME",
+        help="a block: an instance by its path (a.0) with its values, or a definition by its name",
+    )
+    what.add_argument(
+        "--figure",
+        type=whole(0),
+        metavar="N",
+        help="what is cited as figure N, its parameters by name",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="the file to write (default: standard output)"
+    )
+    parser.add_argument(
+        "--format",
+        metavar="FORMAT",
+        help=f"{', '.join(FORMATS)} (default: by the file's extension, svg)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("netdraft", "dot"),
+        default="netdraft",
+        help="who lays out: netdraft itself (the default), or Graphviz's program `dot`",
+    )
+    parser.add_argument(
+        "--depth", default="0", metavar="N", help="levels of blocks to open, or `all`"
+    )
+    parser.add_argument(
+        "--show",
+        default="",
+        metavar="WHAT,...",
+        help=f"numbers in the boxes: {', '.join(ANNOTATIONS)}",
+    )
+    parser.add_argument(
+        "--theme", default="paper", metavar="NAME", help=f"{', '.join(THEMES)} (default: paper)"
+    )
+    parser.add_argument(
+        "--width", metavar="LENGTH", help="the width of the page it must fit, as 3.3in or 84mm"
+    )
+    parser.add_argument(
+        "--min-type",
+        type=_points,
+        default=LEAST_TYPE_PT,
+        metavar="PT",
+        help=f"with --width: the smallest type allowed (default: {LEAST_TYPE_PT:g})",
+    )
+    parser.add_argument("--unfold", action="store_true", help="draw every copy of a repeat")
+
+
+def _points(text: str) -> float:
+    """Read a size of type, for `type=`."""
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?", text):
+        raise argparse.ArgumentTypeError(f"`{text}` is no size in points, as {LEAST_TYPE_PT:g}")
+    return float(text)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw, and return 1 if the spec has errors."""
+    format = chosen_format(args.output, args.format)
+    if format in BINARY and args.output is None and is_terminal(sys.stdout):
+        raise UsageError(
+            f"a {format} is no text for a terminal: say where to write it with -o FILE"
+        )
+    options = options_from(args)
+    if format == "html" and (args.block or args.figure is not None):
+        raise UsageError("an html page shows the whole network: leave out --block and --figure")
+    if args.engine == "dot":
+        _check_dot(format)
+    graph, report, spec = draft_from(args)
+    print_diagnostics(report.diagnostics, spec.texts)
+    faults = find_faults(graph, report.diagnostics)
+    options = replace(options, faults=faults)
+    if format == "html":
+        data = render_html(graph, spec, report.diagnostics, options.depth).encode("utf-8")
+    elif args.engine == "dot":
+        data = _by_dot(render(graph, "dot", options), format, args.output)
+    else:
+        data = render(graph, format, options)
+    if args.output is None:
+        write_bytes(data)
+    else:
+        path = write_file(Path(args.output), data)
+        write(sys.stderr, f"wrote {path}\n")
+    return int(bool(report.errors))
+
+
+def _check_dot(format: str) -> None:
+    """Refuse before anything is read what Graphviz cannot be asked for."""
+    choose(dict.fromkeys((*MAGIC, "dot")), format, "format for --engine dot")
+    if format != "dot":
+        find_dot()
+
+
+def _by_dot(text: bytes, format: str, output: str | None) -> bytes:
+    """Return the picture that Graphviz makes; where it fails, its input is kept beside it."""
+    if format == "dot":
+        return text
+    try:
+        return run_dot(text.decode("utf-8"), format)
+    except DotError as error:
+        if output is None:
+            raise
+        kept = write_file(Path(output).with_suffix(".dot"), text)
+        raise DotError(f"{error}\nthe DOT text is in {kept}") from None
+
+
+def options_from(args: argparse.Namespace) -> Options:
+    """Return how to draw; what cannot be is refused before the spec is read.
+
+    Raises:
+        UsageError: a depth, an annotation, a theme or a width that does not exist.
+    """
+    if args.depth != "all" and not re.fullmatch("[0-9]{1,9}", args.depth):
+        raise UsageError(f"--depth {args.depth}: write a whole number, or `all`")
+    show = tuple(word.strip() for word in args.show.split(",") if word.strip())
+    for word in show:
+        choose(dict.fromkeys(ANNOTATIONS), word, "annotation")
+    choose(THEMES, args.theme, "theme")
+    if args.width is not None:
+        parse_length(args.width)
+    return Options(
+        block=args.block,
+        figure=args.figure,
+        depth=EVERYTHING if args.depth == "all" else int(args.depth),
+        show=show,
+        theme=args.theme,
+        width=args.width,
+        least_type=args.min_type,
+        fold=not args.unfold,
+    )
+
+
+def chosen_format(output: str | None, format: str | None) -> str:
+    """Return the format to write: the one asked for, else the one that the file's name says.
+
+    Raises:
+        UsageError: there is no such format, or the two disagree.
+    """
+    if format is not None:
+        choose(dict.fromkeys(FORMATS), format, "format")
+    if output is None:
+        return format or "svg"
+    extension = Path(output).suffix.lower()
+    said = EXTENSIONS.get(extension)
+    if format is None and said is None:
+        known = ", ".join(EXTENSIONS)
+        raise UsageError(
+            f"{output}: its extension names no format ({known}); say which with --format"
+        )
+    if format is not None and said not in (None, format):
+        raise UsageError(f"{output} is named as {said} but --format says {format}")
+    return format or said or "svg"

@@ -1,0 +1,49 @@
+"""What is wrong, where, and what to do: spans, diagnostics, reports; as text and for machines."""
+
+from __future__ import annotations
+
+from compiler.errors.limits import LIMITS, Budget, excess, limit, variable_of, way_out
+from compiler.errors.report import (
+    NOWHERE,
+    BackendError,
+    CompileError,
+    Completion,
+    Diagnostic,
+    Remark,
+    Report,
+    Span,
+    UsageError,
+    in_file_order,
+)
+from compiler.errors.shown import HIDDEN, LONGEST_PATH, by_channel, on_one_line, shortened, shown
+from compiler.errors.suggest import did_you_mean, guessing, helping, listing, nearest
+
+__all__ = [
+    "HIDDEN",
+    "LIMITS",
+    "LONGEST_PATH",
+    "NOWHERE",
+    "BackendError",
+    "Budget",
+    "CompileError",
+    "Completion",
+    "Diagnostic",
+    "Remark",
+    "Report",
+    "Span",
+    "UsageError",
+    "by_channel",
+    "did_you_mean",
+    "excess",
+    "guessing",
+    "helping",
+    "in_file_order",
+    "limit",
+    "listing",
+    "nearest",
+    "on_one_line",
+    "shortened",
+    "shown",
+    "variable_of",
+    "way_out",
+]

@@ -1,0 +1,126 @@
+"""Did you mean: near matches for names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from difflib import get_close_matches
+from itertools import islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from compiler.errors.report import Completion, Diagnostic
+
+FOREIGN = {
+    **dict.fromkeys(("swish", "sisu"), "silu"),
+    **dict.fromkeys(("hswish", "hardswish"), "hard_swish"),
+    **dict.fromkeys(("hsigmoid", "hardsigmoid"), "hard_sigmoid"),
+    **dict.fromkeys(("lrelu", "leaky"), "leaky_relu"),
+    **dict.fromkeys(("dense", "fc", "fullyconnected", "innerproduct"), "linear"),
+    **dict.fromkeys(("conv2d", "convolution", "convolution2d"), "conv"),
+    **dict.fromkeys(("bn", "batchnorm2d", "batchnormalization"), "batch_norm"),
+    **dict.fromkeys(("gap", "globalaveragepooling2d", "globalaveragepool"), "global_avg_pool"),
+    **dict.fromkeys(("globalmaxpooling2d", "globalmaxpool"), "global_max_pool"),
+    **dict.fromkeys(("maxpool2d", "maxpooling2d"), "max_pool"),
+    **dict.fromkeys(("avgpool2d", "averagepooling2d", "averagepool"), "avg_pool"),
+    **dict.fromkeys(("adaptiveavgpool2d",), "adaptive_avg_pool"),
+    **dict.fromkeys(("cat", "concatenate", "route"), "concat"),
+    **dict.fromkeys(("eltwise", "sum", "shortcut"), "add"),
+    **dict.fromkeys(("mul", "prod"), "multiply"),
+    **dict.fromkeys(("sequential", "sequence"), "layers"),
+    **dict.fromkeys(("upsampling2d", "upsample2d"), "upsample"),
+}
+"""Word of another tool, in lower case without `_` -> ours, where that is known."""
+
+# fmt: off
+APART = frozenset((
+    "adaptivemaxpool", "adaptivemaxpool2d", "attention", "bilinear", "celu", "conv1d", "conv3d",
+    "convtranspose", "convtranspose2d", "deconv", "div", "dropblock", "droppath", "embedding",
+    "glu", "gru", "hardtanh", "layernorm", "logsigmoid", "logsoftmax", "lstm", "max", "maxout",
+    "mean", "min", "pad", "prelu", "resize", "rmsnorm", "rnn", "selu", "slice", "softmin",
+    "softsign", "sub", "swiglu", "unflatten",
+))
+# fmt: on
+"""Operations of other tools, in lower case without `_`: no slip, however near a word of ours."""
+
+MOST = 1000
+"""Words that are compared with a misspelt one; of more, those that begin as it does."""
+
+
+def guessing(
+    word: str,
+    known: Callable[[], Iterable[str]] | Iterable[str],
+    help: str = "{help}",
+    most: int = 40,
+) -> Completion:
+    """Return what adds the nearest known word to a finding's message, and the words to its help.
+
+    Args:
+        word: what is not known.
+        known: what is, or a function that finds it.
+        help: its new help, with `{words}` where they stand; kept where no word is known.
+        most: how many words the help lists.
+    """
+
+    def complete(found: Diagnostic) -> Diagnostic:
+        words = list(known() if callable(known) else known)
+        message = found.message + did_you_mean(word, words)
+        if not words:
+            return replace(found, message=message)
+        said = help.format(help=found.help, words=listing(words, most))
+        return replace(found, message=message, help=said)
+
+    return complete
+
+
+def helping(help: Callable[[], str] | str) -> Completion:
+    """Return what gives a finding its help."""
+    return lambda found: replace(found, help=help() if callable(help) else help)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a question in brackets, or nothing where no known word is near."""
+    match = nearest(word, known)
+    return f" (did you mean `{match}`?)" if match else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that is nearest, comparing without regard to case and `_`."""
+    known = list(known)
+    if FOREIGN.get(_fold(word)) in known:
+        return FOREIGN[_fold(word)]
+    if _fold(word) in APART:
+        return None
+    folded: dict[str, str] = {}
+    for candidate in _comparable(word, known):
+        folded.setdefault(_fold(candidate), candidate)
+    short = _fold(word[:80])
+    close = get_close_matches(short, folded, n=1, cutoff=0.7)
+    found = close or [w for w in get_close_matches(short, folded, n=3) if _is_slip(w, short)]
+    return folded[found[0]] if found else None
+
+
+def _is_slip(a: str, b: str) -> bool:
+    """True for short words that a slip of the finger makes of each other: `sgv` and `svg`."""
+    return a[:1] == b[:1] and (abs(len(a) - len(b)) <= 1 or a.startswith(b) or b.startswith(a))
+
+
+def _comparable(word: str, known: list[str]) -> list[str]:
+    """Return known words, of many those alone that begin as the word does and are as long."""
+    if len(known) <= MOST:
+        return known
+    size, first = len(word), word[:1].lower()
+    near = (w for w in known if abs(len(w) - size) <= 3 and w[:1].lower() == first)
+    return list(islice(near, MOST))
+
+
+def _fold(word: str) -> str:
+    return word.lower().replace("_", "").replace("-", "")
+
+
+def listing(words: Iterable[str], most: int = 40) -> str:
+    """Return words as a list for an error: `a`, `b` and 3 more."""
+    items = list(words)
+    rest = len(items) - most
+    shown = ", ".join(f"`{w}`" for w in items[:most])
+    return shown + (f" and {rest} more" if rest > 0 else "") if items else "none"

@@ -1,0 +1,128 @@
+"""Graph -> the maps that a detector or segmenter reads: one per reduction, and what each one is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from compiler.errors import UsageError, did_you_mean
+from compiler.graph import Graph, Node, Output
+from compiler.ops import AvgPool2d, Conv2d, MaxPool2d, Upsample
+from compiler.passes.leaving import keep_only, needed
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A feature map: its channels, how much smaller it is than the input, and its name."""
+
+    num_chs: int
+    reduction: int
+    module: str
+
+
+def feature_maps(graph: Graph) -> tuple[Feature, ...]:
+    """Return the last map of the trunk at every reduction, the finest first.
+
+    The trunk is what every path from the input to the first output passes through. The
+    reduction is the product of the strides on the way, so a valid convolution that trims the
+    border is no reduction: 149 and 147 of 299 are both reduction 2.
+    """
+    trunk = _trunk(graph)
+    reductions = _reductions(graph)
+    last: dict[int, Node] = {}
+    for node in trunk:
+        if len(node.shape) == 3 and node.inputs:
+            last[reductions[node.name]] = node
+    return tuple(
+        Feature(int(node.shape.channels or 0), reduction, _widest_name(graph, node))  # type: ignore[arg-type]
+        for reduction, node in sorted(last.items())
+        if reduction > 1
+    )
+
+
+def features_of(graph: Graph, names: Sequence[str] = ()) -> tuple[Feature, ...]:
+    """Return what is known of named maps, in the given order; without names of `feature_maps`.
+
+    Raises:
+        UsageError: there is no such layer or block, or it gives no map; or none was found.
+    """
+    if not names:
+        found = feature_maps(graph)
+        if not found:
+            raise UsageError(f"`{graph.name}` has no map smaller than its input; name some")
+        return found
+    reductions = _reductions(graph)
+    return tuple(_named(graph, name, reductions) for name in dict.fromkeys(names))
+
+
+def _named(graph: Graph, name: str, reductions: dict[str, int]) -> Feature:
+    if not name or (name not in graph.nodes and name not in graph.regions):
+        known = [n for n in (*graph.regions, *graph.nodes) if n]
+        raise UsageError(
+            f"there is no tensor `{name}` in `{graph.name}`{did_you_mean(name, known)}"
+        )
+    node = graph.tensor(name)
+    if len(node.shape) != 3 or not node.inputs:
+        what = "an input of the network" if not node.inputs else f"a vector, {node.shape}"
+        raise UsageError(f"`{name}` is {what}, not a computed map")
+    return Feature(int(node.shape.channels or 0), reductions[node.name], name)  # type: ignore[arg-type]
+
+
+def feature_graph(graph: Graph, features: Sequence[Feature]) -> Graph:
+    """Return the graph whose outputs are the maps, without what none of them depends on.
+
+    Outputs are called as the maps are, with `_` where a name has a dot.
+    """
+    outputs: list[Output] = []
+    for feature in features:
+        node = graph.tensor(feature.module).name
+        name = feature.module.replace(".", "_")
+        while (name in graph.nodes and name != node) or name in (o.name for o in outputs):
+            name += "_"
+        outputs.append(Output(name, node))
+    nodes = [o.node for o in outputs]
+    regions = {**graph.regions, "": replace(graph.regions[""], output=nodes[-1])}
+    ends = replace(graph, outputs=tuple(outputs), regions=regions, returns="outputs", spec=graph)
+    return keep_only(ends, nodes)
+
+
+def _trunk(graph: Graph) -> list[Node]:
+    """Return the nodes that every path to the first output passes through, in order.
+
+    Walking in execution order, a node is on the trunk when no edge jumps over it: when nothing
+    before it is still waiting for a reader behind it.
+    """
+    wanted = needed(graph, [graph.outputs[0].node])
+    order = [n for n in graph.nodes.values() if n.name in wanted]
+    place = {n.name: i for i, n in enumerate(order)}
+    reach = 0
+    out: list[Node] = []
+    for i, node in enumerate(order):
+        if reach <= i:
+            out.append(node)
+        readers = [place[r] for r in graph.consumers[node.name] if r in place]
+        reach = max([reach, *readers])
+    return out
+
+
+def _reductions(graph: Graph) -> dict[str, int]:
+    """Return node -> how many input pixels one step on its grid is."""
+    out: dict[str, int] = {}
+    for node in graph.nodes.values():
+        before = max((out[i] for i in node.inputs), default=1)
+        if isinstance(node.op, (Conv2d, MaxPool2d, AvgPool2d)):
+            before *= max(node.op.stride)
+        elif isinstance(node.op, Upsample):
+            before = max(1, before // node.op.factor)
+        out[node.name] = before
+    return out
+
+
+def _widest_name(graph: Graph, node: Node) -> str:
+    """Return the name of the widest stretch of the spec that ends in a node."""
+    named = [
+        r.name
+        for r in graph.regions.values()
+        if r.name and not r.transparent and r.output == node.name and r.members
+    ]
+    return min([*named, node.name], key=len)

@@ -1,0 +1,405 @@
+"""The words in a box: what the paper prints for a layer, a block, a repeat."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import singledispatch
+
+from compiler.errors import by_channel
+from compiler.graph import Graph, Node, Pads, Pair, Region, Shape, padding_text
+from compiler.ops import (
+    Activation,
+    AdaptiveAvgPool2d,
+    Add,
+    AvgPool2d,
+    BatchNorm,
+    Concat,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GlobalPool2d,
+    Identity,
+    Input,
+    Linear,
+    MaxPool2d,
+    Multiply,
+    Normalize,
+    Op,
+    Scale,
+    Slice,
+    Softmax,
+    Standardize,
+    Upsample,
+)
+
+FUNCTIONS = {
+    "relu": "Relu",
+    "relu6": "ReLU6",
+    "leaky_relu": "Leaky ReLU",
+    "elu": "ELU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
+    "softplus": "Softplus",
+    "hard_sigmoid": "Hard sigmoid",
+    "hard_swish": "Hard swish",
+}
+"""Activation in a spec -> its word; `Relu` is the paper's spelling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Convention:
+    """What follows a convolution in most of a network: it goes without saying in a label."""
+
+    norm: bool = True
+    activation: str | None = "relu"
+
+
+def convention(graph: Graph) -> Convention:
+    """Return what follows most convolutions of a network; without any, the paper's habit."""
+    layers = [r.members for r in graph.regions.values() if r.kind == "layer"]
+    inside = {name for members in layers for name in members}
+    layers += [(name,) for name in graph.nodes if name not in inside]
+    counts = Counter(
+        _company([graph.nodes[m] for m in members])
+        for members in layers
+        if any(isinstance(graph.nodes[m].op, Conv2d) for m in members)
+    )
+    return max(counts, key=lambda c: counts[c]) if counts else Convention()
+
+
+def _company(nodes: Sequence[Node]) -> Convention:
+    function = next((n.op.function for n in nodes if isinstance(n.op, Activation)), None)
+    return Convention(any(isinstance(n.op, BatchNorm) for n in nodes), function)
+
+
+class Naming(IntEnum):
+    """What of a layer is shown as the spec writes it, not in numbers; each level adds to it."""
+
+    VALUES = 0
+    """Nothing."""
+    LETTERS = 1
+    """Widths, kernels and factors that are parameters: the letters in the paper's figures."""
+    PARAMETERS = 2
+    """Whatever is a parameter."""
+    FORMULAS = 3
+    """What depends on sizes (`in.channels`) or on the number of the copy, too."""
+
+
+LETTERED = frozenset(("out_channels", "out_features", "kernel_size", "groups", "factor"))
+"""Attributes that the paper's figures name by a letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What to show for an attribute: its value, or what it was written as."""
+
+    written: Mapping[str, str]
+    """Attribute -> its text in the spec, where that is to be shown."""
+
+    def __call__(self, attribute: str, value: object) -> str:
+        """Return the text of an attribute."""
+        return self.written.get(attribute) or _value(value)
+
+    def named(self, attribute: str, before: str = "") -> list[str]:
+        """Return the text of an attribute where it was written by name: nothing otherwise."""
+        text = self.written.get(attribute)
+        return [f"{before} {text}".strip()] if text else []
+
+
+def layer_label(
+    nodes: Sequence[Node],
+    usual: Convention,
+    naming: Naming,
+    ignore_label: bool = False,
+) -> str:
+    """Return the words for one layer: its first operation, and what is unusual around it.
+
+    Args:
+        nodes: the operations of the layer in execution order.
+        usual: what follows a convolution without being said.
+        naming: what is shown as it is written (`k`, not `192`).
+        ignore_label: the words of the operation even where the spec gives others.
+    """
+    head = next((n for n in nodes if isinstance(n.op, Conv2d | Linear)), nodes[0])
+    if head.info.label is not None and not ignore_label:
+        return head.info.label
+    company, shown = _company(nodes), Shown(_written(head, naming))
+    words, details = words_of(head.op, shown)
+    if isinstance(head.op, Conv2d):
+        details += _around(head.op, company, usual, shown)
+    elif named := shown.named("activation", "activation"):
+        details += named
+    elif company.activation and head.op is not nodes[-1].op:
+        details.append(FUNCTIONS[company.activation])
+    return f"{words} ({' '.join(details)})" if details else words
+
+
+_DEPENDENT = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]|\bindex\b")
+"""In a formula: a size, or the number of the copy."""
+
+
+def _written(node: Node, naming: Naming) -> dict[str, str]:
+    return {
+        attribute: text
+        for attribute, text in node.written.items()
+        if naming >= (Naming.LETTERS if attribute in LETTERED else Naming.PARAMETERS)
+        and (naming is Naming.FORMULAS or not _DEPENDENT.search(text))
+    }
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"{value[0]}x{value[1]}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _around(op: Conv2d, company: Convention, usual: Convention, shown: Shown) -> list[str]:
+    """Return what sets a convolution apart: `Linear` is the paper's word for no activation."""
+    names = [
+        *shown.named("norm", "norm"),
+        *shown.named("activation", "activation"),
+        *shown.named("linear", "Linear if"),
+        *shown.named("bias", "bias if"),
+    ]
+    if names:
+        return names
+    out = []
+    if company.activation != usual.activation:
+        if company.activation is None:
+            out.append("Linear" if not company.norm else "no activation")
+        else:
+            out.append(FUNCTIONS[company.activation])
+    elif company.norm != usual.norm:
+        out.append("batch norm" if company.norm else "no norm")
+    if op.bias == company.norm:
+        out.append("bias" if op.bias else "no bias")
+    return out
+
+
+@singledispatch
+def words_of(op: Op, shown: Shown) -> tuple[str, list[str]]:
+    """Return the words of an operation and the details for the brackets behind them."""
+    raise NotImplementedError(f"no words for the operation {op.kind}")
+
+
+def _pair(pair: Pair) -> str:
+    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
+
+
+def _stride(stride: Pair, shown: Shown) -> list[str]:
+    if named := shown.named("stride", "stride"):
+        return named
+    return [] if stride == (1, 1) else [f"stride {_pair(stride)}"]
+
+
+def _padding(padding: Pads | str, shown: Shown) -> list[str]:
+    if named := shown.named("padding", "pad"):
+        return named
+    text = padding_text(padding)
+    return {"same": [], "V": ["V"]}.get(text, [f"pad {text}"])
+
+
+@words_of.register
+def _(op: Conv2d, shown: Shown) -> tuple[str, list[str]]:
+    details = [shown("out_channels", op.out_channels) if op.out_channels else "?"]
+    details += _stride(op.stride, shown)
+    if op.dilation != (1, 1) or shown.named("dilation"):
+        details.append(f"dilation {shown.written.get('dilation') or _pair(op.dilation)}")
+    if op.groups != 1 or shown.named("groups"):
+        details.append(_groups(shown("groups", op.groups)))
+    details += _padding(op.padding, shown)
+    return f"{shown('kernel_size', op.kernel_size)} Conv", details
+
+
+def _groups(text: str) -> str:
+    return text if text == "depthwise" else f"groups {text}"
+
+
+@words_of.register
+def _(op: MaxPool2d, shown: Shown) -> tuple[str, list[str]]:
+    return f"{shown('kernel_size', op.kernel_size)} MaxPool", _pooling(op, shown)
+
+
+@words_of.register
+def _(op: AvgPool2d, shown: Shown) -> tuple[str, list[str]]:
+    counted = ["padding counted"] if op.count_include_pad and op.padding != ((0, 0), (0, 0)) else []
+    counted = shown.named("count_include_pad", "padding counted if") or counted
+    return f"{shown('kernel_size', op.kernel_size)} AvgPool", _pooling(op, shown) + counted
+
+
+def _pooling(op: MaxPool2d | AvgPool2d, shown: Shown) -> list[str]:
+    ceil = shown.named("ceil", "ceil if") or (["ceil"] if op.ceil else [])
+    return _stride(op.stride, shown) + _padding(op.padding, shown) + ceil
+
+
+@words_of.register
+def _(op: GlobalPool2d, shown: Shown) -> tuple[str, list[str]]:
+    words = "Average Pooling" if op.function == "avg" else "Max Pooling"
+    return words, shown.named("keep_grid", "1x1 if") or (["1x1"] if op.keep_grid else [])
+
+
+@words_of.register
+def _(op: AdaptiveAvgPool2d, shown: Shown) -> tuple[str, list[str]]:
+    return "Average Pooling", [f"to {shown('output_size', op.output_size)}"]
+
+
+@words_of.register
+def _(op: Upsample, shown: Shown) -> tuple[str, list[str]]:
+    return "Upsample", [f"{shown('factor', op.factor)}x"]
+
+
+@words_of.register
+def _(op: BatchNorm, shown: Shown) -> tuple[str, list[str]]:
+    details: list[str] = []
+    for word, has in (("scale", op.scale), ("shift", op.shift)):
+        details += shown.named(word, f"{word} if") or ([] if has else [f"no {word}"])
+    return "Batch norm", details
+
+
+@words_of.register
+def _(op: Activation, shown: Shown) -> tuple[str, list[str]]:
+    if named := shown.named("function", "Activation"):
+        return named[0], []
+    return f"{FUNCTIONS[op.function]} activation", []
+
+
+@words_of.register
+def _(op: Scale, shown: Shown) -> tuple[str, list[str]]:
+    return "Activation Scaling", [shown("factor", op.factor)]
+
+
+@words_of.register
+def _(op: Standardize, shown: Shown) -> tuple[str, list[str]]:
+    return "Standardize", [f"(x - {by_channel(op.mean)}) / {by_channel(op.deviation)}"]
+
+
+@words_of.register
+def _(op: Dropout, shown: Shown) -> tuple[str, list[str]]:
+    by_name = shown.named("keep", "keep") or shown.named("drop", "drop")
+    return "Dropout", by_name or [f"keep {_value(round(1 - op.drop, 12))}"]
+
+
+@words_of.register
+def _(op: Softmax, shown: Shown) -> tuple[str, list[str]]:
+    return "Softmax", []
+
+
+@words_of.register
+def _(op: Identity, shown: Shown) -> tuple[str, list[str]]:
+    return "Identity", []
+
+
+@words_of.register
+def _(op: Normalize, shown: Shown) -> tuple[str, list[str]]:
+    return "L2 normalization", []
+
+
+@words_of.register
+def _(op: Linear, shown: Shown) -> tuple[str, list[str]]:
+    width = shown("out_features", op.out_features) if op.out_features else "?"
+    return "Fully connected", [
+        width,
+        *(shown.named("bias", "bias if") or ([] if op.bias else ["no bias"])),
+    ]
+
+
+@words_of.register
+def _(op: Flatten, shown: Shown) -> tuple[str, list[str]]:
+    return "Flatten", []
+
+
+@words_of.register
+def _(op: Concat, shown: Shown) -> tuple[str, list[str]]:
+    return "Filter concat", []
+
+
+@words_of.register
+def _(op: Add, shown: Shown) -> tuple[str, list[str]]:
+    return "+", []
+
+
+@words_of.register
+def _(op: Multiply, shown: Shown) -> tuple[str, list[str]]:
+    return "\u00d7", []
+
+
+@words_of.register
+def _(op: Slice, shown: Shown) -> tuple[str, list[str]]:
+    return "Channels", [f"{op.start} to {op.stop - 1}"]
+
+
+@words_of.register
+def _(op: Input, shown: Shown) -> tuple[str, list[str]]:
+    return "Input", [Shape(op.dims).paper]
+
+
+PAPER = Convention()
+"""What `Conv` means in the paper: batch norm and ReLU follow, the figures draw neither."""
+
+
+def label_of(graph: Graph, name: str, by_name: bool = False, usual: Convention = PAPER) -> str:
+    """Return the words in a box: `3x3 Conv (96 stride 2 V)`, `4 x Inception-A`.
+
+    Args:
+        graph: where it stands.
+        name: a node, or a region of any kind.
+        by_name: show a parameter's name where an attribute was written as one (`k`, not `192`).
+        usual: what follows a convolution without being said.
+    """
+    label = graph.info_of(name).label
+    return automatic_label(graph, name, by_name, usual) if label is None else label
+
+
+def automatic_label(
+    graph: Graph, name: str, by_name: bool = False, usual: Convention = PAPER
+) -> str:
+    """Return the words that the computation itself has, whatever the spec's `label` says."""
+    if name in graph.nodes:
+        return layer_label([graph.nodes[name]], usual, Naming(by_name), ignore_label=True)
+    region = graph.regions[name]
+    if region.kind == "repeat":
+        return _repeat_label(graph, region, by_name)
+    if region.kind == "layer":
+        nodes = [graph.nodes[m] for m in region.members]
+        return layer_label(nodes, usual, Naming(by_name), ignore_label=True)
+    return _title(graph, region)
+
+
+def _title(graph: Graph, region: Region) -> str:
+    if region.info.title is not None:
+        return region.info.title
+    if region.kind == "network":
+        return graph.title
+    return graph.definitions[region.definition].title if region.definition else region.local_name
+
+
+def _repeat_label(graph: Graph, region: Region, by_name: bool) -> str:
+    """Return `4 x Inception-A`; a repeat of one is no repeat, one of none is empty."""
+    if not region.members:
+        return f"0 x {region.local_name}"
+    copy = region.members[0]
+    inner = region.info.title or label_of(graph, copy, by_name)
+    if inner == copy.rpartition(".")[2]:  # a copy is called by its number
+        inner = region.local_name
+    count = len(region.members)
+    return inner if count == 1 else f"{count} x {inner}"
+
+
+def is_drawn(graph: Graph, name: str) -> bool:
+    """True for a node or region that has a box of its own.
+
+    `drawn: false` says so in a spec, and the scaling that `residual` adds is never drawn: no
+    figure but 20 shows one (erratum E19), and that one writes it as a layer of its body.
+    """
+    if not graph.info_of(name).drawn:
+        return False
+    node = graph.nodes.get(name)
+    if node is None or not isinstance(node.op, Scale):
+        return True
+    return graph.regions[graph.parents[name]].kind != "residual"

@@ -1,0 +1,367 @@
+"""Nodes in regions: the IR. A block stays a block, a repeat stays a repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from compiler.errors import NOWHERE, Span
+from compiler.graph.op import Op
+from compiler.graph.shapes import Dim, Shape, ShapeError, tally
+from compiler.text import Expr, Value
+
+if TYPE_CHECKING:
+    from networkx import MultiDiGraph
+
+    from compiler.graph.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Cite:
+    """Where in the paper (or in which code) a thing is printed."""
+
+    figure: int | None = None
+    table: int | None = None
+    section: str | None = None
+    code: str | None = None
+
+    def __str__(self) -> str:
+        parts = [
+            f"Figure {self.figure}" if self.figure is not None else "",
+            f"Table {self.table}" if self.table is not None else "",
+            f"section {self.section}" if self.section else "",
+            self.code or "",
+        ]
+        return ", ".join(p for p in parts if p)
+
+
+@dataclass(frozen=True, slots=True)
+class Erratum:
+    """One recorded difference between what is printed and what is built."""
+
+    id: str
+    where: str
+    printed: str
+    built: str
+    why: str
+    sources: tuple[str, ...] = ()
+    severity: Literal["unbuildable", "differs", "wording"] = "differs"
+    span: Span = NOWHERE
+    explains: tuple[str, ...] | None = None
+    """Kinds of deviation from a figure that it can explain (`label`, `box`, `hidden`, `arrow`,
+    `order`, `size`); None: any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How a block or network is drawn: words and sizes that are no part of the computation."""
+
+    input: str | None = None
+    """Words in the box that the data comes from (`Filter concat`, `Previous Layer`)."""
+    sizes: Literal["none", "trunk", "output"] = "none"
+    """Print sizes beside no box, beside boxes outside branches, or as `Output: 35x35x384`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What the spec says about a layer besides its computation."""
+
+    span: Span = NOWHERE
+    title: str | None = None
+    label: str | None = None
+    """The words in its box, where they are not the ones made from the operation."""
+    cite: Cite | None = None
+    errata: tuple[Erratum, ...] = ()
+    drawn: bool = True
+    """False: no box of its own; it belongs to the box of the layer that reads it."""
+    size: str | None = None
+    """The output size that is printed beside it, height x width x channels."""
+    doc: str = ""
+    when: str = ""
+    """The condition under which it is there, as the spec writes it."""
+    repeat: str = ""
+    """The formula for its number of copies; empty where the spec says a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What lowering decided by a formula that no attribute remembers: a `when`, a count, a word.
+
+    The graph is right for other values of the parameters only where the formula comes to `value`.
+    """
+
+    formula: Expr
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operation. Its name is also the name of the tensor that it makes.
+
+    `inputs` are names of nodes in operand order: the truth about edges. `exprs` holds the
+    expressions that attributes were written as (`{"out_channels": n}`). `share` names the
+    node whose parameters this one uses. `is_stated`: its shape is what the spec says, since an
+    error made it unknown; what is computed from it goes by that.
+    """
+
+    name: str
+    op: Op
+    inputs: tuple[str, ...]
+    shape: Shape
+    info: Info = Info()
+    exprs: Mapping[str, Expr] = field(default_factory=dict)
+    share: str | None = None
+    is_stated: bool = False
+    written: Mapping[str, str] = field(default_factory=dict)
+    """What the spec writes where an attribute or a key depends on names: `{"stride": "s"}`."""
+
+
+RegionKind = Literal[
+    "network", "block", "repeat", "chain", "branches", "branch", "residual", "layer"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A stretch of the graph that the spec wrote as one thing, named by its path.
+
+    kind      what it is                                   members
+    network   the whole, name ""                           its layers
+    block     an instance of `definition`                  its layers
+    repeat    N copies named name.0 ... name.N-1           the copies
+    chain     an anonymous sequence                        its layers
+    branches  parallel chains and their join               branch regions, then the join node
+    branch    one chain of a `branches` or a residual      its layers
+    residual  body branch, shortcut branch, add            body, shortcut, [scale], add, [act]
+    layer     one layer that needs several nodes           conv, norm, act
+
+    `members` are names of nodes and regions in execution order, and `inputs` the nodes read
+    from outside. `output` is the node whose tensor leaves it: for an empty branch or a block
+    that does nothing it is one of the inputs. A transparent region (an unnamed `branches`)
+    adds nothing to the names of its members, so `name` need not be their prefix.
+    """
+
+    name: str
+    kind: RegionKind
+    members: tuple[str, ...]
+    inputs: tuple[str, ...]
+    output: str
+    parent: str | None
+    info: Info = Info()
+    definition: str | None = None
+    arguments: Mapping[str, Value] = field(default_factory=dict)
+    argument_exprs: Mapping[str, Expr] = field(default_factory=dict)
+    transparent: bool = False
+    decisions: tuple[Decision, ...] = ()
+    """Of a block and of the network: what was decided inside, in its own names."""
+
+    @property
+    def local_name(self) -> str:
+        """The last step of the path."""
+        return self.name.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a block or a network."""
+
+    name: str
+    type: str
+    default: Value | None = None
+    doc: str = ""
+    cite: Cite | None = None
+    span: Span = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A block definition as far as the graph's readers need it."""
+
+    name: str
+    title: str
+    inputs: tuple[str, ...]
+    params: tuple[Parameter, ...]
+    info: Info
+    drawing: Drawing
+    draft: Graph | None = None
+    """The block as it is defined, for figures: with every layer that some instance leaves out, and
+    one copy of what is repeated by a formula. None where every instance has the same layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A tensor that leaves the network; `training_only` outputs are not computed in eval mode."""
+
+    name: str
+    node: str
+    training_only: bool = False
+
+
+Returns = Literal["outputs", "last layer", "logits"]
+"""What leaves a network: the outputs that its spec lists, its last layer where it lists none, or,
+after `take_logits`, the logits that entered the softmax of that last layer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A number or a sentence that somebody published about a network."""
+
+    of: Literal["parameters", "macs", "text"]
+    source: str
+    value: int | None = None
+    text: str = ""
+    erratum: str | None = None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network: nodes in execution order, regions over them, and what goes in and out.
+
+    `nodes` holds the inputs too, as nodes whose op is `Input`. `regions[""]` is the whole.
+    """
+
+    name: str
+    title: str
+    nodes: Mapping[str, Node]
+    regions: Mapping[str, Region]
+    inputs: tuple[str, ...]
+    outputs: tuple[Output, ...]
+    params: tuple[Parameter, ...] = ()
+    arguments: Mapping[str, Value] = field(default_factory=dict)
+    definitions: Mapping[str, Definition] = field(default_factory=dict)
+    info: Info = Info()
+    drawing: Drawing = Drawing()
+    claims: tuple[Claim, ...] = ()
+    returns: Returns = "outputs"
+    is_rewritten: bool = False
+    """A pass has made other operations of those that the spec has."""
+    spec: Graph | None = None
+    """The graph as the spec has it, where this one was made from it."""
+
+    @property
+    def as_written(self) -> Graph:
+        """The graph as the spec has it: what figures show and the content hash is of."""
+        return self.spec or self
+
+    @cached_property
+    def digest(self) -> str:
+        """The architecture's identity: a hash of names, operations, edges, shapes and outputs.
+
+        Comments, labels and the layout of the files do not change it.
+        """
+        from hashlib import sha256  # on use, for start-up time
+
+        out = sha256()
+        for node in self.nodes.values():
+            line = (node.name, node.op, node.inputs, str(node.shape), node.share)
+            out.update(repr(line).encode())
+        out.update(repr((self.inputs, self.outputs)).encode())
+        return out.hexdigest()
+
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    """Parameter name -> how it is made from the parameters of the graph that the spec
+    describes, where a pass changed it; a name without a recipe is the parameter's own."""
+
+    @cached_property
+    def network(self) -> MultiDiGraph[str]:
+        """The edges as a networkx graph; `slot` is the operand's place."""
+        import networkx as nx  # on use: it is half of the start-up time of `check`
+
+        out: MultiDiGraph[str] = nx.MultiDiGraph()
+        out.add_nodes_from(self.nodes)
+        for node in self.nodes.values():
+            for slot, source in enumerate(node.inputs):
+                out.add_edge(source, node.name, slot=slot)
+        return out
+
+    @cached_property
+    def consumers(self) -> Mapping[str, tuple[str, ...]]:
+        """Node name -> names of the nodes that read it, in execution order, once per use."""
+        out: dict[str, list[str]] = {name: [] for name in self.nodes}
+        for node in self.nodes.values():
+            for source in node.inputs:
+                out[source].append(node.name)
+        return {name: tuple(readers) for name, readers in out.items()}
+
+    @cached_property
+    def parents(self) -> Mapping[str, str]:
+        """Node or region name -> the region that it is a member of; the network has none."""
+        return {member: r.name for r in self.regions.values() for member in r.members}
+
+    def input_shapes(self, node: Node) -> tuple[Shape, ...]:
+        """Return the shapes of the operands of `node`."""
+        return tuple(self.nodes[name].shape for name in node.inputs)
+
+    def count_params(self, node: Node) -> Dim:
+        """Return the learnable elements that `node` owns; shared ones count at their owner.
+
+        None where a size is unknown, or the count no readable formula.
+        """
+        if node.share:
+            return 0
+        try:
+            return node.op.count_params(*self.input_shapes(node))
+        except ShapeError:
+            return None
+
+    def count_buffers(self, node: Node) -> Dim:
+        """Return the running statistics that `node` owns; shared ones count at their owner."""
+        return 0 if node.share else node.op.count_buffers(*self.input_shapes(node))
+
+    def count_macs(self, node: Node) -> Dim:
+        """Return the multiply-accumulates of `node` for one sample (conv and linear).
+
+        A formula where the input is left open, None where a size is unknown or that is too long.
+        """
+        try:
+            return node.op.count_macs(self.input_shapes(node), node.shape)
+        except ShapeError:
+            return None
+
+    def parameters(self, region: str = "") -> Dim:
+        """Return the learnable elements of the network, or of a region."""
+        return tally(self.count_params(node) for node in self.nodes_in(region))
+
+    def macs(self, region: str = "") -> Dim:
+        """Return the multiply-accumulates of the network for one sample, or of a region."""
+        return tally(self.count_macs(node) for node in self.nodes_in(region))
+
+    def buffers(self, region: str = "") -> Dim:
+        """Return the running statistics of the network, or of a region."""
+        return tally(self.count_buffers(node) for node in self.nodes_in(region))
+
+    def nodes_in(self, region: str) -> Iterator[Node]:
+        """Yield the nodes of a region and of the regions inside it, in execution order."""
+        stack = [region]
+        while stack:
+            name = stack.pop()
+            if name in self.regions:
+                stack.extend(reversed(self.regions[name].members))
+            else:
+                yield self.nodes[name]
+
+    def tensor(self, name: str) -> Node:
+        """Return the node whose tensor a name means: a node's own, or a region's output.
+
+        Raises:
+            KeyError: there is no such name.
+        """
+        if name in self.regions:
+            return self.nodes[self.regions[name].output]
+        return self.nodes[name]
+
+    def info_of(self, name: str) -> Info:
+        """Return the info of a node or a region."""
+        return self.regions[name].info if name in self.regions else self.nodes[name].info
+
+
+def output_name(node: str, taken: Container[str]) -> str:
+    """Return the name of an output that has none: its layer's, unless another tensor bears it.
+
+    >>> output_name("a.scale", {"scale", "a.scale"})
+    'a_scale'
+    """
+    local = node.rpartition(".")[2]
+    return local if local == node or local not in taken else node.replace(".", "_")

@@ -1,0 +1,155 @@
+"""The one interface, what every operation says of itself, and the operation of an input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from compiler.graph.shapes import Dim, Pads, Shape, ShapeError, show
+from compiler.graph.symbolic import Symbolic
+
+
+@dataclass(frozen=True)
+class Op:
+    """An operation with its attributes; its operands are the graph's business.
+
+    Subclasses are frozen, final, and compare by value. `kind` is the name in printed graphs.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Last steps of the names of its parameters and running statistics, in torch's words."""
+        return ()
+
+    def infer_shape(self, *inputs: Shape) -> Shape:
+        """Return the output shape of one sample.
+
+        Raises:
+            ShapeError: the inputs do not fit.
+        """
+        raise NotImplementedError
+
+    def count_params(self, *inputs: Shape) -> Dim:
+        """Return the number of learnable elements (running statistics are not counted).
+
+        A formula where an input size is one, None where a size is unknown.
+        """
+        return 0
+
+    def count_buffers(self, *inputs: Shape) -> Dim:
+        """Return the number of running statistics; counters of batches are not counted."""
+        return 0
+
+    def count_macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
+        """Return multiply-accumulates for one sample: convolutions and linear layers only.
+
+        A formula where an input size is one, None where a size is unknown.
+        """
+        return 0
+
+    def least_grid(self) -> tuple[int, int]:
+        """Return the smallest input height and width that give a non-empty output."""
+        return (1, 1)
+
+    def attributes(self) -> dict[str, object]:
+        """Return the fields in order, for comparing."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @property
+    def printed_kind(self) -> str:
+        """What a printed graph calls it."""
+        return self.kind
+
+    def printed_attributes(self) -> dict[str, object]:
+        """Return the attributes that a printed graph shows: those that are not the default."""
+        return {k: v for k, v in self.attributes().items() if v != getattr(type(self), k, None)}
+
+
+@dataclass(frozen=True)
+class Input(Op):
+    """A tensor from outside. Shape: `(N, *dims)`."""
+
+    kind: ClassVar[str] = "Input"
+
+    dims: tuple[Dim, ...]
+
+    def infer_shape(self, *inputs: Shape) -> Shape:
+        """Return the declared shape: it has no operands."""
+        return Shape(self.dims)
+
+
+def one(inputs: tuple[Shape, ...], kind: str) -> Shape:
+    """Return the only input."""
+    if len(inputs) != 1:
+        raise ShapeError(f"{kind} takes one input, it has {len(inputs)}", "operand-count")
+    return inputs[0]
+
+
+def one_map(inputs: tuple[Shape, ...], kind: str) -> Shape:
+    """Return the only input, which must be an image-like map (C, H, W)."""
+    shape = one(inputs, kind)
+    if len(shape) != 3:
+        raise ShapeError(
+            f"{kind} needs a map of channels x height x width, it receives the vector {shape}",
+            "not-a-map",
+            "move it before the global pooling or the flatten",
+        )
+    return shape
+
+
+def fixed_channels(shape: Shape, what: str) -> Shape:
+    """Return a shape whose channels are a number, as an operation with parameters needs them.
+
+    Raises:
+        ShapeError: `symbolic-size`.
+    """
+    if isinstance(shape.channels, Symbolic):
+        raise ShapeError(
+            f"{what} needs a number of channels, it receives {shape}",
+            "symbolic-size",
+            "give the input a fixed size, or use `global_avg_pool`",
+        )
+    return shape
+
+
+def padding_text(pads: Pads | str) -> str:
+    """Return padding as short text: `same`, `V` (valid), `1`, `0x3` or all four numbers."""
+    if isinstance(pads, str):
+        return pads
+    (top, bottom), (left, right) = pads
+    if top == bottom == left == right:
+        return "V" if top == 0 else str(top)
+    if top == bottom and left == right:
+        return f"{top}x{left}"
+    return f"{top},{bottom},{left},{right}"
+
+
+def check_window(
+    shape: Shape,
+    kernel: tuple[int, int],
+    least: tuple[int, int],
+    out: tuple[Dim, Dim],
+    what: str,
+    dilation: tuple[int, int] = (1, 1),
+    help: str = "",
+) -> None:
+    """Refuse a window for which the map has no room.
+
+    Raises:
+        ShapeError: `empty-output`, with the kernel and the incoming grid.
+    """
+    for size, room, result in zip(shape.grid, least, out, strict=True):
+        too_small = isinstance(size, int) and size < room
+        if too_small or (isinstance(result, int) and result < 1):
+            height, width = map(show, shape.grid)
+            size_text = f"{kernel[0]}x{kernel[1]}"
+            if dilation != (1, 1):
+                reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+                size_text += f", {reach[0]}x{reach[1]} with its dilation,"
+            raise ShapeError(
+                f"{what} of {size_text} has no room on a {height}x{width} grid",
+                "empty-output",
+                help,
+            )

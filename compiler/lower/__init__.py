@@ -1,0 +1,8 @@
+"""Spec -> graph: blocks expanded, their hierarchy kept, every shape inferred."""
+
+from __future__ import annotations
+
+from compiler.lower.library import check_library
+from compiler.lower.network import layer_defaults, lower_network
+
+__all__ = ["check_library", "layer_defaults", "lower_network"]

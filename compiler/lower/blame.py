@@ -1,0 +1,277 @@
+"""Why a shape does not fit: the operands, the layers that made them, the erratum, the way out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+from compiler.errors import Diagnostic, Remark
+from compiler.graph import Erratum, Info, Node, Shape, ShapeError, show
+from compiler.ops import Add, Concat, Conv2d, Linear, Multiply, Op
+from compiler.ops.merge import majority
+
+STEPS_BACK = 1000
+"""Layers that are followed back."""
+STEPS = 6
+"""Layers that are named on the way to a bad shape."""
+
+
+def blame(
+    error: ShapeError,
+    op: Op,
+    name: str,
+    info: Info,
+    operands: tuple[Node, ...],
+    nodes: Mapping[str, Node],
+) -> Diagnostic:
+    """Return the diagnostic for an operation that does not fit its operands."""
+    if isinstance(op, (Concat, Add, Multiply)) and error.code == "shape-mismatch":
+        return _blame_join(op, name, info, operands, nodes)
+    source = operands[0] if operands else None
+    notes = [f"`{source.name}` gives {source.shape}"] if source else []
+    if source is not None and error.code == "empty-output":
+        notes = [_grid_history(source, nodes)]
+    if source is not None and error.code == "groups-mismatch":
+        notes += _written(_maker(source, nodes))
+    return Diagnostic(
+        error.code,
+        f"`{name}`: {error}",
+        info.span,
+        notes=tuple(notes),
+        help=error.help,
+        errata=tuple(e.id for e in info.errata),
+    )
+
+
+def _blame_join(
+    op: Op, name: str, info: Info, operands: tuple[Node, ...], nodes: Mapping[str, Node]
+) -> Diagnostic:
+    """Name every operand of a join with its size, and the one that differs from the rest."""
+    sizes = [_compared(op, o.shape) for o in operands]
+    gate = _gate(op, operands)
+    gate = _thin(op, operands) if gate is None else gate
+    odd = _odd_one(sizes, info, op) if gate is None else gate
+    culprit = _maker(operands[odd], nodes)
+    verb = {"Concat": "concat", "Add": "add", "Multiply": "multiply"}[op.kind]
+    unequal = list(dict.fromkeys(s for i, s in enumerate(sizes) if s != sizes[odd]))
+    message = f"`{name}` cannot {verb} {sizes[odd]} with {' and '.join(unequal) or sizes[odd]}"
+    remarks = [Remark(info.span, f"the {verb} that they enter")]
+    seen = {culprit.info.span, info.span}
+    for place, operand in enumerate(operands):
+        maker = _maker(operand, nodes)
+        if place != odd and maker.info.span not in seen:
+            seen.add(maker.info.span)
+            remarks.append(Remark(maker.info.span, f"this gives {operand.shape.paper}"))
+    errata = _errata(culprit, info)
+    return Diagnostic(
+        "operand-order" if _is_first(op, operands) else "shape-mismatch",
+        message,
+        culprit.info.span,
+        label=f"this gives {operands[odd].shape.paper}",
+        remarks=tuple(
+            sorted(remarks, key=lambda r: (r.span.file != culprit.info.span.file, r.span.line))
+        ),
+        notes=(
+            *(_operand(i, o, nodes) for i, o in enumerate(operands, 1)),
+            _difference(op, operands),
+            *(f"erratum {e.id}, {e.where}: prints {e.printed}; {e.why}" for e in errata),
+        ),
+        help=_help(op, operands, odd, culprit, errata),
+        errata=tuple(e.id for e in errata),
+    )
+
+
+def _written(maker: Node) -> list[str]:
+    """Return the expression that a number of channels was written as, as a note."""
+    expr = maker.exprs.get("out_channels") or maker.exprs.get("out_features")
+    number = show(maker.shape.channels)
+    return [f"{number} = {expr.text}, the `filters` of `{maker.name}`"] if expr else []
+
+
+def _compared(op: Op, shape: Shape) -> str:
+    """Return the part of a shape that a join compares: the grid of a concat, all of an add."""
+    if isinstance(op, Concat):
+        return (
+            "x".join(map(show, shape.grid)) + "x" + show(shape.channels)
+            if shape.grid
+            else str(shape)
+        )
+    return shape.paper
+
+
+def _odd_one(sizes: list[str], info: Info, op: Op) -> int:
+    """Return the operand to blame: unlike the print, else unlike most, else the last."""
+    keys = [s.rpartition("x")[0] if isinstance(op, Concat) else s for s in sizes]
+    if info.size:
+        wanted = info.size.rpartition("x")[0] if isinstance(op, Concat) else info.size
+        wrong = [i for i, k in enumerate(keys) if k != wanted]
+        if wrong and len(wrong) < len(keys):
+            return wrong[0]
+    counts = Counter(keys)
+    common, times = counts.most_common(1)[0]
+    if times > 1:
+        return next(i for i, k in enumerate(keys) if k != common)
+    return len(sizes) - 1
+
+
+def _maker(node: Node, nodes: Mapping[str, Node]) -> Node:
+    """Return the node that gave a tensor its channels or grid: norms and activations keep both."""
+    while (
+        node.op.kind in ("BatchNorm", "Activation", "Scale", "Dropout", "Identity") and node.inputs
+    ):
+        node = nodes[node.inputs[0]]
+    return node
+
+
+def _difference(op: Op, operands: tuple[Node, ...]) -> str:
+    gate = _gate(op, operands)
+    if _is_first(op, operands):
+        name = operands[0].name
+        return f"`{name}` is 1x1: it is spread over the grid of the operands that stand before it"
+    if (thin := _thin(op, operands)) is not None and gate is None:
+        name = operands[thin].name
+        return f"`{name}` has one channel: a 1x1 map is spread over the grid, none over channels"
+    if gate is not None:
+        name = operands[gate].name
+        return f"`{name}` is 1x1: it is spread over the grid, and needs a channel for each"
+    shapes = [o.shape for o in operands]
+    channels = {s.channels for s in shapes}
+    grids = {s.grid for s in shapes}
+    if isinstance(op, Concat):
+        same = "the channels agree, " if len(channels) == 1 and None not in channels else ""
+        return f"{same}a concat needs equal grids; channels may differ"
+    parts = []
+    if len(channels) > 1:
+        parts.append("channels " + " against ".join(show(s.channels) for s in shapes))
+    if len(grids) > 1:
+        parts.append(
+            "grids " + " against ".join("x".join(map(show, s.grid)) or "none" for s in shapes)
+        )
+    return f"they differ in {' and in '.join(parts)}; nothing is broadcast, cropped or filled"
+
+
+def _errata(culprit: Node, info: Info) -> list[Erratum]:
+    """Return the errata that explain a misfit: those whose print shows the culprit's own width."""
+    recorded = [e for e in (*culprit.info.errata, *info.errata) if e.severity == "unbuildable"]
+    width = str(culprit.shape.channels)
+    telling = [e for e in recorded if width in re.findall(r"\d+", e.printed)]
+    return telling or recorded
+
+
+def _help(
+    op: Op, operands: tuple[Node, ...], odd: int, culprit: Node, errata: list[Erratum]
+) -> str:
+    fitting = [e for e in errata if e.id in {x.id for x in culprit.info.errata}] or errata
+    if fitting:
+        return f"erratum {fitting[0].id}: build {fitting[0].built}"
+    if _is_first(op, operands):
+        order = ", ".join(o.name for o in (*operands[1:], operands[0]))
+        return f"write `multiply: [{order}]`"
+    if isinstance(op, Concat):
+        return "give the branches the same total stride, or pad them alike"
+    return _help_sum(operands, odd, culprit, is_gated=_gate(op, operands) is not None)
+
+
+def _gate(op: Op, operands: tuple[Node, ...]) -> int | None:
+    """Return which operand of a product is spread over the grid of the others, None if none is."""
+    gates = [i for i, operand in enumerate(operands) if operand.shape.grid == (1, 1)]
+    is_one = isinstance(op, Multiply) and len(gates) == 1 and len(operands) > 1
+    return gates[0] if is_one and all(len(o.shape) == 3 for o in operands) else None
+
+
+def _is_first(op: Op, operands: tuple[Node, ...]) -> bool:
+    """True for a product that would fit, were its gate not the first operand."""
+    return _gate(op, operands) == 0 and len({o.shape.channels for o in operands}) == 1
+
+
+def _thin(op: Op, operands: tuple[Node, ...]) -> int | None:
+    """Return which operand of a product is one channel over several, None if none is."""
+    thin = [i for i, operand in enumerate(operands) if operand.shape.channels == 1]
+    is_one = isinstance(op, Multiply) and len(thin) == 1 and len(operands) > 1
+    return thin[0] if is_one and all(len(o.shape) == 3 for o in operands) else None
+
+
+def _help_sum(operands: tuple[Node, ...], odd: int, culprit: Node, is_gated: bool = False) -> str:
+    """Return how a sum can be made to close: a width, or a projection on one operand."""
+    other = next(o for i, o in enumerate(operands) if i != odd)
+    if len({len(o.shape) for o in operands}) > 1:
+        return (
+            "a vector and a map do not add up: pool the map, or take the vector before its pooling"
+        )
+    channels = show(other.shape.channels)
+    if len({o.shape.grid for o in operands}) > 1 and not is_gated:
+        return (
+            f"project `{operands[0].name}` with a 1x1 convolution to "
+            f"{show(operands[-1].shape.channels)} that has the same total stride"
+        )
+    project = f"project `{operands[odd].name}` with a 1x1 convolution to {channels}"
+    width = {"Conv2d": "filters", "Linear": "linear"}.get(culprit.op.kind)
+    if width is None:
+        return project
+    written = culprit.exprs.get("out_channels")
+    now = f" (it is `{written.text}` now)" if written else ""
+    return f"set `{width}` to {channels}{now}, or {project}"
+
+
+def _operand(number: int, node: Node, nodes: Mapping[str, Node]) -> str:
+    """Return an operand with its size, and the layer that changed the grid last."""
+    text = f"operand {number}: {node.shape.paper} from `{node.name}`"
+    resized, at = None, node
+    for _ in range(STEPS_BACK):
+        if not at.inputs:
+            break
+        before = nodes[at.inputs[0]]
+        if before.shape.grid != at.shape.grid:
+            resized = before, at
+            break
+        at = before
+    if resized is None or resized[1] is node:
+        return text
+    return f"{text}, on a grid that `{resized[1].name}` made {_grid(node)} of {_grid(resized[0])}"
+
+
+def _grid_history(node: Node, nodes: Mapping[str, Node]) -> str:
+    """Return how the grid shrank on the way: `75x75 -> ... -> 2x2`, with the layers."""
+    steps = [(_grid(node), node.name)]
+    while node.inputs and len(steps) < 100:
+        before = nodes[node.inputs[0]]
+        if before.shape.grid != node.shape.grid:
+            steps.append((_grid(before), before.name))
+        else:
+            steps[-1] = (steps[-1][0], before.name) if before.inputs else steps[-1]
+        node = before
+    shown = [f"{grid} ({name})" for grid, name in reversed(steps[:STEPS])]
+    first = [f"{steps[-1][0]} ({steps[-1][1]})", "..."] if len(steps) > STEPS else []
+    return "the grid on the way: " + " -> ".join([*first, *shown])
+
+
+def _grid(node: Node) -> str:
+    return "x".join(map(show, node.shape.grid)) or "vector"
+
+
+def recover(op: Op, shapes: tuple[Shape, ...]) -> Shape:
+    """Return the most that can be said of the output of an operation that does not fit.
+
+    Unknown sizes are None; they agree with everything, so that one cause is reported once. A
+    sum takes what most operands have, and on a tie the first: a residual's shortcut.
+    """
+    if isinstance(op, Concat) and shapes:
+        channels = [s.channels for s in shapes]
+        numbers = [c for c in channels if isinstance(c, int)]
+        total = sum(numbers) if len(numbers) == len(channels) else None
+        grids = [s.grid for s in shapes]
+        if len({len(g) for g in grids}) > 1:
+            return Shape((total, None, None))
+        return Shape(
+            (total, *(d[0] if len(set(d)) == 1 else None for d in zip(*grids, strict=True)))
+        )
+    if isinstance(op, (Add, Multiply)) and shapes and len({len(s) for s in shapes}) == 1:
+        return Shape(map(majority, zip(*shapes, strict=True)))
+    if isinstance(op, Conv2d):
+        return Shape((op.out_channels or None, None, None))
+    if isinstance(op, Linear):
+        return Shape((op.out_features or None,))
+    if op.kind in ("Flatten", "GlobalPool2d", "Normalize"):
+        return Shape((shapes[0].channels if shapes and len(shapes[0]) == 1 else None,))
+    return Shape((shapes[0].channels if shapes else None, None, None))

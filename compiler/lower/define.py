@@ -1,0 +1,101 @@
+"""A block as it is defined: its layers whatever an instance chose, for figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from compiler.errors import CompileError, Report, limit
+from compiler.graph import Definition, Graph, Info, Output, Region, Shape
+from compiler.lower.blocks import lower_body
+from compiler.lower.lower import new_lowering
+from compiler.lower.lowering import Argument, Lowering
+from compiler.ops import Input
+from compiler.spec import BlockSpec, BranchesLayer, Layer, LayersLayer, ResidualLayer, SplitLayer
+from compiler.text import Expr, Value
+
+
+def with_drafts(definitions: dict[str, Definition], lowering: Lowering) -> dict[str, Definition]:
+    """Return the definitions of a network's blocks, each with its draft where it needs one."""
+    out = dict(definitions)
+    instances: dict[str, Region] = {}
+    for region in lowering.builder.regions.values():
+        if region is not None and region.definition is not None:
+            instances.setdefault(region.definition, region)
+    for name in definitions:
+        if name in instances:
+            graph = _draft(lowering.spec.blocks[name], instances[name], lowering)
+            if graph is not None:
+                graph = replace(graph, definitions=definitions)
+                out[name] = replace(definitions[name], draft=graph)
+    return out
+
+
+def _draft(block: BlockSpec, instance: Region, lowering: Lowering) -> Graph | None:
+    """Return the graph of a block with every layer that an instance may leave out.
+
+    It is lowered once more with the arguments of its first instance, under that name. What does
+    not fit together then, such as two ways that exclude each other, is no fault. None where the
+    block has no such layers, or where it is very large.
+    """
+    if not any(_chooses(layer, instance.arguments) for layer in _layers(block.body)):
+        return None
+    if lowering.sizes.of_block(block.name) > limit("drawn_operations"):
+        return None
+    again = new_lowering(lowering.spec, Report(), lowering.defaults)
+    try:
+        return _lower(block, again, instance, lowering.builder.shapes)
+    except CompileError:  # said of the network already
+        return None
+
+
+def _lower(
+    block: BlockSpec, lowering: Lowering, instance: Region, shapes: Mapping[str, Shape]
+) -> Graph:
+    builder = lowering.builder
+    inputs = tuple(dict.fromkeys(instance.inputs))
+    builder.open("", "network", inputs, Info())
+    for name in inputs:
+        builder.add(name, Input(tuple(shapes[name])), (), Info())
+    bound = {n: instance.inputs[min(i, len(inputs) - 1)] for i, n in enumerate(block.inputs)}
+    builder.open(
+        instance.name,
+        "block",
+        instance.inputs,
+        instance.info,
+        definition=block.name,
+        arguments=instance.arguments,
+    )
+    values = {k: Argument(v) for k, v in instance.arguments.items()}
+    for name, param in block.params.items():  # so that there is a box to say its name in
+        if param.type == "activation" and values[name].value == "none":
+            values[name] = Argument("relu")
+    end = lower_body(lowering, block, instance.name + ".", bound, values, is_definition=True)
+    builder.close(builder.close(end))
+    regions = {name: region for name, region in builder.regions.items() if region is not None}
+    return Graph(
+        instance.name, block.title or block.name, builder.nodes, regions, inputs, (Output("", end),)
+    )
+
+
+def _layers(layers: list[Layer]) -> Iterator[Layer]:
+    """Yield the layers of a list and of the lists in them; blocks stay closed."""
+    for layer in layers:
+        yield layer
+        if isinstance(layer, BranchesLayer | SplitLayer):
+            chains = layer.branches if isinstance(layer, BranchesLayer) else layer.split
+            for chain in chains.values():
+                yield from _layers(chain)
+        elif isinstance(layer, LayersLayer):
+            yield from _layers(layer.layers)
+        elif isinstance(layer, ResidualLayer):
+            yield from _layers([*(layer.residual.body or ()), *(layer.residual.shortcut or ())])
+
+
+def _chooses(layer: Layer, arguments: Mapping[str, Value]) -> bool:
+    """True for a layer that instances may leave out, have a number of, or end without function."""
+    if layer.common.when is not None or isinstance(layer.common.repeat, Expr):
+        return True
+    if not isinstance(layer, ResidualLayer):
+        return False
+    return arguments.get(str(layer.residual.activation)) == "none"

@@ -1,0 +1,60 @@
+"""A library of blocks, checked block by block on an input of unknown size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from compiler.errors import CompileError, Diagnostic, Report, limit, way_out
+from compiler.graph import Info
+from compiler.lower.arguments import parameter_default
+from compiler.lower.blocks import lower_body
+from compiler.lower.lower import new_lowering
+from compiler.lower.lowering import Argument
+from compiler.ops import Input
+from compiler.spec import BlockSpec, Defaults, Expansion, Spec
+
+
+def check_library(spec: Spec, report: Report) -> int:
+    """Lower every block that a file defines by itself and return how many there are.
+
+    Parameters without a default are unknown, and so are the input's sizes: what can be wrong
+    without knowing them (names, expressions, grids that can never meet) is found.
+    """
+    own = {name: block for name in spec.own_blocks if (block := spec.blocks.get(name))}
+    _refuse_too_large(own, spec, report)
+    for name, block in own.items():
+        lowering = new_lowering(spec, report, Defaults({}, {}, set()))
+        builder = lowering.builder
+        info = Info(span=block.span())
+        builder.open("", "network", tuple(block.inputs), info)
+        for entry in block.inputs:
+            builder.add(entry, Input((None, None, None)), (), info)
+        arguments: dict[str, Argument] = {}
+        for key, param in block.params.items():
+            has_default = param.default is not None
+            arguments[key] = Argument(
+                parameter_default(report, key, param, arguments, []) if has_default else None
+            )
+        end = lower_body(lowering, block, f"{name}.", {i: i for i in block.inputs}, arguments)
+        builder.close(end)
+        lowering.errata(block, block.errata)
+    return len(spec.own_blocks)
+
+
+def _refuse_too_large(blocks: Mapping[str, BlockSpec], spec: Spec, report: Report) -> None:
+    """Refuse a library whose blocks come to too many operations, before any is made."""
+    sizes, total = Expansion(spec.blocks), 0
+    for name, block in blocks.items():
+        total += sizes.of_block(name)
+        if total > (most := limit("operations")):
+            text = f"block `{name}` and those before it make {total:,} operations or more"
+            help = "blocks of blocks multiply: write fewer levels of them"
+            report.add(
+                Diagnostic(
+                    "too-large",
+                    f"{text}, {most:,} at most",
+                    block.span(),
+                    help=f"{help}; {way_out('operations')}",
+                )
+            )
+            raise CompileError(report.diagnostics)

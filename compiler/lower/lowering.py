@@ -1,0 +1,238 @@
+"""What is shared while a network is lowered: names, values, regions, findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+
+from compiler.errors import CompileError, Diagnostic, Remark, Report, Span, guessing, limit, way_out
+from compiler.graph import Cite, Drawing, Erratum, Info
+from compiler.lower.builder import Builder
+from compiler.lower.ops import default_norm
+from compiler.lower.scope import Condition, Lookup, Named, Scope
+from compiler.spec import (
+    BrokenLayer,
+    CiteSpec,
+    Defaults,
+    DrawingSpec,
+    Expansion,
+    Layer,
+    Located,
+    Spec,
+    Values,
+)
+from compiler.text import Expr, Value, automatic_name, node_name
+from compiler.text import Mapping as YamlMapping
+
+Chain = Callable[["Lowering", list[Layer], Scope, str], list[str]]
+
+
+@dataclass(slots=True)
+class Argument:
+    """A value for a parameter, and the expression it was written as."""
+
+    value: Value
+    expr: Expr | None = None
+
+
+class Lowering:
+    """The state of lowering one network: the graph under construction, and what goes with it."""
+
+    def __init__(self, spec: Spec, report: Report, defaults: Defaults, chain: Chain) -> None:
+        self.spec = spec
+        self.report = report
+        self.defaults = defaults
+        self.norm = default_norm(defaults, report)
+        self.builder = Builder(report)
+        self.unknown = count(1)
+        """Numbers the nodes that stand in for what a wrong reference means."""
+        self.open_blocks: list[str] = []
+        self.used_params: dict[str, set[str]] = {}
+        self.instances: set[str] = set()
+        self.left_out: dict[str, Condition] = {}
+        """Path of a layer that is not built -> the condition."""
+        self.sizes = Expansion(spec.blocks)
+        self._chain = chain
+        self._infos: dict[int, tuple[Layer, Info]] = {}
+        """A layer by its identity, and its info: made once for all copies."""
+
+    def chain(self, layers: list[Layer], scope: Scope, incoming: str) -> list[str]:
+        """Lower a list of layers and return what leaves it: one tensor, or a split's ends."""
+        return self._chain(self, layers, scope, incoming)
+
+    def declare(self, layer: Layer, scope: Scope) -> str:
+        """Give a layer its local name; a name that stands twice is reported."""
+        node = layer._node
+        assert node is not None
+        name: str | None
+        if isinstance(layer, BrokenLayer):
+            name = layer.name or scope.automatic(node_name(node) or "broken")
+        else:
+            principal = node.get(layer.op) if isinstance(node, YamlMapping) else None
+            name = layer.name or automatic_name(layer.op, principal)
+        if name is None:
+            named = layer.common.repeat is not None
+            name = scope.automatic(layer.op)
+            scope.names[name] = Named(scope.prefix + name, layer.span(), is_automatic=not named)
+            return name
+        if layer.name is None and layer.op not in ("block", "broken"):
+            name = scope.automatic(name)
+        span = layer.span("name") if layer.name else layer.span()
+        name = self.free(name, span, scope, layer.name is None)
+        scope.names[name] = Named(scope.prefix + name, span, layer.name is None)
+        return name
+
+    def free(self, name: str, span: Span, scope: Scope, is_automatic: bool) -> str:
+        """Return the name, or another one after reporting that it is taken."""
+        before = scope.names.get(name)
+        if before is None:
+            return name
+        generated = is_automatic or before.is_automatic
+        why = (
+            " (one of them is the name that a layer gets when it is given none)"
+            if generated
+            else ""
+        )
+        self.report.add(
+            Diagnostic(
+                "duplicate-name",
+                f"two layers are called `{name}`{why}",
+                span,
+                remarks=(Remark(before.span, "it is called so here too"),),
+                help="give one of them another `name`",
+            )
+        )
+        return scope.automatic(name)
+
+    def inner(self, scope: Scope, path: str, transparent: bool) -> Scope:
+        """Return the scope for what stands inside a layer: the same one if it adds no name."""
+        return scope if transparent else scope.child(path + ".")
+
+    def values(self, layer: Layer, scope: Scope, entering: Callable[[], str]) -> Values:
+        """Return the reader of a layer's formulas; `entering` gives what `prev` means."""
+        return self.reader(layer, f"`{layer.op}`", scope, entering, self.defaults)
+
+    def reader(
+        self,
+        where: Located,
+        what: str,
+        scope: Scope,
+        entering: Callable[[], str],
+        defaults: Defaults | None = None,
+    ) -> Values:
+        """Return the reader of the formulas of anything that stands in a scope."""
+        lookup = Lookup(scope, self.builder.shapes, entering)
+        values = Values(where, what, lookup, self.report, defaults)
+        values.is_inside = scope.frame.params is not self.defaults.params
+        values.bind, values.decisions = lookup.bind, scope.frame.decisions
+        values.usual = scope.frame.defaults
+        return values
+
+    def report_layer(self, layer: Layer, code: str, message: str, help: str, key: str = "") -> None:
+        """Report a fault at a key of a layer, or at the layer itself."""
+        span = layer.span(key) if key else layer.span()
+        self.report.add(Diagnostic(code, message, span, help=help))
+
+    def refuse_all_too_large(self, layers: list[Layer]) -> None:
+        """Refuse a list of layers that come to too many operations, at the first that does.
+
+        Raises:
+            CompileError: `too-large`, with all findings so far.
+        """
+        total = 0
+        for layer in layers:
+            total += self.sizes.of_copies(layer)
+            repeat = layer.common.repeat
+            self.refuse_too_large(layer, total, repeat if isinstance(repeat, int) else 1)
+
+    def refuse_too_large(self, layer: Layer, size: int, copies: int = 1) -> None:
+        """Refuse a layer of at least `size` operations if there is no room, before any is made.
+
+        Raises:
+            CompileError: `too-large`, with all findings so far.
+        """
+        room = self.report.budget.room("operations")
+        if size <= room:
+            return
+        most = limit("operations")
+        what, key = (f"`repeat: {copies}`", "repeat") if copies > 1 else ("this layer", "")
+        help = "lower the `repeat`, here or inside"
+        if copies == 1:
+            help = "blocks of blocks multiply: write fewer levels of them"
+        self.report_layer(
+            layer,
+            "too-large",
+            f"{what} makes {most - room + size:,} operations or more, {most:,} at most",
+            f"{help}; {way_out('operations')}",
+            key,
+        )
+        raise CompileError(self.report.diagnostics)
+
+    def info(self, layer: Layer) -> Info:
+        """Return what a layer says besides its computation."""
+        known = self._infos.get(id(layer))
+        if known is None:
+            known = self._infos[id(layer)] = (layer, self._info(layer))
+        return known[1]
+
+    def _info(self, layer: Layer) -> Info:
+        return Info(
+            span=layer.span(),
+            title=layer.common.title,
+            label=layer.common.label,
+            cite=cite(layer.common.cite),
+            errata=self.errata(layer, layer.common.errata),
+            drawn=layer.common.drawn,
+            size=layer.common.size,
+            doc=layer.common.doc,
+            when=_text(layer.common.when),
+            repeat=_text(layer.common.repeat) if isinstance(layer.common.repeat, Expr) else "",
+        )
+
+    def errata(self, where: Located, ids: list[str]) -> tuple[Erratum, ...]:
+        """Return the recorded errata with these ids; an unknown id is reported."""
+        out = []
+        for name in ids:
+            record = self.spec.errata.get(name)
+            if record is None:
+                self.report.add(
+                    Diagnostic(
+                        "unknown-erratum",
+                        f"no erratum `{name}` is recorded",
+                        where.span("errata"),
+                        help="import the file that records it, such as errata.yaml",
+                    ),
+                    guessing(name, self.spec.errata),
+                )
+                continue
+            out.append(
+                Erratum(
+                    name,
+                    record.where,
+                    record.printed,
+                    record.built,
+                    record.why,
+                    tuple(record.sources),
+                    record.severity,
+                    where.span(),
+                    None if record.explains is None else tuple(record.explains),
+                )
+            )
+        return tuple(out)
+
+
+def _text(written: object) -> str:
+    if written is None:
+        return ""
+    return written.text if isinstance(written, Expr) else str(written).lower()
+
+
+def cite(spec: CiteSpec | None) -> Cite | None:
+    """Return a citation."""
+    return Cite(spec.figure, spec.table, spec.section, spec.code) if spec else None
+
+
+def drawing(spec: DrawingSpec | None) -> Drawing:
+    """Return drawing hints."""
+    return Drawing(spec.input, spec.sizes) if spec else Drawing()

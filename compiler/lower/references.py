@@ -1,0 +1,194 @@
+"""Names that a layer reads -> nodes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from compiler.errors import Completion, Diagnostic, Remark, guessing
+from compiler.graph import Info
+from compiler.lower.lowering import Lowering
+from compiler.lower.scope import Condition, Named, Scope, left_out
+from compiler.spec import AddLayer, BlockLayer, ConcatLayer, Layer, MultiplyLayer
+from compiler.text import describe_text
+
+
+def operands(lowering: Lowering, layer: Layer, scope: Scope, before: str) -> Any:
+    """Return the operands: a list of tensors, or input name -> tensor for a block's mapping."""
+    if isinstance(layer, (ConcatLayer, AddLayer, MultiplyLayer)):
+        refs = getattr(layer, layer.op)
+        if not refs:
+            lowering.report_layer(
+                layer,
+                "operand-count",
+                f"`{layer.op}` names no layers",
+                f"name what it joins: `{{{layer.op}: [a, b]}}`",
+                layer.op,
+            )
+        return [
+            tensor(lowering, r, layer, scope, before, (layer.op, i)) for i, r in enumerate(refs)
+        ] or [before]
+    given = layer.common.inputs
+    if given is None:
+        return [before]
+    if isinstance(given, str):
+        return [tensor(lowering, given, layer, scope, before, ("from",))]
+    if isinstance(given, list) and given and all(isinstance(r, str) for r in given):
+        tensors = [
+            tensor(lowering, r, layer, scope, before, ("from", i)) for i, r in enumerate(given)
+        ]
+        if len(tensors) > 1 and not isinstance(layer, BlockLayer):
+            lowering.report_layer(
+                layer,
+                "operand-count",
+                f"`{layer.op}` reads one layer, `from` names {len(tensors)}",
+                "join them first: `{concat: [a, b]}` or `{add: [a, b]}`",
+                "from",
+            )
+            return tensors[:1]
+        return tensors
+    if isinstance(given, dict) and isinstance(layer, BlockLayer) and given:
+        return {
+            str(k): tensor(lowering, str(r), layer, scope, before, ("from", str(k)))
+            for k, r in given.items()
+        }
+    lowering.report_layer(
+        layer,
+        "bad-value",
+        "`from` takes the name of a layer or a list of names",
+        "layers are named, not counted",
+        "from",
+    )
+    return [before]
+
+
+def tensor(
+    lowering: Lowering,
+    ref: str,
+    layer: Layer,
+    scope: Scope,
+    before: str,
+    steps: tuple[int | str, ...],
+) -> str:
+    """Return the node that a reference means; an unknown one is reported.
+
+    `a or b` means `b` where a `when` leaves `a` out.
+    """
+    names = alternatives(ref)
+    for name in names[:-1]:
+        if left_out_by(lowering, name, scope) is None:
+            return _tensor(lowering, name, layer, scope, before, steps)
+    return _tensor(lowering, names[-1], layer, scope, before, steps)
+
+
+def alternatives(ref: str) -> list[str]:
+    """Return the names of a reference: what is read, then what stands in where it is left out.
+
+    >>> alternatives("wide or narrow")
+    ['wide', 'narrow']
+    """
+    return re.split(r"\s+or\s+", ref.strip())
+
+
+def left_out_by(lowering: Lowering, name: str, scope: Scope) -> Condition | None:
+    """Return the condition that leaves out what a name means, or what is around it; else None."""
+    head, _, rest = name.partition(".")
+    named = scope.find(head)
+    if named is None:
+        return None
+    steps = rest.split(".") if rest else []
+    paths = [".".join([named.path, *steps[:count]]) for count in range(len(steps) + 1)]
+    return next((lowering.left_out[p] for p in paths if p in lowering.left_out), None)
+
+
+def _tensor(
+    lowering: Lowering,
+    ref: str,
+    layer: Layer,
+    scope: Scope,
+    before: str,
+    steps: tuple[int | str, ...],
+) -> str:
+    head, _, rest = ref.partition(".")
+    found: str | None = None
+    if head == "in" and not rest:
+        found = next(iter(scope.frame.inputs.values()))
+    elif head == "prev" and not rest:
+        found = before
+    elif named := scope.find(head):
+        found = _inside(lowering, named, rest) if rest else named.tensor
+    elif head in scope.frame.inputs and not rest:
+        found = scope.frame.inputs[head]
+    if found is None:
+        lowering.report.add(*_unknown(lowering, ref, layer, scope, steps))
+        return _no_tensor(lowering, layer, before)
+    return found
+
+
+def _unknown(
+    lowering: Lowering, ref: str, layer: Layer, scope: Scope, steps: tuple[int | str, ...]
+) -> tuple[Diagnostic, Completion | None]:
+    """Say why a reference means nothing: no such name, or what is computed later."""
+    head, _, rest = ref.partition(".")
+    named, span = scope.find(head), layer.span(*steps)
+    condition = left_out_by(lowering, ref, scope)
+    if condition is not None:
+        found = Diagnostic(
+            "left-out",
+            left_out(describe_text(ref), condition),
+            span,
+            remarks=(Remark(condition.span, "the condition that leaves it out"),),
+            help=f"say what stands in for it: `{describe_text(ref)} or NAME`; "
+            "or give this the same `when`",
+        )
+        return found, None
+    if named is not None and named.tensor is None:
+        found = Diagnostic(
+            "cycle",
+            f"`{describe_text(ref)}` is not computed yet where it is read here",
+            span,
+            remarks=(
+                Remark(named.span, f"`{head}`, which this layer is a part of or comes before"),
+            ),
+            help="a layer can only read what is computed before it; change one `from`",
+        )
+        return found, None
+    message = f"there is no layer `{describe_text(ref)}` to read here"
+    found = Diagnostic("unknown-layer", message, span)
+
+    def complete(found: Diagnostic) -> Diagnostic:
+        inside = _names_inside(lowering, named) if named and rest else []
+        if inside:
+            return guessing(rest, inside, f"inside `{head}` are {{words}}", 12)(found)
+        names = dict.fromkeys(n for n in scope.visible() if n != "in")
+        return guessing(ref, names, "in reach are {words}", 12)(found)
+
+    return found, complete
+
+
+def _names_inside(lowering: Lowering, named: Named) -> list[str]:
+    prefix = f"{named.path}."
+    paths = [*lowering.builder.regions, *lowering.builder.nodes]
+    return list(
+        dict.fromkeys(p[len(prefix) :].partition(".")[0] for p in paths if p.startswith(prefix))
+    )
+
+
+def _no_tensor(lowering: Lowering, layer: Layer, before: str) -> str:
+    """Return a node of which nothing is known, so that nothing more is said of what reads it."""
+    while (name := f"unknown_{next(lowering.unknown)}") in lowering.builder.nodes:
+        pass
+    return lowering.builder.add_unknown(name, (before,), Info(span=layer.span()))
+
+
+def _inside(lowering: Lowering, named: Named, rest: str) -> str | None:
+    path = f"{named.path}.{rest}"
+    region = lowering.builder.regions.get(path)
+    if region is not None:
+        return region.output
+    return path if path in lowering.builder.nodes else None
+
+
+def flat(inputs: dict[str, str] | list[str]) -> list[str]:
+    """Return operands as a list."""
+    return list(inputs.values()) if isinstance(inputs, dict) else inputs

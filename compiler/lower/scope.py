@@ -1,0 +1,187 @@
+"""What a name means: layers in the lists around, a block's inputs and parameters, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import NoReturn
+
+from compiler.errors import Span, did_you_mean, listing
+from compiler.graph import Decision, Dim, Shape
+from compiler.text import Expr, Term, Value
+
+SIZES = ("channels", "height", "width")
+
+
+@dataclass(slots=True)
+class Frame:
+    """One instance of a block, or the network: parameters and inputs."""
+
+    name: str
+    params: Mapping[str, Value]
+    inputs: dict[str, str]
+    """Input name -> node."""
+    used: set[str] = field(default_factory=set)
+    defaults: Mapping[str, Value] = field(default_factory=dict)
+    """Parameter -> its default, where that is a plain value."""
+    sizes_hold: bool = False
+    """True when the printed sizes of this frame's layers are for the input at hand."""
+    decisions: list[Decision] = field(default_factory=list)
+    """What is decided by formulas that no attribute remembers."""
+    is_definition: bool = False
+    """True for a block as it is defined: every layer is there, a formula repeats once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A `when` that is false: what it says, and where."""
+
+    text: str
+    span: Span
+
+
+@dataclass(slots=True)
+class Named:
+    """A name in a scope: the layer's path, and its tensor once it is lowered."""
+
+    path: str
+    span: Span
+    is_automatic: bool
+    tensor: str | None = None
+    left_out_by: Condition | None = None
+
+
+@dataclass(slots=True)
+class Scope:
+    """A list of layers under one path prefix."""
+
+    prefix: str
+    frame: Frame
+    parent: Scope | None = None
+    names: dict[str, Named] = field(default_factory=dict)
+    ordinals: dict[str, int] = field(default_factory=dict)
+    index: int | None = None
+
+    def child(self, prefix: str, index: int | None = None) -> Scope:
+        """Return a scope inside this one, in the same frame."""
+        return Scope(prefix, self.frame, self, index=self.index if index is None else index)
+
+    def automatic(self, base: str) -> str:
+        """Return a local name made from `base` that is not taken: base, base_2, base_3, ..."""
+        while True:
+            count = self.ordinals.get(base, 0) + 1
+            self.ordinals[base] = count
+            name = base if count == 1 else f"{base}_{count}"
+            if name not in self.names:
+                return name
+
+    def find(self, name: str) -> Named | None:
+        """Return what a local name means here or in a list around."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.names:
+                return scope.names[name]
+            scope = scope.parent
+        return None
+
+    def visible(self) -> list[str]:
+        """Return every local name that can be referred to from here."""
+        out: list[str] = []
+        scope: Scope | None = self
+        while scope is not None:
+            out.extend(scope.names)
+            scope = scope.parent
+        return [*out, *self.frame.inputs, "in"]
+
+
+@dataclass(slots=True)
+class Lookup:
+    """Finds the value of a name in an expression; use as a function."""
+
+    scope: Scope
+    shapes: Mapping[str, Shape]
+    """Node -> shape."""
+    previous: Callable[[], str]
+    """Gives the node that enters the layer at hand; asked only where an expression speaks of it."""
+
+    def __call__(self, name: str) -> Value:
+        """Return the value of a name; raise `KeyError` where it is not in scope."""
+        frame = self.scope.frame
+        if name in frame.params:
+            frame.used.add(name)
+            return frame.params[name]
+        if name == "index":
+            if self.scope.index is None:
+                raise KeyError(name, "`index` counts the copies of a `repeat`")
+            return self.scope.index
+        head, _, size = name.rpartition(".")
+        if head and size in SIZES:
+            return self._size(head, size, name)
+        return self._unknown(name)
+
+    def bind(self, formula: Expr) -> Expr:
+        """Return a formula that knows the nodes whose sizes it reads, and its `index`."""
+        index = self.scope.index
+        if (
+            index is not None
+            and "index" in formula.names
+            and "index" not in self.scope.frame.params
+        ):
+            formula = replace(formula, root=_with_index(formula.root, index))
+        sizes: dict[str, str] = {}
+        for name in formula.names:
+            head, _, size = name.rpartition(".")
+            node = self._tensor(head) if head and size in SIZES else None
+            if node is not None:
+                sizes[name] = node
+        return replace(formula, sizes=sizes) if sizes else formula
+
+    def _unknown(self, name: str) -> NoReturn:
+        params = self.scope.frame.params
+
+        def help() -> str:
+            guess = did_you_mean(name, [*params, "index", "in.channels", "prev.channels"])
+            return f"{guess.strip(' ()')}; the parameters here are {listing(params)}".lstrip("; ")
+
+        raise KeyError(name, help)
+
+    def _size(self, head: str, size: str, name: str) -> Value:
+        node = self._tensor(head)
+        if node is None and (named := self.scope.find(head)) and named.left_out_by:
+            raise KeyError(name, left_out(head, named.left_out_by))
+        if node is None:
+            raise KeyError(name, f"there is no layer `{head}` before this one")
+        shape = self.shapes[node]
+        at = SIZES.index(size)
+        if at >= len(shape):
+            raise KeyError(name, f"`{head}` is a vector, it has channels only")
+        return _number(shape[at], name)
+
+    def _tensor(self, head: str) -> str | None:
+        if head == "prev":
+            return self.previous()
+        frame = self.scope.frame
+        if head == "in":
+            return next(iter(frame.inputs.values()))
+        if head in frame.inputs:
+            return frame.inputs[head]
+        named = self.scope.find(head)
+        return named.tensor if named else None
+
+
+def _with_index(term: Term, index: int) -> Term:
+    """Return a term with the number of the copy at hand in the place of `index`."""
+    if term.kind == "name" and term.text == "index":
+        return replace(term, kind="number", text=str(index))
+    return replace(term, args=tuple(_with_index(arg, index) for arg in term.args))
+
+
+def left_out(name: str, condition: Condition) -> str:
+    """Return the sentence about a layer that is not there."""
+    return f"`{name}` is left out here: its `when: {condition.text}` is false"
+
+
+def _number(dim: Dim, name: str) -> Value:
+    if dim is None or isinstance(dim, int):
+        return dim
+    raise KeyError(name, f"this size is left open ({dim}); give the input a fixed size")

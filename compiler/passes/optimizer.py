@@ -1,0 +1,49 @@
+"""Run passes over a graph, verify what each one leaves, and blame it by name if it is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from compiler.graph import Graph, VerifyError, verify
+from compiler.passes import DEFAULT_PASSES, PASSES, Pass
+
+
+class PassError(Exception):
+    """A pass broke the graph or failed: a bug in the compiler, not in the spec."""
+
+
+def optimize_graph(
+    graph: Graph,
+    passes: Sequence[Pass | str] = DEFAULT_PASSES,
+    after_each: Callable[[str, Graph], None] | None = None,
+) -> Graph:
+    """Return the graph after all passes.
+
+    Args:
+        graph: a verified graph.
+        passes: functions, or names of them.
+        after_each: called with a pass's name and what it returned, for printing and timing.
+
+    Raises:
+        PassError: a pass failed, or left a graph that does not verify.
+        KeyError: there is no pass of that name.
+    """
+    done: list[str] = []
+    for step in passes:
+        run = PASSES[step] if isinstance(step, str) else step
+        graph = _run(run, graph, done)
+        done.append(run.__name__)
+        if after_each is not None:
+            after_each(run.__name__, graph)
+    return graph
+
+
+def _run(run: Pass, graph: Graph, done: Sequence[str]) -> Graph:
+    try:
+        result = run(graph)
+        if result is not graph:
+            verify(result)
+    except (VerifyError, KeyError, AssertionError, ValueError) as error:
+        history = f" after {', '.join(done)}" if done else ""
+        raise PassError(f"pass `{run.__name__}`{history}: {error}") from error
+    return result

@@ -1,0 +1,93 @@
+"""Values -> checked models of blocks and networks: files, imports and variants."""
+
+from __future__ import annotations
+
+from compiler.spec.expansion import MAX_LEVELS, Expansion
+from compiler.spec.fields import READERS, Names, Text
+from compiler.spec.loader import Spec, load_spec, read_yaml
+from compiler.spec.model import (
+    COMMON,
+    LAYERS,
+    WORDS,
+    AddLayer,
+    BlockLayer,
+    BlockSpec,
+    BranchesLayer,
+    BrokenLayer,
+    BrokenParam,
+    CiteSpec,
+    ConcatLayer,
+    ConvLayer,
+    DrawingSpec,
+    DropoutLayer,
+    ErratumSpec,
+    Layer,
+    LayersLayer,
+    LinearLayer,
+    Located,
+    MultiplyLayer,
+    NetworkSpec,
+    OutputSpec,
+    ParamSpec,
+    ResidualLayer,
+    SplitLayer,
+)
+from compiler.spec.names import read_layer_name
+from compiler.spec.read import check_name, validate
+from compiler.spec.shipped import shipped_specs
+from compiler.spec.values import (
+    ACTIVATION_WORDS,
+    NORM_WORDS,
+    Defaults,
+    Values,
+    Written,
+    default_of,
+    plain_default,
+)
+
+__all__ = [
+    "ACTIVATION_WORDS",
+    "COMMON",
+    "LAYERS",
+    "MAX_LEVELS",
+    "NORM_WORDS",
+    "READERS",
+    "WORDS",
+    "AddLayer",
+    "BlockLayer",
+    "BlockSpec",
+    "BranchesLayer",
+    "BrokenLayer",
+    "BrokenParam",
+    "CiteSpec",
+    "ConcatLayer",
+    "ConvLayer",
+    "Defaults",
+    "DrawingSpec",
+    "DropoutLayer",
+    "ErratumSpec",
+    "Expansion",
+    "Layer",
+    "LayersLayer",
+    "LinearLayer",
+    "Located",
+    "MultiplyLayer",
+    "Names",
+    "NetworkSpec",
+    "OutputSpec",
+    "ParamSpec",
+    "ResidualLayer",
+    "Spec",
+    "SplitLayer",
+    "Text",
+    "Values",
+    "Written",
+    "check_name",
+    "default_of",
+    "load_spec",
+    "plain_default",
+    "read_layer_name",
+    "read_yaml",
+    "shipped_specs",
+    "validate",
+]

@@ -1,0 +1,85 @@
+"""How many operations a layer comes to, counted before any is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+
+from compiler.spec.model import (
+    BlockLayer,
+    BlockSpec,
+    BranchesLayer,
+    Layer,
+    LayersLayer,
+    ResidualLayer,
+    SplitLayer,
+)
+from compiler.text import Expr, ExprError, Unknown, Value, evaluate
+
+MAX_LEVELS = 100
+"""Levels of blocks, branches and residuals in one another; the shipped networks have 7."""
+
+LookUp = Callable[[str], Value]
+
+
+class Expansion:
+    """Counts operations from below: what is not known before it is made counts as none.
+
+    That is a layer with a `when`, and a `repeat` that is an expression of unknown value.
+
+    Args:
+        blocks: the definitions, by name.
+    """
+
+    def __init__(self, blocks: Mapping[str, BlockSpec]) -> None:
+        self.blocks = blocks
+        self.known: dict[str, int] = {}
+        self.depth = 0
+
+    def of_layer(self, layer: Layer, lookup: LookUp | None = None) -> int:
+        """Return the least number of operations in one copy of a layer; an empty scope is one.
+
+        `lookup` gives the parameters where the layer stands.
+        """
+        if isinstance(layer, BlockLayer):
+            return max(1, self.of_block(layer.block))
+        if isinstance(layer, LayersLayer):
+            return max(1, self.of_chain(layer.layers, lookup))
+        if isinstance(layer, (BranchesLayer, SplitLayer)):
+            chains = layer.branches if isinstance(layer, BranchesLayer) else layer.split
+            return 1 + sum(self.of_chain(c, lookup) for c in chains.values())
+        if isinstance(layer, ResidualLayer):
+            part = layer.residual
+            body = self.of_chain(part.body or [], lookup)
+            return 1 + body + self.of_chain(part.shortcut or [], lookup)
+        return 1
+
+    def of_chain(self, layers: Iterable[Layer], lookup: LookUp | None = None) -> int:
+        """Return the least number of operations in a list of layers, with all their copies."""
+        return sum(self.of_copies(layer, lookup) for layer in layers)
+
+    def of_copies(self, layer: Layer, lookup: LookUp | None = None) -> int:
+        """Return the least number of operations in all copies of a layer."""
+        copies = 1 if layer.common.repeat is None else _copies(layer, lookup)
+        if copies == 0 or layer.common.when not in (None, True):
+            return 0
+        return copies * self.of_layer(layer, lookup)
+
+    def of_block(self, name: str) -> int:
+        """Return the least number of operations in a block."""
+        if name not in self.known:
+            self.known[name] = 1  # a block inside itself is reported elsewhere
+            block = self.blocks.get(name)
+            self.depth += 1
+            is_deep = self.depth > MAX_LEVELS  # reported elsewhere too
+            self.known[name] = self.of_chain(block.body) if block and not is_deep else 1
+            self.depth -= 1
+        return self.known[name]
+
+
+def _copies(layer: Layer, lookup: LookUp | None) -> int:
+    repeat: object = layer.common.repeat
+    if isinstance(repeat, Expr) and lookup is not None:
+        with suppress(ExprError, Unknown):
+            repeat = evaluate(repeat, lookup)
+    return repeat if isinstance(repeat, int) and repeat > 0 else 0

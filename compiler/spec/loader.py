@@ -1,0 +1,285 @@
+"""Files -> Spec: imports, variants, and everything that the text refers to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from compiler.errors import (
+    Diagnostic,
+    Remark,
+    Report,
+    Span,
+    UsageError,
+    did_you_mean,
+    limit,
+    way_out,
+)
+from compiler.spec.block_variants import BlockVariants
+from compiler.spec.model import BlockSpec, ErratumSpec, NetworkSpec
+from compiler.spec.read import as_meant, read_block, read_errata, read_network
+from compiler.spec.shipped import shipped_names, shipped_spec
+from compiler.spec.tree import Tree, is_file, kind_of
+from compiler.spec.variant import overlay
+from compiler.text import Entry, Mapping, Node, Scalar, Sequence, decode, fail, parse_yaml
+
+Chain = dict[str, Path]
+"""The files that are open, by what they really are; each is named by the one before."""
+TOP_KEYS = [
+    "network",
+    "title",
+    "doc",
+    "cite",
+    "errata",
+    "import",
+    "blocks",
+    "params",
+    "input",
+    "defaults",
+    "layers",
+    "outputs",
+    "drawing",
+    "claims",
+    "extends",
+    "changes",
+]
+
+
+@dataclass(slots=True)
+class Spec:
+    """A network or a library with all that it imports."""
+
+    path: Path
+    network: NetworkSpec | None
+    blocks: dict[str, BlockSpec] = field(default_factory=dict)
+    errata: dict[str, ErratumSpec] = field(default_factory=dict)
+    faulty_blocks: frozenset[str] = frozenset()
+    """Blocks with faults that are reported already."""
+    own_blocks: tuple[str, ...] = ()
+    """Blocks that the file itself defines."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """File as spans name it -> text, for showing lines."""
+
+
+def load_spec(path: str | Path, report: Report, texts: dict[str, str] | None = None) -> Spec:
+    """Read a spec by path or shipped name, with its imports; faults go to `report`.
+
+    Raises:
+        CompileError: the file cannot be parsed at all.
+        UsageError: there is no such file.
+    """
+    found = find_spec(path)
+    loader = _Loader(found, report, {} if texts is None else texts)
+    root, nodes = loader.network_mapping(found)
+    blocks = {
+        name: b
+        for name, node in nodes.items()
+        if node is not None and (b := read_block(name, node, report))
+    }
+    network = None
+    if report.is_partial and not root.entries.keys() >= {"network", "input", "layers"}:
+        pass  # what it lacks may stand in what was lost
+    elif "network" in root.entries or "layers" in root.entries:
+        network = read_network(root, report)
+    elif not nodes and not loader.errata:
+        report.add(
+            Diagnostic("not-a-spec", "the file says neither `network` nor `blocks`", root.span)
+        )
+    faulty = frozenset(nodes) - frozenset(blocks)
+    return Spec(found, network, blocks, loader.errata, faulty, tuple(loader.own), loader.texts)
+
+
+def find_spec(path: str | Path) -> Path:
+    """Return the file of a spec: a path, or a shipped name such as `inception_v4`.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    given = Path(path)
+    if is_file(given):
+        return given
+    if kind := kind_of(given):
+        more = "; name a spec file in it" if kind == "a folder" else ", not a file"
+        raise UsageError(f"{path} is {kind}{more}")
+    shipped = shipped_spec(str(path))
+    if shipped is not None:
+        return shipped
+    guess = did_you_mean(str(path).removesuffix(".yaml"), shipped_names())
+    raise UsageError(f"there is no spec {path}{guess}")
+
+
+def display(path: Path) -> str:
+    """Return a path as diagnostics show it: relative to the current folder where it is below."""
+    relative = os.path.relpath(path)
+    return relative if not relative.startswith("..") else str(path)
+
+
+def read_yaml(path: Path, report: Report, texts: dict[str, str]) -> Mapping:
+    """Return the mapping that a YAML file holds; its text goes to `texts`, faults to `report`.
+
+    Raises:
+        CompileError: the file cannot be parsed at all, or is too long.
+        UsageError: it cannot be read.
+    """
+    file = display(path)
+    start = Span(file, 1, 1)
+    report.spend("files", 1, start)
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(limit("bytes") + 1)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+    report.spend("bytes", len(data), start)
+    texts[file] = decode(data, file)
+    return parse_yaml(texts[file], file, report)
+
+
+class _Loader:
+    """Follows `extends` and `import`, keeping to the folders that a spec may read."""
+
+    def __init__(self, root: Path, report: Report, texts: dict[str, str]) -> None:
+        self.report = report
+        self.texts = texts
+        self.tree = Tree(root)
+        self.blocks: dict[str, list[tuple[Span, Node]]] = {}
+        """Name -> its definitions, a base's before those of its variants."""
+        self.depths: dict[str, int] = {}
+        self.redefining: set[int] = set()
+        """How far below the variant the files are that define a block of their base anew."""
+        self.errata: dict[str, ErratumSpec] = {}
+        self.own: list[str] = []
+        self.done: set[str] = set()
+
+    def network_mapping(self, path: Path) -> tuple[Mapping, dict[str, Node | None]]:
+        """Return a file's mapping, overlaid on the file that it extends, and all blocks by name.
+
+        A block that extends what there is not is None; that is reported.
+        """
+        variants: list[tuple[Mapping, Path]] = []
+        chain: Chain = {}
+        found: Path | None = path
+        while found is not None:
+            chain[self.tree.real(found)] = found
+            node = self._parse(found)
+            variants.append((node, found))
+            base = node.get("extends")
+            found = None if base is None else self._target(base, found, chain, "extends")
+        own = variants[0][0].get("blocks")
+        self.own = list(own.entries) if isinstance(own, Mapping) else []
+        for depth, (node, file) in reversed(list(enumerate(variants))):
+            self._collect_all(node, file, depth)
+        inner = BlockVariants(self.blocks, self.report)
+        merged = variants[-1][0]
+        changes = merged.entries.get("changes")
+        if changes is not None and "extends" not in merged.entries:
+            help = "name the network that it changes: `extends: FILE`, or a shipped name"
+            message = "a network has `changes` and extends nothing"
+            self.report.add(Diagnostic("bad-change", message, changes.key_span, help=help))
+        for depth, (node, _) in reversed(list(enumerate(variants[:-1]))):
+            redefines = depth in self.redefining
+            merged = overlay(merged, node, redefines, inner.reach(), self.report)
+        return merged, inner.resolved()
+
+    def _collect_all(self, node: Mapping, path: Path, depth: int) -> None:
+        """Take what a file and its imports define, those that it imports first."""
+        opened = [self._collect(node, path, {}, depth)]
+        while opened:
+            inner = next(opened[-1], None)
+            opened.append(inner) if inner is not None else opened.pop()
+
+    def _collect(
+        self, node: Mapping, path: Path, chain: Chain, depth: int
+    ) -> Iterator[Iterator[Any]]:
+        """Take a file's blocks and errata, and yield this for each file that it imports.
+
+        `depth` is how far below the variant it is.
+        """
+        real = self.tree.real(path)
+        self.done.add(real)
+        chain[real] = path
+        for item in _items(node.get("import")):
+            target = self._target(item, path, chain, "import")
+            if target is not None and self.tree.real(target) not in self.done:
+                inner = self._parse(target)
+                yield self._collect(inner, target, chain, depth)
+        del chain[real]
+        blocks = node.get("blocks")
+        if isinstance(blocks, Mapping):
+            self.report.spend("entries", len(blocks.entries), blocks.span)
+            for name, entry in blocks.entries.items():
+                self._define(name, entry, depth)
+        elif blocks is not None:
+            self.report.add(Diagnostic("bad-value", "`blocks` is not a mapping", blocks.span))
+        self.errata.update(read_errata(node.get("errata"), self.report))
+
+    def _define(self, name: str, entry: Entry, depth: int) -> None:
+        """Add a block; a variant's block takes the place of its base's."""
+        before = self.blocks.get(name)
+        if before and self.depths[name] == depth:
+            if before[-1][0] == entry.key_span:
+                return
+            self.report.add(
+                Diagnostic(
+                    "duplicate-name",
+                    f"block `{name}` is defined twice",
+                    entry.key_span,
+                    remarks=(Remark(before[-1][0], "it is defined here first"),),
+                    help="rename one; only a variant (`extends`) may define a block anew",
+                )
+            )
+            return
+        if before:
+            self.redefining.add(depth)
+        self.blocks.setdefault(name, []).append((entry.key_span, entry.node))
+        self.depths[name] = depth
+
+    def _parse(self, path: Path) -> Mapping:
+        node = read_yaml(path, self.report, self.texts)
+        return as_meant(node, TOP_KEYS, "a spec", self.report)
+
+    def _target(self, node: Node, base: Path, chain: Chain, key: str) -> Path | None:
+        """Return the file that an `import` or `extends` names, or None after reporting.
+
+        `chain` holds the files that are open, each named by the one before.
+        """
+        target = self._found(node, base, chain, key)
+        self.report.is_partial |= target is None
+        return target
+
+    def _found(self, node: Node, base: Path, chain: Chain, key: str) -> Path | None:
+        if not isinstance(node, Scalar) or not isinstance(node.value, str):
+            self.report.add(Diagnostic("bad-import", f"`{key}` takes a file name", node.span))
+            return None
+        found = self.tree.find(node.value, base.parent)
+        if isinstance(found, str):
+            complaint = Diagnostic("bad-import", found, node.span, help=_IMPORT_HELP)
+            self.report.add(complaint, self.tree.near(node.value, base.parent))
+            return None
+        if (real := self.tree.real(found)) in chain:
+            names = [display(p) for p in (*chain.values(), found)]
+            raise fail(
+                "import-cycle",
+                f"the files import each other: {' -> '.join(names[list(chain).index(real) :])}",
+                node.span,
+                help="move what they share into a third file",
+            )
+        if len(chain) > (most := limit("import_depth")):
+            message = f"`{key}` leads through more than {most:,} files in a row"
+            help = (
+                f"name several files in one, not each in the one before; {way_out('import_depth')}"
+            )
+            raise fail("too-deep", message, node.span, help=help)
+        return found
+
+
+_IMPORT_HELP = "paths are relative to this file, inside its folder tree or the shipped specs"
+
+
+def _items(node: Node | None) -> Iterator[Node]:
+    if isinstance(node, Sequence):
+        yield from node.items
+    elif node is not None:
+        yield node

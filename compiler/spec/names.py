@@ -1,0 +1,103 @@
+"""What things in a spec may be called: refused is only what cannot be built under its name."""
+
+from __future__ import annotations
+
+import re
+from keyword import kwlist
+from typing import Annotated, Any
+
+from pydantic import PlainValidator
+
+from compiler.ops import ACTIVATIONS
+from compiler.spec.module_names import MODULE_NAMES
+from compiler.text import bad, describe, describe_text
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+_KEYWORDS = frozenset(kwlist)
+_REFERENCES = frozenset(("in", "prev", "index", "true", "false"))
+"""Words that mean something else where a name is looked up."""
+_VALUES = frozenset(
+    [
+        *("same", "valid", "V", "SAME", "VALID", "none"),
+        *("int", "floor", "ceil", "round", "min", "max"),
+        *ACTIVATIONS,
+    ]
+)
+"""Words that mean something else where a value stands: no parameter is called so."""
+_SOURCE = frozenset(("self", "torch", "nn"))
+"""What every line of an emitted class reads."""
+_METHODS = frozenset(("probabilities",))
+"""Methods of an emitted network that torch's modules do not have."""
+
+
+def read_name(value: Any) -> str:
+    """Return a name: a letter or `_`, then letters, digits and `_`; no word of the language."""
+    if not isinstance(value, str):
+        raise bad("bad-name", f"a name is text, found {describe(value)}", help="quote it")
+    if not _NAME.fullmatch(value):
+        raise bad(
+            "bad-name",
+            f"`{describe_text(value)}` is not a name: "
+            "a letter or `_` first, then letters, digits or `_`",
+            help=_suggest_name(value),
+        )
+    if value in _REFERENCES:
+        raise _taken(value, "it is a word of the language")
+    if value in _KEYWORDS:
+        raise _taken(value, "it is a keyword of Python")
+    if value.startswith("__") or value == "_":
+        raise _taken(value, "Python keeps such names for itself")
+    return value
+
+
+def read_layer_name(value: Any) -> str:
+    """Return the name of a layer, a branch or a block, which a module has as an attribute."""
+    name = read_name(value)
+    if name in MODULE_NAMES:
+        raise _taken(name, "every torch module has an attribute of that name")
+    if name in _SOURCE:
+        raise _taken(name, "emitted source uses the word")
+    if name in _METHODS:
+        raise _taken(name, "a network has a method of that name")
+    return name
+
+
+def read_output_name(value: Any) -> str:
+    """Return the name of an output, which is a field of the tuple that `forward` returns."""
+    if isinstance(value, str) and value.isdecimal():  # of the copies of a `repeat`, `a.0`
+        help = "give it a name of its own: `{name: first, from: ...}`"
+        raise bad("bad-name", f"`{value}` is not a name: a letter first", help=help)
+    name = read_name(value)
+    if name.startswith("_"):
+        raise bad(
+            "bad-name",
+            f"`{name}` is no name for an output: a field of a named tuple starts with a letter",
+            help=f"write `{{name: {name.strip('_')}, from: {name}}}`",
+        )
+    return name
+
+
+def read_param_name(value: Any) -> str:
+    """Return the name of a parameter, which no word of the language uses."""
+    name = read_name(value)
+    if name in _VALUES:
+        raise _taken(name, "it is a word of the language")
+    return name
+
+
+def _taken(name: str, why: str) -> Exception:
+    help = f"call it `{name.strip('_') or 'layer'}_1` or another name"
+    return bad("bad-name", f"`{name}` is taken: {why}", help=help)
+
+
+def _suggest_name(value: str) -> str:
+    cleaned = re.sub(r"\W+", "_", value, flags=re.ASCII).strip("_")
+    if not cleaned:
+        return "choose a name such as `conv_1`"
+    return f"write `{cleaned if not cleaned[0].isdigit() else 'layer_' + cleaned}`"
+
+
+Name = Annotated[str, PlainValidator(read_name)]
+LayerName = Annotated[str, PlainValidator(read_layer_name)]
+OutputName = Annotated[str, PlainValidator(read_output_name)]

@@ -1,0 +1,38 @@
+"""Where the specs are that netdraft ships."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def shipped_specs() -> Path:
+    """Return the folder of the shipped specs: beside the package, or inside an installed one."""
+    here = Path(__file__).resolve().parents[1]
+    beside = here.parent / "specs"
+    return beside if (beside / "inception_v4.yaml").is_file() else here / "_specs"
+
+
+def shipped_spec(name: str) -> Path | None:
+    """Return the file of a shipped name, `inception_v4` or `zoo/googlenet.yaml`; None for others.
+
+    >>> shipped_spec("inception_v4").name
+    'inception_v4.yaml'
+    """
+    shipped = shipped_specs()
+    try:
+        found = (shipped / f"{name.removesuffix('.yaml')}.yaml").resolve()
+    except (OSError, ValueError):  # what no file can be called
+        return None
+    return found if os.path.isfile(found) and found.is_relative_to(shipped) else None
+
+
+@cache
+def shipped_names() -> tuple[str, ...]:
+    """Return the names of all shipped specs, `blocks/stem_v4` and `inception_v4` among them."""
+    shipped = shipped_specs()
+    return tuple(
+        sorted(str(p.relative_to(shipped).with_suffix("")) for p in shipped.rglob("*.yaml"))
+    )

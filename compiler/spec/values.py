@@ -1,0 +1,401 @@
+"""Formulas of a spec -> numbers, pairs and words, with the complaints that they earn.
+
+Keys of layers, parameters, defaults, `with` and `--set` are all read here, so that one value
+means the same, and is refused in the same words, whichever way it comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any, Literal
+
+from pydantic_core import PydanticCustomError
+
+from compiler.errors import Diagnostic, Remark, Report, did_you_mean, helping, listing
+from compiler.graph import Decision, Pads, Pair
+from compiler.ops import ACTIVATIONS
+from compiler.spec.fields import READERS
+from compiler.spec.model import COMMON, Layer, Located, ParamSpec
+from compiler.text import PADDINGS, Expr, ExprError, Unknown, Value, evaluate, name_of, show_value
+
+MAX_COUNT = 10**7
+"""Channels, strides, kernels: more is a mistake."""
+MAX_NUMBER = 10**30
+"""Factors: what is larger is no number that float32 calculates with."""
+ACTIVATION_WORDS = ("none", *ACTIVATIONS)
+NORM_WORDS = ("none", "batch_norm")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A value as it is written, where it stands, and what a message calls it."""
+
+    raw: Any
+    whose: str
+    where: Located
+    steps: tuple[int | str, ...]
+    attribute: str = ""
+    """What in the graph remembers the formula; empty where none does."""
+    type: str = ""
+    """The type of the parameter that it is a value of."""
+    declared: Remark | None = None
+
+    def part(self, raw: Any) -> Written:
+        """Return a part of this value; the graph remembers formulas of whole values only."""
+        return replace(self, raw=raw, attribute="")
+
+    def diagnostic(self, message: str, help: str = "") -> Diagnostic:
+        """Return an error at this value; a parameter's names its type."""
+        remarks = () if self.declared is None else (self.declared,)
+        typed = f"; it is of type {self.type}" if self.type else ""
+        span = self.where.span(*self.steps)
+        return Diagnostic("bad-value", message + typed, span, remarks=remarks, help=help)
+
+    def refused(self, value: Value, why: str) -> Diagnostic:
+        """Return an error that shows the value, and the formula that it comes of."""
+        shown = show_value(value)
+        is_formula = isinstance(self.raw, Expr) and self.raw.text != shown
+        help = ""
+        if isinstance(value, Fraction):
+            help = "round it as you mean it: `floor(...)`, `ceil(...)` or `round(...)`"
+        formula = f"{self.raw.text} = " if is_formula else ""
+        return self.diagnostic(f"{self.whose} = {formula}{shown} {why}", help)
+
+    def fault(self, error: PydanticCustomError) -> Diagnostic:
+        """Return an error for what a reader of `fields` refuses."""
+        context = error.context or {}
+        span = self.where.span(*self.steps)
+        if "start" in context:
+            span = self.where.inside(self.steps, context["start"], context["end"])
+        help = str(context.get("help", ""))
+        return Diagnostic(error.type, f"{self.whose}: {error.message()}", span, help=help)
+
+
+@dataclass(slots=True)
+class Defaults:
+    """What a network's `defaults` say, and what a name in their formulas is worth.
+
+    They are formulas of the network: inside a block, too, its own parameters take no part.
+    """
+
+    layers: Mapping[str, Located]
+    """Op -> a layer that says what layers of that op need not say themselves."""
+    params: Mapping[str, Value]
+    used: set[str]
+    """The parameters that were looked up."""
+    decisions: list[Decision] = field(default_factory=list)
+    """What formulas came to that no attribute remembers."""
+
+    def __call__(self, name: str) -> Value:
+        """Return the value of a parameter of the network; raise `KeyError` for any other name."""
+        if name not in self.params:
+            guess = did_you_mean(name, self.params).strip(" ()")
+            help = f"`defaults` may use the parameters of the network: {listing(self.params)}"
+            raise KeyError(name, f"{guess}; {help}".removeprefix("; "))
+        self.used.add(name)
+        return self.params[name]
+
+
+class Values:
+    """Reads the fields of one layer; every fault is reported and gives None."""
+
+    def __init__(
+        self,
+        layer: Located,
+        what: str,
+        lookup: Callable[[str], Value],
+        report: Report,
+        defaults: Defaults | None = None,
+    ) -> None:
+        self.layer = layer
+        self.what = what
+        self.lookup = lookup
+        self.report = report
+        self.network = defaults
+        op = layer.op if isinstance(layer, Layer) else ""
+        self.defaults = defaults.layers.get(op) if defaults else None
+        says, own = self.defaults, layer.model_fields_set
+        self._taken = says.model_fields_set - own if says is not None else frozenset()
+        self.is_inside = False
+        """True in a block: what its layers take from the network's defaults is a number there."""
+        self.exprs: dict[str, Expr] = {}
+        """Attribute of the operation -> the expression it was written as."""
+        self.texts: dict[str, str] = {}
+        """Attribute or key -> its text in the spec, where that depends on names."""
+        self.decisions: list[Decision] = []
+        """What formulas came to that no attribute remembers."""
+        self.bind: Callable[[Expr], Expr] = lambda formula: formula
+        """Tells a formula the nodes whose sizes it reads."""
+        self.usual: Mapping[str, Value] = {}
+        """Parameter -> its default: words that are a default are shown as they are."""
+
+    def where(self, field: str) -> Located:
+        """Return what says a field: the layer, or the network's defaults."""
+        if self.defaults is not None and field in self._taken:
+            return self.defaults
+        return self.layer
+
+    def _lookup(self, written: Written) -> Callable[[str], Value]:
+        """Return what a name in a value is worth."""
+        is_default = self.network is not None and written.where is self.defaults
+        return self.network if is_default else self.lookup  # type: ignore[return-value]
+
+    def _decided(self, written: Written, formula: Expr, value: Value) -> None:
+        """Note what a formula came to that no attribute remembers, in the frame of its names."""
+        is_default = self.network is not None and written.where is self.defaults
+        decisions = self.network.decisions if is_default and self.network else self.decisions
+        if formula.names:
+            decisions.append(Decision(self.bind(formula), value))
+
+    def _shows(self, where: Located) -> bool:
+        """True for what is remembered as it is written."""
+        return where is not self.defaults or not self.is_inside
+
+    def raw(self, field: str) -> Any:
+        """Return a field as written: the layer's own, else the network's default, else the op's."""
+        return self._raw(field, self.where(field))
+
+    def _raw(self, field: str, where: Located) -> Any:
+        if where is self.layer and field in COMMON and isinstance(where, Layer):
+            return getattr(where.common, field)
+        return getattr(where, field)
+
+    def written(self, field: str, attribute: str = "") -> Written:
+        """Return a field as written, with its place."""
+        whose = self.what if self.what == f"`{field}`" else f"`{field}` of {self.what}"
+        where = self.where(field)
+        return Written(self._raw(field, where), whose, where, (field,), attribute)
+
+    # -- fields: most are plain, and there are thousands, so nothing more is made of those --------
+
+    def integer(self, field: str, attribute: str = "", least: int = 1) -> int | None:
+        """Return a whole number that is at least `least`."""
+        raw = self.raw(field)
+        if _is_plain(raw, least):
+            return raw  # type: ignore[no-any-return]
+        return self.integer_of(self.written(field, attribute), least)
+
+    def number(self, field: str, attribute: str = "") -> float | None:
+        """Return a number."""
+        value = self.number_of(self.written(field, attribute))
+        return None if value is None else float(value)
+
+    def pair(self, field: str, attribute: str = "", least: int = 1) -> Pair | None:
+        """Return (height, width) from one number, a pair, or a kernel parameter."""
+        raw = self.raw(field)
+        if type(raw) is tuple and len(raw) == 2 and all(_is_plain(v, least) for v in raw):
+            return raw
+        value: Pair | None = _twice(self.pair_of(self.written(field, attribute), least))
+        return value
+
+    def padding(self) -> Pads | Literal["same"] | None:
+        """Return `same`, or ((top, bottom), (left, right))."""
+        value = self.padding_of(self.written("padding", "padding"))
+        if value is None or value == "same":
+            return None if value is None else "same"
+        rows, columns = (0, 0) if value == "valid" else _twice(value)
+        return _twice(rows), _twice(columns)
+
+    def flag(self, field: str) -> bool:
+        """Return true or false; an unknown condition counts as true."""
+        raw = self.raw(field)
+        if isinstance(raw, bool):
+            return raw
+        value = self.flag_of(self.written(field))
+        if self._shows(self.where(field)):
+            self._note(field, raw)
+        return True if value is None else value
+
+    def word(self, field: str, known: tuple[str, ...]) -> str:
+        """Return a word of a closed set, or the parameter's value that is one; `none` if wrong."""
+        raw = self.raw(field)
+        if raw in known:
+            return str(raw)
+        word, name = self.word_of(self.written(field), field, known) or "none", str(raw)
+        is_shown = self._shows(self.where(field))
+        if is_shown and name not in known and word != "none" and self.usual.get(name) != word:
+            self.texts[field] = name
+        return word
+
+    def _note(self, attribute: str, *parts: Any) -> None:
+        """Remember how an attribute is written where it depends on names."""
+        if any(isinstance(part, Expr) and part.names for part in parts):
+            texts = (part.text if isinstance(part, Expr) else str(part) for part in parts)
+            self.texts[attribute] = "x".join("".join(text.split()) for text in texts)
+
+    # -- values, wherever they stand -------------------------------------------------------------
+
+    def of_type(self, type: str, written: Written) -> Value:
+        """Return the value of a parameter of a type, from how it is written in YAML."""
+        if written.raw is None:
+            help = "give it a value, or take the key out"
+            self.report.add(replace(written, type="").diagnostic(f"{written.whose} is empty", help))
+            return None
+        try:
+            read = replace(written, raw=READERS[type](written.raw))
+        except PydanticCustomError as error:
+            self.report.add(written.fault(error))
+            return None
+        if type in ("channels", "int"):
+            return self.integer_of(read, 1 if type == "channels" else -MAX_COUNT)
+        if type == "kernel":
+            pair = self.pair_of(read, 1)
+            return pair if pair is None else _twice(pair)
+        if type == "activation":
+            return self.word_of(read, type, ACTIVATION_WORDS)
+        of = {"number": self.number_of, "bool": self.flag_of, "padding": self.padding_of}.get(type)
+        value: Value = read.raw if of is None else of(read)
+        return value
+
+    def integer_of(self, written: Written, least: int) -> int | None:
+        """Return a whole number."""
+        value = self.evaluate(written)
+        out: int | None = self._checked(written, value, _no_integer(value, least))
+        return out
+
+    def number_of(self, written: Written) -> int | Fraction | None:
+        """Return an exact number."""
+        value = self.evaluate(written)
+        out: int | Fraction | None = self._checked(written, value, _no_number(value))
+        return out
+
+    def flag_of(self, written: Written) -> bool | None:
+        """Return true or false."""
+        value = self.evaluate(written)
+        complaint = "" if isinstance(value, bool) else "is neither true nor false"
+        out: bool | None = self._checked(written, value, complaint)
+        return out
+
+    def word_of(self, written: Written, kind: str, known: tuple[str, ...]) -> str | None:
+        """Return a word of a closed set, or the parameter's value that is one."""
+        value: Value = written.raw
+        if value not in known and isinstance(value, str):
+            with suppress(KeyError):
+                formula = name_of(value)
+                value = self._lookup(written)(value)
+                self._decided(written, formula, value)
+            if value is None:
+                return None
+        if value not in known:
+            guess = did_you_mean(str(value), known)
+            message = f"{written.whose}: there is no {kind} `{show_value(value)}`{guess}"
+            self.report.add(
+                replace(written, type="").diagnostic(message, f"one of {listing(known)}")
+            )
+            return None
+        return str(value)
+
+    def pair_of(self, written: Written, least: int) -> int | Pair | None:
+        """Return one number for both axes, or (height, width)."""
+        value = self.evaluate(written) if isinstance(written.raw, Expr) else written.raw
+        if not isinstance(value, tuple):
+            return self.integer_of(written, least) if value is not None else None
+        if len(value) != 2 or any(isinstance(v, tuple) for v in value):
+            self._checked(written, value, "is not a size")
+            return None
+        is_named = bool(written.attribute or written.steps)
+        if isinstance(written.raw, tuple) and is_named and self._shows(written.where):
+            self._note(written.attribute or str(written.steps[0]), *written.raw)
+        height, width = (self.integer_of(written.part(v), least) for v in value)
+        return None if height is None or width is None else (height, width)
+
+    def padding_of(self, written: Written) -> Any:
+        """Return `same`, `valid`, one number, a pair of them, or a pair of pairs."""
+        value = written.raw
+        if isinstance(value, Expr):
+            if self._is_misspelt(value, written):
+                return None
+            value = self.evaluate(written)
+        if value is None or value in PADDINGS:
+            return PADDINGS.get(value)
+        if isinstance(value, tuple) and any(isinstance(v, tuple) for v in value):
+            sides = [self.pair_of(written.part(v), 0) for v in value]
+            return None if None in sides else tuple(map(_twice, sides))
+        return self.pair_of(written, 0)
+
+    def evaluate(self, written: Written) -> Value:
+        """Return the value of a formula; None where it is wrong (reported) or unknown."""
+        formula = written.raw
+        if not isinstance(formula, Expr):
+            return formula  # type: ignore[no-any-return]
+        is_kept = bool(written.attribute) and self._shows(written.where)
+        if is_kept:
+            self.exprs[written.attribute] = self.bind(formula)
+            self._note(written.attribute, formula)
+        try:
+            value = evaluate(formula, self._lookup(written))
+            if not is_kept:
+                self._decided(written, formula, value)
+            return value
+        except Unknown:
+            return None
+        except ExprError as error:
+            code = "unknown-parameter" if "unknown name" in str(error) else "bad-expression"
+            span = written.where.inside(written.steps, error.start, error.end)
+            message = f"{written.whose}: {error}"
+            self.report.add(Diagnostic(code, message, span), helping(error.help))
+            return None
+
+    def _checked(self, written: Written, value: Value, complaint: str) -> Any:
+        """Return a value, or None where it is unknown or wrong, which is reported."""
+        if value is not None and complaint:
+            self.report.add(written.refused(value, complaint))
+        return None if complaint else value
+
+    def _is_misspelt(self, raw: Expr, written: Written) -> bool:
+        """Report a lone word that is no parameter: it was meant as a padding's name."""
+        if raw.root.kind != "name" or "." in raw.text:
+            return False
+        try:
+            self._lookup(written)(raw.text)
+        except KeyError:
+            guess = did_you_mean(raw.text, ("same", "valid", "V"))
+            message = f"{written.whose}: there is no padding `{raw.text}`{guess}"
+            help = "write `same`, `V` (valid), or numbers"
+            self.report.add(replace(written, type="").diagnostic(message, help))
+            return True
+        return False
+
+
+def _is_plain(raw: object, least: int) -> bool:
+    """True for a whole number, as it is, from `least` on."""
+    return type(raw) is int and least <= raw <= MAX_COUNT
+
+
+def _no_number(value: Value) -> str:
+    """Return why a value is no number, nothing where it is one."""
+    if isinstance(value, bool) or not isinstance(value, (int, Fraction)):
+        return "is not a number"
+    return "" if -MAX_NUMBER <= value <= MAX_NUMBER else "is out of bounds"
+
+
+def _no_integer(value: Value, least: int) -> str:
+    """Return why a value is no whole number from `least` on, nothing where it is one."""
+    if isinstance(value, Fraction):
+        return "is not a whole number"
+    if isinstance(value, bool) or not isinstance(value, int):
+        return "is not a number"
+    if value < least:
+        return f"is less than {least:,}"
+    return f"is more than {MAX_COUNT:,}" if value > MAX_COUNT else ""
+
+
+def default_of(name: str, param: ParamSpec) -> Written:
+    """Return a parameter's default as it is written."""
+    whose = f"the default of `{name}`"
+    return Written(param.default, whose, param, ("default",), type=param.type)
+
+
+def plain_default(param: ParamSpec) -> Value:
+    """Return a parameter's default as its type has it; None for none and for a formula."""
+    if param.default is None:
+        return None
+    return Values(param, "", lambda name: None, Report()).of_type(param.type, default_of("", param))
+
+
+def _twice(value: Any) -> Any:
+    """Return one number as (height, width)."""
+    return (value, value) if isinstance(value, int) else value

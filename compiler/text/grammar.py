@@ -1,0 +1,193 @@
+"""One reader for each kind of value: numbers and formulas, kernels, padding, sizes, words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any, Literal
+
+from pydantic_core import PydanticCustomError
+
+from compiler.text.expr import Expr, ExprError, parse, show_value
+
+Formula = Expr | int | Fraction
+"""A number, or an expression that gives one."""
+
+PAIR = re.compile(r"([0-9]{1,18})x([0-9]{1,18})")
+_MEANT_ASPAIR = re.compile(r"[\d:.,xX×* ]+")
+_SIZE = re.compile(r"[0-9]{1,9}(x[0-9]{1,9}x[0-9]{1,9})?")
+_NUMBER = re.compile(r"\s*[-+]?[0-9.]+\s*")
+_LONGEST = 40
+"""Characters of a number; YAML takes what is longer for a text."""
+
+
+def bad(kind: str, message: str, **context: Any) -> PydanticCustomError:
+    """Return an error for pydantic to collect; `start` and `end` point inside a text."""
+    escaped = message.replace("{", "(").replace("}", ")")
+    return PydanticCustomError(kind, escaped, context)
+
+
+def describe(value: Any) -> str:
+    """Return what a value is, for an error: the text 3,3; true; a list of 2."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, str):
+        return f"the text `{value if len(value) <= 60 else value[:57] + '...'}`"
+    if isinstance(value, (int, Fraction)):
+        return f"`{show_value(value)}`"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return "a mapping" if isinstance(value, dict) else f"`{value}`"
+
+
+def read_formula(value: Any) -> Formula:
+    """Return a number, or a text parsed as an expression."""
+    if isinstance(value, bool) or not isinstance(value, (int, Fraction, Expr, str)):
+        raise bad("bad-value", f"expected a number or an expression, found {describe(value)}")
+    if not isinstance(value, str):
+        return value
+    if _NUMBER.fullmatch(value):
+        shown = describe_text(value)
+        if len(value) > _LONGEST:
+            raise bad("bad-value", f"`{shown}` is too long for a number ({_LONGEST} digits)")
+        message = f"expected a number, found the quoted text `{shown}`"
+        raise bad("bad-value", message, help="take the quotes off")
+    try:
+        return parse(value)
+    except ExprError as error:
+        raise bad(
+            "bad-expression",
+            f"in `{describe_text(value)}`: {error}",
+            start=error.start,
+            end=error.end,
+            help=error.help,
+        ) from None
+
+
+def describe_text(text: str) -> str:
+    """Return a text cut to a length that fits an error line."""
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+PairFormula = Formula | tuple[Formula, Formula]
+
+
+def read_pair(value: Any) -> PairFormula:
+    """Return one formula for both axes, or (height, width): `2`, `3x3`, `[1, 7]`, `k`."""
+    if isinstance(value, str) and (match := PAIR.fullmatch(value)):
+        return int(match[1]), int(match[2])
+    if isinstance(value, str) and _MEANT_ASPAIR.fullmatch(value) and not _NUMBER.fullmatch(value):
+        meant = re.sub(r"[:,.X×* ]+", "x", value.strip())
+        help = f"write {meant}" if PAIR.fullmatch(meant) else ""
+        shown = describe_text(value)
+        raise bad("bad-value", f"`{shown}` is not a size; {_PAIR_FORMS}", help=help)
+    if isinstance(value, list):
+        if len(value) != 2:
+            raise bad("bad-value", f"a list of {len(value)} is not a size; {_PAIR_FORMS}")
+        return read_formula(value[0]), read_formula(value[1])
+    if value is None or isinstance(value, (dict, bool)):
+        raise bad("bad-value", f"{describe(value)} is not a size; {_PAIR_FORMS}")
+    return read_formula(value)
+
+
+_PAIR_FORMS = "write one number, `3x3` (height x width) or `[height, width]`"
+
+PaddingValue = Literal["same", "valid"] | PairFormula | tuple[PairFormula, PairFormula]
+PADDINGS: Mapping[Any, Literal["same", "valid"]] = {
+    **dict.fromkeys(("same", "SAME"), "same"),
+    **dict.fromkeys(("V", "valid", "VALID"), "valid"),
+}
+"""Word -> the padding that it means."""
+
+
+def read_padding(value: Any) -> PaddingValue:
+    """Return `same`, `valid`, a formula, (height, width), or ((top, bottom), (left, right))."""
+    if isinstance(value, str) and value in PADDINGS:
+        return PADDINGS[value]
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(v, list) for v in value):
+        (top, bottom), (left, right) = (_exactly_two(v) for v in value)
+        return (
+            (read_formula(top), read_formula(bottom)),
+            (read_formula(left), read_formula(right)),
+        )
+    if (
+        value is None
+        or isinstance(value, (dict, bool))
+        or (isinstance(value, list) and len(value) != 2)
+    ):
+        raise bad("bad-value", f"{describe(value)} is not a padding; {_PADDING_FORMS}")
+    return read_pair(value)
+
+
+_PADDING_FORMS = (
+    "write `same`, `V` (valid), a number, `[height, width]` or `[[top, bottom], [left, right]]`"
+)
+
+
+def _exactly_two(value: list[Any]) -> tuple[Any, Any]:
+    if len(value) != 2:
+        raise bad("bad-value", f"a list of {len(value)} is not a padding; {_PADDING_FORMS}")
+    return value[0], value[1]
+
+
+def read_size(value: Any) -> str:
+    """Return a printed size, `35x35x384` (height x width x channels) or `1000`."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not _SIZE.fullmatch(text):
+        raise bad(
+            "bad-value",
+            f"{describe(value)} is not a printed size",
+            help="write height x width x channels, as in 35x35x384",
+        )
+    return text
+
+
+def read_bool(value: Any) -> bool | Expr:
+    """Return true or false, or an expression that gives one."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):
+        word = "true" if value.lower() in ("yes", "on") else "false"
+        raise bad(
+            "bad-value", f"expected true or false, found the text `{value}`", help=f"write {word}"
+        )
+    if not isinstance(value, str):
+        raise bad("bad-value", f"expected true or false, found {describe(value)}")
+    formula = read_formula(value)
+    assert isinstance(formula, Expr)
+    return formula
+
+
+def read_true(value: Any) -> bool:
+    """Return true: the principal argument of an op that takes none."""
+    if value is not True:
+        raise bad(
+            "bad-value",
+            f"expected `true`, found {describe(value)}",
+            help="write `true` or the word alone",
+        )
+    return True
+
+
+def read_groups(value: Any) -> Formula | str:
+    """Return a number of groups, or `depthwise`."""
+    return value if value == "depthwise" else read_formula(value)
+
+
+def read_text(value: Any) -> str:
+    """Return a text."""
+    if not isinstance(value, str):
+        raise bad("bad-value", f"expected a text, found {describe(value)}", help="put it in quotes")
+    return value
+
+
+def read_list(value: Any) -> list[Any]:
+    """Return a list, or a single text as a list of one."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        raise bad("bad-value", f"expected a name or a list of names, found {describe(value)}")
+    return value

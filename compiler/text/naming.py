@@ -1,0 +1,48 @@
+"""The name that a layer has when it is given none: its op, and its kernel."""
+
+from __future__ import annotations
+
+from compiler.text.source import Mapping, Node, Scalar, Sequence
+
+WITH_KERNEL = frozenset(("conv", "max_pool", "avg_pool", "adaptive_avg_pool"))
+TRANSPARENT = frozenset(("branches", "layers", "residual", "split"))
+"""Ops whose layers add nothing to the names inside unless they are named."""
+
+
+def node_name(node: Node) -> str | None:
+    """Return the name of the layer that a YAML node is, None for an unnamed scope."""
+    if isinstance(node, Scalar):
+        return node.text
+    if not isinstance(node, Mapping) or not node.entries:
+        return None
+    name = node.get("name")
+    if isinstance(name, Scalar):
+        return name.text
+    op, entry = next(iter(node.entries.items()))
+    return automatic_name(op, entry.node)
+
+
+def automatic_name(op: str, principal: Node | None) -> str | None:
+    """Return the name that an op and its principal argument give, None for a transparent one.
+
+    The kernel belongs to it and the filters do not, so that a changed width keeps the name.
+    """
+    if op in TRANSPARENT:
+        return None
+    if op == "block" and isinstance(principal, Scalar):
+        return principal.text
+    if op in WITH_KERNEL:
+        kernel = _kernel_text(principal)
+        return f"{op}_{kernel}" if kernel else op
+    return op
+
+
+def _kernel_text(node: Node | None) -> str | None:
+    if isinstance(node, Sequence) and len(node.items) == 2:
+        parts = [i.text for i in node.items if isinstance(i, Scalar)]
+    elif isinstance(node, Scalar):
+        parts = node.text.split("x") if "x" in node.text else [node.text, node.text]
+    else:
+        return None
+    is_kernel = len(parts) == 2 and all(p.isascii() and p.isdigit() for p in parts)
+    return "x".join(parts) if is_kernel else None

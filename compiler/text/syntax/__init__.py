@@ -1,0 +1,80 @@
+"""Why a text is no YAML: where the fault opens, and the way out, in place of libyaml's words.
+
+libyaml stops where a text becomes impossible, which is often far below the mistake. Its tokens up
+to there say what is still open (`site`), and each rule knows one kind of mistake by that: `marks`
+for single characters, `lines` for entries, items and indentation. A text, its file's name and
+libyaml's error come in, one diagnostic goes out; what the values mean does not belong here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import yaml
+
+from compiler.errors import Diagnostic
+from compiler.text.syntax.lines import (
+    indentation,
+    list_beside_key,
+    neighbour,
+    second_colon,
+    simple_key,
+    stray,
+)
+from compiler.text.syntax.marks import (
+    bracket,
+    character,
+    closer,
+    entries,
+    escape,
+    open_quote,
+    question,
+    tab,
+)
+from compiler.text.syntax.site import Site, place_of
+
+__all__ = ["explain"]
+
+
+def explain(text: str, file: str, error: yaml.MarkedYAMLError) -> Diagnostic:
+    """Return what to say of a text that libyaml refused: the place, the fault, a way out."""
+    mark = error.problem_mark or error.context_mark
+    at = place_of(mark) if mark else (0, 0)
+    start = place_of(error.context_mark) if error.context_mark else at
+    site = Site(file, text.splitlines(), error.problem or "", error.context or "", at, start)
+    try:
+        for token in yaml.scan(text, Loader=yaml.CLoader):
+            if place_of(token.start_mark) >= at and not isinstance(token, yaml.BlockEndToken):
+                break
+            site.take(token)
+    except yaml.YAMLError:
+        pass  # the same error: all tokens before it are taken
+    found = (rule(site) for rule in _RULES)
+    return next(d for d in found if d is not None)
+
+
+def _otherwise(site: Site) -> Diagnostic:
+    word = site.word(site.at)
+    message = f"the text is not YAML here, at `{word}`" if word else "the text is not YAML here"
+    help = "look for a quote, a bracket or an indentation that is wrong in this line or before it"
+    return site.fault(message, site.at, help)
+
+
+_RULES: tuple[Callable[[Site], Diagnostic | None], ...] = (
+    open_quote,
+    tab,
+    question,
+    character,
+    escape,
+    bracket,
+    closer,
+    entries,
+    list_beside_key,
+    second_colon,
+    simple_key,
+    stray,
+    indentation,
+    neighbour,
+    _otherwise,
+)
+"""From what is sure to what is likely."""
