@@ -1,4 +1,4 @@
-"""The functions for use from Python: `from compiler import load, build_module, render, ...`.
+"""The functions for use from Python: what `import netdraft` gives.
 
 Each takes a spec (a file, or a shipped name such as `inception_v4`) or a graph that was loaded
 before. Torch, ONNX and the drawing code are imported by the function that needs them.

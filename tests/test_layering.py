@@ -38,8 +38,7 @@ ROOMS = (
 )
 """What lies in `compiler/`: each may import what stands before it."""
 EDGE = ("compiler.cli", "compiler.api", "compiler.__main__")
-"""Where the parts are wired together; imported by nothing below (`compiler` itself lends
-`compiler.api` its name)."""
+"""Where the parts are wired together; imported by nothing below."""
 DRAWING = {
     "viz.diagram": (),
     "viz.style": ("viz.diagram",),
@@ -99,8 +98,7 @@ def test_every_part_of_the_compiler_has_its_place() -> None:
 def test_a_room_imports_from_the_rooms_before_it(module: str) -> None:
     known = ROOMS[: ROOMS.index(room_of(module)) + 1]
     found = {m for m in imports(tree_of(module)) if is_in(m, "compiler") and m != "compiler"}
-    # A name that the package itself lends, as `from compiler import check`, is of the API.
-    assert [m for m in found if (room_of(m) if room_of(m) in ROOMS else "api") not in known] == []
+    assert [m for m in found if room_of(m) not in known] == []
 
 
 @pytest.mark.parametrize("module", CORE)

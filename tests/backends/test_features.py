@@ -13,10 +13,10 @@ from backends.onnx.model import build_onnx
 from backends.state.unit_scale import randomize
 from backends.torch.export_program import export_program
 from backends.torch.module import build_module
-from compiler import features
 from compiler.__main__ import main
 from compiler.errors import UsageError
 from compiler.facts.features import Feature, feature_graph, features_of
+from netdraft import features
 from tests.backends.known_networks import NETWORKS, known
 
 

@@ -18,13 +18,13 @@ from backends.onnx.model import build_onnx
 from backends.state.weights_io import sizes_of
 from backends.torch.module import build_module
 from backends.torch.source import emit_source
-from compiler import optimize
 from compiler.__main__ import main
 from compiler.errors import CompileError
 from compiler.facts.summarize import summarize
 from compiler.graph import Graph
 from compiler.pipeline import load_graph
 from compiler.weights.sizes import tensor_sizes
+from netdraft import optimize
 from tests.oracle.numpy_oracle import evaluate
 from tests.oracle.ways import module_from
 

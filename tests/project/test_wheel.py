@@ -54,6 +54,7 @@ def test_the_wheel_holds_every_spec_and_no_tests(wheel: Path) -> None:
         "compiler",
         "backends",
         "viz",
+        "netdraft.py",
         "netdraft-0.1.0.dist-info",
     }
 
@@ -72,7 +73,10 @@ def python(site: Path, folder: Path, code: str) -> str:
 
 
 def test_it_is_the_installed_one(site: Path, tmp_path: Path) -> None:
-    code = "import compiler, compiler.shipped as s; print(compiler.__file__, s.shipped_specs())"
+    code = (
+        "import netdraft, compiler; from compiler.spec import shipped_specs; "
+        "print(compiler.__file__, shipped_specs())"
+    )
     package = site / "compiler"
     assert python(site, tmp_path, code).split() == [
         str(package / "__init__.py"),
