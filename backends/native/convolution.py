@@ -148,9 +148,8 @@ class PanelConvolution:
             dtype=geometry.dtype,
             memory_format=torch.channels_last,
         )
-        if bias is not None:
-            self.epilogue[: geometry.out_channels] = bias.detach().numpy()
         with SCRATCH.lock:
+            self.epilogue[: geometry.out_channels] = 0 if bias is None else bias.detach().numpy()
             self._bind_weight(weight, turned)
             self._bind_panels()
             self._bind_targets(out.data_ptr())

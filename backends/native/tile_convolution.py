@@ -85,14 +85,16 @@ class TileWeightGradient:
     def __call__(self, x: Tensor, gradient: Tensor, weight: Tensor) -> Tensor:
         """Return the gradient of `weight`, in its layout, from x and the gradient of the output."""
         geometry, args = self.geometry, self.args
-        x, args.in_stride = on_pixels(x)
-        gradient, args.gradient_stride = on_pixels(gradient)
+        x, stride = on_pixels(x)
+        gradient, gradient_stride = on_pixels(gradient)
         made = torch.empty_like(weight)
-        args.out_stride, args.weight_in_stride, args.row_stride, args.column_stride = made.stride()
         blocks = -(-geometry.batch * prod(geometry.out_size) // _DEPTH)
         with SCRATCH.lock:
-            args.in_, args.gradient = x.data_ptr(), gradient.data_ptr()
+            args.in_, args.in_stride = x.data_ptr(), stride
+            args.gradient, args.gradient_stride = gradient.data_ptr(), gradient_stride
             args.weight = made.data_ptr()
+            args.out_stride, args.weight_in_stride, *steps = made.stride()
+            args.row_stride, args.column_stride = steps
             args.turned = SCRATCH.take(0, blocks * _DEPTH * geometry.out_channels // 2)
             args.zeros = SCRATCH.zero_pixel(max(geometry.channels, geometry.out_channels))
             self.library.run(self.steps, self.threads)

@@ -103,6 +103,24 @@ def test_all_three_products_by_tiles(
         assert distance(turned, wide.grad) < ROUNDED
 
 
+@pytest.mark.parametrize("tiled", [False, True], ids=["winograd", "tiles"])
+def test_layers_of_one_geometry_share_a_kernel_and_no_bias(tiled: bool) -> None:
+    if tiled and not load_library().has_tiles:
+        pytest.skip("this processor has no matrix tiles (AMX)")
+    dtype = SHORT_FLOAT if tiled else FLOAT
+    geometry = Geometry(2, 32, (9, 7), 32, (3, 3), (1, 1), (9, 7), dtype)
+    one_for_all = (
+        TileConvolution(geometry, 1)
+        if tiled
+        else ShortConvolution(geometry, Variant((3, 3), (4, 4)), 1)
+    )
+    x, weight = normal(2, 32, 9, 7).to(dtype), normal(32, 32, 3, 3, seed=2)
+    for bias in (normal(32, seed=3), None, normal(32, seed=4), None):
+        out, *_ = in_float64(x, weight, (1, 1), bias, dtype)
+        made = one_for_all(x, weight, bias)
+        assert distance(made, out) < (ROUNDED if tiled else BOUND)
+
+
 def test_many_tiles_go_in_groups_whose_weight_gradients_add_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
