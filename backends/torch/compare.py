@@ -25,7 +25,6 @@ from compiler.graph import Graph
 
 TOLERANCE = 1e-4
 """Largest difference, as a share of the largest value of a tensor, that counts as rounding."""
-_ALLOWED = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef, ast.Assign, ast.AnnAssign)
 
 
 class Departure(Exception):
@@ -59,15 +58,6 @@ def _compare_definitions(tree: ast.Module, graph: Graph) -> None:
     for name, node in theirs.items():
         if name not in ours:
             raise Departure(f"line {node.lineno}: `{name}` is not in the emitted source")
-
-
-def statements_that_run(text: str) -> list[str]:
-    """Return what an import of the file would do besides defining things, with line numbers."""
-    return [
-        f"line {node.lineno}: {_short(node)}"
-        for node in ast.parse(text).body
-        if not isinstance(node, _ALLOWED) and not _is_docstring(node) and not _is_main(node)
-    ]
 
 
 def compare_run(path: Path, graph: Graph, seed: int = 0) -> list[str]:
@@ -204,10 +194,6 @@ def _dump(value: Any) -> str:
 
 def _is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-
-
-def _is_main(node: ast.stmt) -> bool:
-    return isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
 
 
 def _short(node: ast.stmt) -> str:

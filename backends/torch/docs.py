@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Container
 
 from backends.torch.emitted_helpers import HELPERS, IMPORTS
-from compiler.graph import Definition, Info
+from compiler.graph import Info
 
 _PLAIN = str.maketrans(
     {
@@ -106,8 +106,3 @@ def docstring(title: str, info: Info, doc: str, figure: list[str], depth: int) -
         return [f'{margin}"""{lines[0]}"""']
     body = [f"{margin}{line}".rstrip() for line in lines[1:]]
     return [f'{margin}"""{lines[0]}', *body, f'{margin}"""']
-
-
-def title_of(definition: Definition) -> str:
-    """Return a block's title."""
-    return definition.title or definition.name

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import shutil
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -74,30 +71,6 @@ def save_program(program: ExportedProgram, path: Path) -> None:
     buffer = io.BytesIO()
     torch.export.save(program, buffer)
     path.write_bytes(buffer.getvalue())
-
-
-def package_program(program: ExportedProgram, path: Path) -> Path | None:
-    """Compile a program for this machine with AOTInductor; minutes for a large network.
-
-    The package holds C++ of the machine's own instruction set, and runs without Python code
-    through `torch._inductor.aoti_load_package`.
-
-    Returns:
-        The file, or None where there is no C++ compiler.
-    """
-    if find_compiler() is None:
-        return None
-    with warnings.catch_warnings():
-        # torch 2.13 warns of its own use of deprecated classes while it compiles.
-        warnings.simplefilter("ignore", FutureWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return Path(torch._inductor.aoti_compile_and_package(program, package_path=str(path)))
-
-
-def find_compiler() -> str | None:
-    """Return the C++ compiler that AOTInductor would use: `$CXX`, g++ or clang++."""
-    candidates = (os.environ.get("CXX"), "g++", "clang++")
-    return next((found for c in candidates if c and (found := shutil.which(c))), None)
 
 
 @contextmanager

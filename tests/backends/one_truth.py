@@ -17,7 +17,6 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from backends.onnx.files import relative_difference
 from backends.onnx.model import build_onnx
 from backends.state.unit_scale import randomize
 from backends.torch.export_program import export_program
@@ -27,6 +26,7 @@ from compiler.graph import Graph
 from compiler.ops import Softmax
 from compiler.pipeline import load_graph
 from compiler.spec import shipped_specs
+from tests.oracle.difference import relative_difference
 from tests.oracle.numpy_oracle import evaluate
 from tests.oracle.small_graphs import State, random_inputs
 from tests.oracle.ways import module_from

@@ -15,8 +15,6 @@ from torch import Tensor, nn
 from backends.state.unit_scale import randomize
 from backends.torch.export_program import (
     export_program,
-    find_compiler,
-    package_program,
     sample_inputs,
     save_program,
 )
@@ -209,23 +207,3 @@ def test_two_hash_seeds_and_two_names_make_the_same_bytes(tmp_path: Path) -> Non
             env={**os.environ, "PYTHONHASHSEED": str(seed)},
         )
     assert files[0].read_bytes() == files[1].read_bytes()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(find_compiler() is None, reason="there is no C++ compiler")
-def test_compiled_package_runs_any_batch_where_netdraft_is_not(
-    graph: Graph, module: nn.Module, tmp_path: Path
-) -> None:
-    path = package_program(export_program(graph, module), tmp_path / "net.aoti.pt2")
-    assert path == tmp_path / "net.aoti.pt2"
-    batches = outputs(graph, module, 1, 2, 5)
-    assert run_alone(path, batches, "package", tmp_path) == "ran 3\n"
-
-
-def test_no_package_without_a_compiler(
-    graph: Graph, module: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("CXX", raising=False)
-    assert package_program(export_program(graph, module), tmp_path / "net.pt2") is None
-    assert not (tmp_path / "net.pt2").exists()

@@ -13,11 +13,12 @@ import onnx.reference
 import onnxruntime
 import pytest
 
-from backends.onnx.files import check_onnx, relative_difference
+from backends.onnx.files import check_onnx
 from backends.onnx.model import build_onnx
 from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.pipeline import load_graph
+from tests.oracle.difference import relative_difference
 from tests.oracle.numpy_oracle import evaluate
 from tests.oracle.small_graphs import State, random_inputs, random_state
 

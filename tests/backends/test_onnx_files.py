@@ -8,16 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import onnx
 import onnxruntime
 import pytest
 
-from backends.onnx.files import STRUCTURE_MARGIN, compare_onnx, save_onnx
+from backends.onnx.files import STRUCTURE_MARGIN, save_onnx
 from backends.onnx.model import build_onnx
 from compiler.errors import BackendError
 from compiler.graph import Graph
-from compiler.ops import AvgPool2d, Conv2d
+from compiler.ops import Conv2d
+from tests.oracle.difference import relative_difference
 from tests.oracle.numpy_oracle import evaluate
 from tests.oracle.small_graphs import random_inputs, random_state, single
 
@@ -33,7 +33,9 @@ def conv() -> Graph:
 def check_loads(path: Path, graph: Graph) -> None:
     inputs = random_inputs(graph)
     want = evaluate(graph, random_state(graph), inputs)["y"]
-    assert compare_onnx(path, inputs, [want]) < 1e-6
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (got,) = session.run(None, inputs)
+    assert relative_difference(got, want) < 1e-6
 
 
 def test_one_file_that_can_be_moved(tmp_path: Path, conv: Graph) -> None:
@@ -68,17 +70,6 @@ def test_invalid_model_is_not_written(tmp_path: Path, conv: Graph) -> None:
     with pytest.raises(BackendError, match=r"the ONNX model is not valid: .*Convolve"):
         save_onnx(model, tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
-
-
-def test_comparison_tells_a_difference_and_the_opset(tmp_path: Path) -> None:
-    graph = single(AvgPool2d((3, 3), count_include_pad=True), (1, 3, 3))
-    (path,) = save_onnx(build_onnx(graph, {}, opset=19), tmp_path / "net.onnx")
-    ones = np.ones((1, 1, 3, 3), np.float32)
-    with pytest.raises(BackendError) as differs:
-        compare_onnx(path, {"x0": ones}, [ones])
-    assert str(differs.value) == (
-        "ONNX Runtime departs in `y` by 5.6e-01 of its largest element, 1e-04 is allowed (opset 19)"
-    )
 
 
 def test_two_hash_seeds_make_the_same_bytes(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from backends.onnx.files import check_onnx, relative_difference
+from backends.onnx.files import check_onnx
 from backends.onnx.model import OPSET, OPSETS, build_onnx
 from compiler.errors import BackendError
 from compiler.graph import Pair, letter
 from compiler.ops import OPS, AdaptiveAvgPool2d, AvgPool2d, Conv2d, MaxPool2d, Normalize, Op
+from tests.oracle.difference import relative_difference
 from tests.oracle.numpy_oracle import evaluate
 from tests.oracle.op_cases import CASES
 from tests.oracle.small_graphs import random_inputs, random_state, single

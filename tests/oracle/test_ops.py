@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backends.onnx.files import relative_difference
+from tests.oracle.difference import relative_difference
 from tests.oracle.op_cases import CASES
 from tests.oracle.small_graphs import random_inputs, random_state, single
 from tests.oracle.ways import by_oracle, by_source, by_torch

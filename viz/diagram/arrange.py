@@ -103,15 +103,3 @@ def _uses(graph: Graph, boxes: list[Box], exits: dict[str, str]) -> Iterator[tup
         for name in box.members:
             for source in graph.nodes[name].inputs:
                 yield source, name, box
-
-
-def coverage(graph: Graph, diagram: Diagram, scope: str = "") -> dict[str, int]:
-    """Return the operations of a scope that are not in exactly one box -> in how many they are.
-
-    An empty answer is the proof that the picture leaves nothing out and says nothing twice.
-    """
-    counts = {node.name: 0 for node in graph.nodes_in(scope)}
-    for box in diagram.boxes():
-        for name in box.members:
-            counts[name] = counts.get(name, 0) + 1
-    return {name: count for name, count in counts.items() if count != 1}
