@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -140,11 +141,29 @@ def _trace(module: nn.Module, graph: Graph, shapes: Sequence[Shape]) -> Exported
     inputs = sample_inputs(shapes, SAMPLE_BATCH, device_of(module))
     try:
         # Oblivious: a map that is 1x1 at some sizes is no case of its own, and not refused.
-        with symbolic_sizes.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+        with (
+            symbolic_sizes.patch(backed_size_oblivious=True),  # type: ignore[attr-defined]
+            _errors_alone("torch.fx.experimental.symbolic_shapes"),
+        ):
             return torch.export.export(module, inputs, dynamic_shapes=dynamic)
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise BackendError(f"torch.export refuses the module: {reason}") from error
+
+
+@contextmanager
+def _errors_alone(name: str) -> Iterator[None]:
+    """Keep a logger from warning: torch prints a traceback where it cannot solve for a size.
+
+    Nothing follows of it: `_compare` says whether the program is right.
+    """
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _dynamic(shape: Shape) -> dict[int, Any]:

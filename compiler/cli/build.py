@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from compiler.cli.options import (
     check_weights,
     device_of,
     graph_from,
+    listed,
     preprocessing_of,
     whole,
 )
@@ -64,7 +65,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--target",
-        default="torch,source",
+        type=listed,
+        default=("torch", "source"),
         metavar="LIST",
         help=f"what to make, of {','.join(TARGETS)} (default: torch,source)",
     )
@@ -90,11 +92,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--image", metavar="FILE", type=Path, help="a photograph for the forward")
     parser.add_argument(
-        "--taps", default="", metavar="LIST", help="layers or blocks that become outputs too"
+        "--taps",
+        type=listed,
+        default=(),
+        metavar="LIST",
+        help="layers or blocks that become outputs too",
     )
     parser.add_argument(
         "--features",
-        default="",
+        type=listed,
+        default=(),
         metavar="LIST",
         help="maps that leave in place of the outputs: layers or blocks, or `auto`, the last "
         "before each change of stride",
@@ -144,13 +151,14 @@ class Built:
 
 def run(args: argparse.Namespace) -> int:
     """Build a spec; 0."""
-    targets = _targets(args.target)
+    targets = args.target
+    _check_targets(targets)
     check_weights(args)
     graph = graph_from(args)
     if args.emit in ("graph", "shapes"):
         write(sys.stdout, print_graph(graph, shapes=args.emit == "shapes"))
         return 0
-    taps, features = _taps(args), _features(graph, args)
+    taps, features = args.taps, _features(graph, args)
     network = target_graph(graph, probabilities=args.probabilities, taps=taps)
     how = preprocessing_of(args)
     if args.normalize:
@@ -176,14 +184,15 @@ def run(args: argparse.Namespace) -> int:
     forward = _forward(built, device, args.image, how)
     for target in targets:
         MAKERS[target](built)
-    _write_texts(built, graph)
+    told = network if features else graph
+    _write_texts(built, told)
     if args.save_weights:
         _save_weights(built, args)
-    _report(graph, built, features, forward, args.format)
+    _report(told, built, features, forward, args.format)
     return 0
 
 
-def _import_what_is_needed(targets: list[str], args: argparse.Namespace) -> None:
+def _import_what_is_needed(targets: tuple[str, ...], args: argparse.Namespace) -> None:
     """Import what the end of a build needs, so that nothing is written where it is missing."""
     import backends.state.photo
     import backends.torch.module
@@ -232,23 +241,17 @@ def _speaker(is_text: bool) -> Callable[[str], None]:
     return say
 
 
-def _targets(text: str) -> list[str]:
-    names = [t.strip() for t in text.split(",") if t.strip()]
+def _check_targets(names: tuple[str, ...]) -> None:
     for name in names:
         if name not in TARGETS:
             raise UsageError(f"unknown target: {name} (must be one of {', '.join(TARGETS)})")
-    return names
-
-
-def _taps(args: argparse.Namespace) -> tuple[str, ...]:
-    return tuple(t.strip() for t in args.taps.split(",") if t.strip())
 
 
 def _features(graph: Graph, args: argparse.Namespace) -> tuple[Feature, ...]:
-    names = [n.strip() for n in args.features.split(",") if n.strip()]
+    names = args.features
     if names and (args.taps or args.probabilities):
         raise UsageError("--features gives maps alone: leave out --taps and --probabilities")
-    return features_of(graph, () if names == ["auto"] else names) if names else ()
+    return features_of(graph, () if names == ("auto",) else names) if names else ()
 
 
 def _optimize(graph: Graph, args: argparse.Namespace) -> Graph:
@@ -272,7 +275,7 @@ def _build(
     """Build the module, load weights, and convert them where the graph was optimised."""
     from backends.torch.module import build_module
 
-    taps = _taps(args)
+    taps = args.taps
     module = build_module(graph, seed=args.seed, taps=taps)
     report = None
     if args.weights is not None:
@@ -340,7 +343,8 @@ def _forward(
         start = time.perf_counter()
         out = module(*inputs)
         milliseconds = (time.perf_counter() - start) * 1000
-    logits = _first_tensor(out).float().cpu()
+    outputs = list(_tensors(out))
+    logits = outputs[0].float().cpu()
     if not bool(torch.isfinite(logits).all()):
         raise BackendError("the forward gives values that are not finite; look at the weights")
     best = [int(i) for i in logits.flatten(1)[0].topk(min(5, logits[0].numel())).indices]
@@ -349,6 +353,7 @@ def _forward(
         "device": _device_name(device),
         "input": [list(t.shape) for t in inputs],
         "output": list(logits.shape),
+        "outputs": [list(t.shape) for t in outputs],
         "milliseconds": round(milliseconds, 1),
         "largest": best,
         "image": _words(image, how),
@@ -374,12 +379,15 @@ def _sample(name: str, size: Shape, image: Path | None, how: Preprocessing | Non
     return torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
 
 
-def _first_tensor(out: Any) -> Tensor:
+def _tensors(out: Any) -> Iterator[Tensor]:
+    """Yield what leaves a module: one tensor, or those of tuples in order."""
     import torch
 
-    while not isinstance(out, torch.Tensor):
-        out = out[0]
-    return out
+    if isinstance(out, torch.Tensor):
+        yield out
+    else:
+        for part in out.values() if isinstance(out, dict) else out:
+            yield from _tensors(part)
 
 
 def _device_name(device: str) -> str:
@@ -454,6 +462,10 @@ def _save_weights(built: Built, args: argparse.Namespace) -> None:
     _add(built, save_weights(built.state, path, metadata))
 
 
+def _sizes(shapes: list[list[int]]) -> str:
+    return ", ".join("x".join(map(str, shape)) for shape in shapes)
+
+
 def _report(
     graph: Graph,
     built: Built,
@@ -470,12 +482,12 @@ def _report(
             report["features"] = [asdict(feature) for feature in features]
         write(sys.stdout, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
         return
-    sizes = ", ".join("x".join(map(str, i)) for i in forward["input"])
+    inputs, outputs = (_sizes(forward[key]) for key in ("input", "outputs"))
     write(sys.stdout, "\n" + summary_text(summary) + "\n\n")
     write(
         sys.stdout,
-        f"forward on {forward['device']}: {sizes} -> {'x'.join(map(str, forward['output']))} "
-        f"in {forward['milliseconds']:.0f} ms\nimage: {forward['image']}\n",
+        f"forward on {forward['device']}: {inputs} -> {outputs} in "
+        f"{forward['milliseconds']:.0f} ms\nimage: {forward['image']}\n",
     )
     lines = [f"  {path}  {show_bytes(count)}\n" for path, count in files]
     write(sys.stdout, "files:\n" + "".join(lines))

@@ -164,6 +164,18 @@ def whole(least: int, most: int = 10**9) -> Callable[[str], int]:
     return read
 
 
+def listed(text: str) -> tuple[str, ...]:
+    """Return the names of a list as it is written: `a,b`; for `type` of an argument.
+
+    Raises:
+        argparse.ArgumentTypeError: there is none, or one is empty.
+    """
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"`{text}` has an empty name; several with commas, as a,b")
+    return names
+
+
 def settings_from(args: argparse.Namespace) -> dict[str, str]:
     """Return --set as a mapping.
 

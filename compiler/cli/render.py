@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from compiler.cli.options import add_spec, draft_from, whole
+from compiler.cli.options import add_spec, draft_from, listed, whole
 from compiler.errors import UsageError
 from compiler.errors.diagnose import print_diagnostics
 from compiler.errors.terminal import is_terminal, write, write_bytes
@@ -65,7 +65,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--show",
-        default="",
+        type=listed,
+        default=(),
         metavar="WHAT,...",
         help=f"numbers in the boxes: {', '.join(ANNOTATIONS)}",
     )
@@ -150,8 +151,7 @@ def options_from(args: argparse.Namespace) -> Options:
     """
     if args.depth != "all" and not re.fullmatch("[0-9]{1,9}", args.depth):
         raise UsageError(f"--depth {args.depth}: write a whole number, or `all`")
-    show = tuple(word.strip() for word in args.show.split(",") if word.strip())
-    for word in show:
+    for word in args.show:
         choose(dict.fromkeys(ANNOTATIONS), word, "annotation")
     choose(THEMES, args.theme, "theme")
     if args.width is not None:
@@ -160,7 +160,7 @@ def options_from(args: argparse.Namespace) -> Options:
         block=args.block,
         figure=args.figure,
         depth=EVERYTHING if args.depth == "all" else int(args.depth),
-        show=show,
+        show=args.show,
         theme=args.theme,
         width=args.width,
         least_type=args.min_type,

@@ -49,10 +49,22 @@ def features_of(graph: Graph, names: Sequence[str] = ()) -> tuple[Feature, ...]:
     if not names:
         found = feature_maps(graph)
         if not found:
-            raise UsageError(f"`{graph.name}` has no map smaller than its input; name some")
+            raise UsageError(_why_none(graph))
         return found
     reductions = _reductions(graph)
     return tuple(_named(graph, name, reductions) for name in dict.fromkeys(names))
+
+
+def _why_none(graph: Graph) -> str:
+    reductions = _reductions(graph)
+    smaller = [n for n in graph.nodes.values() if len(n.shape) == 3 and reductions[n.name] > 1]
+    if not smaller:
+        return f"`{graph.name}` has no map smaller than its input; name some"
+    name = _widest_name(graph, smaller[0])
+    return (
+        f"every map of `{graph.name}` that is smaller than its input has a path around it; "
+        f"name those that you want, such as `{name}`"
+    )
 
 
 def _named(graph: Graph, name: str, reductions: dict[str, int]) -> Feature:
@@ -83,6 +95,7 @@ def feature_graph(graph: Graph, features: Sequence[Feature]) -> Graph:
     nodes = [o.node for o in outputs]
     regions = {**graph.regions, "": replace(graph.regions[""], output=nodes[-1])}
     ends = replace(graph, outputs=tuple(outputs), regions=regions, returns="outputs", spec=graph)
+    ends = replace(ends, claims=())  # of the whole network
     return keep_only(ends, nodes)
 
 

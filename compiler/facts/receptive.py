@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import gcd, lcm
 
 from compiler.graph import Graph, Op, Shape
 from compiler.ops import Conv2d, GlobalPool2d, Input, Linear
 from compiler.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample
+
+LONGEST_ROUND = 1024
+"""Units of a round that are told apart; more come of upsampling by hundreds again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,69 +20,153 @@ class Field:
 
     `size` is how many pixels a unit sees, `stride` how far its neighbour's are shifted, `offset`
     the centre of what the first unit sees, where the first pixel is 0. Padding counts as pixels
-    around the image, so a field may begin before it. None where padding depends on an open size.
+    around the image, so a field may begin before it. Behind upsampling units differ: `size` is
+    the largest and `stride` the mean. `offset` is None where padding depends on an open size, and
+    where fields of several inputs differ.
     """
 
     size: float
     stride: float
     offset: float | None
 
-    def stepped(self, kernel: int, stride: int, dilation: int, before: int | None) -> Field:
-        """Return the field behind a window: `r + (k - 1) * d * j`, `j * s`."""
-        reach = (kernel - 1) * dilation
-        offset = None
-        if self.offset is not None and before is not None:
-            offset = self.offset + (reach / 2 - before) * self.stride
-        return Field(self.size + reach * self.stride, self.stride * stride, offset)
-
 
 Fields = tuple[Field, Field]
 """Along the height and the width."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """The first and last pixels of a round of units, which repeats `step` pixels further.
+
+    Upsampling by 2 gives two neighbours one field, so a round has two units; without
+    upsampling it has one. `placed` tells whether the padding on the way is known.
+    """
+
+    spans: tuple[tuple[int, int], ...]
+    step: int
+    placed: bool = True
+
+    def span(self, unit: int) -> tuple[int, int]:
+        """Return the first and the last pixel of a unit, counted from the first of the map."""
+        turns, place = divmod(unit, len(self.spans))
+        first, last = self.spans[place]
+        return first + turns * self.step, last + turns * self.step
+
+    def windowed(self, kernel: int, stride: int, dilation: int, before: int | None) -> _Round:
+        """Return what the units behind a window see: from its first unit to its last."""
+        units = len(self.spans) // gcd(len(self.spans), stride)
+        reach = (kernel - 1) * dilation
+        begin = -(reach // 2 if before is None else before)
+        starts = range(begin, begin + units * stride, stride)
+        spans = tuple((self.span(i)[0], self.span(i + reach)[1]) for i in starts)
+        step = self.step * units * stride // len(self.spans)
+        return _Round(spans, step, self.placed and before is not None)
+
+    def upsampled(self, factor: int) -> _Round:
+        """Return what the units of a map see of which each stands `factor` times in a row."""
+        if len(self.spans) * factor > LONGEST_ROUND:
+            return _Round((_around(self.spans),), self.step, False)
+        spans = tuple(span for span in self.spans for _ in range(factor))
+        return _Round(spans, self.step, self.placed)
+
+    def centred(self) -> _Round:
+        """Return the same with the first unit around pixel 0."""
+        middle = sum(self.spans[0]) // 2
+        spans = tuple((first - middle, last - middle) for first, last in self.spans)
+        return _Round(spans, self.step, False)
+
+    def field(self) -> Field:
+        """Return the field as it is shown."""
+        first, last = self.spans[0]
+        whole, rest = divmod(self.step, len(self.spans))
+        stride = self.step / len(self.spans) if rest else whole
+        size = max(last - first + 1 for first, last in self.spans)
+        return Field(size, stride, (first + last) / 2 if self.placed else None)
+
+
+_Seen = dict[str, tuple[_Round, _Round]]
+"""Input -> what a map's units see of it."""
+
+
 def receptive_fields(graph: Graph) -> dict[str, Fields | None]:
     """Return node -> field; None behind what sees the whole map, and for vectors.
 
-    Where paths meet, the field holds those of all of them.
+    Where paths meet, the field holds those of all of them that lead to one input; of several
+    inputs it is the largest.
     """
-    out: dict[str, Fields | None] = {}
+    seen: dict[str, _Seen | None] = {}
     for node in graph.nodes.values():
         if isinstance(node.op, Input):
-            out[node.name] = (Field(1, 1, 0), Field(1, 1, 0)) if len(node.shape) == 3 else None
+            pixel = _Round(((0, 0),), 1)
+            seen[node.name] = {node.name: (pixel, pixel)} if len(node.shape) == 3 else None
             continue
-        before = [f for i in node.inputs if (f := out[i]) is not None]
+        before = [s for i in node.inputs if (s := seen[i]) is not None]
         if not before or len(before) < len(node.inputs) or len(node.shape) == 1:
-            out[node.name] = None
+            seen[node.name] = None
             continue
-        height, width = (_around([f[axis] for f in before]) for axis in (0, 1))
-        out[node.name] = _step(node.op, (height, width), graph.input_shapes(node)[0])
+        seen[node.name] = _step(node.op, _met(before), graph.input_shapes(node)[0])
+    return {name: None if of is None else _shown(of) for name, of in seen.items()}
+
+
+def _shown(seen: _Seen) -> Fields:
+    height, width = (_largest([axes[axis].field() for axes in seen.values()]) for axis in (0, 1))
+    return height, width
+
+
+def _largest(fields: Sequence[Field]) -> Field:
+    """Return what is shown of the fields in several inputs."""
+    if len(set(fields)) == 1:
+        return fields[0]
+    return Field(max(f.size for f in fields), max(f.stride for f in fields), None)
+
+
+def _met(before: Sequence[_Seen]) -> _Seen:
+    """Return what the units of a join see: of each input what any of its operands sees."""
+    out: _Seen = {}
+    for name in dict.fromkeys(name for seen in before for name in seen):
+        axes = zip(*(seen[name] for seen in before if name in seen), strict=True)
+        height, width = (_joined(rounds) for rounds in axes)
+        out[name] = height, width
     return out
 
 
-def _around(fields: Sequence[Field]) -> Field:
-    """Return the field of the first unit of several maps of one size."""
-    stride = max(f.stride for f in fields)
-    places = [(f.offset, f.size) for f in fields if f.offset is not None]
-    if len(places) < len(fields):
-        return Field(max(f.size for f in fields), stride, None)
-    first = min(offset - (size - 1) / 2 for offset, size in places)
-    last = max(offset + (size - 1) / 2 for offset, size in places)
-    return Field(last - first + 1, stride, (first + last) / 2)
+def _joined(rounds: Sequence[_Round]) -> _Round:
+    """Return what the units of several maps of one size see together.
+
+    Where one map moves on by more pixels than another, the first units are compared.
+    """
+    if len(set(rounds)) == 1:
+        return rounds[0]
+    if not all(r.placed for r in rounds):
+        rounds = [r.centred() for r in rounds]
+    units = lcm(*(len(r.spans) for r in rounds))
+    if units > LONGEST_ROUND:
+        units, rounds = 1, [_Round((_around(r.spans),), r.step, False) for r in rounds]
+    spans = [_around([r.span(unit) for r in rounds]) for unit in range(units)]
+    step = max(r.step * (units // len(r.spans)) for r in rounds)
+    return _Round(tuple(spans), step, all(r.placed for r in rounds))
 
 
-def _step(op: Op, fields: Fields, shape: Shape) -> Fields | None:
+def _around(spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    return min(first for first, _ in spans), max(last for _, last in spans)
+
+
+def _step(op: Op, seen: _Seen, shape: Shape) -> _Seen | None:
     if isinstance(op, (GlobalPool2d, AdaptiveAvgPool2d, Linear)):
         return None
     if isinstance(op, Upsample):
-        height, width = (Field(f.size, f.stride / op.factor, f.offset) for f in fields)
-        return height, width
+        return {
+            name: (height.upsampled(op.factor), width.upsampled(op.factor))
+            for name, (height, width) in seen.items()
+        }
     if not isinstance(op, (Conv2d, MaxPool2d, AvgPool2d)):
-        return fields
+        return seen
     dilation = op.dilation if isinstance(op, Conv2d) else (1, 1)
-    begins = _begins(op, shape)
-    axes = zip(fields, op.kernel_size, op.stride, dilation, begins, strict=True)
-    height, width = (f.stepped(k, s, d, begin) for f, k, s, d, begin in axes)
-    return height, width
+    windows = list(zip(op.kernel_size, op.stride, dilation, _begins(op, shape), strict=True))
+    return {
+        name: (height.windowed(*windows[0]), width.windowed(*windows[1]))
+        for name, (height, width) in seen.items()
+    }
 
 
 def _begins(op: Conv2d | MaxPool2d | AvgPool2d, shape: Shape) -> tuple[int | None, int | None]:

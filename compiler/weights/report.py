@@ -105,14 +105,24 @@ class WeightsReport:
         lines = [
             f"  loaded {counts['loaded']} tensors, of {here} in the network and {there} in the file"
         ]
-        titles: dict[State, str] = {
-            "differing": "differ (file -> network) and begin fresh",
-            "fresh": "are not in the file and begin fresh",
-            "dropped": "have no place in the network and are dropped",
+        titles: dict[State, tuple[str, str]] = {
+            "differing": (
+                "differs (file -> network) and begins fresh",
+                "differ (file -> network) and begin fresh",
+            ),
+            "fresh": (
+                "is not in the file and begins fresh",
+                "are not in the file and begin fresh",
+            ),
+            "dropped": (
+                "has no place in the network and is dropped",
+                "have no place in the network and are dropped",
+            ),
         }
-        for state, title in titles.items():
+        for state, (of_one, of_many) in titles.items():
             layers = [layer for layer in self.layers if layer.state == state]
             if layers:
+                title = of_one if counts[state] == 1 else of_many
                 lines.append(f"  {_count(counts[state], 'tensor')} {title}:")
                 lines += _layer_lines(layers, len(layers) if every else MOST_LAYERS)
         return lines

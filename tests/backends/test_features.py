@@ -16,6 +16,7 @@ from backends.torch.module import build_module
 from compiler.__main__ import main
 from compiler.errors import UsageError
 from compiler.facts.features import Feature, feature_graph, features_of
+from compiler.pipeline import load_graph
 from netdraft import features
 from tests.backends.known_networks import NETWORKS, known
 
@@ -101,4 +102,42 @@ def test_build_says_and_writes_the_maps(tmp_path: Path, capsys: pytest.CaptureFi
     assert main([*arguments, "--features", "mixed", "--taps", "max"]) == 2
     assert "--features gives maps alone: leave out --taps and --probabilities" in (
         capsys.readouterr().err
+    )
+
+
+def test_build_tells_the_numbers_of_what_it_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One layer of 3*3*3*4 weights is left of the network, and nothing that is claimed of all."""
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "network: t\ninput: {image: [3, 8, 8]}\nlayers:\n"
+        "  - {conv: 3x3, filters: 4, stride: 2, bias: false, name: c}\n"
+        "  - {max_pool: 2x2, stride: 2, name: p}\n  - {global_avg_pool: true}\n  - {linear: 9}\n"
+        "claims: [{of: parameters, value: 153, source: arithmetic}]\n"
+    )
+    arguments = ["build", str(path), "--features", "auto", "--device", "cpu"]
+    assert main([*arguments, "-o", str(tmp_path / "out"), "--format", "json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["summary"]["parameters"] == 108
+    assert report["forward"]["outputs"] == [[1, 4, 4, 4], [1, 4, 2, 2]]
+    assert json.loads((tmp_path / "out" / "t.summary.json").read_text()) == report["summary"]
+    assert main([*arguments, "-o", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "forward on cpu: 1x3x8x8 -> 1x4x4x4, 1x4x2x2 in " in said
+    assert "published" not in said
+
+
+def test_a_path_around_every_smaller_map_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "network: u\ninput: {image: [3, 8, 8]}\nlayers:\n"
+        "  - {conv: 3x3, filters: 4, name: fine}\n  - {max_pool: 2x2, stride: 2, name: small}\n"
+        "  - {upsample: 2, name: up}\n  - {add: [fine, up]}\n"
+    )
+    with pytest.raises(UsageError) as refused:
+        features_of(load_graph(path))
+    assert str(refused.value) == (
+        "every map of `u` that is smaller than its input has a path around it; "
+        "name those that you want, such as `small`"
     )

@@ -166,3 +166,19 @@ def test_build_with_open_sizes(
     assert "1x3x224x224 -> 1x8x224x224" in said
     names = {p.name for p in (tmp_path / "out").iterdir()}
     assert {"unet.onnx", "unet.pt2", "unet.py"} <= names
+
+
+def test_export_says_nothing_of_what_it_cannot_solve(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """PyTorch warns with a traceback where a rounded-up pooling leaves a size open."""
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "network: t\ninput: {image: [3, H, W]}\nlayers:\n"
+        "  - {conv: 3x3, filters: 4, stride: 2, padding: 1}\n"
+        "  - {max_pool: 3x3, stride: 2, padding: V, ceil: true}\n"
+        "  - {avg_pool: 3x3, stride: 2, padding: 1, ceil: true}\n"
+    )
+    graph = load_graph(path)
+    export_program(graph, build_module(graph))
+    assert not [r for r in caplog.records if r.name.startswith("torch.fx")]

@@ -51,6 +51,14 @@ def netdraft(
             2,
             "unknown target: tf (must be one of torch",
         ),
+        (
+            ("build", "inception_v4", "--features", ""),
+            2,
+            "argument --features: `` has an empty name; several with commas, as a,b",
+        ),
+        (("build", "inception_v4", "--taps", "a,,b"), 2, "argument --taps: `a,,b` has an empty"),
+        (("build", "inception_v4", "--target", ","), 2, "argument --target: `,` has an empty"),
+        (("render", "inception_v4", "--show", ""), 2, "argument --show: `` has an empty name"),
         (("build", "specs/blocks/stem_v4.yaml"), 2, "is a library of blocks; name a network"),
     ],
 )

@@ -26,6 +26,14 @@ LAYERS = {
     "residual": "[{residual: {body: [{conv: 2x2, filters: 3}]}}, "
     "{avg_pool: 3x3, stride: 3, padding: V, name: y}]",
 }
+UPSAMPLED = {
+    "window": "[{avg_pool: 2x2, stride: 2}, {upsample: 2}, {conv: 3x2, filters: 2, name: y}]",
+    "thirds": "[{avg_pool: 2x2, stride: 2}, {upsample: 3}, {conv: 3x3, filters: 2, padding: V}, "
+    "{avg_pool: 2x3, stride: 2, name: y}]",
+    "u": "[{conv: 3x3, filters: 2, name: skip}, {avg_pool: 4x4, stride: 4}, {upsample: 2}, "
+    "{conv: 3x3, filters: 2}, {upsample: 2}, {concat: [skip, upsample_2]}, "
+    "{conv: 3x3, filters: 2, name: y}]",
+}
 SIZES = [(40, 41), (41, 38), (39, 40)]
 """SAME padding with a stride begins elsewhere at other sizes."""
 
@@ -73,6 +81,46 @@ def test_field_is_what_the_gradient_reaches(
         module(x)[0, :, unit[0], unit[1]].sum().backward()
         assert x.grad is not None
         assert seen(x.grad) == tuple(map(expected, fields, unit)), unit
+
+
+def reached(module: nn.Module, unit: tuple[int, int]) -> tuple[tuple[float, float], ...]:
+    """Return the first and the last pixel that the gradient of a unit reaches."""
+    x = torch.ones(1, 3, 48, 40, dtype=torch.float64, requires_grad=True)
+    module(x)[0, :, unit[0], unit[1]].sum().backward()
+    assert x.grad is not None
+    return seen(x.grad)
+
+
+@pytest.mark.parametrize("layers", UPSAMPLED.values(), ids=UPSAMPLED)
+def test_behind_upsampling_the_size_is_the_largest_and_the_offset_the_first_unit_s(
+    tmp_path: Path, layers: str
+) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(f"network: t\ninput: {{image: [3, 48, 40]}}\nlayers: {layers}\n")
+    graph = load_graph(path)
+    fields = receptive_fields(graph)["y"]
+    assert fields is not None
+    module = positive(build_module(graph))
+    units = range(12, 24)  # inside: a round of units has at most 12
+    by_unit = [reached(module, (unit, unit)) for unit in units]
+    for axis, field in enumerate(fields):
+        spans = [both[axis] for both in by_unit]
+        assert max(last - first + 1 for first, last in spans) == field.size
+        assert sum(spans[0]) / 2 == field.offset + 12 * field.stride  # type: ignore[operator]
+
+
+def test_a_join_of_two_inputs_sees_of_each_what_its_path_does(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "network: t\ninput: {a: [3, 32, 32], b: [1, 64, 64]}\nlayers:\n"
+        "  - {conv: 3x3, filters: 4, from: a, name: near}\n"
+        "  - {conv: 3x3, filters: 4, from: b, stride: 2, name: far}\n"
+        "  - {add: [near, far], name: y}\n"
+    )
+    fields = receptive_fields(load_graph(path))
+    assert fields["near"] == (Field(3, 1, 0), Field(3, 1, 0))
+    assert fields["far"] == (Field(3, 2, 1), Field(3, 2, 1))
+    assert fields["y"] == (Field(3, 2, None), Field(3, 2, None))
 
 
 def test_the_paper_s_stem() -> None:

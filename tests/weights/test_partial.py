@@ -302,3 +302,29 @@ def test_options_of_a_file_without_a_file(
     assert capsys.readouterr().err == (
         f"error: {option[0]} says how a file is loaded; name the file with --weights\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("layer", "line"),
+    [
+        (
+            "{linear: 2, bias: false}",
+            "1 tensor differs (file -> network) and begins fresh:\n    linear  weight 3x4 -> 2x4",
+        ),
+        (
+            "{linear: 2, bias: false, name: other}",
+            "1 tensor is not in the file and begins fresh:\n    other  weight\n"
+            "  1 tensor has no place in the network and is dropped:\n    linear  weight",
+        ),
+    ],
+)
+def test_one_tensor_is_told_of_in_the_singular(tmp_path: Path, layer: str, line: str) -> None:
+    path, state = tmp_path / "t.yaml", tmp_path / "in.pt"
+    path.write_text(
+        "network: t\ninput: {x: [3, 4, 4]}\n"
+        f"layers: [{{conv: 1x1, filters: 4}}, {{global_avg_pool: true}}, {layer}]\n"
+    )
+    kept = {"conv_1x1.weight": torch.zeros(4, 3, 1, 1), "conv_1x1.bias": torch.zeros(4)}
+    torch.save({**kept, "linear.weight": torch.zeros(3, 4)}, state)
+    report = load_weights(build_module(load_graph(path)), state, partial=True)
+    assert line in str(report)
