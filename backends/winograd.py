@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 
+import torch
+from torch import Tensor
+
 Matrix = tuple[tuple[Fraction, ...], ...]
 
 POINTS = tuple(
@@ -73,3 +76,39 @@ def _coefficients(roots: list[Fraction], size: int) -> tuple[Fraction, ...]:
             for low, high in zip([Fraction(0), *out], [*out, Fraction(0)], strict=True)
         ]
     return tuple(out + [Fraction(0)] * (size - len(out)))
+
+
+@dataclass(frozen=True, order=True)
+class Variant:
+    """F(outputs) for one kernel size: (height, width) pairs."""
+
+    kernel: tuple[int, int]
+    outputs: tuple[int, int]
+
+    @property
+    def name(self) -> str:
+        """Its name, in C++ too."""
+        return "f_{}_{}_{}_{}".format(*self.outputs, *self.kernel)
+
+    @property
+    def transforms(self) -> tuple[Transform, Transform]:
+        """The transforms along height and width."""
+        (down, across), (height, width) = self.outputs, self.kernel
+        return transform(down, height), transform(across, width)
+
+    @property
+    def points(self) -> tuple[int, int]:
+        """Interpolation points along height and width."""
+        down, across = self.transforms
+        return down.size, across.size
+
+    def filters(self, weight: Tensor) -> Tensor:
+        """Return filters at the points: (O, C, kH, kW) -> (points, C, O) in float64."""
+        down, across = (tensor_of(t.filter) for t in self.transforms)
+        at_points = torch.einsum("ik,jl,ockl->ijco", down, across, weight.double())
+        return at_points.flatten(0, 1)
+
+
+def tensor_of(matrix: Matrix) -> Tensor:
+    """Return a matrix in float64."""
+    return torch.tensor([[float(x) for x in row] for row in matrix], dtype=torch.float64)

@@ -51,11 +51,20 @@ DRAWING = {
 }
 """Each part of `viz` -> the parts that it may import; `viz.render` loads a format by its name."""
 PARTS = {
-    "backends.native": ("backends.state", "backends.winograd"),
+    "backends.native": (
+        "backends.run.pointwise",
+        "backends.run.targets",  # what a target is given and returns
+        "backends.state",
+        "backends.torch.module",
+        "backends.winograd",
+    ),
     "backends.onnx": ("backends.open_grid",),
     "backends.torch": ("backends.open_grid", "backends.state"),
+    "backends.run": ("backends.onnx", "backends.state", "backends.torch", "backends.winograd"),
+    "backends.bench": ("backends.run", "backends.state", "backends.torch", "backends.winograd"),
 }
-"""Packages of `backends` -> what else of `backends` they may import; run and bench join them."""
+"""Packages of `backends` -> what else of `backends` they may import. None imports `native`: what it
+has is registered, see `backends.run.engines`."""
 HEAVY = {"torch", "onnx", "onnxruntime", "graphviz", "numpy", "PIL", "safetensors", "fontTools"}
 
 

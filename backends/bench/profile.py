@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-
-from backends.native.runner import NativeRunner
-from backends.state.parameters import State
-from compiler.graph import Graph, Node, number
+from backends.run.engines import load_registered
+from backends.run.targets import Request
+from compiler.graph import Node, number
 from compiler.ops import Conv2d
 
 _ROUNDS = 7
@@ -25,16 +24,26 @@ class Share:
     """Multiply-accumulates as they stand, in billions; a short convolution computes fewer."""
 
 
-def profile_native(
-    graph: Graph, state: State, batch: int, dtype: torch.dtype, split: bool = False
-) -> list[Share]:
+Steps = list[tuple[str, float]]
+
+
+def load_profile() -> Callable[[Request], Callable[[], Steps]]:
+    """Return what the native engine registers: a network -> its steps and their seconds.
+
+    Raises:
+        BackendError: the native engine is not installed.
+    """
+    return load_registered("the profile", "native.profile")
+
+
+def profile_native(request: Request) -> list[Share]:
     """Return the shares of one run, largest first; every step is timed alone, best of several.
 
     Raises:
         BackendError: the native engine cannot run the graph here.
     """
-    runner = NativeRunner(graph, state, batch, dtype, split=split)
-    runs = [runner.profile() for _ in range(_ROUNDS)]
+    graph, batch, run = request.graph, len(request.inputs[0]), load_profile()(request)
+    runs = [run() for _ in range(_ROUNDS)]
     shares: dict[str, Share] = {}
     counted: set[str] = set()
     for entries in zip(*runs, strict=True):

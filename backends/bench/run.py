@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from backends.bench.ceiling import floor_of, measure_ceiling
-from backends.bench.profile import Share, profile_native
+from backends.bench.profile import Share, load_profile, profile_native
 from backends.bench.subjects import Case, Subject, load_peer, netdraft_subjects, peer_subjects
 from backends.bench.training import training_subjects
 from backends.run.flat_module import build_flat_module
@@ -119,7 +119,13 @@ def run_plan(graph: Graph, plan: Plan, say: Callable[[str], None]) -> dict[str, 
 
     Returns:
         What the report and the JSON file hold.
+
+    Raises:
+        BackendError: the profile is wanted, and there is no native engine; or a comparison would
+            say nothing, or fails.
     """
+    if plan.profile:
+        load_profile()  # what is missing is said before anything is measured
     tables = []
     for dtype_name in plan.dtypes:
         for batch in plan.batches:
@@ -164,8 +170,7 @@ def _inference(case: Case, plan: Plan) -> Table:
         "memory_floor_ms": 1e3 * floor.memory_seconds(batch, ceiling),
     }
     if plan.profile and plan.device == "cpu":
-        own = case.optimized
-        table.profile = profile_native(own.graph, own.state, batch, case.dtype, case.tf32)
+        table.profile = profile_native(case.request)
     return table
 
 

@@ -18,8 +18,8 @@ from torch import Tensor
 from backends.native import steps as c
 from backends.native.groups import Segment
 from backends.native.library import load_library
-from backends.native.transforms import Variant
 from backends.native.weights import aligned_floats, split_panels
+from backends.winograd import Variant
 
 _OUT, _ROUNDED = c.Target.out.offset // 8, c.Target.rounded.offset // 8
 """Where a target has its addresses, in words."""

@@ -16,8 +16,9 @@ from functools import cache
 from pathlib import Path
 
 from backends.native.steps import Step
-from backends.native.transforms import Variant, emit_transforms
+from backends.native.transforms import emit_transforms
 from backends.state.cache import cached, ignore, keep, kept, locked
+from backends.winograd import Variant
 from compiler.errors import BackendError
 from compiler.files import reason_of
 

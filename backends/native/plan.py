@@ -17,10 +17,11 @@ from backends.native.library import load_library
 from backends.native.memory import Memory
 from backends.native.panels import Panels
 from backends.native.pixels import PixelTable, pixel_table
-from backends.native.transforms import Variant, variants_of
+from backends.native.transforms import variants_of
 from backends.native.weight_file import page_moves
 from backends.native.weights import Floats, Method
 from backends.state.parameters import State
+from backends.winograd import Variant
 from compiler.graph import Graph, Node, Shape
 from compiler.ops import AvgPool2d, Conv2d, GlobalPool2d, MaxPool2d
 

@@ -1,49 +1,13 @@
-"""Winograd variants: their C++ transforms as straight-line text, and their packed filters."""
+"""Winograd variants: which are worth measuring, and their C++ transforms as straight-line text."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import torch
-from torch import Tensor
-
 from backends.native.straight_line import StraightLine
-from backends.winograd import Matrix, Transform, transform
+from backends.winograd import Matrix, Variant
 
 MAX_LINE_POINTS = 12
 """Most points of a variant along one axis only; along both axes, `MAX_PLANE_POINTS` each."""
 MAX_PLANE_POINTS = 8
-
-
-@dataclass(frozen=True, order=True)
-class Variant:
-    """F(outputs) for one kernel size: (height, width) pairs."""
-
-    kernel: tuple[int, int]
-    outputs: tuple[int, int]
-
-    @property
-    def name(self) -> str:
-        """Its name in C++."""
-        return "f_{}_{}_{}_{}".format(*self.outputs, *self.kernel)
-
-    @property
-    def transforms(self) -> tuple[Transform, Transform]:
-        """The transforms along height and width."""
-        (down, across), (height, width) = self.outputs, self.kernel
-        return transform(down, height), transform(across, width)
-
-    @property
-    def points(self) -> tuple[int, int]:
-        """Interpolation points along height and width."""
-        down, across = self.transforms
-        return down.size, across.size
-
-    def filters(self, weight: Tensor) -> Tensor:
-        """Return filters at the points: (O, C, kH, kW) -> (points, C, O) in float64."""
-        down, across = (_tensor(t.filter) for t in self.transforms)
-        at_points = torch.einsum("ik,jl,ockl->ijco", down, across, weight.double())
-        return at_points.flatten(0, 1)
 
 
 KERNELS = ((1, 3), (3, 1), (3, 3), (1, 5), (5, 1), (5, 5), (1, 7), (7, 1))
@@ -161,7 +125,3 @@ def _emit_plane(down: Matrix, across: Matrix) -> str:
     for i in range(len(down)):
         code.lines += [f"put({i}, {j}, {column[i]});" for j, column in enumerate(made)]
     return "\n".join("    " + line for line in code.lines)
-
-
-def _tensor(matrix: Matrix) -> Tensor:
-    return torch.tensor([[float(x) for x in row] for row in matrix], dtype=torch.float64)

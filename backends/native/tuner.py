@@ -11,8 +11,8 @@ import torch
 from backends.native.groups import Loop, Product
 from backends.native.plan import Choice, NativePlan, candidates
 from backends.native.steps import table_of
-from backends.native.transforms import Variant
 from backends.native.weights import Method, parts_of
+from backends.winograd import Variant
 
 Choices = dict[str, str]
 """Node name -> the text of a choice."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from backends.native.groups import Segment
-from backends.native.transforms import Variant
+from backends.winograd import Variant
 
 
 @dataclass(frozen=True)

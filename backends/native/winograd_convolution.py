@@ -15,8 +15,8 @@ from torch import Tensor
 from backends.native import steps as c
 from backends.native.convolution import SCRATCH, Geometry, PanelConvolution, on_pixels, step_of
 from backends.native.library import Library, load_library
-from backends.native.transforms import Variant
 from backends.native.tuner import tiles_per_task
+from backends.winograd import Variant
 
 _GROUP_FLOATS = 1 << 20
 """Most floats that the transformed tiles of one side may take at a time: a cache holds them."""

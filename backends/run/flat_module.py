@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from backends.native.transforms import Variant
 from backends.run.pointwise import is_pointwise, multiply
 from backends.run.short_convolution import short_convolution, short_parameters, short_variant
 from backends.state.parameters import State
+from backends.winograd import Variant
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Pads, Shape
 from compiler.ops import (

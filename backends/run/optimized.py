@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from backends.run.at_size import at_size
+from backends.run.engines import load_registered
 from backends.run.targets import TARGETS, Request, Result, Runner, build_runner
-from backends.run.training import has_kernels, use_native_kernels
-from backends.run.training_blocks import rewrite_blocks
 from backends.run.tune import ROUNDS, LockFile, Tuned, device_name, measure, medians
 from backends.state.cache import cached
 from backends.state.parameters import State, convert_state
@@ -26,9 +25,6 @@ from compiler.passes.leaving import take_logits
 from compiler.passes.optimizer import optimize_graph
 
 Precision = torch.dtype | Literal["tf32"]
-
-_TUNED_INSIDE = ("native", "cuda_graph")
-"""Targets with choices of their own, which the lock file keeps."""
 
 
 def optimize(
@@ -67,7 +63,7 @@ class Optimized:
     state: State
     passes: tuple[Pass | str, ...] = DEFAULT_PASSES
 
-    def for_training(self, native: bool = True) -> nn.Module:
+    def for_training(self, native: bool | None = None) -> nn.Module:
         """Return a module after the training-safe passes, channels last, with these parameters.
 
         Values and gradients are those of the network, and so are the names of its parameters:
@@ -78,15 +74,21 @@ class Optimized:
                 about 1e-5 of the largest value, rounded to bfloat16 under autocast: batch
                 normalisation in one go with its ReLU, and so residual sums; sibling convolutions
                 as one, see `rewrite_blocks`; and for convolutions and each of their gradients what
-                at the first step measures faster, see `TunedConv2d`. It takes a C++ compiler.
+                at the first step measures faster, see `TunedConv2d`. It takes `backends.native`
+                and a C++ compiler; where it is left out, they are used if they are there.
+
+        Raises:
+            BackendError: `native` is true and something that it takes is not there.
         """
         module = build_module(optimize_graph(self.plain, TRAINING_PASSES))
         module.load_state_dict(self.plain_state)
         channels_last: Any = module.train()
         channels_last.to(memory_format=torch.channels_last)
-        if native and has_kernels():
-            use_native_kernels(module)
-            rewrite_blocks(module)
+        if native is None:
+            with contextlib.suppress(BackendError):
+                _train_natively(module)
+        elif native:
+            _train_natively(module)
         return module
 
     def for_inference(
@@ -113,6 +115,10 @@ class Optimized:
             raise BackendError(f"unknown target `{target}` (known: auto, {', '.join(TARGETS)})")
         lock_file = LockFile(lock or cached("tune.json"))
         return InferenceModule(self, torch.device(device), dtype, target, lock_file)
+
+
+def _train_natively(module: nn.Module) -> None:
+    load_registered("training with kernels of our own", "native.training")(module)
 
 
 class InferenceModule(nn.Module):
@@ -169,8 +175,8 @@ class InferenceModule(nn.Module):
         runs = {name: (lambda r=run: r(*request.inputs)) for name, run in runners.items()}
         found = medians(measure(runs, rounds, str(self.device)))
         choices: dict[str, str] = {}
-        for name in _TUNED_INSIDE:
-            choices.update(getattr(runners.get(name), "choices", {}))
+        for run in runners.values():  # what was chosen inside a target is kept with it
+            choices.update(getattr(run, "choices", {}))
         tuned = Tuned(min(found, key=found.__getitem__), found, choices, refused)
         self.lock.write(self._key(inputs), tuned)
         self._runners[tuple(x.shape for x in inputs)] = runners[tuned.target]

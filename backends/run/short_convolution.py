@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from backends.native.transforms import Variant
-from backends.winograd import Matrix
+from backends.winograd import Variant, tensor_of
 from compiler.graph import Graph, Node, Pads
 from compiler.ops import Conv2d
 
@@ -60,13 +59,9 @@ def short_parameters(variant: Variant, weight: Tensor) -> tuple[Tensor, Tensor, 
     """Return the filters at the P points (P, C, O), and the transforms B (P, P) and A (m, P)."""
     down, across = variant.transforms
     filters = variant.filters(weight).to(weight.dtype)
-    data = torch.kron(_tensor(down.data), _tensor(across.data))
-    output = torch.kron(_tensor(down.output), _tensor(across.output))
+    data = torch.kron(tensor_of(down.data), tensor_of(across.data))
+    output = torch.kron(tensor_of(down.output), tensor_of(across.output))
     return filters, data.to(weight), output.to(weight)
-
-
-def _tensor(matrix: Matrix) -> Tensor:
-    return torch.tensor([[float(x) for x in row] for row in matrix], dtype=torch.float64)
 
 
 def short_convolution(

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from backends.run.engines import engine_targets, load
 from backends.run.flat_module import build_flat_module
 from backends.state.parameters import State, convert_state
 from compiler.errors import BackendError
@@ -67,12 +68,7 @@ def build_runner(target: str, request: Request) -> Runner:
         BackendError: the target cannot run this, is not installed, or failed; the text says why.
         KeyError: there is no such target.
     """
-    module, _, function = TARGETS[target].partition(":")
-    try:
-        build: Callable[[Request], Runner] = getattr(importlib.import_module(module), function)
-    except ImportError as error:
-        text = f"the target `{target}` needs {error.name}, which is not installed"
-        raise BackendError(text) from None
+    build: Callable[[Request], Runner] = load(f"the target `{target}`", TARGETS[target])
     try:
         return build(request)
     except (RuntimeError, OSError) as error:  # of a compiler, driver, disk or memory
@@ -87,8 +83,7 @@ TARGETS = {
     "compile_short": "backends.run.targets:run_compiled_short",
     "compile_matrix": "backends.run.targets:run_compiled_matrix",
     "cuda_graph": "backends.run.cuda:run_cuda_graph",
-    "native": "backends.run.native:run_native",
-    "native_lean": "backends.run.native:run_native_lean",
+    **engine_targets(),
     "onnxruntime": "backends.run.runtimes:run_onnxruntime",
     "openvino": "backends.run.runtimes:run_openvino",
     "tensorrt": "backends.run.cuda:run_tensorrt",

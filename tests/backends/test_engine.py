@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
-import shutil
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,6 +27,7 @@ from backends.state.unit_scale import randomize
 from backends.torch.module import build_module
 from compiler.errors import BackendError
 from compiler.graph import Graph
+from tests.kernels import need_kernels
 from tests.passes.random_specs import graph_of
 
 SPEC = """
@@ -100,8 +100,7 @@ def distance(made: object, module: nn.Module, x: Tensor) -> float:
 def test_every_target_computes_the_network(
     target: str, dtype: torch.dtype, module: nn.Module
 ) -> None:
-    if target.startswith("native") and not any(map(shutil.which, ("g++", "clang++", "c++"))):
-        pytest.skip("there is no C++ compiler")
+    need_kernels(target)
     fast = optimize(module).for_inference(dtype=dtype, target=target)
     for count in (1, 3):
         made = fast(images(count))
@@ -126,8 +125,7 @@ outputs: [map, sum, logits]
 
 @pytest.mark.parametrize("target", HERE)
 def test_every_target_takes_several_inputs_and_gives_several_outputs(target: str) -> None:
-    if target.startswith("native") and not any(map(shutil.which, ("g++", "clang++", "c++"))):
-        pytest.skip("there is no C++ compiler")
+    need_kernels(target)
     module = build_module(graph_of(TWO))
     left, right = (
         torch.randn(4, c, 9, 11, generator=torch.Generator().manual_seed(c)) for c in (3, 4)
@@ -244,6 +242,7 @@ def request(module: nn.Module, dtype: torch.dtype = torch.float32) -> Request:
 def test_a_target_that_cannot_run_says_why(
     target: str, dtype: torch.dtype, why: str, module: nn.Module
 ) -> None:
+    need_kernels(target)
     with pytest.raises(BackendError, match=why):
         build_runner(target, request(module, dtype))
 
@@ -371,8 +370,7 @@ def test_medians() -> None:
 
 @pytest.mark.parametrize("target", HERE)
 def test_without_parameters_only_shapes_that_were_seen_run(target: str, module: nn.Module) -> None:
-    if target.startswith("native") and not any(map(shutil.which, ("g++", "clang++", "c++"))):
-        pytest.skip("there is no C++ compiler")
+    need_kernels(target)
     if target == "onnxruntime":
         pytest.importorskip(target)
     fast = optimize(module).for_inference(target=target)

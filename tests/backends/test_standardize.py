@@ -26,6 +26,7 @@ from compiler.graph.print import print_graph
 from compiler.pipeline import load_graph, target_graph
 from compiler.weights.mapping import Preprocessing
 from compiler.weights.standardize import standardize_input
+from tests.kernels import need_kernels
 from tests.odd.targets import TARGETS
 from tests.oracle.numpy_oracle import evaluate
 from tests.oracle.small_graphs import random_state
@@ -86,6 +87,7 @@ def test_every_target(spec: Path, name: str, how: Preprocessing, process_group: 
     written = target_graph(load_graph(spec))
     graph = standardize_input(written, how)
     state = random_state(written, 1)
+    need_kernels(name)
     if name.startswith("native"):
         with pytest.raises(BackendError) as caught:
             TARGETS[name](graph, state, (), (pictures(),))

@@ -19,6 +19,7 @@ import torch.distributed as dist
 from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.pipeline import load_graph, target_graph
+from tests.kernels import need_kernels
 from tests.odd.targets import TARGETS, WITHOUT_TAPS
 from tests.oracle.numpy_oracle import evaluate
 from tests.oracle.small_graphs import State, random_inputs, random_state
@@ -181,6 +182,7 @@ def test_outputs_are_named_as_the_rule_says(name: str) -> None:
 @pytest.mark.parametrize("name", LEAVES)
 def test_target_gives_what_leaves(name: str, target: str) -> None:
     graph, want = prepared(name)[0], list(LEAVES[name].values())
+    need_kernels(target)
     if sentence := refusal(name, target):
         with pytest.raises(BackendError) as refused:
             compare(name, target, graph, want, ())
@@ -194,6 +196,7 @@ def test_target_gives_what_leaves(name: str, target: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("name", KEPT_SOFTMAX)
 def test_probabilities_keep_the_softmax(name: str, target: str) -> None:
+    need_kernels(target)
     graph = target_graph(prepared(name)[0], probabilities=True)
     output, node = KEPT_SOFTMAX[name]
     assert [o.name for o in graph.outputs] == [output]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,23 +16,21 @@ from backends.native.plan import Choice, candidates
 from backends.native.runner import NativeRunner
 from backends.native.steps import KINDS
 from backends.native.straight_line import StraightLine
-from backends.native.transforms import Variant
+from backends.native.targets import slice_size
 from backends.native.tuner import task_size, tile_tasks, tiles_per_task
 from backends.native.weight_file import page_moves
 from backends.native.weights import SPLIT, split_panels
 from backends.run.flat_module import build_flat_module
-from backends.run.native import slice_size
 from backends.run.targets import Request, build_runner
 from backends.state.parameters import convert_state
-from backends.winograd import transform
+from backends.winograd import Variant, transform
 from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.passes.optimizer import optimize_graph
+from tests.kernels import kernels
 from tests.passes.random_specs import graph_of, random_state
 
-pytestmark = pytest.mark.skipif(
-    not any(map(shutil.which, ("g++", "clang++", "c++"))), reason="there is no C++ compiler"
-)
+pytestmark = kernels
 
 HEAD = """
 network: small

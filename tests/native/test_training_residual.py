@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from backends.native import residual
-from backends.run.training_residual import ResidualSum
-from tests.backends.training_values import (
+from backends.native.training.residual_sum import ResidualSum
+from tests.native.training_values import (
     CHANNELS_LAST,
     FLOAT,
     NEEDS_COMPILER,

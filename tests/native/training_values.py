@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from tests.kernels import kernels
 
 CHANNELS_LAST = torch.channels_last
 FLOAT, SHORT_FLOAT = torch.float32, torch.bfloat16
@@ -18,9 +18,7 @@ ROUNDED = 2**-8 + BOUND
 
 NEEDS_COMPILER = [
     pytest.mark.usefixtures("one_thread"),
-    pytest.mark.skipif(
-        not any(map(shutil.which, ("g++", "clang++", "c++"))), reason="there is no C++ compiler"
-    ),
+    kernels,
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -18,14 +18,11 @@ from compiler.errors import BackendError
 class SlicedRunner:
     """Runs a batch slice by slice through the buffers of one slice, which stay in the caches."""
 
-    def __init__(self, runner: NativeRunner, size: int) -> None:
+    def __init__(self, runner: NativeRunner, size: int, choices: Choices) -> None:
         self.runner = runner
         self.size = size
-
-    @property
-    def choices(self) -> Choices:
-        """The method that was chosen for every product."""
-        return self.runner.choices
+        self.choices = choices
+        """The method that was chosen for every product, for the next process."""
 
     def __call__(self, *inputs: Tensor) -> Result:
         """Return the output for inputs (N, C, H, W), or a tuple; N is a multiple of the size."""
@@ -83,7 +80,18 @@ def _runner(
         request.tf32,
         weights_in_file,
     )
-    return SlicedRunner(runner, size)
+    return SlicedRunner(runner, size, runner.choices if target == "native" else {})
+
+
+def profile_steps(request: Request) -> Callable[[], list[tuple[str, float]]]:
+    """Return a function that runs a batch once and returns (what, seconds) of every step.
+
+    Raises:
+        BackendError: the native engine cannot run the network here.
+    """
+    batch, split = len(request.inputs[0]), request.tf32
+    runner = NativeRunner(request.graph, request.state, batch, request.dtype, split=split)
+    return runner.profile
 
 
 _TILED_IMAGES = 8

@@ -10,14 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from backends.native import training
 from backends.native.library import load_library
-from backends.run import training
+from backends.native.training import conv2d
+from backends.native.training.conv2d import TunedConv2d, may_be_tuned
 from backends.run.optimized import optimize
-from backends.run.training import TunedConv2d, may_be_tuned
 from backends.state.unit_scale import randomize
 from backends.torch.module import build_module
 from compiler.errors import BackendError
-from tests.backends.training_values import (
+from tests.native.training_values import (
     BOUND,
     CHANNELS_LAST,
     FLOAT,
@@ -76,8 +77,8 @@ def tuned(monkeypatch: pytest.MonkeyPatch, choice: str) -> tuple[TunedConv2d, li
         tasks.append(", ".join(runs))
         return choice
 
-    monkeypatch.setattr(training, "_CHOSEN", {})
-    monkeypatch.setattr(training, "_quickest", choose)
+    monkeypatch.setattr(conv2d, "_CHOSEN", {})
+    monkeypatch.setattr(conv2d, "_quickest", choose)
     torch.manual_seed(0)
     return TunedConv2d.of(nn.Conv2d(16, 32, 3, padding=1)), tasks
 
@@ -264,12 +265,12 @@ def test_without_a_compiler_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> 
     def refuse() -> None:
         raise BackendError("there is no compiler")
 
-    training.has_kernels.cache_clear()
     monkeypatch.setattr(training, "load_library", refuse)
     module = build_module(graph_of(NET))
     randomize(module, 0, normal(3, 3, 19, 17))
     own = optimize(module)
     made = [own.for_training(), own.for_training(native=False)]
-    training.has_kernels.cache_clear()
     ours, plain = ([type(m) for m in part.modules()] for part in made)
     assert ours == plain
+    with pytest.raises(BackendError, match=r"^there is no compiler$"):
+        own.for_training(native=True)

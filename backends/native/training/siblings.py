@@ -16,8 +16,8 @@ from torch import Tensor, fx, nn
 from torch.autograd.function import once_differentiable
 
 from backends.native import norm
-from backends.run.training import TunedConv2d
-from backends.run.training_norm import NativeNorm2d
+from backends.native.training.conv2d import TunedConv2d
+from backends.native.training.norm2d import NativeNorm2d
 
 Layers = tuple[TunedConv2d, NativeNorm2d | None]
 Group = list[fx.Node]

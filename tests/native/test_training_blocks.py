@@ -13,15 +13,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backends.native import norm, residual
+from backends.native.training.conv2d import TunedConv2d
+from backends.native.training.norm2d import NativeNorm2d
+from backends.native.training.residual_sum import ResidualSum
+from backends.native.training.siblings import Siblings
 from backends.run.optimized import optimize
-from backends.run.training import TunedConv2d
-from backends.run.training_norm import NativeNorm2d
-from backends.run.training_residual import ResidualSum
-from backends.run.training_siblings import Siblings
 from backends.state.unit_scale import randomize
 from backends.torch.module import build_module
 from backends.torch.module import graph_of as graph_in
-from tests.backends.training_values import (
+from tests.native.training_values import (
     BOUND,
     CHANNELS_LAST,
     FLOAT,

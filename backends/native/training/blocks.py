@@ -8,8 +8,8 @@ from types import ModuleType
 
 from torch import fx, nn
 
-from backends.run.training_residual import join_sums
-from backends.run.training_siblings import join_siblings
+from backends.native.training.residual_sum import join_sums
+from backends.native.training.siblings import join_siblings
 from backends.torch.module import PREFIX, load_source
 
 

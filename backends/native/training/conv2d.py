@@ -1,10 +1,9 @@
-"""Training on a CPU: our own kernels and matrix products, each where it measures fastest here."""
+"""Convolutions of a training step on a CPU, each computed as measures fastest here."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import Any
 
 import torch
@@ -18,8 +17,6 @@ from backends.native.transforms import variants_of
 from backends.native.tuner import cache_sweep
 from backends.native.winograd_convolution import ShortConvolution, ShortWeightGradient
 from backends.run.pointwise import input_gradient, is_pointwise, output, weight_gradient
-from backends.run.training_norm import NativeNorm2d, may_be_native
-from compiler.errors import BackendError
 
 Run = Callable[..., Tensor]
 Pair = tuple[int, int]
@@ -30,26 +27,6 @@ _WORTH = 0.9
 are fuller than while it is measured."""
 _LANES = 16
 """Channels come in multiples of this, on either side: whole vectors on every processor."""
-
-
-def use_native_kernels(module: nn.Module) -> None:
-    """Replace layers of a module by those that compute with the native kernels, in place.
-
-    Convolutions that may be tuned become `TunedConv2d`, batch normalisations `NativeNorm2d`,
-    together with the `nn.ReLU` that stands right after one in an `nn.Sequential`. Parameters, their
-    names and hooks of parents stay. See `has_kernels` before.
-    """
-    for parent in list(module.modules()):
-        children = list(parent.named_children())
-        for index, (name, child) in enumerate(children):
-            if type(child) is nn.Conv2d and may_be_tuned(child):
-                setattr(parent, name, TunedConv2d.of(child))
-            if may_be_native(child):
-                after, next_ = children[index + 1] if index + 1 < len(children) else ("", None)
-                relu = isinstance(parent, nn.Sequential) and type(next_) is nn.ReLU
-                setattr(parent, name, NativeNorm2d.of(child, relu))
-                if relu:
-                    setattr(parent, after, nn.Identity())
 
 
 def may_be_tuned(conv: nn.Conv2d) -> bool:
@@ -269,13 +246,3 @@ def _quickest(runs: Mapping[str, Run], operands: tuple[Tensor | None, ...]) -> s
                 least[name] = min(least[name], time.perf_counter() - start)
     best = min(least, key=least.__getitem__)
     return best if least[best] < _WORTH * least["torch"] else "torch"
-
-
-@cache
-def has_kernels() -> bool:
-    """Say whether there are native kernels: they take a C++ compiler."""
-    try:
-        load_library()
-    except BackendError:
-        return False
-    return True

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backends.native import norm
-from backends.run.training import use_native_kernels
-from backends.run.training_norm import NativeNorm2d, may_be_native
-from tests.backends.training_values import (
+from backends.native.training.layers import replace_layers
+from backends.native.training.norm2d import NativeNorm2d, may_be_native
+from tests.native.training_values import (
     CHANNELS_LAST,
     FLOAT,
     NEEDS_COMPILER,
@@ -151,7 +151,7 @@ def test_it_takes_the_relu_that_follows_and_no_other() -> None:
     names = list(module.state_dict())
     x = normal(2, 16, 4, 4).contiguous(memory_format=CHANNELS_LAST)
     wanted = copy.deepcopy(module)(x)
-    use_native_kernels(module)
+    replace_layers(module)
     assert [type(m).__name__ for m in module] == [
         "NativeNorm2d", "Identity", "NativeNorm2d", "Sigmoid", "ReLU",
     ]  # fmt: skip

@@ -13,9 +13,10 @@ from backends.native import winograd_convolution
 from backends.native.convolution import Geometry, on_pixels
 from backends.native.library import load_library
 from backends.native.tile_convolution import TileConvolution, TileWeightGradient
-from backends.native.transforms import KERNELS, Variant, variants_of
+from backends.native.transforms import KERNELS, variants_of
 from backends.native.winograd_convolution import ShortConvolution, ShortWeightGradient, tile_groups
-from tests.backends.training_values import (
+from backends.winograd import Variant
+from tests.native.training_values import (
     BOUND,
     CHANNELS_LAST,
     FLOAT,
@@ -29,6 +30,12 @@ from tests.backends.training_values import (
 
 pytestmark = NEEDS_COMPILER
 VARIANTS = [variant for kernel in KERNELS for variant in variants_of(kernel)]
+
+
+def test_which_kernels_have_variants() -> None:
+    assert {v.outputs for v in variants_of((1, 7))} == {(1, 2), (1, 4), (1, 6)}
+    assert variants_of((1, 1)) == variants_of((7, 7)) == ()
+    assert all(variants_of(kernel) for kernel in KERNELS)
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: v.name)

@@ -1,0 +1,18 @@
+"""A module of `build_module` -> the same one, which trains with our own kernels on a CPU."""
+
+from torch import nn
+
+from backends.native.library import load_library
+from backends.native.training.blocks import rewrite_blocks
+from backends.native.training.layers import replace_layers
+
+
+def train_natively(module: nn.Module) -> None:
+    """Let layers and blocks compute with the native kernels, in place.
+
+    Raises:
+        BackendError: there is no C++ compiler, or it fails; nothing is changed then.
+    """
+    load_library()
+    replace_layers(module)
+    rewrite_blocks(module)
