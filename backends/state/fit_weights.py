@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 
 import torch
@@ -96,8 +97,11 @@ def fit_weights(
         loaded = {move.name for move in match.moves}
         wiring = wiring_differences(graph, published, loaded) if published else ()
     name = graph.name if graph is not None else ""
-    report = WeightsReport(str(path), name, weights, match, partial, wiring)
     tensors = {move.name: _moved(move, state[move.source]) for move in match.moves}
+    odd = tuple(
+        f"{name}: {what}" for name, value in tensors.items() if (what := odd_values(value, name))
+    )
+    report = WeightsReport(str(path), name, weights, match, partial, wiring, odd)
     if not partial:
         tensors |= {name: torch.zeros((), dtype=torch.int64) for name in match.made}
     return report, tensors
@@ -136,3 +140,25 @@ def _moved(move: Move, value: Tensor) -> Tensor:
 def types_of(state: Mapping[str, Tensor]) -> dict[str, str]:
     """Return the types of tensors by name: `float32`, `int64`."""
     return {name: str(value.dtype).removeprefix("torch.") for name, value in state.items()}
+
+
+def odd_values(value: Tensor, name: str) -> str:
+    """Return what no training leaves in a tensor of that name; nothing where all is well.
+
+    That is values that are not finite, running variances below zero, and kernels of zeros alone.
+    Values that are only other ones than the published cannot be told.
+    """
+    if not value.is_floating_point() or not value.numel():
+        return ""
+    value = value if value.dtype in (torch.float32, torch.float64) else value.float()
+    low, high = (float(end) for end in torch.aminmax(value))  # not finite where one value is not
+    if not isfinite(low - high):
+        count = int((~torch.isfinite(value)).sum())
+        if count:
+            are = "is" if count == 1 else "are"
+            return f"{count:,} of {value.numel():,} values {are} not finite"
+    if name.rpartition(".")[2] == "running_var" and low < 0:
+        return f"a running variance is below zero ({low:.3g})"
+    if low == high == 0 and value.dim() > 1:
+        return f"all {value.numel():,} values are zero"
+    return ""

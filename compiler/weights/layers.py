@@ -24,14 +24,15 @@ class LayerState:
     name: str
     state: State
     tensors: tuple[str, ...]
-    """What happened to each tensor, in words: `weight 1000x1536 -> 10x1536`."""
+    """What happened to each tensor, in words: `weight 1000x1536 -> 10x1536`; with its state where
+    that is another one than the layer's, `bias loaded`."""
 
 
 def layer_states(match: Match) -> tuple[LayerState, ...]:
     """Return the state of every layer of the network, then those of the file that are dropped.
 
-    A layer is in the state of its worst tensor. Batch counters decide nothing: old files lack
-    them, and they have one shape everywhere.
+    A layer is in the state of its worst tensor. A batch counter that a file lacks decides nothing:
+    old ones do.
     """
     here: dict[str, dict[str, tuple[State, str]]] = {}
     for name, state, words in _tensors(match):
@@ -52,17 +53,19 @@ def _tensors(match: Match) -> Iterator[tuple[str, State, str]]:
     for misfit in match.differing:
         last = misfit.name.rpartition(".")[2]
         words = f"{show(misfit.found)} -> {show(misfit.wanted)}"
+        words += " (transposed)" if misfit.fault == "transposed" else ""
         yield misfit.name, "differing", f"{last} {misfit.type or words}"
     for name in match.fresh:
         yield name, "fresh", name.rpartition(".")[2]
 
 
 def _layer(name: str, tensors: dict[str, tuple[State, str]]) -> LayerState:
-    telling = [state for t, (state, _) in tensors.items() if not is_counter(t)]
+    telling = [s for t, (s, _) in tensors.items() if s == "differing" or not is_counter(t)]
     states = telling or [state for state, _ in tensors.values()]
     order: tuple[State, ...] = ("differing", "fresh", "loaded")
+    worst = next(state for state in order if state in states)
     return LayerState(
         name,
-        next(state for state in order if state in states),
-        tuple(words for _, words in tensors.values()),
+        worst,
+        tuple(f"{w} {s}" if s not in (worst, "differing") else w for s, w in tensors.values()),
     )

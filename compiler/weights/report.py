@@ -13,7 +13,7 @@ from compiler.weights.mapping import WeightMap, load_map, map_names
 from compiler.weights.match import Match
 
 MOST = 6
-"""Misfits of a kind, and differences of wiring, that text shows; data has them all."""
+"""Misfits of a kind, differences of wiring and odd values that text shows; data has them all."""
 MOST_LAYERS = 20
 """Layers of a state that text shows."""
 
@@ -32,6 +32,8 @@ class WeightsReport:
     """Whether tensors that do not fit may stay behind."""
     wiring: tuple[str, ...] = ()
     """Where the network is not wired as the one that the map is for."""
+    values: tuple[str, ...] = ()
+    """What is odd about the values of loaded tensors: `a.weight: 1 of 9 values is not finite`."""
 
     @property
     def is_accepted(self) -> bool:
@@ -105,6 +107,8 @@ class WeightsReport:
         lines = [
             f"  loaded {counts['loaded']} tensors, of {here} in the network and {there} in the file"
         ]
+        if self.match.made:
+            lines.append(f"  {_count(len(self.match.made), 'batch counter')}: the file has none")
         titles: dict[State, tuple[str, str]] = {
             "differing": (
                 "differs (file -> network) and begins fresh",
@@ -129,17 +133,18 @@ class WeightsReport:
 
     @property
     def warnings(self) -> list[str]:
-        """Where the network is wired otherwise than the one that the weights are of, in lines."""
-        if not self.wiring or self.weights is None:
-            return []
-        every = "every tensor fits, but " if self.match.is_complete else ""
-        rest = len(self.wiring) - MOST
-        lines = [
-            f"  warning: {every}the network is not wired as `{self.weights.spec}`, so that "
-            "the weights may mean something else:",
-            *(f"    {text}" for text in self.wiring[:MOST]),
-        ]
-        return [*lines, f"    and {rest} more"] if rest > 0 else lines
+        """What is doubtful about weights that fit, in lines: the network's wiring, their values."""
+        lines = []
+        if self.wiring and self.weights is not None:
+            every = "every tensor fits, but " if self.match.is_complete else ""
+            lines.append(
+                f"  warning: {every}the network is not wired as `{self.weights.spec}`, so that "
+                "the weights may mean something else:"
+            )
+            lines += _first(self.wiring)
+        if self.values:
+            lines += ["  warning: values that no training leaves behind:", *_first(self.values)]
+        return lines
 
     def refusal(self, what: str) -> str:
         """Return why nothing was `written` or `loaded`: what does not fit, and what to try."""
@@ -195,6 +200,7 @@ class WeightsReport:
             **self.counts,
             "misfits": len(match.misfits),
             "wiring": list(self.wiring),
+            "values": list(self.values),
             "help": [] if self.is_accepted else self.advice,
             "layers": [
                 {"name": layer.name, "state": layer.state, "tensors": list(layer.tensors)}
@@ -202,6 +208,12 @@ class WeightsReport:
             ],
             "tensors": rows,
         }
+
+
+def _first(texts: tuple[str, ...]) -> list[str]:
+    """Return the first texts as lines, and how many more there are."""
+    rest = len(texts) - MOST
+    return [f"    {t}" for t in texts[:MOST]] + ([f"    and {rest} more"] if rest > 0 else [])
 
 
 def _count(number: int, what: str) -> str:

@@ -223,6 +223,8 @@ def test_weights_that_are_not_finite(tmp_path: Path, capsys: pytest.CaptureFixtu
     save_file(state, tmp_path / "w.safetensors", noted())
     assert predict(tmp_path, str(tmp_path / "w.safetensors")) == 1
     assert told(capsys) == (
+        "  warning: values that no training leaves behind:\n"
+        "    fc.weight: 9 of 9 values are not finite\n"
         "error: the output `fc` has values that are not finite; look at the weights\n"
     )
 

@@ -6,15 +6,19 @@ import doctest
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from math import prod
 from pathlib import Path
 
 import pytest
+import torch
 
 from compiler.cli.main import parser_for
 from compiler.spec import shipped_specs
+from tests.weights.key_lists import key_list
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,24 +32,37 @@ PAGES = (
 )
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
 
 
-def sessions() -> Iterator[tuple[str, str]]:
-    """Yield each command of the console blocks with the output shown under it."""
+def not_run() -> list[str]:
+    """Return the commands that the pages show without their output."""
+    texts = [(ROOT / page).read_text(encoding="utf-8") for page in PAGES]
+    lines = "".join(b for text in texts for b in blocks("sh", text)).replace("\\\n", "")
+    return [line for line in lines.splitlines() if line.startswith("netdraft ")]
+
+
+def sessions(of_ones_own: bool = False) -> Iterator[tuple[str, str]]:
+    """Yield each command of the console blocks with the output shown under it.
+
+    Args:
+        of_ones_own: those of the job that needs files of one's own, or the others.
+    """
     for block in blocks("console"):
+        if ("birds" in block) != of_ones_own:
+            continue
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = part.partition("\n")
             yield command, output
 
 
-def run(command: str) -> str:
+def run(command: str, folder: Path = ROOT) -> str:
     arguments = shlex.split(command.removeprefix("netdraft"))
     done = subprocess.run(
         [sys.executable, "-m", "compiler", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "80"},
+        cwd=folder,
+        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "80", "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -54,12 +71,44 @@ def run(command: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(("command", "output"), [*sessions()])
-def test_session(command: str, output: str) -> None:
-    got = run(command)
+def check(command: str, output: str, folder: Path = ROOT) -> None:
+    got = run(command, folder)
     want, got = output.rstrip() + "\n", got.rstrip() + "\n"
     as_shown = doctest.OutputChecker().check_output(want, got, doctest.ELLIPSIS)
     assert as_shown, f"$ {command}\n{got}"
+
+
+@pytest.mark.parametrize(("command", "output"), [*sessions()])
+def test_session(command: str, output: str) -> None:
+    check(command, output)
+
+
+@pytest.mark.slow
+def test_ten_classes_of_ones_own(tmp_path: Path) -> None:
+    """The four commands, with the spec that is shown and weights of timm's names and shapes."""
+    (spec,) = (block for block in blocks("yaml") if "birds" in block)
+    (tmp_path / "birds.yaml").write_text(spec, encoding="utf-8")
+    (tmp_path / "birds.txt").write_text("".join(f"bird {i}\n" for i in range(10)))
+    shutil.copy(ROOT / "backends/state/photographs/grace_hopper.jpg", tmp_path / "photo.jpg")
+    draw = torch.Generator().manual_seed(0)
+    state = {
+        name: torch.randn(size, generator=draw) * prod(size[1:]) ** -0.5
+        if len(size) > 1
+        else torch.ones(size, dtype=torch.float32 if size else torch.int64)
+        for name, size in key_list("timm_inception_v4").items()
+    }
+    torch.save(state, tmp_path / "checkpoint.pth")
+    commands = [*sessions(of_ones_own=True)]
+    assert len(commands) == 4
+    for command, output in commands:
+        check(command, output, tmp_path)
+    # Without a checkpoint, as it is said below.
+    (build,) = (command for command, _ in commands if " build " in command)
+    plain = run(build.partition(" --weights")[0] + " -o fresh", tmp_path)
+    assert "  fresh/birds.safetensors  165 MB\n" in plain
+    (predict,) = (command for command, _ in commands if " predict " in command)
+    bare = predict.replace("build/birds/", "fresh/")
+    assert "bird" in run(f"{bare} --preprocessing timm:inception_v4", tmp_path)
 
 
 def test_python() -> None:
@@ -71,16 +120,14 @@ def test_python() -> None:
     assert done.stdout.split() == shown
 
 
-@pytest.mark.parametrize(
-    "line", [line for b in blocks("sh") for line in b.splitlines() if line.startswith("netdraft ")]
-)
+@pytest.mark.parametrize("line", not_run())
 def test_a_command_that_is_not_run_parses(line: str) -> None:
     arguments = shlex.split(line)[1:]
     parser_for(arguments).parse_args(arguments)
 
 
 def test_the_block_shown_is_the_block_that_ships() -> None:
-    (block,) = blocks("yaml")
+    block = blocks("yaml")[0]
     shipped = (shipped_specs() / "blocks" / "inception_v4.yaml").read_text(encoding="utf-8")
     lines = [line for line in shipped.splitlines() if "doc:" not in line and "drawing:" not in line]
     shown = "\n".join(f"  {line}".rstrip() for line in block.splitlines())

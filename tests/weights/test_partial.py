@@ -275,6 +275,89 @@ def test_a_changed_tensor_shows_in_the_report(tmp_path: Path, mine: Path) -> Non
         assert "9x9x9 -> " in " ".join(layer.tensors)
 
 
+NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "layer", "state", "words"),
+    [
+        ("two.conv.weight", torch.ones(5, 6, 3, 3), "two.conv", "differing",
+         ("weight 5x6x3x3 -> 6x5x3x3 (transposed)",)),
+        ("two.conv.weight", torch.ones(6, 5, 3, 3, dtype=torch.int32), "two.conv", "differing",
+         ("weight int32",)),
+        ("two.norm.bias", torch.ones(7), "two.norm", "differing",
+         ("bias 7 -> 6", *(f"{part} loaded" for part in NORM if part != "bias"))),
+        ("two.norm.num_batches_tracked", torch.ones(()), "two.norm", "differing",
+         ("num_batches_tracked float32", *(f"{part} loaded" for part in NORM[:4]))),
+        ("logits.bias", None, "logits", "fresh", ("weight loaded", "bias")),
+        ("logits.extra", torch.ones(2), "logits", "dropped", ("extra",)),
+    ],
+)  # fmt: skip
+def test_each_kind_of_misfit_shows_at_its_layer(
+    tmp_path: Path,
+    mine: Path,
+    name: str,
+    value: Tensor | None,
+    layer: str,
+    state: str,
+    words: tuple[str, ...],
+) -> None:
+    spoiled = {n: v for n, v in (trained(mine) | {name: value}).items() if v is not None}
+    torch.save(spoiled, tmp_path / "w.pt")
+    report = load_weights(build_module(mine), tmp_path / "w.pt", partial=True)
+    (found,) = [layer for layer in report.layers if layer.state != "loaded"]
+    assert (found.name, found.state, sorted(found.tensors)) == (layer, state, sorted(words))
+    assert f"    {layer}  {', '.join(found.tensors)}\n" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("one.conv.weight", torch.nan, "1 of 135 values is not finite"),
+        ("logits.bias", -torch.inf, "1 of 4 values is not finite"),
+        ("two.norm.running_var", -0.5, "a running variance is below zero (-0.5)"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+def test_values_that_no_training_leaves(
+    tmp_path: Path, mine: Path, name: str, value: float, said: str, dtype: torch.dtype
+) -> None:
+    state = {n: v.to(dtype) if v.dim() else v for n, v in trained(mine).items()}
+    save_weights(state, tmp_path / "fine.safetensors")
+    state[name].view(-1)[1] = value
+    save_weights(state, tmp_path / "odd.safetensors")
+    module = build_module(mine)
+    assert load_weights(module, tmp_path / "fine.safetensors").warnings == []
+    assert load_weights(module, tmp_path / "odd.safetensors").warnings == [
+        "  warning: values that no training leaves behind:",
+        f"    {name}: {said}",
+    ]
+
+
+def test_kernels_of_zeros(tmp_path: Path, mine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = trained(mine)
+    zeros = {n: torch.zeros_like(v) for n, v in state.items()}
+    save_weights(zeros, tmp_path / "w.safetensors")
+    out = str(tmp_path / "out.safetensors")
+    arguments = ["weights", str(mine), str(tmp_path / "w.safetensors"), "-o", out]
+    assert main([*arguments, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["values"] == [
+        "one.conv.weight: all 135 values are zero",
+        "two.conv.weight: all 270 values are zero",
+        "logits.weight: all 24 values are zero",
+    ]
+
+
+def test_batch_counters_that_the_file_lacks_are_counted(tmp_path: Path, mine: Path) -> None:
+    state = {n: v for n, v in trained(mine).items() if v.dim() and n != "logits.bias"}
+    torch.save(state, tmp_path / "w.pt")
+    report = load_weights(build_module(mine), tmp_path / "w.pt", partial=True)
+    assert "  2 batch counters: the file has none\n" in str(report)
+    assert [(layer.name, layer.state) for layer in report.layers if layer.state != "loaded"] == [
+        ("logits", "fresh")
+    ]
+
+
 def test_wiring_is_compared_for_what_is_loaded(tmp_path: Path) -> None:
     says = (
         "changes: [{set: mixed_6b, with: {inner: 120}}, {replace: mixed_7c, by: [{block: twin}]}]"
