@@ -127,14 +127,16 @@ def build_module(
         UsageError: there is no softmax that `probabilities` could keep, or nothing says mean and
             deviation.
     """
+    from backends.torch import init as torch_init
     from backends.torch import module as torch_module
 
     graph = target_graph(load(spec), probabilities=probabilities, taps=taps)
     if normalize is not False:
         graph = _normalized(graph, _said(weights, weights_from) if normalize is True else normalize)
-    module = torch_module.build_module(graph, seed=seed, taps=taps)
+    module = torch_module.build_module(graph, seed=seed if weights is None else None, taps=taps)
     if weights is not None:
-        load_weights(module, weights, weights_from, partial=partial)
+        report = load_weights(module, weights, weights_from, partial=partial)
+        torch_init.initialize(module, seed, report.loaded)
     return module if device is None else module.to(device)
 
 

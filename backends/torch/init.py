@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Container
 
 import torch
 from torch import nn
@@ -12,7 +13,7 @@ TRUNCATION = 0.87962566103423978
 """Standard deviation of a unit normal cut at two deviations, which is divided out."""
 
 
-def initialize(model: nn.Module, seed: int = 0) -> None:
+def initialize(model: nn.Module, seed: int = 0, loaded: Container[str] = ()) -> None:
     """Draw the weights of every convolution and linear layer; zero their biases.
 
     Weights are a normal of variance `2 / fan_in` cut at two standard deviations: He et al.,
@@ -21,12 +22,15 @@ def initialize(model: nn.Module, seed: int = 0) -> None:
     Batch norms keep a gain of 1, a shift of 0 and fresh statistics.
 
     A layer's numbers depend on `seed` and on its own name, so a layer that is added or removed
-    changes no other one.
+    changes no other one. The parameters named in `loaded` stay as they are.
     """
     with torch.no_grad():
         for name, layer in model.named_modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)) and not layer.weight.is_meta:
-                _draw(layer, name, seed)
+                if f"{name}.weight" not in loaded:
+                    _draw(layer, name, seed)
+                if layer.bias is not None and f"{name}.bias" not in loaded:
+                    layer.bias.zero_()
 
 
 def _draw(layer: nn.Conv2d | nn.Linear, name: str, seed: int) -> None:
@@ -35,5 +39,3 @@ def _draw(layer: nn.Conv2d | nn.Linear, name: str, seed: int) -> None:
     weight = torch.empty(layer.weight.shape)
     nn.init.trunc_normal_(weight, 0.0, std, -2 * std, 2 * std, generator=generator)
     layer.weight.copy_(weight)
-    if layer.bias is not None:
-        layer.bias.zero_()

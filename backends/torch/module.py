@@ -27,7 +27,7 @@ _GRAPH = "netdraft.graph"
 def build_module(
     graph: Graph,
     *,
-    seed: int = 0,
+    seed: int | None = 0,
     device: torch.device | str | None = None,
     taps: Sequence[str] = (),
 ) -> nn.Module:
@@ -39,7 +39,7 @@ def build_module(
 
     Args:
         graph: a checked graph.
-        seed: of the initial weights (`torch_init.initialize`).
+        seed: of the initial weights (`initialize`); None leaves that to who loads others.
         device: where the module goes; `None` leaves it on the CPU.
         taps: names of layers or blocks that `forward` returns too, as `(output, {name: tensor})`.
 
@@ -53,11 +53,12 @@ def build_module(
 
 
 def build_from_source(
-    graph: Graph, source: str, seed: int, device: torch.device | str | None
+    graph: Graph, source: str, seed: int | None, device: torch.device | str | None
 ) -> nn.Module:
     """Return a network with fresh weights from emitted source of `graph`."""
     model = network_class(load_source(source))()
-    initialize(model, seed)
+    if seed is not None:  # most of the time that a large network takes
+        initialize(model, seed)
     object.__setattr__(model, _GRAPH, graph)
     lend(model, "graph", graph.as_written)
     return model if device is None else model.to(device)

@@ -276,7 +276,8 @@ def _build(
     from backends.torch.module import build_module
 
     taps = args.taps
-    module = build_module(graph, seed=args.seed, taps=taps)
+    seed = args.seed if args.weights is None else None
+    module = build_module(graph, seed=seed, taps=taps)
     report = None
     if args.weights is not None:
         say(f"weights: {args.weights}")
@@ -288,7 +289,7 @@ def _build(
         from backends.state.parameters import convert_state
 
         state = convert_state(optimized, state)
-        module = build_module(optimized, taps=taps)
+        module = build_module(optimized, seed=None, taps=taps)
         _load_converted(module, state)
         say(f"optimised: {len(graph.nodes)} operations became {len(optimized.nodes)}")
     return Built(plain, optimized, module, state, folder, taps, say, report)
@@ -301,7 +302,7 @@ def _load_weights(
         from backends.torch.features import take_state
         from backends.torch.module import build_module
 
-        whole = build_module(checked, seed=args.seed)
+        whole = build_module(checked, seed=None)
         report = _load_file(checked, whole, args)
         take_state(module, whole)
         return report
@@ -310,8 +311,9 @@ def _load_weights(
 
 def _load_file(graph: Graph, module: nn.Module, args: argparse.Namespace) -> WeightsReport:
     from backends.state.fit_weights import load_weights
+    from backends.torch.init import initialize
 
-    return load_weights(
+    report = load_weights(
         module,
         args.weights,
         args.map and load_map(args.map),
@@ -319,6 +321,8 @@ def _load_file(graph: Graph, module: nn.Module, args: argparse.Namespace) -> Wei
         partial=args.partial,
         drop_background=args.drop_background,
     )
+    initialize(module, args.seed, report.loaded)
+    return report
 
 
 def _load_converted(module: nn.Module, state: dict[str, Tensor]) -> None:

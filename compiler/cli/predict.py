@@ -108,7 +108,7 @@ def _classifier(args: argparse.Namespace) -> Classifier:
     from backends.torch.module import build_module
 
     device = device_of(args.device)
-    module = build_module(graph)
+    module = build_module(graph, seed=None)
     # In part, so that what does not fit is told here: half a network predicts nothing, and advice
     # to load it so would lead nowhere.
     report = load_weights(

@@ -204,6 +204,16 @@ def test_a_module_keeps_its_own_numbers_where_the_file_has_none(tmp_path: Path, 
         assert torch.equal(value, state[name] if name in report.loaded else before[name])
 
 
+def test_what_begins_fresh_is_drawn_from_the_seed(tmp_path: Path, mine: Path) -> None:
+    state = {n: v for n, v in trained(mine).items() if n not in ("one.conv.weight", "logits.bias")}
+    save_weights(state, tmp_path / "w.safetensors")
+    fresh = build_module(mine, seed=5).state_dict()
+    module = build_module(mine, seed=5, weights=tmp_path / "w.safetensors", partial=True)
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, state.get(name, fresh[name])), name
+    assert not torch.equal(fresh["one.conv.weight"], build_module(mine).one.conv.weight)
+
+
 @pytest.mark.parametrize("partial", [True, False])
 def test_building_with_a_map(tmp_path: Path, mine: Path, partial: bool) -> None:
     state = trained(mine)
