@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from compiler.errors import Report
-from compiler.facts.working import advice, fits, smallest_input, working_sizes
-from compiler.graph import Dim, Graph, show
+from compiler.errors import Diagnostic, Report, Span
+from compiler.facts.working import advice, fits, least_of, working_sizes
+from compiler.graph import Dim, Graph, Shape, show
 
-MATTERS_OF_SIZE = ("empty-output", "shape-mismatch")
+MATTERS_OF_SIZE = ("empty-output", "shape-mismatch", "wrong-size")
 """Errors that another input size may mend."""
+MOST_ALONE = 4
+"""Inputs up to which sizes of each alone are tried."""
+FIT = "these sizes fit: "
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """Sizes of inputs at which a draft would fit."""
+
+    words: str
+    smallest: str
+    """The least of them; empty where some inputs keep their size."""
+    inputs: list[str]
+    """The least of them as `image=3x75x75`."""
+    stated: frozenset[Span]
+    """Where the sizes stand that layers have then, as stated."""
 
 
 def say_working_sizes(
@@ -19,7 +35,8 @@ def say_working_sizes(
     """Say with each error that other input sizes would mend which sizes those are.
 
     They are solved on the draft, then tried: the network is lowered again at the smallest, and
-    what is wrong there too is no matter of sizes.
+    what is wrong there too is no matter of sizes. Sizes at which layers are as large as is stated
+    go before others, and other sizes of all inputs before those of one.
 
     Args:
         graph: the draft that does not fit.
@@ -29,24 +46,67 @@ def say_working_sizes(
     """
     if not any(d.code in MATTERS_OF_SIZE for d in report.diagnostics):
         return
-    working, least = working_sizes(graph), smallest_input(graph)
-    if working is None or not least:
-        return
+    stated = {name: shape for name, (shape, _) in graph.stated.items()}
+    several = list(graph.inputs) if 1 < len(graph.inputs) <= MOST_ALONE else []
+    for sizes, inputs in ((stated, [None]), ({}, [None]), (stated, several)):
+        helps: dict[int, list[str]] = {}
+        for offer in filter(None, (_offer(graph, sizes, alone) for alone in inputs)):
+            tried = Report()
+            lower_at(offer.inputs, tried)
+            for i, found in enumerate(report.diagnostics):
+                if help := _help(found, tried, offer):
+                    helps.setdefault(i, []).append(help)
+        for i, texts in helps.items():
+            found, (first, *more) = report.diagnostics[i], texts
+            more = [text.removeprefix(FIT) for text in more]
+            if inputs is several and found.code == "shape-mismatch":
+                more.append(found.help)  # which streams are meant to fit is not known
+            report.diagnostics[i] = replace(found, help="; or ".join([first, *more]))
+        if helps:
+            return
+
+
+def _offer(graph: Graph, stated: Mapping[str, Shape], alone: str | None = None) -> _Offer | None:
+    """Return the sizes that fit; None where there are none, or they are those at hand."""
+    working = working_sizes(graph, stated, alone)
+    least = least_of(working) if working else {}
     shapes = {n: graph.nodes[n].shape for n in graph.inputs}
-    if all(fits(working[n], shapes[n]) for n in working):
-        return
-    tried = Report()
-    lower_at([f"{n}={shapes[n].channels}x{h}x{w}" for n, (h, w) in least.items()], tried)
-    left = {(d.code, d.span) for d in tried.errors}
-    smallest = " and ".join(f"{h}x{w}" for h, w in least.values())
-    for i, found in enumerate(report.diagnostics):
-        if found.code not in MATTERS_OF_SIZE or (found.code, found.span) in left or found.errata:
-            continue
-        help = f"these sizes fit: {advice(working, shapes)}"
-        if found.code == "empty-output":
-            help = f"the smallest input of this network is {smallest}"
-            help += f"; {found.help}" if found.help else ""
-        report.diagnostics[i] = replace(found, help=help)
+    if not working or not least or all(fits(working[n], shapes[n]) for n in working):
+        return None
+    words = advice(working, shapes)
+    return _Offer(
+        words=words if alone is None else f"`{alone}` with {words}",
+        smallest=" and ".join(f"{h}x{w}" for h, w in least.values()) if alone is None else "",
+        inputs=[f"{n}={shapes[n].channels}x{h}x{w}" for n, (h, w) in least.items()],
+        stated=frozenset(
+            graph.stated[n][1]
+            for n in stated
+            if stated[n].channels == graph.nodes[n].shape.channels
+        ),
+    )
+
+
+def _place(found: Diagnostic) -> tuple[str, Span]:
+    """Return what an error is of: a join, whichever operand is blamed, or a layer."""
+    return found.code, next(
+        (r.span for r in found.remarks if r.text.startswith("the ")), found.span
+    )
+
+
+def _help(found: Diagnostic, tried: Report, offer: _Offer) -> str:
+    """Return the help for an error that an offer mends; nothing where it does not."""
+    if found.code not in MATTERS_OF_SIZE or found.errata:
+        return ""
+    sizes = f"{FIT}{offer.words}"
+    if found.code == "wrong-size":  # stated sizes hold for the declared input: not tried
+        return f"{sizes}; or {found.help}" if found.span in offer.stated else ""
+    left = [d for d in tried.errors if _place(d) == _place(found)]
+    if left:  # where the help is another one, channels are left to differ and grids are not
+        return f"{left[0].help}, and of the grids {sizes}" if left[0].help != found.help else ""
+    if found.code == "empty-output" and offer.smallest:
+        more = f"; {found.help}" if found.help else ""
+        return f"the smallest input of this network is {offer.smallest}{more}"
+    return sizes
 
 
 def say_kept_sizes(
@@ -78,11 +138,11 @@ def say_kept_sizes(
         return
     tried = Report()
     lower_at([f"{n}={size}" for n, size in sizes.items()], tried)
-    left = {(d.code, d.span) for d in tried.errors}
+    left = {_place(d) for d in tried.errors}
     kept = " and ".join(f"`{n}` kept its {'x'.join(map(show, before[n].grid))}" for n in sizes)
     options = " ".join(f"--input {n}={size}" for n, size in sizes.items())
     for i, found in enumerate(report.diagnostics):
-        is_left = (found.code, found.span) in left
+        is_left = _place(found) in left
         if found.code in MATTERS_OF_SIZE and not is_left and not found.errata:
             help = f"{kept}; give it the size too, {options}"
             report.diagnostics[i] = replace(found, help=help)

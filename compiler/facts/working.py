@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from math import lcm
+from types import MappingProxyType
 
 from compiler.errors import limit
 from compiler.graph import Dim, Graph, Node, Shape, ShapeError, Symbolic, letter, show
 from compiler.graph.residues import Sizes, equal, where_zero
+from compiler.lower.blame import recover
 from compiler.ops import Identity, Input
 from compiler.ops.merge import Join
 
@@ -19,16 +21,25 @@ Working = Mapping[str, tuple[Sizes, Sizes]]
 """Input -> the heights and the widths that fit."""
 
 
-def working_sizes(graph: Graph) -> Working | None:
+def working_sizes(
+    graph: Graph, stated: Mapping[str, Shape] = MappingProxyType({}), alone: str | None = None
+) -> Working | None:
     """Return the sizes of the inputs at which every window has room and every join fits.
 
     The graph may be a draft that does not fit: its operations are walked with height and width
     of the inputs left open. Windows bound a size from below, joins say which rests it has.
     What no size changes, such as channels that differ, is left out of it. None where it cannot
     be solved: a formula in several letters, a layer of which nothing is known, no size at all.
+
+    Args:
+        graph: a graph or a draft.
+        stated: grids that nodes are to have too, where their channels are what is stated.
+        alone: the one input that changes its size; None: all of them do.
     """
     inputs = open_inputs(graph)
-    found = _solved(graph, inputs)
+    if alone is not None:
+        inputs = {n: s if n == alone else graph.nodes[n].shape for n, s in inputs.items()}
+    found = _solved(graph, inputs, stated)
     if found is None or not all(found.values()):
         return None
     return {
@@ -39,7 +50,9 @@ def working_sizes(graph: Graph) -> Working | None:
     } or None
 
 
-def _solved(graph: Graph, inputs: Mapping[str, Shape]) -> dict[str, Sizes] | None:
+def _solved(
+    graph: Graph, inputs: Mapping[str, Shape], stated: Mapping[str, Shape] = MappingProxyType({})
+) -> dict[str, Sizes] | None:
     """Return letter -> its values at which a graph with these inputs fits."""
     if len(graph.nodes) > limit("solved_operations"):
         return None
@@ -50,12 +63,15 @@ def _solved(graph: Graph, inputs: Mapping[str, Shape]) -> dict[str, Sizes] | Non
             operands = tuple(shapes[name] for name in node.inputs)
             if _is_broken(node, graph):
                 return None
-            for name, sizes in _demands(node, operands):
+            demands = [*_demands(node, operands)]
+            shape = inputs.get(node.name) or _given(node, operands)
+            if node.name in stated:
+                demands += _as_stated(shape, stated[node.name])
+            for name, sizes in demands:
                 if lcm(found[name].period, sizes.period) > limit("size_classes"):
                     return None
                 found[name] = found[name].both(sizes)
-            joined = node.op.joined if isinstance(node.op, Join) else node.op.infer_shape
-            shapes[node.name] = inputs.get(node.name) or joined(*operands)
+            shapes[node.name] = shape
     except (ShapeError, _Unsolved):
         return None
     return found
@@ -148,6 +164,22 @@ def _demands(node: Node, operands: tuple[Shape, ...]) -> Iterator[tuple[str, Siz
                 yield _roomy(dim, room)
 
 
+def _given(node: Node, operands: tuple[Shape, ...]) -> Shape:
+    """Return what a node gives on sizes that are open, as if its operands fitted."""
+    try:
+        return (node.op.joined if isinstance(node.op, Join) else node.op.infer_shape)(*operands)
+    except ShapeError as error:
+        if error.code != "symbolic-size":
+            raise
+        return recover(node.op, operands)  # a linear layer on a flattened map: any one size does
+
+
+def _as_stated(shape: Shape, stated: Shape) -> Iterator[tuple[str, Sizes]]:
+    if len(shape) == len(stated) and shape.channels == stated.channels:
+        for dim, number in zip(shape.grid, stated.grid, strict=True):
+            yield from _alike(dim, number)
+
+
 def _alike(first: Dim, second: Dim) -> Iterator[tuple[str, Sizes]]:
     if first is None or second is None or equal(first, second):
         return
@@ -156,8 +188,10 @@ def _alike(first: Dim, second: Dim) -> Iterator[tuple[str, Sizes]]:
         return
     sizes = where_zero(difference)
     both = isinstance(first, Symbolic) and isinstance(second, Symbolic)
-    if sizes is None or (both and not sizes.rests):  # other strides: no matter of sizes
+    if sizes is None:
         raise _Unsolved
+    if both and not sizes.rests:  # other strides: no matter of sizes
+        return
     yield difference.letters[0], sizes
 
 
@@ -185,8 +219,11 @@ def _roomy(dim: Symbolic, room: int) -> tuple[str, Sizes]:
 def smallest_input(graph: Graph) -> dict[str, tuple[int, int]] | None:
     """Return input name -> least (height, width) at which a network fits, None if not solved."""
     working = working_sizes(graph)
-    if working is None:
-        return None
+    return least_of(working) if working is not None else None
+
+
+def least_of(working: Working) -> dict[str, tuple[int, int]]:
+    """Return input name -> the least (height, width) that fits; without those of no size."""
     least = {name: [s.near(1)[1] for s in pair] for name, pair in working.items()}
     return {name: (h, w) for name, (h, w) in least.items() if h and w}
 

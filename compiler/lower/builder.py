@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from compiler.errors import Report
+from compiler.errors import Report, Span
 from compiler.graph import Decision, Info, Node, Region, RegionKind, Shape, ShapeError, check_bounds
 from compiler.lower.blame import blame, recover
 from compiler.ops import Identity, Op
@@ -39,6 +39,8 @@ class Builder:
     regions: dict[str, Region | None] = field(default_factory=dict)
     shapes: dict[str, Shape] = field(default_factory=dict)
     stack: list[_OpenRegion] = field(default_factory=list)
+    stated: dict[str, tuple[Shape, Span]] = field(default_factory=dict)
+    """Node -> the size that the network states of it, and where."""
     small_grids: set[Shape] = field(default_factory=set)
     """Grids that are known to be too small: what else has no room on them is an echo."""
 

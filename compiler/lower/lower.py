@@ -225,9 +225,11 @@ def _check_size(lowering: Lowering, layer: Layer, tensor: str, scope: Scope) -> 
     """Compare a printed size with the computed one, or fall back on it after an error."""
     if layer.common.size is None or not scope.frame.sizes_hold:
         return
-    shape = lowering.builder.shapes[tensor]
+    shape, stated = lowering.builder.shapes[tensor], _printed(layer.common.size)
+    if not lowering.open_blocks:  # those of a block hold for the input that it states itself
+        lowering.builder.stated[tensor] = stated, layer.span("size")
     if None in shape:
-        lowering.builder.claim(tensor, _printed(layer.common.size))
+        lowering.builder.claim(tensor, stated)
     elif shape.is_known and shape.paper != layer.common.size:
         lowering.report.add(
             Diagnostic(

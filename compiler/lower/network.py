@@ -136,6 +136,7 @@ def _lower(
             if is_as_declared or c.value is None  # a number holds for the sizes it was said of
         ),
         returns="outputs" if network.outputs else "last layer",
+        stated=builder.stated if report.errors else {},
     )
     if not report.errors:
         _warn_parameters(spec, lowering, frame, network, report)

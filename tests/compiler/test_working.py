@@ -94,16 +94,76 @@ def test_one_axis_alone(tmp_path: Path) -> None:
     ]
 
 
+def test_another_stride_keeps_its_own_help(tmp_path: Path) -> None:
+    (help,) = helps(tmp_path, HALVES.replace("upsample: 4", "upsample: 3"), "17, 17")
+    assert "sizes fit" not in help  # 3x3 alone would
+
+
+def test_channels_differ_as_well(tmp_path: Path) -> None:
+    text = HALVES.replace("filters: 8}\n  - {upsample", "filters: 9}\n  - {upsample")
+    assert helps(tmp_path, text, "17, 17") == [
+        "project `c` with a 1x1 convolution to 8, and of the grids these sizes fit: heights and "
+        "widths that are multiples of 4, such as 16x16 and 20x20"
+    ]
+    own = ["project `c` with a 1x1 convolution to 8"]
+    assert helps(tmp_path, text, "16, 16") == own
+
+
 @pytest.mark.parametrize(
-    ("old", "new"),
+    "more",
     [
-        ("filters: 8}\n  - {upsample", "filters: 9}\n  - {upsample"),  # the channels differ as well
-        ("upsample: 4", "upsample: 3"),  # another stride: 3x3 alone would fit
+        "\n  - {conv: 3x3, filters: 8, stride: 2, from: a, name: e}\n  - {concat: [a, e]}",
+        "\n  - {linear: 3, from: f, name: g}\n",
     ],
+    ids=["another stride elsewhere", "a linear layer on a flattened map"],
 )
-def test_what_no_size_mends_keeps_its_own_help(tmp_path: Path, old: str, new: str) -> None:
-    (help,) = helps(tmp_path, HALVES.replace(old, new), "17, 17")
-    assert "sizes fit" not in help
+def test_what_stands_beside_a_grid_that_does_not_halve(tmp_path: Path, more: str) -> None:
+    text = HALVES + "  - {flatten: true, from: image, name: f}" + more
+    assert helps(tmp_path, text, "17, 17")[0] == (
+        "these sizes fit: heights and widths that are multiples of 4, such as 16x16 and 20x20"
+    )
+
+
+STATED = """\
+network: stated
+input: {image: [3, SIZE]}
+layers:
+  - {conv: 3x3, filters: 8, stride: 2, size: 56x56x8, name: a}
+  - {conv: 3x3, filters: 8, stride: 2, size: 28x28x8, name: b}
+"""
+OWN = "correct the layers, or the stated size"
+
+
+def test_sizes_at_which_layers_are_as_is_stated(tmp_path: Path) -> None:
+    """ceil(H/2) is 56 for 111 and 112."""
+    fit = "heights and widths of 111 to 112"
+    assert (
+        helps(tmp_path, STATED, "100, 100")
+        == [f"these sizes fit: {fit}, such as 111x111; or {OWN}"] * 2
+    )
+    assert (
+        helps(tmp_path, STATED, "112, 99")
+        == [f"these sizes fit: {fit}, such as 112x111; or {OWN}"] * 2
+    )
+
+
+@pytest.mark.parametrize("stated", ["28x28x9", "56x56x8"])
+def test_a_stated_size_that_no_input_gives(tmp_path: Path, stated: str) -> None:
+    """Other channels, or a grid that does not halve the one stated before it."""
+    assert helps(tmp_path, STATED.replace("28x28x8", stated), "112, 112") == [OWN]
+
+
+def test_stated_sizes_and_a_join(tmp_path: Path) -> None:
+    text = HALVES.replace("filters: 8, name: a", "filters: 8, name: a, size: 20x20x8")
+    assert helps(tmp_path, text, "17, 17") == [
+        f"these sizes fit: heights and widths of 20, such as 20x20; or {OWN}",
+        "these sizes fit: heights and widths of 20, such as 20x20",
+    ]
+    # What is stated and never fits leaves the sizes of the joins.
+    assert helps(tmp_path, text.replace("20x20x8", "21x21x8"), "17, 17") == [
+        OWN,
+        "these sizes fit: heights and widths that are multiples of 4, such as 16x16 and 20x20",
+    ]
 
 
 def test_a_structure_that_depends_on_the_size_is_tried(tmp_path: Path) -> None:
@@ -174,8 +234,9 @@ layers:
         ("64, 64", "2", "3xHxW", "`depth` kept its 64x64; {it} depth=1xHxW"),
         ("32, 32", "1", "3x32x32", "`depth` kept its 32x32; {it} depth=1x16x16"),
         ("64, 64", "2", "depth=1x128x128", "`image` kept its 64x64; {it} image=3x128x128"),
-        ("32, 32", "2", "3x48x48", "project `a` with a 1x1 convolution to 8 that has the same "
-         "total stride"),
+        ("32, 32", "2", "3x48x48", "these sizes fit: `image` with heights and widths of 31 to 32, "
+         "such as 32x32; or `depth` with heights and widths of 47 to 48, such as 47x47; or project "
+         "`a` with a 1x1 convolution to 8 that has the same total stride"),
     ],
 )  # fmt: skip
 def test_an_input_that_keeps_its_size(
