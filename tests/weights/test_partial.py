@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from backends.state.weights_io import read_weights, save_weights
-from compiler import BackendError, build_module, load_weights
 from compiler.__main__ import main
 from compiler.pipeline import load_graph, published_graph
 from compiler.weights.mapping import load_map
@@ -18,6 +17,7 @@ from compiler.weights.match import match_tensors
 from compiler.weights.report import WeightsReport
 from compiler.weights.sizes import tensor_sizes
 from compiler.weights.wiring import wiring_differences
+from netdraft import BackendError, build_module, load_weights
 from tests.weights.key_lists import key_list
 
 V4, R2 = "timm:inception_v4", "timm:inception_resnet_v2"
