@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from backends.native import norm
 from backends.native.training.layers import replace_layers
 from backends.native.training.norm2d import NativeNorm2d, may_be_native
+from backends.run.optimized import optimize
+from backends.state.unit_scale import randomize
+from backends.torch.module import build_module
 from tests.native.training_values import (
     CHANNELS_LAST,
     FLOAT,
@@ -21,6 +24,7 @@ from tests.native.training_values import (
     distance,
     normal,
 )
+from tests.passes.random_specs import graph_of
 
 pytestmark = NEEDS_COMPILER
 SUMS = 2e-5
@@ -164,3 +168,27 @@ def test_it_takes_the_relu_that_follows_and_no_other() -> None:
     stored.seek(0)
     again = torch.load(stored, weights_only=False)
     torch.testing.assert_close(again(x), wanted, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("activation", "takes"), [("relu", True), ("gelu", False), ("none", False)]
+)
+def test_a_shared_norm_takes_the_relu_that_every_layer_has(activation: str, takes: bool) -> None:
+    graph = graph_of(f"""
+network: net
+input: {{image: [16, 6, 5]}}
+layers:
+  - {{conv: 3x3, filters: 16, norm: batch_norm, activation: relu, name: a}}
+  - {{conv: 3x3, filters: 16, norm: batch_norm, activation: {activation}, name: b, share: a}}
+""")
+    plain = build_module(graph)
+    randomize(plain)
+    module = optimize(plain).for_training()
+    assert [m.relu for m in module.modules() if isinstance(m, NativeNorm2d)] == [takes]
+    x = normal(2, 16, 6, 5)
+    wanted = plain.train()(x)
+    torch.testing.assert_close(module(x), wanted, atol=1e-4, rtol=1e-4)
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(module.state_dict()[name], value, atol=1e-4, rtol=1e-4)
+    module.eval()
+    torch.testing.assert_close(module(x), plain.eval()(x), atol=1e-4, rtol=1e-4)

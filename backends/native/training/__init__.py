@@ -5,14 +5,16 @@ from torch import nn
 from backends.native.library import load_library
 from backends.native.training.blocks import rewrite_blocks
 from backends.native.training.layers import replace_layers
+from backends.native.training.norm2d import norms_apart
+from backends.torch.module import computed_graph
 
 
 def train_natively(module: nn.Module) -> None:
-    """Let layers and blocks compute with the native kernels, in place.
+    """Let layers and blocks of a built module compute with the native kernels, in place.
 
     Raises:
         BackendError: there is no C++ compiler, or it fails; nothing is changed then.
     """
     load_library()
-    replace_layers(module)
+    replace_layers(module, norms_apart(computed_graph(module)))
     rewrite_blocks(module)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from backends.native import norm
+from compiler.graph import Graph, Node
+from compiler.ops import Activation, BatchNorm
 
 
 def may_be_native(layer: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
@@ -20,6 +22,24 @@ def may_be_native(layer: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
         and layer.track_running_stats
         and layer.momentum is not None
     )
+
+
+def norms_apart(graph: Graph) -> frozenset[str]:
+    """Return the normalisations that something other than one ReLU reads.
+
+    A layer that shares parameters calls the module of their owner, which is what is named.
+    """
+    return frozenset(
+        node.share or node.name
+        for node in graph.nodes.values()
+        if isinstance(node.op, BatchNorm) and not _feeds_relu(graph, node)
+    )
+
+
+def _feeds_relu(graph: Graph, node: Node) -> bool:
+    readers = [graph.nodes[name].op for name in graph.consumers[node.name]]
+    leaves = any(output.node == node.name for output in graph.outputs)
+    return not leaves and readers == [Activation("relu")]
 
 
 class NativeNorm2d(nn.BatchNorm2d):
