@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -101,6 +102,8 @@ MORE: Mapping[Severity, str] = {"error": "more-errors", "warning": "more-warning
 """Codes of the findings that stand for all that are not shown."""
 ECHOES = frozenset(("unknown-block", "unknown-layer", "unknown-parameter", "unknown-erratum"))
 """Codes of findings about names that nothing defines."""
+WANTING = frozenset(("missing-field", "missing-parameter", "unknown-layer", "unknown-parameter"))
+"""Codes of findings about what is not there, which a variant may have taken away."""
 Completion = Callable[[Diagnostic], Diagnostic]
 
 
@@ -133,6 +136,8 @@ class Report:
     is_partial: bool = False
     """True where something that may define names could not be read, which is reported: what
     nothing defines then is an echo of that."""
+    removed: dict[str, str] = field(default_factory=dict)
+    """Name -> a note of where a variant took the key or the layer of that name away."""
     _seen: set[tuple[str, Span, object]] = field(default_factory=set)
     _more: dict[Severity, int] = field(default_factory=dict)
 
@@ -166,7 +171,17 @@ class Report:
         if complete is not None:
             diagnostic = complete(diagnostic)
             self._seen.add((key[0], key[1], diagnostic.message))
-        self.diagnostics.append(diagnostic)
+        self.diagnostics.append(self._with_removal(diagnostic))
+
+    def _with_removal(self, found: Diagnostic) -> Diagnostic:
+        """Return a finding that says which change took away what it misses."""
+        if found.code not in WANTING or not self.removed:
+            return found
+        named = dict.fromkeys(re.findall("`([^`.]+)[^`]*`", found.message))
+        notes = [self.removed[name] for name in named if name in self.removed]
+        if found.code.startswith("missing"):  # what a variant's own file never had is its own fault
+            notes = [note for note in notes if not note.startswith(f"{found.span.file}:")]
+        return replace(found, notes=(*found.notes, *notes)) if notes else found
 
     def add_all(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Record findings, such as those of a `CompileError`, that are not recorded yet."""

@@ -421,7 +421,9 @@ def _warn_parameters(
         if name not in read:
             inherited = [n for n, p in network.params.items() if p.span().file != param.span().file]
             hint = did_you_mean(name, inherited)  # a variant may have meant another of its base's
-            _warn_parameter(report, name, param, "the network", hint)
+            is_own = param.span().file == network.span().file
+            way_out = "take it out" if is_own else f"take it out with `params: {{{name}: null}}`"
+            _warn_parameter(report, name, param, "the network", hint, way_out)
     for block in spec.blocks.values():
         if block.name in lowering.instances:
             used = lowering.used_params.get(block.name, set())
@@ -442,14 +444,19 @@ def _read_by_defaults(params: Mapping[str, ParamSpec]) -> set[str]:
 
 
 def _warn_parameter(
-    report: Report, name: str, param: ParamSpec, where: str, hint: str = ""
+    report: Report,
+    name: str,
+    param: ParamSpec,
+    where: str,
+    hint: str = "",
+    way_out: str = "take it out",
 ) -> None:
     report.add(
         Diagnostic(
             "unused-parameter",
             f"nothing in {where} uses the parameter `{name}`{hint}",
             param.span(),
-            help="take it out, or use it in an expression",
+            help=f"{way_out}, or use it in an expression",
             severity="warning",
         )
     )

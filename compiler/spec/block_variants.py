@@ -235,7 +235,9 @@ def _as_body(layers: Node, body: str, entry: Entry) -> dict[str, Entry]:
     if body != "layers" and len(items) == 1 and isinstance(items[0], Mapping):
         only = items[0].entries
         if only.keys() <= {body, "join"}:
-            return dict(only)
+            held = only[body]
+            node = replace(held.node, notes=(*held.node.notes, *items[0].notes))
+            return {**only, body: Entry(held.key_span, node)}
     return {"layers": Entry(entry.key_span, layers)}
 
 

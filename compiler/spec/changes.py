@@ -257,7 +257,8 @@ class _Editor:
         else:
             del chains[place.branch]
             names.places.pop(name, None)
-        place.item.node = noted(place.item.node, f"{change.note} takes `{name}` out")
+        note = self.report.removed[name] = f"{change.note} takes `{name}` out"
+        place.item.node = noted(place.item.node, note)
 
     def _add_branches(self, place: Place, names: Names, change: Change, name: str) -> None:
         added = change.node.get("insert")
@@ -321,7 +322,9 @@ class _Editor:
                 names.declare_inside(item)
         if gone and not items:
             words = ", ".join(f"`{item.name}`" for item in gone)
-            self._note_gap(chain, at.start or 0, f"{change.note} takes {words} out")
+            note = f"{change.note} takes {words} out"
+            self.report.removed.update((item.name, note) for item in gone)
+            self._note_gap(chain, at.start or 0, note)
 
     def _note_gap(self, chain: Chain, at: int, note: str) -> None:
         """Say at what stands beside a gap, or at the empty list, what was there."""

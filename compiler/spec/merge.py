@@ -62,4 +62,7 @@ def take_away(
         found = Diagnostic("bad-change", message, entry.key_span, help=help)
         report.add(found, guessing(key, known))
         return ""
-    return f"takes `{key}` away" if old is not None else ""
+    if old is None:
+        return ""
+    report.removed[key] = f"{place_of(entry)} takes `{key}` away"
+    return f"takes `{key}` away"

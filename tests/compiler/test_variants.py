@@ -552,3 +552,92 @@ changes:
         "  # `unit`, changed at `first`",
         "      filters: 16  # child.yaml:5",
     ]
+
+
+def test_a_branch_that_leaves_a_block_is_said_in_the_emitted_spec(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    child = """\
+extends: inception_v4
+network: child
+blocks:
+  inception_a: {extends: inception_a, changes: [{remove: pool}]}
+changes:
+  - {remove: b.single}
+"""
+    write(tmp_path, child=child)
+    text = print_spec(load_spec("child.yaml", Report()))
+    assert [line.strip() for line in text.splitlines() if "takes" in line] == [
+        "# child.yaml:4 takes `pool` out",
+        "# child.yaml:6 takes `single` out",
+    ]
+
+
+# -- what is missing where a change took it away --------------------------------------------------
+
+TAKEN = """\
+network: taken
+input: {x: [3, 16, 16]}
+params: {n: {type: channels, default: 4}}
+blocks:
+  pair:
+    params: {k: {type: channels}}
+    layers:
+      - {conv: 3x3, filters: k, name: first}
+      - {concat: [first, in], name: both}
+layers:
+  - {block: pair, with: {k: 4}}
+  - {conv: 1x1, filters: n, name: c}
+  - {add: [c, c], name: last}
+outputs: [last]
+"""
+REMOVALS = [
+    ("params: {n: null}", "`filters` of `conv`: unknown name `n`", "takes `n` away"),
+    ("changes: [{set: c, filters: null}]", "`conv` needs `filters`", "takes `filters` away"),
+    ("changes: [{set: pair, with: {k: null}}]", "block `pair` needs `k`", "takes `k` away"),
+    ("changes: [{remove: last}]", "there is no layer `last` to read here", "takes `last` out"),
+    (
+        "changes: [{remove: pair.first}]",
+        "there is no layer `first` to read here",
+        "takes `first` out",
+    ),
+    (
+        "blocks: {pair: {extends: pair, changes: [{remove: first}]}}",
+        "there is no layer `first` to read here",
+        "takes `first` out",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "message", "note"), REMOVALS, ids=[r[0] for r in REMOVALS])
+def test_what_a_variant_took_away_is_noted_where_its_base_misses_it(
+    tmp_path: Path, change: str, message: str, note: str
+) -> None:
+    path = write(tmp_path, child=f"extends: taken.yaml\nnetwork: child\n{change}\n", taken=TAKEN)
+    found = next(d for d in errors_of(path) if d.message == message)
+    assert found.span.file.endswith("taken.yaml")
+    assert found.notes == (f"{path}:3 {note}",)
+
+
+def test_what_a_variant_never_said_was_not_taken_away(tmp_path: Path) -> None:
+    child = """\
+extends: taken.yaml
+network: child
+changes:
+  - {set: pair, with: {k: null}}
+  - {after: last, insert: [{block: pair, name: more}]}
+"""
+    path = write(tmp_path, child=child, taken=TAKEN)
+    notes = {d.span.file.rpartition("/")[2]: d.notes for d in errors_of(path)}
+    assert notes == {"taken.yaml": (f"{path}:4 takes `k` away",), "child.yaml": ()}
+
+
+def test_a_parameter_that_a_variant_leaves_without_use_is_taken_out_there(tmp_path: Path) -> None:
+    child = "extends: taken.yaml\nnetwork: child\nchanges: [{set: c, filters: 7}]\n"
+    path = write(tmp_path, child=child, taken=TAKEN)
+    (found,) = draft_graph(path)[1].diagnostics
+    assert found.message == "nothing in the network uses the parameter `n`"
+    assert found.help == "take it out with `params: {n: null}`, or use it in an expression"
+    path.write_text(child + "params: {n: null}\n")
+    assert not draft_graph(path)[1].diagnostics
