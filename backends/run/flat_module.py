@@ -123,7 +123,7 @@ class _Builder:
             case Conv2d():
                 return self.conv(node, node.op, x[0], shape)
             case MaxPool2d() | AvgPool2d():
-                return self.pool(node.op, x[0], shape)
+                return self.pool(node, node.op, x[0], shape)
             case Linear():
                 return self.call(F.linear, x[0], *self.parameters(node).values())
             case BatchNorm():
@@ -171,17 +171,20 @@ class _Builder:
             return x, (top, left)
         return self.call(F.pad, x, (left, right, top, bottom), "constant", fill), (0, 0)
 
-    def pool(self, op: MaxPool2d | AvgPool2d, x: fx.Node, shape: Shape) -> fx.Node:
+    def pool(self, node: Node, op: MaxPool2d | AvgPool2d, x: fx.Node, shape: Shape) -> fx.Node:
         pads = op.pads(shape)
-        uneven = any(before != after for before, after in pads)
+        (top, bottom), (left, right) = pads
+        if (top, left) == (bottom, right):
+            args = (op.kernel_size, op.stride, (top, left))
+            if isinstance(op, MaxPool2d):
+                return self.call(F.max_pool2d, x, *args, 1, op.ceil)
+            return self.call(F.avg_pool2d, x, *args, op.ceil, op.count_include_pad)
+        ends = _moved_ends(op, pads, shape, node.shape)
         if isinstance(op, MaxPool2d):
-            x, padding = self.pad(x, pads, -torch.inf)
-            return self.call(F.max_pool2d, x, op.kernel_size, op.stride, padding, 1, op.ceil)
-        if uneven and not op.count_include_pad:
-            return self.call(_mean_of_real, x, op.kernel_size, op.stride, pads, op.ceil)
-        x, padding = self.pad(x, pads, 0.0)
-        include = op.count_include_pad
-        return self.call(F.avg_pool2d, x, op.kernel_size, op.stride, padding, op.ceil, include)
+            x, padding = self.pad(x, ends, -torch.inf)
+            return self.call(F.max_pool2d, x, op.kernel_size, op.stride, padding)
+        counted = pads if op.count_include_pad else ((0, 0), (0, 0))
+        return self.call(_mean_of_counted, x, op.kernel_size, op.stride, ends, counted)
 
     def join(self, op: Add | Multiply, x: list[fx.Node]) -> fx.Node:
         function = operator.add if isinstance(op, Add) else operator.mul
@@ -223,10 +226,32 @@ class _Builder:
         raise BackendError(f"`{node.name}`: the engine has no {node.op.kind}")
 
 
-def _mean_of_real(x: Tensor, kernel: Any, stride: Any, pads: Pads, ceil: bool) -> Tensor:
-    """Average pooling with uneven padding left out of the mean: (N, C, H, W) -> (N, C, H', W')."""
+def _moved_ends(op: MaxPool2d | AvgPool2d, pads: Pads, shape: Shape, made: Shape) -> Pads:
+    """Return a padding with its ends moved so that a flooring pool gives the size that is made.
+
+    PyTorch drops a window that would start in the padding only where it pads itself, evenly.
+    """
+    (top, bottom), (left, right) = (
+        (before, (count - 1) * stride + kernel - size - before) if op.ceil else (before, after)
+        for size, count, kernel, stride, (before, after) in zip(
+            _whole(shape), _whole(made), op.kernel_size, op.stride, pads, strict=True
+        )
+    )
+    return (top, bottom), (left, right)
+
+
+def _whole(shape: Shape) -> tuple[int, int]:
+    height, width = shape.grid
+    assert isinstance(height, int)
+    assert isinstance(width, int)
+    return height, width
+
+
+def _mean_of_counted(x: Tensor, kernel: Any, stride: Any, pads: Pads, counted: Pads) -> Tensor:
+    """Average pooling whose mean counts a part of the padding: (N, C, H, W) -> (N, C, H', W')."""
     (top, bottom), (left, right) = pads
-    sides = (left, right, top, bottom)
-    total = F.avg_pool2d(F.pad(x, sides), kernel, stride, 0, ceil)
-    real = F.avg_pool2d(F.pad(torch.ones_like(x[:1, :1]), sides), kernel, stride, 0, ceil)
-    return total / real
+    (above, below), (before, after) = counted
+    share = F.pad(torch.ones_like(x[:1, :1]), (before, after, above, below), value=1.0)
+    rest = (left - before, right - after, top - above, bottom - below)
+    total = F.avg_pool2d(F.pad(x, (left, right, top, bottom)), kernel, stride)
+    return total / F.avg_pool2d(F.pad(share, rest), kernel, stride)
