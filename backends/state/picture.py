@@ -100,8 +100,7 @@ def read_picture(source: Path, frame: Frame) -> bytes:
         with _bounded(), Image.open(source, formats=_known()) as opened:
             form = f"{opened.format} "
             ImageOps.exif_transpose(opened, in_place=True)
-            upright = opened if opened.mode == "RGB" else opened.convert("RGB")
-            return _middle(upright, frame, source).tobytes()
+            return _middle(_in_rgb(opened, source), frame, source).tobytes()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(source, str(error)) from None
     except UnidentifiedImageError:
@@ -117,6 +116,20 @@ def read_picture(source: Path, frame: Frame) -> bytes:
         told = next(iter(str(error).splitlines()), "")
         reason = told if " " in told else "it is damaged"
         raise UsageError(f"{source} is no {form}picture that can be read: {reason}") from None
+
+
+def _in_rgb(picture: Image.Image, source: Path) -> Image.Image:
+    """Return a picture in RGB of 8 bits; Pillow alone would cut 16 bits off at 255, to white."""
+    if picture.mode == "RGB":
+        return picture
+    if picture.mode in ("I", "F"):
+        raise UsageError(
+            f"{source} has values of 32 bits, of which none is said to be white\n"
+            "  help: save it with 8 or 16 bits a channel"
+        )
+    if picture.mode.startswith("I;16"):
+        picture = picture.convert("I").point(lambda level: level * (1 / 256)).convert("L")
+    return picture.convert("RGB")
 
 
 def _middle(picture: Image.Image, frame: Frame, source: Path) -> Image.Image:

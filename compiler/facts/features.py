@@ -43,9 +43,13 @@ def feature_maps(graph: Graph) -> tuple[Feature, ...]:
 def features_of(graph: Graph, names: Sequence[str] = ()) -> tuple[Feature, ...]:
     """Return what is known of named maps, in the given order; without names of `feature_maps`.
 
+    A text is one name; `auto` is none.
+
     Raises:
         UsageError: there is no such layer or block, or it gives no map; or none was found.
     """
+    if isinstance(names, str):  # in Python a text is a sequence too, of its letters
+        names = () if names == "auto" else (names,)
     if not names:
         found = feature_maps(graph)
         if not found:

@@ -44,6 +44,12 @@ def test_named_maps_in_the_order_asked_for(tmp_path: Path) -> None:
     ]
 
 
+def test_a_text_is_one_name(tmp_path: Path) -> None:
+    graph = known("resnet18", tmp_path)
+    assert features_of(graph, "layer2") == (Feature(128, 8, "layer2"),)
+    assert features_of(graph, "auto") == features_of(graph)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -69,3 +69,26 @@ def test_a_picture_that_is_cut_off(tmp_path: Path) -> None:
         UsageError, match=r"x\.png is no PNG picture that can be read: image file is truncated"
     ):
         load_photo(tmp_path / "x.png", 9, 9)
+
+
+def test_gray_of_16_bits_is_that_of_8(tmp_path: Path) -> None:
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    Image.fromarray(levels).save(tmp_path / "8.png")
+    Image.fromarray(levels.astype(np.uint16) * 257).save(tmp_path / "16.png")
+    Image.fromarray(levels.astype(np.uint16) * 257).save(tmp_path / "16.tif")
+    wanted = load_photo(tmp_path / "8.png", 16, 16)
+    assert len(set(wanted.flatten().tolist())) == 256
+    for name in ("16.png", "16.tif"):
+        assert torch.equal(load_photo(tmp_path / name, 16, 16), wanted)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_values_without_a_white_are_refused(tmp_path: Path, kind: type[np.generic]) -> None:
+    path = tmp_path / "x.tif"
+    Image.fromarray(np.ones((4, 4), kind)).save(path)
+    with pytest.raises(UsageError) as refused:
+        load_photo(path, 4, 4)
+    assert str(refused.value) == (
+        f"{path} has values of 32 bits, of which none is said to be white\n"
+        "  help: save it with 8 or 16 bits a channel"
+    )
