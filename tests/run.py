@@ -21,6 +21,9 @@ HERE = sys.executable
 PEERS = str(ROOT / ".venv-peers" / "bin" / "python")
 WORKERS = ("--numprocesses=auto", "--maxprocesses=4")
 """One process a core, but not more than the memory of a small machine holds."""
+CORE = "not peers and not slow and not browser and not fuzz"
+BACK_ENDS = ("tests/backends", "tests/native", "tests/odd", "tests/test_layering.py")
+"""What sees the back ends; nothing else imports the kernels, says `test_layering.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,12 @@ PARTS = {
     "types": Part("types", (HERE, "-m", "mypy")),
     "core": Part(
         "core suite",
-        pytest(
-            "-m",
-            "not peers and not slow and not browser and not fuzz",
-            "--ignore=tests/peers",
-            *WORKERS,
-        ),
+        pytest("-m", CORE, "--ignore=tests/peers", *WORKERS),
+        is_pytest=True,
+    ),
+    "without_native": Part(
+        "the back ends without our own kernels",
+        (HERE, "tests/without_native.py", "-q", "-m", CORE, *WORKERS, *BACK_ENDS),
         is_pytest=True,
     ),
     "fuzz": Part(

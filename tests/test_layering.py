@@ -50,8 +50,9 @@ DRAWING = {
     "viz.gallery": ("viz.diagram", "viz.render"),
 }
 """Each part of `viz` -> the parts that it may import; `viz.render` loads a format by its name."""
+NATIVE = "backends.native"
 PARTS = {
-    "backends.native": (
+    NATIVE: (
         "backends.run.pointwise",
         "backends.run.targets",  # what a target is given and returns
         "backends.state",
@@ -135,6 +136,18 @@ def test_back_ends_do_not_know_what_joins_them(module: str) -> None:
     part = next(part for part in PARTS if is_in(module, part))
     found = {m for m in imports(tree_of(module)) if is_in(m, "backends") and m != "backends"}
     assert [m for m in found if not is_in(m, part, *PARTS[part])] == []
+
+
+def test_our_own_kernels_can_be_taken_out() -> None:
+    """What they have is registered; `make test` runs the rest without them."""
+    places = [ROOT / part for part in ("backends", "compiler", "viz", "tests", "docs")]
+    paths = {path for place in places for path in place.rglob("*.py")}
+    paths -= {
+        path for part in ("backends", "tests") for path in (ROOT / part / "native").rglob("*")
+    }
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in paths}
+    users = [p for p, tree in trees.items() if any(is_in(m, NATIVE) for m in imports(tree))]
+    assert users == []
 
 
 def test_nothing_imports_itself_by_detours() -> None:

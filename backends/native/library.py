@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from backends.native.steps import Step
+from backends.native.structs import check_layout, count_numbers, emit_layout
 from backends.native.transforms import emit_transforms
 from backends.state.cache import cached, ignore, keep, kept, locked
 from backends.winograd import Variant
@@ -31,10 +32,16 @@ _SOURCES = Path(__file__).with_name("kernels")
 
 
 class Library:
-    """The compiled kernels."""
+    """The compiled kernels.
+
+    Raises:
+        BackendError: they lay out a struct in another way than `steps.py`.
+    """
 
     def __init__(self, path: Path) -> None:
         self._c = ctypes.CDLL(str(path))
+        self._c.netdraft_layout.restype = POINTER(c_int64)
+        check_layout(self._c.netdraft_layout()[: count_numbers()])
         self._c.netdraft_run.argtypes = [POINTER(Step), c_int64, c_int32]
         self._c.netdraft_run.restype = None
         self._c.netdraft_profile.argtypes = [POINTER(Step), c_int64, c_int32, POINTER(c_double)]
@@ -68,11 +75,11 @@ def load_library() -> Library:
     what is kept is damaged or cannot be run from there, they are compiled for this process.
 
     Raises:
-        BackendError: there is no C++ compiler, or it fails.
+        BackendError: there is no C++ compiler, or it fails, or see `Library`.
     """
     compiler = _find_compiler()
     sources = {path.name: path.read_text() for path in sorted(_SOURCES.iterdir())}
-    sources["kernels.cpp"] += emit_transforms()
+    sources["kernels.cpp"] += emit_transforms() + emit_layout()
     key = "\n".join((*sources.values(), _version(compiler), _cpu(), *_FLAGS, "sealed"))
     path = cached(f"kernels-{hashlib.sha256(key.encode()).hexdigest()[:24]}.so")
     if path is None:

@@ -1,4 +1,4 @@
-// The arguments of every kind of step, as `steps.py` writes them.
+// The arguments of every kind of step, as `steps.py` writes them; `structs.py` compares the two.
 
 #pragma once
 
