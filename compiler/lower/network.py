@@ -266,7 +266,7 @@ def _input_shapes(
         shapes = {"x": Shape((None, None, None))}
     for text in given:
         match = _INPUT.fullmatch(text)
-        if match is None:
+        if match is None or "" in match["dims"].split("x"):
             raise UsageError(f"--input {text}: write C x H x W, as in 3x299x299 or image=3x299x299")
         name = match["name"] or next(iter(shapes))
         if name not in shapes:

@@ -45,6 +45,7 @@ def netdraft(
         (("check", "inception_v4", "--set", "classes"), 2, "--set classes: write NAME=VALUE"),
         (("check", "inception_v4", "--set", "classes=ten"), 2, "is not a whole number"),
         (("check", "inception_v4", "--input", "3x0x5"), 2, "a size is at least 1"),
+        (("check", "inception_v4", "--input", "3xx5"), 2, "write C x H x W, as in 3x299x299 or "),
         (("check", "inception_v4", "--input", "img=3x5x5"), 2, "there is no input `img`"),
         (
             ("build", "inception_v4", "--target", "tf"),
