@@ -186,14 +186,18 @@ function saySizes(program, settings, graph) {
   if (working === null || [...working].every(([n, pair]) => gridOf(n).every((d, i) => isMember(pair[i], d)))) return;
   const least = new Map([...working].map(([name, pair]) => [name, pair.map((s) => nearSizes(s, 1)[1])]));
   const small = new Map(graph.inputs.map((name) => [name, [graph.nodes.get(name).shape[0], ...(least.get(name) ?? gridOf(name))]]));
-  const left = new Set(lowerNetwork(program, settings, small).findings.map((f) => f.code + f.at));
+  const left = new Map(lowerNetwork(program, settings, small).findings.map((f) => [f.code + f.at, f.help]));
   const smallest = [...least.values()].map((pair) => pair.join("x")).join(" and ");
   const texts = new Map([...working].map(([name, pair]) => [name, adviceOf(pair, gridOf(name))]));
   const isOne = new Set(texts.values()).size === 1;
   const advice = isOne ? [...texts.values()][0] : [...texts].map(([name, text]) => `\`${name}\`: ${text}`).join("; ");
   for (const finding of graph.findings) {
-    if (!isOfSize(finding) || left.has(finding.code + finding.at)) continue;
-    if (finding.code === "shape-mismatch") finding.help = `these sizes fit: ${advice}`;
+    if (!isOfSize(finding)) continue;
+    const still = left.get(finding.code + finding.at);
+    // Where the help is another one, channels are left to differ and grids are not.
+    if (still === finding.help) continue;
+    if (still !== undefined) finding.help = `${still}, and of the grids these sizes fit: ${advice}`;
+    else if (finding.code === "shape-mismatch") finding.help = `these sizes fit: ${advice}`;
     else finding.help = `the smallest input of this network is ${smallest}${finding.help ? `; ${finding.help}` : ""}`;
   }
 }
