@@ -113,19 +113,11 @@ OPEN_ONNX_LACKS = {
 }
 """Networks with an operation that ONNX cannot say of a size that is left open."""
 
-OPEN_LACKS = {
-    "block_of_map_and_vector": "`linear`: a linear layer needs a number of channels, it receives "
-    "(N, 4*H*W), so height and width cannot be left open",
-}
-"""Networks of which no target can leave the size open."""
-
 
 def refusal(name: str, target: str) -> str | None:
     """Return how a target's refusal of a network ends, or None where it runs it."""
     if target.startswith("native") and name in NATIVE_LACKS:
         return f"the native engine has no {NATIVE_LACKS[name]}"
-    if target.startswith("open") and name in OPEN_LACKS:
-        return OPEN_LACKS[name]
     return OPEN_ONNX_LACKS.get(name) if target == "open ONNX" else None
 
 
