@@ -17,7 +17,7 @@ from backends.run.targets import TARGETS, Request, Result, Runner, build_runner
 from backends.run.tune import ROUNDS, LockFile, Tuned, device_name, measure, medians
 from backends.state.cache import cached
 from backends.state.parameters import State, convert_state
-from backends.torch.module import build_module, computed_graph
+from backends.torch.module import build_module, computed_graph, taps_of
 from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.passes import DEFAULT_PASSES, TRAINING_PASSES, Pass
@@ -41,8 +41,14 @@ def optimize(
 
     Raises:
         ValueError: the module carries no graph, or a graph came without parameters.
+        BackendError: the module gives taps or feature maps.
     """
     if isinstance(network, nn.Module):
+        if taps := taps_of(network):
+            raise BackendError(
+                f"an optimised network gives its outputs alone, and this module gives "
+                f"{', '.join(f'`{t}`' for t in taps)} too: list them under `outputs` in the spec"
+            )
         state = network.state_dict() if state is None else state
         network = computed_graph(network)
     if state is None:

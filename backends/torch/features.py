@@ -37,8 +37,9 @@ def build_features(
         UsageError: a name is none of the graph, or gives no map.
     """
     features = features_of(graph, names)
-    source = emit_source(graph, taps=[f.module for f in features], features=True)
-    model = build_from_source(graph, source, seed, device)
+    taps = [f.module for f in features]
+    source = emit_source(graph, taps=taps, features=True)
+    model = build_from_source(graph, source, seed, device, taps)
     info = [{"num_chs": f.num_chs, "reduction": f.reduction, "module": f.module} for f in features]
     lend(model, "feature_info", info)
     return model

@@ -22,6 +22,8 @@ PREFIX = "netdraft_source_"
 """Modules made from source are named so, with a hash of the text."""
 _GRAPH = "netdraft.graph"
 """Where a module keeps its graph: no layer's name has a dot, so none can meet it."""
+_TAPS = "netdraft.taps"
+"""Where it keeps the names of what its `forward` returns beside or for the graph's outputs."""
 
 
 def build_module(
@@ -49,17 +51,22 @@ def build_module(
     graph = take_logits(graph, taps)
     if torch.get_default_device().type != "meta":
         check_room(graph)
-    return build_from_source(graph, emit_source(graph, taps=taps), seed, device)
+    return build_from_source(graph, emit_source(graph, taps=taps), seed, device, taps)
 
 
 def build_from_source(
-    graph: Graph, source: str, seed: int | None, device: torch.device | str | None
+    graph: Graph,
+    source: str,
+    seed: int | None,
+    device: torch.device | str | None,
+    taps: Sequence[str] = (),
 ) -> nn.Module:
-    """Return a network with fresh weights from emitted source of `graph`."""
+    """Return a network with fresh weights from emitted source of `graph` with `taps`."""
     model = network_class(load_source(source))()
     if seed is not None:  # most of the time that a large network takes
         initialize(model, seed)
     object.__setattr__(model, _GRAPH, graph)
+    object.__setattr__(model, _TAPS, tuple(taps))
     lend(model, "graph", graph.as_written)
     return model if device is None else model.to(device)
 
@@ -94,6 +101,12 @@ def computed_graph(module: nn.Module) -> Graph:
     if not isinstance(graph, Graph):
         raise ValueError(f"a {type(module).__name__} carries no graph; build it with build_module")
     return graph
+
+
+def taps_of(module: nn.Module) -> tuple[str, ...]:
+    """Return the names of the tensors that a built module gives beside or for its outputs."""
+    taps: tuple[str, ...] = module.__dict__.get(_TAPS, ())
+    return taps
 
 
 def source_of(module: nn.Module) -> str:

@@ -72,7 +72,9 @@ def run(args: argparse.Namespace) -> int:
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is no text in UTF-8") from None
+    except OSError as error:
         raise UsageError(f"{path} cannot be read: {error}") from None
 
 
