@@ -326,7 +326,7 @@ def _load_file(graph: Graph, module: nn.Module, args: argparse.Namespace) -> Wei
 
 
 def _load_converted(module: nn.Module, state: dict[str, Tensor]) -> None:
-    """Load what a graph's recipes made; they make no counts of batches."""
+    """Load what a graph's derivations made; they make no counts of batches."""
     result = module.load_state_dict(state, strict=False)
     missing = [n for n in result.missing_keys if not n.endswith(".num_batches_tracked")]
     strange = [*missing, *result.unexpected_keys]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compiler.graph.derivation import Derivation, Folded, Read, Scaled, Stacked, Zeros
 from compiler.graph.graph import (
     Cite,
     Claim,
@@ -19,7 +20,6 @@ from compiler.graph.graph import (
     output_name,
 )
 from compiler.graph.op import Input, Op, check_window, fixed_channels, one, one_map, padding_text
-from compiler.graph.recipe import Folded, Read, Recipe, Scaled, Stacked, Zeros
 from compiler.graph.shapes import (
     Dim,
     Pads,
@@ -46,6 +46,7 @@ __all__ = [
     "Claim",
     "Decision",
     "Definition",
+    "Derivation",
     "Dim",
     "Drawing",
     "Erratum",
@@ -60,7 +61,6 @@ __all__ = [
     "Pair",
     "Parameter",
     "Read",
-    "Recipe",
     "Region",
     "RegionKind",
     "Scaled",

@@ -15,7 +15,7 @@ from compiler.text import Expr, Value
 if TYPE_CHECKING:
     from networkx import MultiDiGraph
 
-    from compiler.graph.recipe import Recipe
+    from compiler.graph.derivation import Derivation
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,9 +262,9 @@ class Graph:
         out.update(repr((self.inputs, self.outputs)).encode())
         return out.hexdigest()
 
-    recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    derivations: Mapping[str, Derivation] = field(default_factory=dict)
     """Parameter name -> how it is made from the parameters of the graph that the spec
-    describes, where a pass changed it; a name without a recipe is the parameter's own."""
+    describes, where a pass changed it; a name without a derivation is the parameter's own."""
 
     @cached_property
     def network(self) -> MultiDiGraph[str]:

@@ -12,7 +12,7 @@ def eliminate_dead_nodes(graph: Graph) -> Graph:
     """Take out the nodes that no output depends on.
 
     Precondition: none. Inputs of the network stay. Where a node that goes owns parameters, the
-    first live node that shares them owns them from then on, and its recipes read the old ones.
+    first live node that shares them owns them from then on, and its derivations read the old ones.
     Numbers: bit for bit the same. Training-safe.
 
     Before:
@@ -25,11 +25,11 @@ def eliminate_dead_nodes(graph: Graph) -> Graph:
         return %a
     """
     kept = keep_only(graph, (output.node for output in graph.outputs))
-    recipes = dict(kept.recipes)
+    derivations = dict(kept.derivations)
     for node in kept.nodes.values():
         owner = graph.nodes[node.name].share
         if owner is not None and node.share is None:
             for part in node.op.parameter_names:
                 read = f"{owner}.{part}"
-                recipes[f"{node.name}.{part}"] = graph.recipes.get(read, Read(read))
-    return kept if recipes == kept.recipes else replace(kept, recipes=recipes)
+                derivations[f"{node.name}.{part}"] = graph.derivations.get(read, Read(read))
+    return kept if derivations == kept.derivations else replace(kept, derivations=derivations)

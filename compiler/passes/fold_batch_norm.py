@@ -49,6 +49,6 @@ def _fold(rewrite: Rewrite, node: Node, norms: list[Node]) -> None:
             assert isinstance(norm.op, BatchNorm)
             prefix = norm.share or norm.name
             value = Folded(value, prefix, norm.op.eps, norm.op.learned, part)
-        rewrite.set_recipe(f"{node.name}.{part}", value)
+        rewrite.derive(f"{node.name}.{part}", value)
     for norm in norms:
         rewrite.drop(norm.name, node.name)

@@ -38,6 +38,6 @@ def _fold(rewrite: Rewrite, node: Node, scales: list[Node]) -> None:
         for scale in scales:
             assert isinstance(scale.op, Scale)
             value = Scaled(value, scale.op.factor)
-        rewrite.set_recipe(f"{node.name}.{part}", value)
+        rewrite.derive(f"{node.name}.{part}", value)
     for scale in scales:
         rewrite.drop(scale.name, node.name)

@@ -122,4 +122,4 @@ def _merge(rewrite: Rewrite, group: list[Node], name: str) -> None:
     has_bias = any(op.bias for op in _ops(group))
     for part in ("weight", "bias") if has_bias else ("weight",):
         parts = tuple(parameter(rewrite.graph, node, part) for node in group)
-        rewrite.set_recipe(f"{name}.{part}", Stacked(parts))
+        rewrite.derive(f"{name}.{part}", Stacked(parts))

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 
-from compiler.graph import Graph, Node, Read, Recipe, Region, Zeros
+from compiler.graph import Derivation, Graph, Node, Read, Region, Zeros
 from compiler.ops import Op
 
 
 class Rewrite:
-    """Edits to one graph: nodes replaced, dropped and inserted, recipes set.
+    """Edits to one graph: nodes replaced, dropped and inserted, derivations set.
 
     Nothing happens until `finish`; `graph` stays what it was, so a pass may keep reading it.
     """
@@ -22,7 +22,7 @@ class Rewrite:
         self._dropped: dict[str, str | None] = {}
         self._inserted: dict[tuple[str, str], list[Node]] = defaultdict(list)
         self._following: dict[tuple[str, str], list[Node]] = defaultdict(list)
-        self._recipes: dict[str, Recipe] = {}
+        self._derivations: dict[str, Derivation] = {}
         self._redirected: dict[str, str] = {}
         self._moved: set[str] = set()
         self._taken: set[str] = set()
@@ -64,9 +64,9 @@ class Rewrite:
         """Let who reads `name` read `to`, save nodes that were `set` or moved."""
         self._redirected[name] = to
 
-    def set_recipe(self, parameter: str, recipe: Recipe) -> None:
+    def derive(self, parameter: str, derivation: Derivation) -> None:
         """Say how a parameter of the new graph is made."""
-        self._recipes[parameter] = recipe
+        self._derivations[parameter] = derivation
 
     def finish(self) -> Graph:
         """Return the changed graph, or the very same one if nothing changed."""
@@ -76,14 +76,14 @@ class Rewrite:
         nodes = {node.name: self._reconnect(node) for node in self._walk(regions)}
         regions = _without_hollow(regions, self.graph, nodes)
         outputs = tuple(replace(o, node=self._redirect(o.node)) for o in self.graph.outputs)
-        recipes = {**self.graph.recipes, **self._recipes}
+        derivations = {**self.graph.derivations, **self._derivations}
         return replace(
             self.graph,
             is_rewritten=True,
             nodes=nodes,
             regions=refresh_regions(regions, nodes),
             outputs=outputs,
-            recipes={k: v for k, v in recipes.items() if k.rpartition(".")[0] in nodes},
+            derivations={k: v for k, v in derivations.items() if k.rpartition(".")[0] in nodes},
         )
 
     def _resolve(self, name: str) -> str:
@@ -199,14 +199,14 @@ def region_of(graph: Graph) -> dict[str, tuple[str, ...]]:
     return _region_chains(dict(graph.regions))
 
 
-def parameter(graph: Graph, node: Node, part: str) -> Recipe:
+def parameter(graph: Graph, node: Node, part: str) -> Derivation:
     """Return how a parameter of `node` is made; a bias that the node lacks is zeros."""
     if part == "bias" and not getattr(node.op, "bias", True):
         channels = node.shape.channels
         assert isinstance(channels, int)
         return Zeros(channels)
     name = f"{node.share or node.name}.{part}"
-    return graph.recipes.get(name, Read(name))
+    return graph.derivations.get(name, Read(name))
 
 
 def shared_nodes(graph: Graph) -> frozenset[str]:

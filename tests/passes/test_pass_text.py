@@ -48,7 +48,7 @@ def test_fold_batch_norm() -> None:
         "%conv_3x3.act = ReLU(%conv_3x3.conv)",
     ]
     assert after.nodes["conv_3x3.conv"].op.attributes()["bias"] is True
-    assert set(after.recipes) == {"conv_3x3.conv.weight", "conv_3x3.conv.bias"}
+    assert set(after.derivations) == {"conv_3x3.conv.weight", "conv_3x3.conv.bias"}
 
 
 def test_fold_scale() -> None:

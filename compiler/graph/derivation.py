@@ -29,7 +29,7 @@ class Folded:
     original normalisation's parameters; gamma is 1 and beta 0 where they are not `learned`.
     """
 
-    value: Recipe
+    value: Derivation
     norm: str
     eps: float
     learned: tuple[str, ...]
@@ -41,7 +41,7 @@ class Folded:
 class Scaled:
     """A value times a constant."""
 
-    value: Recipe
+    value: Derivation
     factor: float
 
 
@@ -49,27 +49,7 @@ class Scaled:
 class Stacked:
     """Values one after the other along output channels, the first dimension."""
 
-    parts: tuple[Recipe, ...]
+    parts: tuple[Derivation, ...]
 
 
-Recipe = Read | Zeros | Folded | Scaled | Stacked
-
-
-def parameters_read(recipe: Recipe) -> tuple[str, ...]:
-    """Return the names of the original parameters that a recipe reads, in order.
-
-    >>> parameters_read(Stacked((Read("a.weight"), Scaled(Read("b.weight"), 0.5))))
-    ('a.weight', 'b.weight')
-    """
-    match recipe:
-        case Read(name):
-            return (name,)
-        case Zeros():
-            return ()
-        case Scaled(value):
-            return parameters_read(value)
-        case Stacked(parts):
-            return tuple(name for part in parts for name in parameters_read(part))
-        case Folded(value, norm, _, learned):
-            own = tuple(f"{norm}.{p}" for p in (*learned, "running_mean", "running_var"))
-            return (*parameters_read(value), *own)
+Derivation = Read | Zeros | Folded | Scaled | Stacked
