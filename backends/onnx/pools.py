@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from backends.onnx.open_padding import VECTOR, Padding, onnx_order, open_padding
 from backends.onnx.site import INT64, Site, Value, spell
-from compiler.graph import Dim, Pads, Pair, window_size
+from compiler.graph import Dim, Pads, Pair, show_sizes, window_size
 from compiler.ops import AdaptiveAvgPool2d, AvgPool2d, GlobalPool2d, MaxPool2d, Upsample
 
 UNPADDED: Pads = ((0, 0), (0, 0))
@@ -152,7 +152,7 @@ def _(op: AdaptiveAvgPool2d, site: Site) -> None:
     if not isinstance(height, int) or not isinstance(width, int):
         raise site.refusal(
             f"the windows of adaptive pooling to {rows}x{columns} depend on the size "
-            f"{height}x{width}; fix the input size"
+            f"{show_sizes((height, width))}; fix the input size"
         )
     if height % rows == 0 and width % columns == 0:
         step = (height // rows, width // columns)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from compiler.errors import Diagnostic, Report, Span
 from compiler.facts.working import advice, fits, least_of, working_sizes
-from compiler.graph import Dim, Graph, Shape, show
+from compiler.graph import Dim, Graph, Shape, show_sizes
 
 MATTERS_OF_SIZE = ("empty-output", "shape-mismatch", "wrong-size")
 """Errors that another input size may mend."""
@@ -139,7 +139,7 @@ def say_kept_sizes(
     tried = Report()
     lower_at([f"{n}={size}" for n, size in sizes.items()], tried)
     left = {_place(d) for d in tried.errors}
-    kept = " and ".join(f"`{n}` kept its {'x'.join(map(show, before[n].grid))}" for n in sizes)
+    kept = " and ".join(f"`{n}` kept its {show_sizes(before[n].grid)}" for n in sizes)
     options = " ".join(f"--input {n}={size}" for n, size in sizes.items())
     for i, found in enumerate(report.diagnostics):
         is_left = _place(found) in left

@@ -8,7 +8,7 @@ from math import lcm
 from types import MappingProxyType
 
 from compiler.errors import limit
-from compiler.graph import Dim, Graph, Node, Shape, ShapeError, Symbolic, letter, show
+from compiler.graph import Dim, Graph, Node, Shape, ShapeError, Symbolic, letter, show_sizes
 from compiler.graph.residues import Sizes, equal, where_zero
 from compiler.lower.blame import recover
 from compiler.ops import Identity, Input
@@ -286,7 +286,7 @@ def _open_form(heights: Sizes, widths: Sizes, grid: tuple[Dim, ...]) -> str:
             low, high = sizes.near(dim or 1)
             out.append(high or low)
     is_open = any(isinstance(dim, Symbolic) for dim in grid)
-    return f", or {show(out[0])}x{show(out[1])} where they are left open" if is_open else ""
+    return f", or {show_sizes(out)} where they are left open" if is_open else ""
 
 
 def _phrase(sizes: Sizes) -> str:

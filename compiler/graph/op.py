@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-from compiler.graph.shapes import Dim, Pads, Shape, ShapeError, show
+from compiler.graph.shapes import Dim, Pads, Shape, ShapeError, show_sizes
 from compiler.graph.symbolic import Symbolic
 
 
@@ -143,13 +143,12 @@ def check_window(
     for size, room, result in zip(shape.grid, least, out, strict=True):
         too_small = isinstance(size, int) and size < room
         if too_small or (isinstance(result, int) and result < 1):
-            height, width = map(show, shape.grid)
             size_text = f"{kernel[0]}x{kernel[1]}"
             if dilation != (1, 1):
                 reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
                 size_text += f", {reach[0]}x{reach[1]} with its dilation,"
             raise ShapeError(
-                f"{what} of {size_text} has no room on a {height}x{width} grid",
+                f"{what} of {size_text} has no room on a {show_sizes(shape.grid)} grid",
                 "empty-output",
                 help,
             )

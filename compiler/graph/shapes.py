@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 
 from compiler.graph.symbolic import Exact, FormulaError, Symbolic, total
@@ -59,7 +60,7 @@ class Shape(tuple[Dim, ...]):
     @property
     def paper(self) -> str:
         """The shape as the paper prints it, height x width x channels: `35x35x384`."""
-        return "x".join(show(d) for d in (*self.grid, self.channels))
+        return show_sizes((*self.grid, self.channels))
 
     def __str__(self) -> str:
         return "(" + ", ".join(("N", *map(show, self))) + ")"
@@ -79,6 +80,22 @@ def number(dim: Dim) -> int:
 def show(dim: Dim) -> str:
     """Return a size as text, `?` where it is unknown."""
     return "?" if dim is None else str(dim)
+
+
+def show_sizes(dims: Sequence[Dim]) -> str:
+    """Return sizes as text, height x width; what is no number, letter or multiple is in brackets.
+
+    >>> from compiler.graph import letter
+    >>> show_sizes((letter("H") // 2, 32 * letter("W"), 8))
+    '(H//2)x32*Wx8'
+    """
+    texts = [show(dim) for dim in dims]
+    if len(texts) == 1:
+        return texts[0]
+    return "x".join(f"({text})" if _COMPOUND.search(text) else text for text in texts)
+
+
+_COMPOUND = re.compile("[-+/]")
 
 
 LONGEST = 22

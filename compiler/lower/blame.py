@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from compiler.errors import Diagnostic, Remark
-from compiler.graph import Erratum, Info, Node, Shape, ShapeError, show
+from compiler.graph import Erratum, Info, Node, Shape, ShapeError, show, show_sizes
 from compiler.ops import Add, Concat, Conv2d, Linear, Multiply, Op
 from compiler.ops.merge import majority
 
@@ -92,11 +92,7 @@ def _written(maker: Node) -> list[str]:
 def _compared(op: Op, shape: Shape) -> str:
     """Return the part of a shape that a join compares: the grid of a concat, all of an add."""
     if isinstance(op, Concat):
-        return (
-            "x".join(map(show, shape.grid)) + "x" + show(shape.channels)
-            if shape.grid
-            else str(shape)
-        )
+        return shape.paper if shape.grid else str(shape)
     return shape.paper
 
 
@@ -145,9 +141,7 @@ def _difference(op: Op, operands: tuple[Node, ...]) -> str:
     if len(channels) > 1:
         parts.append("channels " + " against ".join(show(s.channels) for s in shapes))
     if len(grids) > 1:
-        parts.append(
-            "grids " + " against ".join("x".join(map(show, s.grid)) or "none" for s in shapes)
-        )
+        parts.append("grids " + " against ".join(show_sizes(s.grid) or "none" for s in shapes))
     return f"they differ in {' and in '.join(parts)}; nothing is broadcast, cropped or filled"
 
 
@@ -247,7 +241,7 @@ def _grid_history(node: Node, nodes: Mapping[str, Node]) -> str:
 
 
 def _grid(node: Node) -> str:
-    return "x".join(map(show, node.shape.grid)) or "vector"
+    return show_sizes(node.shape.grid) or "vector"
 
 
 def recover(op: Op, shapes: tuple[Shape, ...]) -> Shape:

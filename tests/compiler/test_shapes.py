@@ -4,7 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.graph import same_pads, same_size, window_size
+from compiler.graph import Dim, Shape, letter, same_pads, same_size, window_size
+
+H, W = letter("H"), letter("W")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "text"),
+    [
+        ((384, 35, 35), "35x35x384"),
+        ((3, H, W), "HxWx3"),
+        ((3, 32 * H, 32 * W), "32*Hx32*Wx3"),
+        ((8, (H + 1) // 2 - 2, (W + 1) // 2 - 2), "((H+1)//2-2)x((W+1)//2-2)x8"),
+        ((8, H - 2, W // 2), "(H-2)x(W//2)x8"),
+        ((8, 2 * (H // 2), None), "(2*(H//2))x?x8"),
+        ((8 * (H // 2) * (W // 2),), "8*(H//2)*(W//2)"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_printed_size_is_read_in_one_way(sizes: tuple[Dim, ...], text: str) -> None:
+    assert Shape(sizes).paper == text
 
 
 @pytest.mark.parametrize(

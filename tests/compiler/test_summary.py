@@ -33,7 +33,7 @@ def test_counts_of_an_open_input(tmp_path: Path) -> None:
         ["3x3 Conv (8 Linear)", "HxWx8", "224", "216*H*W", "32*H*W", "3x3"],
         [
             "3x3 Conv (4 stride 2 V Li...",
-            "(H+1)//2-1x(W+1)//2-1x4",
+            "((H+1)//2-1)x((W+1)//2-1)x4",
             "292",
             "~72*H*W",
             "~4*H*W",

@@ -147,7 +147,7 @@ layers:
   - {upsample: 2, name: b}
   - {add: [a, b], name: sum}
 """)
-    assert load_graph(spec).nodes["sum"].shape.paper == "2*(H//2)x2*(W//2)x3"
+    assert load_graph(spec).nodes["sum"].shape.paper == "(2*(H//2))x(2*(W//2))x3"
 
 
 def test_letters_get_values_one_by_one() -> None:

@@ -109,7 +109,7 @@ NATIVE_LACKS = {
 
 OPEN_ONNX_LACKS = {
     "grouped": "`adaptive_avg_pool_2x3`: the windows of adaptive pooling to 2x3 depend on the size "
-    "(H+3)//4x(W+3)//4; fix the input size",
+    "((H+3)//4)x((W+3)//4); fix the input size",
 }
 """Networks with an operation that ONNX cannot say of a size that is left open."""
 

@@ -371,6 +371,11 @@ BROKEN = {
     "bad-value": ("{conv: 3x3, filters: 7 / 2}", "{conv: 3x3, filters: 0}"),
     "dropout": ("{dropout: {keep: 2}}", "{dropout: {drop: 1 / 0}}"),
     "open-size": ("{conv: 3x3, filters: in.height}",),
+    "sums": (
+        "{conv: 3x2, filters: 4, stride: 2, name: a}",
+        "{conv: 3x1, filters: 4, dilation: 2, padding: V, name: b}",
+        "{add: [a, b]}",
+    ),
 }
 
 

@@ -71,7 +71,7 @@ class Lowering {
   isEcho(error, shapes) {
     if (shapes.some((s) => s.every((d) => d === null))) return true;
     if (error.code !== "empty-output") return false;
-    const grid = shapes[0].slice(1).map(showDim).join("x");
+    const grid = showSizes(shapes[0].slice(1));
     const isKnownToBeSmall = this.smallGrids.has(grid);
     this.smallGrids.add(grid);
     return isKnownToBeSmall;

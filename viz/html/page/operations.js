@@ -30,7 +30,7 @@ function checkRoom(shape, op, out, what, help = "") {
   shape.slice(1).forEach((size, axis) => {
     const tooSmall = typeof size === "number" && size < least[axis];
     if (tooSmall || (typeof out[axis] === "number" && out[axis] < 1)) {
-      const grid = shape.slice(1).map(showDim).join("x");
+      const grid = showSizes(shape.slice(1));
       throw new ShapeError(`${what} of ${kernel[0]}x${kernel[1]}${dilated} has no room on a ${grid} grid`, "empty-output", help);
     }
   });

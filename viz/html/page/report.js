@@ -90,7 +90,7 @@ function helpForJoin(node, operands, odd, culprit) {
   if (node.op.kind === "Concat") return "give the branches the same total stride, or pad them alike";
   const other = operands.find((_, i) => i !== odd) ?? operands[odd];
   const channels = showDim(other.shape[0]);
-  const grids = new Set(operands.map((o) => o.shape.slice(1).map(showDim).join("x")));
+  const grids = new Set(operands.map((o) => showSizes(o.shape.slice(1))));
   if (grids.size > 1) {
     const last = showDim(operands[operands.length - 1].shape[0]);
     return `project \`${operands[0].name}\` with a 1x1 convolution to ${last} that has the same total stride`;

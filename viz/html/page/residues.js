@@ -105,7 +105,7 @@ function openInputs(graph) {
   const prefixes = new Map();
   return new Map(graph.inputs.map((name) => {
     const [channels, ...grid] = graph.nodes.get(name).shape;
-    const key = grid.map(showDim).join("x");
+    const key = showSizes(grid);
     if (grid.length && !prefixes.has(key)) prefixes.set(key, prefixes.size ? `${name}.` : "");
     return [name, [channels, ...grid.map((d, i) => (isSymbolic(d) && isLetter(d) ? d : symbolic(prefixes.get(key) + "HW"[i])))]];
   }));
@@ -220,7 +220,7 @@ function sayKept(program, settings, graph) {
   const again = lowerNetwork(program, settings, new Map([...settings.inputs, ...grown]));
   const left = new Set(again.findings.map((f) => JSON.stringify([f.code, f.at])));
   const kept = [...grown.keys()].map((name) => `\`${name}\` kept its ${before.get(name).slice(1).join("x")}`).join(" and ");
-  const options = [...grown].map(([name, dims]) => `--input ${name}=${dims.map(showDim).join("x")}`).join(" ");
+  const options = [...grown].map(([name, dims]) => `--input ${name}=${showSizes(dims)}`).join(" ");
   for (const finding of graph.findings) {
     if (isOfSize(finding) && !left.has(JSON.stringify([finding.code, finding.at]))) {
       finding.help = `${kept}; give it the size too, ${options}`;

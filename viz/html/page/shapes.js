@@ -24,7 +24,12 @@ function sameDim(a, b) {
 }
 
 /** The shape as the paper prints it, height x width x channels: 35x35x384. */
-const paper = (shape) => [...shape.slice(1), shape[0]].map(showDim).join("x");
+const paper = (shape) => showSizes([...shape.slice(1), shape[0]]);
+/** Sizes as text, height x width; what is no number, letter or multiple is in brackets. */
+function showSizes(dims) {
+  const texts = dims.map(showDim);
+  return texts.length === 1 ? texts[0] : texts.map((text) => (/[-+/]/.test(text) ? `(${text})` : text)).join("x");
+}
 /** The size of a tensor in words, with one where it is what the spec says. */
 const outputText = (node) => paper(node.shape) + (node.isStated ? " (stated)" : "");
 /** The shape as an error shows it, with the batch: (N, 384, 35, 35). */
