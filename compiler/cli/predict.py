@@ -22,7 +22,7 @@ from compiler.cli.options import (
 )
 from compiler.errors import BackendError, UsageError, on_one_line
 from compiler.errors.terminal import write
-from compiler.facts.class_output import ClassOutput, class_output, picture_size
+from compiler.facts.class_output import ClassOutput, check_doubt, class_output, picture_size
 from compiler.facts.room import check_room
 from compiler.graph import Graph
 from compiler.pipeline import target_graph
@@ -138,6 +138,7 @@ def _notes(args: argparse.Namespace, found: Notes, output: ClassOutput) -> Notes
             f"`{output.name}` has {output.classes:,}"
         )
         raise BackendError(text) if args.names is None else UsageError(text)
+    check_doubt(output, bool(names))
     how = found.preprocessing
     if args.preprocessing is not None:
         how = preprocessing_from(args.preprocessing)

@@ -7,7 +7,24 @@ from typing import Literal
 
 from compiler.errors import UsageError
 from compiler.graph import Graph, Node, Output, Shape
-from compiler.ops import Activation, Dropout, Flatten, Identity, Normalize, Softmax
+from compiler.ops import (
+    Activation,
+    AdaptiveAvgPool2d,
+    Add,
+    AvgPool2d,
+    BatchNorm,
+    Concat,
+    Conv2d,
+    Dropout,
+    Flatten,
+    GlobalPool2d,
+    Identity,
+    Linear,
+    Normalize,
+    Scale,
+    Slice,
+    Softmax,
+)
 
 Numbers = Literal["logits", "probabilities", "independent"]
 """What the numbers of classes are: logits, a softmax of them, or a sigmoid of each."""
@@ -21,6 +38,8 @@ class ClassOutput:
     index: int
     classes: int
     numbers: Numbers
+    doubt: str = ""
+    """Why it may be none: it says the class only where as many names are known; else empty."""
 
 
 def picture_size(graph: Graph) -> tuple[int, int]:
@@ -95,11 +114,21 @@ def check_names(graph: Graph, names: int, file: object) -> None:
         raise UsageError(f"{file} names {names:,} classes, and `{graph.name}` gives {listed}")
 
 
+def check_doubt(output: ClassOutput, has_names: bool) -> None:
+    """Refuse an output that may have no classes, where no names say that it has.
+
+    Raises:
+        UsageError: it is refused.
+    """
+    if output.doubt and not has_names:
+        raise UsageError(f"{output.doubt}; where they are classes after all, name them (--names)")
+
+
 def _checked(graph: Graph, output: Output, index: int) -> ClassOutput:
     shape = graph.nodes[output.node].shape
     source = _source(graph, output.node)
     numbers: Numbers = "logits"
-    what = ""
+    what = doubt = ""
     match source.op:
         case Softmax():
             numbers = "probabilities"
@@ -111,9 +140,71 @@ def _checked(graph: Graph, output: Output, index: int) -> ClassOutput:
         what = f"{shape.paper}"
     elif shape[0] == 1 and numbers != "independent":
         what = "one number"
+    if not what and graph.returns != "logits":  # there a softmax stands behind it
+        standing, maker = _standing(graph, output.node)
+        if standing != "scores":
+            doubt = _features(graph, output, maker)
+        if standing == "features":
+            raise UsageError(doubt)
     if what:
         raise UsageError(f"the output `{output.name}` of `{graph.name}` is {what}, no classes")
-    return ClassOutput(output.name, index, shape.numbers[0], numbers)
+    return ClassOutput(output.name, index, shape.numbers[0], numbers, doubt)
+
+
+def _features(graph: Graph, output: Output, maker: Node) -> str:
+    """Return what an output is that no classifier makes, and what to do."""
+    count = graph.nodes[output.node].shape.numbers[0]
+    made = f"`{maker.name}` ({maker.op.printed_kind})"
+    return (
+        f"the output `{output.name}` of `{graph.name}` is {count:,} features of {made}, no "
+        "classes: no linear layer or 1x1 convolution ends it; `build` makes the module that gives "
+        "them, and a layer {linear: CLASSES} at the end would classify"
+    )
+
+
+_KEEPING = (
+    Activation,
+    AdaptiveAvgPool2d,
+    AvgPool2d,
+    BatchNorm,
+    Dropout,
+    GlobalPool2d,
+    Identity,
+    Scale,
+    Slice,
+)
+"""Operations behind which a number is still that of the same class."""
+
+
+def _standing(graph: Graph, name: str) -> tuple[Literal["scores", "hidden", "features"], Node]:
+    """Return whether a tensor has a score of each class, and the node that decides it.
+
+    Scores come from a linear layer or a 1x1 convolution (one over the whole map is the same), past
+    what keeps a number a class: means over the map, slices, sums of scores. What is rectified or
+    normalised behind one is hidden: a classifier (SqueezeNet's is), or a layer before it.
+    """
+    node, is_hidden = graph.nodes[name], False
+    while _keeps_classes(graph, node):
+        if isinstance(node.op, (Activation, BatchNorm)) and node.op != Activation("sigmoid"):
+            is_hidden = True
+        node = graph.nodes[node.inputs[0]]
+    if isinstance(node.op, (Add, Concat)) and not is_hidden and _is_vector(node.shape):
+        parts = {_standing(graph, source)[0] for source in node.inputs}
+        return "scores" if parts == {"scores"} else "features", node
+    is_scores = isinstance(node.op, (Linear, Softmax)) or (
+        isinstance(node.op, Conv2d) and (node.op.kernel_size == (1, 1) or node.shape.grid == (1, 1))
+    )
+    if not is_scores:
+        return "features", node
+    return "hidden" if is_hidden else "scores", node
+
+
+def _keeps_classes(graph: Graph, node: Node) -> bool:
+    if isinstance(node.op, (Add, Concat)):
+        return len(node.inputs) == 1
+    if isinstance(node.op, Flatten):
+        return _is_vector(graph.nodes[node.inputs[0]].shape)
+    return isinstance(node.op, _KEEPING)
 
 
 def _is_vector(shape: Shape) -> bool:

@@ -18,7 +18,8 @@ from backends.state.weights_io import save_weights
 from backends.torch.module import build_module
 from compiler.__main__ import main
 from compiler.errors import variable_of
-from compiler.pipeline import load_graph
+from compiler.facts.class_output import class_output
+from compiler.pipeline import load_graph, target_graph
 from compiler.weights.mapping import Preprocessing
 
 HOW = "{mean: [0, 0, 0], deviation: [1, 1, 1], interpolation: bilinear}"
@@ -171,6 +172,13 @@ def test_pictures_in_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
             [],
             "the output `fc` of `net` is one number, no classes",
         ),
+        (
+            {"tail": "- {dropout: {drop: 0.2}}\noutputs: [dropout]"},
+            [],
+            "the output `dropout` of `net` is 3 features of `image` (Input), no classes: "
+            "no linear layer or 1x1 convolution ends it; `build` makes the module that gives "
+            "them, and a layer {linear: CLASSES} at the end would classify",
+        ),
     ],
 )
 def test_networks_without_classes(
@@ -182,6 +190,83 @@ def test_networks_without_classes(
 ) -> None:
     assert predict(tmp_path, "no.safetensors", *options, **given) == 2
     assert told(capsys).splitlines()[-1] == f"error: {message}"
+
+
+IN = "from: image"
+JOINED = (
+    "- {conv: 1x1, filters: 3, from: image, name: a}\n"
+    "  - {conv: 1x1, filters: 3, from: image, name: b}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("tail", "made"),
+    [
+        (f"- {{conv: 3x3, filters: 3, {IN}, name: c}}\n  - global_avg_pool", "`c` (Conv2d)"),
+        (JOINED + "  - {concat: [a, b], name: j}\n  - global_avg_pool", "`j` (Concat)"),
+        (JOINED + "  - {add: [a, b], name: j}\n  - relu\n  - global_avg_pool", "`j` (Add)"),
+        (f"- {{conv: 1x1, filters: 3, {IN}}}\n  - {{flatten: true, name: f}}", "`f` (Flatten)"),
+        ("- {linear: 3}\n  - {multiply: [linear, global_avg_pool], name: m}", "`m` (Multiply)"),
+    ],
+)
+def test_features_are_no_classes(
+    tmp_path: Path, tail: str, made: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(tmp_path, "no.safetensors", tail=tail) == 2
+    assert f" features of {made}, no classes: no linear layer or 1x1 " in told(capsys)
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        f"- {{conv: 1x1, filters: 3, {IN}, name: c}}\n  - global_avg_pool",
+        f"- {{conv: 4x4, filters: 3, padding: V, {IN}, name: c}}\n  - {{flatten: true, name: f}}",
+        "- {linear: 3, name: a}\n  - {linear: 3, name: b, from: global_avg_pool}\n"
+        "  - {add: [a, b]}\n  - {scale: 0.5}",
+        "- {softmax: true, name: s}\n  - {dropout: {drop: 0.5}, name: d}\noutputs: [d]",
+        "- softmax",
+    ],
+)
+def test_scores_of_classes(tmp_path: Path, tail: str) -> None:
+    graph = target_graph(load_graph(network(tmp_path, tail)))
+    found = class_output(graph)
+    assert (found.classes, found.doubt) == (3, "")
+
+
+def test_a_layer_that_may_be_hidden_has_classes_where_they_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SqueezeNet rectifies its scores; VGG without its last layer looks the same."""
+    tail = "- {linear: 3, name: fc}\n  - {relu: true, name: r}"
+    options = [str(weights(tmp_path)), "--preprocessing", HOW]
+    assert predict(tmp_path, *options, tail=tail) == 2
+    assert told(capsys) == (
+        "error: the output `r` of `net` is 3 features of `fc` (Linear), no classes: no "
+        "linear layer or 1x1 convolution ends it; `build` makes the module that gives them, and a "
+        "layer {linear: CLASSES} at the end would classify; where they are classes after all, "
+        "name them (--names)\n"
+    )
+    (tmp_path / "names.txt").write_text("r\ng\nb\n")
+    named = ["--names", str(tmp_path / "names.txt"), "--top", "1"]
+    assert predict(tmp_path, *options, *named, tail=tail) == 0
+    assert "g, class 1" in capsys.readouterr().out
+
+
+def test_a_known_network_without_its_classifier(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    child = tmp_path / "child.yaml"
+    child.write_text(
+        "extends: zoo/inception_v3\nnetwork: child\nchanges: [{remove: logits}]\n"
+        "outputs: [dropout]\n"
+    )
+    image = str(picture(tmp_path))
+    assert main(["predict", str(child), image, "--weights", "no.safetensors"]) == 2
+    assert told(capsys).splitlines()[-1] == (
+        "error: the output `dropout` of `child` is 2,048 features of `mixed_7c.concat` (Concat), "
+        "no classes: no linear layer or 1x1 convolution ends it; `build` makes the module that "
+        "gives them, and a layer {linear: CLASSES} at the end would classify"
+    )
 
 
 def test_weights_that_say_no_preprocessing(
