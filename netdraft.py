@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from compiler.api import (
     BackendError,
+    ClassScore,
     CompileError,
     Diagnostic,
     Graph,
+    Prediction,
     Spec,
     Summary,
     UsageError,
@@ -19,6 +21,7 @@ from compiler.api import (
     load,
     load_weights,
     optimize,
+    predict,
     render,
     show,
     summary,
@@ -27,9 +30,11 @@ from compiler.version import VERSION as __version__
 
 __all__ = [
     "BackendError",
+    "ClassScore",
     "CompileError",
     "Diagnostic",
     "Graph",
+    "Prediction",
     "Spec",
     "Summary",
     "UsageError",
@@ -43,6 +48,7 @@ __all__ = [
     "load",
     "load_weights",
     "optimize",
+    "predict",
     "render",
     "show",
     "summary",

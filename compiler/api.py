@@ -7,10 +7,13 @@ before. Torch, ONNX and the drawing code are imported by the function that needs
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from warnings import warn
 
 from compiler.errors import BackendError, CompileError, Diagnostic, UsageError, in_file_order
+from compiler.facts.prediction import ClassScore, Prediction
 from compiler.facts.summarize import Summary, summarize
 from compiler.graph import Graph
 from compiler.pipeline import NO_SETTINGS, draft_graph, load_graph, target_graph
@@ -28,9 +31,11 @@ Spec = str | Path | Graph
 
 __all__ = [
     "BackendError",
+    "ClassScore",
     "CompileError",
     "Diagnostic",
     "Graph",
+    "Prediction",
     "Spec",
     "Summary",
     "UsageError",
@@ -43,6 +48,7 @@ __all__ = [
     "load",
     "load_weights",
     "optimize",
+    "predict",
     "render",
     "show",
     "summary",
@@ -232,7 +238,71 @@ def load_weights(
 
     weights = None if weights_from is None else load_map(weights_from)
     graph = torch_module.graph_of(module) if torch_module.is_built(module) else None
-    return fit_weights.load_weights(module, Path(file), weights, graph=graph, partial=partial)
+    report = fit_weights.load_weights(module, Path(file), weights, graph=graph, partial=partial)
+    with suppress(BackendError, CompileError):  # tensors are good, only what is said beside is not
+        torch_module.take_notes(module, fit_weights.notes_of(report))
+    return report
+
+
+def predict(
+    network: Spec | nn.Module,
+    images: str | Path | Sequence[str | Path],
+    *,
+    weights: str | Path | None = None,
+    weights_from: str | Path | None = None,
+    top: int = 5,
+    names: str | Path | Sequence[str] = (),
+    preprocessing: str | None = None,
+    output: str | None = None,
+    device: str | None = None,
+) -> tuple[Prediction, ...]:
+    """Return the best classes of pictures, by name where the weights say the names.
+
+    What the command `predict` prints: `prediction.classes` holds `top` classes, the best one first,
+    each with `index`, `name`, `probability` and `value`.
+
+    Args:
+        network: a file, a shipped name, a graph, or a module that `build_module` made, which then
+            computes with the weights that it has, in evaluation mode, where it is.
+        images: a picture's file, or several.
+        weights: of a spec: safetensors or a torch checkpoint; no code in it is run.
+        weights_from: whose names it has, a map by name (`timm:inception_v4`) or by path; None:
+            the module's own.
+        top: how many classes.
+        names: of the classes, or a file with one a line; without any what the weights say.
+        preprocessing: how a picture becomes the input: a map, `"{mean: ..., deviation: ...,
+            interpolation: ...}"`, or None: what the weights say.
+        output: the one with the classes, where there are several.
+        device: where a spec's module runs; None is the CPU.
+
+    Raises:
+        BackendError: the weights do not fit; every tensor that does not is named.
+        UsageError: the network gives no classes of a picture, a file is not there, or nothing says
+            how a picture becomes the input.
+        ValueError: netdraft did not build the module.
+    """
+    from backends.run import classifier as classifiers
+
+    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
+        raise UsageError(f"top={top!r}: it takes a whole number from 1")
+    asked = classifiers.asked(output, names, preprocessing)
+    paths = [Path(p) for p in ([images] if isinstance(images, str | Path) else images)]
+    if not isinstance(network, str | Path | Graph):
+        if weights is not None or weights_from is not None:
+            raise UsageError("a module has its weights; `load_weights` gives it others")
+        return classifiers.predict_with(network, paths, top, asked)
+    if weights is None:
+        raise UsageError("a spec has no weights: give a file of them, weights=...")
+    from compiler.weights.mapping import load_map
+
+    source = None if weights_from is None else load_map(weights_from)
+    graph = target_graph(load(network))
+    classifier = classifiers.load_classifier(
+        graph, Path(weights), source, asked, device=device or "cpu"
+    )
+    if classifier.warnings:
+        warn("\n".join(classifier.warnings).strip(), stacklevel=2)
+    return tuple(classifier.predict(path, top) for path in paths)
 
 
 def optimize(network: nn.Module, *, passes: Sequence[str] | None = None) -> Optimized:

@@ -176,7 +176,19 @@ class _Grouping:
                 out = self.relu_after(node.name)
                 self.emit(node.name, Sum(source, node.inputs[1], out, relu=out != node.name))
             case _:
-                raise BackendError(f"`{node.name}`: the native engine has no {node.op.kind}")
+                lack = self.lack(node)
+                raise BackendError(f"`{node.name}`: the native engine has no {lack}")
+
+    def lack(self, node: Node) -> str:
+        """Return what of an operation the engine has no loop for."""
+        match node.op:
+            case Conv2d(groups=groups):
+                return f"Conv2d with groups={groups}, only with groups=1"
+            case Flatten():
+                return f"Flatten of a map ({self.graph.nodes[node.inputs[0]].shape.paper})"
+            case Add():
+                return f"Add of {len(node.inputs)} tensors, only of 2"
+        return node.op.printed_kind
 
     def product(self, node: Node) -> None:
         tail = self.relu_after(node.name)

@@ -17,6 +17,7 @@ from backends.torch.source import emit_source
 from compiler.facts.room import check_room
 from compiler.graph import Graph
 from compiler.passes.leaving import take_logits
+from compiler.weights.notes import Notes
 
 PREFIX = "netdraft_source_"
 """Modules made from source are named so, with a hash of the text."""
@@ -24,6 +25,9 @@ _GRAPH = "netdraft.graph"
 """Where a module keeps its graph: no layer's name has a dot, so none can meet it."""
 _TAPS = "netdraft.taps"
 """Where it keeps the names of what its `forward` returns beside or for the graph's outputs."""
+
+_NOTES = "netdraft.notes"
+"""Where it keeps what came with its weights besides tensors."""
 
 
 def build_module(
@@ -107,6 +111,17 @@ def taps_of(module: nn.Module) -> tuple[str, ...]:
     """Return the names of the tensors that a built module gives beside or for its outputs."""
     taps: tuple[str, ...] = module.__dict__.get(_TAPS, ())
     return taps
+
+
+def take_notes(module: nn.Module, notes: Notes) -> None:
+    """Have a built module remember what came with its weights besides tensors."""
+    object.__setattr__(module, _NOTES, notes)
+
+
+def notes_of(module: nn.Module) -> Notes | None:
+    """Return what came with a module's weights besides tensors, None where nothing did."""
+    notes: Notes | None = module.__dict__.get(_NOTES)
+    return notes
 
 
 def source_of(module: nn.Module) -> str:

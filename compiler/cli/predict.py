@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +19,15 @@ from compiler.cli.options import (
     graph_from,
     whole,
 )
-from compiler.errors import BackendError, UsageError, on_one_line
+from compiler.errors import on_one_line
 from compiler.errors.terminal import write
-from compiler.facts.class_output import ClassOutput, check_doubt, class_output, picture_size
-from compiler.facts.room import check_room
-from compiler.graph import Graph
+from compiler.facts.class_output import class_output, picture_size
+from compiler.facts.prediction import ClassScore, Prediction
 from compiler.pipeline import target_graph
-from compiler.weights.mapping import Preprocessing, load_map
-from compiler.weights.notes import Notes
+from compiler.weights.mapping import load_map
 
 if TYPE_CHECKING:
-    from torch import nn
+    from backends.run.classifier import Classifier
 
 HELP = """Print the best classes of pictures, with probabilities: by name where the weights say the
 names, else by number. How a picture becomes the input (size, crop, mean, deviation) is what the
@@ -65,109 +62,46 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_format(parser, "text", "json")
 
 
-@dataclass(frozen=True, slots=True)
-class Classifier:
-    """A network with weights, and all that is needed to name a picture's class."""
-
-    graph: Graph
-    module: nn.Module
-    output: ClassOutput
-    notes: Notes
-    device: str
-    top: int
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """How a picture becomes the input; it is there, `_classifier` saw to it."""
-        assert self.notes.preprocessing is not None
-        return self.notes.preprocessing
-
-
 def run(args: argparse.Namespace) -> int:
     """Print the best classes of each picture; 0."""
     classifier = _classifier(args)
+    for line in classifier.warnings:
+        write(sys.stderr, f"{line}\n")
     if args.format == "json":
-        rows = [{"image": str(p), "classes": _best(classifier, p)} for p in args.images]
+        rows = [_row(classifier.predict(p, args.top)) for p in args.images]
         data = {**_head(classifier, args), "pictures": rows}
         write(sys.stdout, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
         return 0
     write(sys.stdout, _title(classifier, args))
     for path in args.images:
-        best = _best(classifier, path)
-        write(sys.stdout, f"\n{on_one_line(str(path))}\n" + "".join(map(_line, best)))
+        best = classifier.predict(path, args.top)
+        write(sys.stdout, f"\n{on_one_line(best.image)}\n" + "".join(map(_line, best.classes)))
     return 0
 
 
 def _classifier(args: argparse.Namespace) -> Classifier:
     graph = target_graph(graph_from(args))
-    picture_size(graph)
-    output = class_output(graph, args.output)
+    picture_size(graph)  # what is wrong with the network is said before torch is loaded
+    class_output(graph, args.output)
     weights = args.map and load_map(args.map)
-    check_room(graph, copies=2)  # the module's and the file's
-    from backends.state.fit_weights import load_weights, notes_of  # loads torch
-    from backends.torch.module import build_module
+    from backends.run.classifier import asked, load_classifier  # loads torch
 
-    device = device_of(args.device)
-    module = build_module(graph, seed=None)
-    # In part, so that what does not fit is told here: half a network predicts nothing, and advice
-    # to load it so would lead nowhere.
-    report = load_weights(
-        module,
+    return load_classifier(
+        graph,
         args.weights,
         weights,
-        graph=graph,
-        partial=True,
+        asked(args.output, args.names, args.preprocessing),
         drop_background=args.drop_background,
+        device=device_of(args.device),
     )
-    if not report.match.is_complete:
-        raise BackendError(report.refusal("predicted"))
-    for line in report.warnings:
-        write(sys.stderr, f"{line}\n")
-    notes = _notes(args, notes_of(report), output)
-    return Classifier(graph, module.to(device).eval(), output, notes, device, args.top)
 
 
-def _notes(args: argparse.Namespace, found: Notes, output: ClassOutput) -> Notes:
-    """Return what the options and the file say, complete and fitting, or refuse."""
-    from compiler.weights.pictures import needed, preprocessing_from, read_names
-
-    names = found.names if args.names is None else read_names(args.names)
-    if names and len(names) != output.classes:
-        text = (
-            f"{args.names or args.weights} names {len(names):,} classes, and the output "
-            f"`{output.name}` has {output.classes:,}"
-        )
-        raise BackendError(text) if args.names is None else UsageError(text)
-    check_doubt(output, bool(names))
-    how = found.preprocessing
-    if args.preprocessing is not None:
-        how = preprocessing_from(args.preprocessing)
-    lack = (
-        f"{args.weights} does not say how a picture becomes the input, and a guess would give "
-        "wrong classes"
-    )
-    return Notes(found.map, found.source, needed(how, lack), names)
-
-
-def _best(classifier: Classifier, path: Path) -> list[dict[str, Any]]:
-    """Return the best classes of a picture, the best one first."""
-    from backends.run.predict import probabilities
-    from backends.state.photo import load_photo
-
-    height, width = picture_size(classifier.graph)
-    picture = load_photo(path, height, width, classifier.preprocessing).to(classifier.device)
-    values, shares = probabilities(classifier.module, picture, classifier.output)
-    count = min(classifier.top, classifier.output.classes)
-    names = classifier.notes.names
-    return [
-        {
-            "class": int(index),
-            "name": names[int(index)] if names else None,
-            "probability": float(shares[index]),
-            "value": float(values[index]),
-        }
-        for index in shares.topk(count).indices
+def _row(prediction: Prediction) -> dict[str, Any]:
+    classes = [
+        {"class": s.index, "name": s.name, "probability": s.probability, "value": s.value}
+        for s in prediction.classes
     ]
+    return {"image": prediction.image, "classes": classes}
 
 
 def _head(classifier: Classifier, args: argparse.Namespace) -> dict[str, Any]:
@@ -196,6 +130,6 @@ def _title(classifier: Classifier, args: argparse.Namespace) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(row: dict[str, Any]) -> str:
-    name = "" if row["name"] is None else f"{on_one_line(row['name'])}, "
-    return f"  {row['probability']:7.2%}  {name}class {row['class']}\n"
+def _line(score: ClassScore) -> str:
+    name = "" if score.name is None else f"{on_one_line(score.name)}, "
+    return f"  {score.probability:7.2%}  {name}class {score.index}\n"

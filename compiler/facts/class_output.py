@@ -96,7 +96,8 @@ def class_output(graph: Graph, name: str | None = None) -> ClassOutput:
         raise UsageError(f"`{graph.name}` has no output with a number a class: it gives {listed}")
     if len(able) > 1:
         raise UsageError(
-            f"`{graph.name}` gives several vectors ({listed}); say which with --output"
+            f"`{graph.name}` gives several vectors ({listed}); say which with --output (in Python "
+            "output=)"
         )
     found = able[0] if able else next(o for o in outputs if o.name == name)
     return _checked(graph, found, outputs.index(found))
@@ -121,7 +122,10 @@ def check_doubt(output: ClassOutput, has_names: bool) -> None:
         UsageError: it is refused.
     """
     if output.doubt and not has_names:
-        raise UsageError(f"{output.doubt}; where they are classes after all, name them (--names)")
+        raise UsageError(
+            f"{output.doubt}; where they are classes after all, name them with --names (in Python "
+            "names=)"
+        )
 
 
 def _checked(graph: Graph, output: Output, index: int) -> ClassOutput:

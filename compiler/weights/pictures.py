@@ -109,14 +109,22 @@ def preprocessing_from(text: str, place: str = "--preprocessing") -> Preprocessi
     return found
 
 
-def needed(found: Preprocessing | None, lack: str) -> Preprocessing:
+def needed(found: Preprocessing | None, lack: str, argument: str = "") -> Preprocessing:
     """Return the preprocessing that was found.
+
+    Args:
+        found: None where there is none.
+        lack: what to say then.
+        argument: what says it in Python.
 
     Raises:
         UsageError: there is none; `lack` says so.
     """
     if found is None:
-        raise UsageError(f"{lack}; say it with --preprocessing MAP or --preprocessing '{EXAMPLE}'")
+        also = argument and f" (in Python {argument})"
+        raise UsageError(
+            f"{lack}; say it with --preprocessing MAP or --preprocessing '{EXAMPLE}'{also}"
+        )
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
+import netdraft
 from backends.state.photo import load_photo
 from backends.state.weights_io import save_weights
 from backends.torch.module import build_module
 from compiler.__main__ import main
-from compiler.errors import variable_of
+from compiler.errors import UsageError, variable_of
 from compiler.facts.class_output import class_output
 from compiler.pipeline import load_graph, target_graph
 from compiler.weights.mapping import Preprocessing
@@ -103,7 +105,8 @@ def test_a_softmax_that_is_an_output(tmp_path: Path, capsys: pytest.CaptureFixtu
     options = [str(weights(tmp_path)), "--preprocessing", HOW, "--format", "json"]
     assert predict(tmp_path, *options, tail=tail) == 2
     assert told(capsys) == (
-        "error: `net` gives several vectors (`probs` 3, `fc` 3); say which with --output\n"
+        "error: `net` gives several vectors (`probs` 3, `fc` 3); say which with --output (in "
+        "Python output=)\n"
     )
     found = []
     for name in ("probs", "fc"):
@@ -113,6 +116,82 @@ def test_a_softmax_that_is_an_output(tmp_path: Path, capsys: pytest.CaptureFixtu
     np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
     assert predict(tmp_path, *options, "--output", "x", tail=tail) == 2
     assert told(capsys) == "error: --output x: the outputs of `net` are `probs` 3, `fc` 3\n"
+
+
+def as_data(predictions: tuple[netdraft.Prediction, ...]) -> list[dict[str, Any]]:
+    """Return predictions in the keys of `predict --format json`."""
+    return [
+        {
+            "image": p.image,
+            "classes": [
+                {"class": s.index, "name": s.name, "probability": s.probability, "value": s.value}
+                for s in p.classes
+            ],
+        }
+        for p in predictions
+    ]
+
+
+@pytest.mark.parametrize("top", [2, 9])
+def test_python_gives_what_the_command_prints(
+    tmp_path: Path, top: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = weights(tmp_path, noted(names='["red", "green", "blue"]'))
+    assert predict(tmp_path, str(file), "--format", "json", "--top", str(top)) == 0
+    printed = json.loads(capsys.readouterr().out)["pictures"]
+    spec, image = tmp_path / "net.yaml", tmp_path / "p.png"
+    assert as_data(netdraft.predict(spec, image, weights=file, top=top)) == printed
+    module = netdraft.build_module(spec, weights=file)
+    assert as_data(netdraft.predict(module, [image], top=top)) == printed
+    assert module.training
+    graph = netdraft.load(spec)
+    twice = netdraft.predict(graph, [image, str(image)], weights=file, top=top)
+    assert as_data(twice) == printed * 2
+    inside = netdraft.build_module(spec, weights=file, normalize=True)
+    assert as_data(netdraft.predict(inside, image, top=top)) == printed
+
+
+def test_python_with_names_and_preprocessing_said(tmp_path: Path) -> None:
+    module = netdraft.build_module(network(tmp_path), weights=weights(tmp_path))
+    said: dict[str, Any] = {"names": ["r", "g", "b"], "preprocessing": HOW}
+    (found,) = netdraft.predict(module, picture(tmp_path), top=1, **said)
+    assert found == netdraft.Prediction(str(tmp_path / "p.png"), found.classes)
+    assert [(score.index, score.name) for score in found.classes] == [(1, "g")]
+    with pytest.raises(UsageError, match=r"^the module does not say how a picture becomes"):
+        netdraft.predict(module, picture(tmp_path))
+    with pytest.raises(UsageError, match=r"^names names 2 classes, and the output `fc` has 3$"):
+        netdraft.predict(module, picture(tmp_path), names=["r", "g"], preprocessing=HOW)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "a spec has no weights: give a file of them, weights=..."),
+        ({"top": 0}, "top=0: it takes a whole number from 1"),
+        ({"top": True}, "top=True: it takes a whole number from 1"),
+    ],
+)
+def test_python_says_what_is_wrong(tmp_path: Path, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}$"):
+        netdraft.predict(network(tmp_path), picture(tmp_path), **given)
+
+
+def test_python_with_modules_that_give_something_else(tmp_path: Path) -> None:
+    spec, image = network(tmp_path), picture(tmp_path)
+    tapped = netdraft.build_module(spec, taps=["fc"])
+    with pytest.raises(UsageError, match=r"gives taps or feature maps, not its"):
+        netdraft.predict(tapped, image, preprocessing=HOW)
+    with pytest.raises(UsageError, match=r"^a module has its weights; `load_weights` gives"):
+        netdraft.predict(netdraft.build_module(spec), image, weights=weights(tmp_path))
+    with pytest.raises(ValueError, match="carries no graph"):
+        netdraft.predict(torch.nn.Identity(), image)
+
+
+def test_python_warns_of_values_that_no_training_leaves(tmp_path: Path) -> None:
+    state = {"fc.weight": torch.zeros(3, 3), "fc.bias": torch.zeros(3)}
+    save_file(state, tmp_path / "w.safetensors", noted())
+    with pytest.warns(UserWarning, match=r"fc.weight: all 9 values are zero"):
+        netdraft.predict(network(tmp_path), picture(tmp_path), weights=tmp_path / "w.safetensors")
 
 
 def test_names_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -244,7 +323,7 @@ def test_a_layer_that_may_be_hidden_has_classes_where_they_are_named(
         "error: the output `r` of `net` is 3 features of `fc` (Linear), no classes: no "
         "linear layer or 1x1 convolution ends it; `build` makes the module that gives them, and a "
         "layer {linear: CLASSES} at the end would classify; where they are classes after all, "
-        "name them (--names)\n"
+        "name them with --names (in Python names=)\n"
     )
     (tmp_path / "names.txt").write_text("r\ng\nb\n")
     named = ["--names", str(tmp_path / "names.txt"), "--top", "1"]
@@ -277,7 +356,8 @@ def test_weights_that_say_no_preprocessing(
     assert told(capsys) == (
         f"error: {file} does not say how a picture becomes the input, and a guess would give wrong "
         "classes; say it with --preprocessing MAP or --preprocessing '{mean: [0.5, 0.5, 0.5], "
-        "deviation: [0.5, 0.5, 0.5], interpolation: bicubic, crop: 7/8}'\n"
+        "deviation: [0.5, 0.5, 0.5], interpolation: bicubic, crop: 7/8}' (in Python "
+        "preprocessing=)\n"
     )
 
 

@@ -418,10 +418,26 @@ def test_scale_add_and_relu_are_part_of_the_product() -> None:
     assert segment.add == "mixed.concat"
 
 
-def test_refuses_what_it_has_no_loop_for() -> None:
-    graph = graph_of(HEAD + "  - {conv: 3x3, filters: 4, activation: silu}\n")
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        (
+            "{conv: 3x3, filters: 4, activation: silu}",
+            "`conv_3x3.act`: the native engine has no SiLU",
+        ),
+        (
+            "{conv: 3x3, filters: 8, groups: depthwise, name: deep}",
+            "`deep.conv`: the native engine has no Conv2d with groups=4, only with groups=1",
+        ),
+        ("{flatten: true, name: f}", "`f`: the native engine has no Flatten of a map (13x11x4)"),
+        ("{add: [x, x, x], name: a}", "`a`: the native engine has no Add of 3 tensors, only of 2"),
+    ],
+)
+def test_refuses_what_it_has_no_loop_for(layers: str, message: str) -> None:
+    head = HEAD + "  - {conv: 1x1, filters: 4, name: x}\n"
+    graph = graph_of(f"{head}  - {layers}\n")
     parameters = convert_state(optimize_graph(graph), random_state(graph))
-    with pytest.raises(BackendError, match="the native engine has no Activation"):
+    with pytest.raises(BackendError, match=f"^{re.escape(message)}$"):
         NativeRunner(optimize_graph(graph), parameters, 1)
 
 

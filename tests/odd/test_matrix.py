@@ -92,15 +92,15 @@ TAPS = {
 }
 
 NATIVE_LACKS = {
-    "block_of_map_and_vector": "Activation",
-    "grouped": "Conv2d",
-    "no_convolution": "Activation",
-    "only_flatten": "Flatten",
+    "block_of_map_and_vector": "ReLU6",
+    "grouped": "Conv2d with groups=2, only with groups=1",
+    "no_convolution": "Sigmoid",
+    "only_flatten": "Flatten of a map (4x5x3)",
     "only_linear": "BatchNorm",
     "open_sizes": "Upsample",
     "owner_is_dead": "BatchNorm",
     "several_outputs": "Multiply",
-    "shared_in_part": "Activation",
+    "shared_in_part": "SiLU",
     "shared_layers": "BatchNorm",
     "softmax_gate_output": "Multiply",
     "softmax_inside": "Multiply",
