@@ -7,7 +7,7 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from compiler.errors import UsageError
@@ -48,21 +48,64 @@ def write_together(paths: Sequence[Path], write: Callable[[Path], object]) -> tu
     Raises:
         UsageError: a place cannot be written.
     """
-    targets = [Path(os.path.realpath(path)) for path in paths]
-    with _refusing(paths[-1]):
-        place = targets[-1].parent
-        try:
-            place.mkdir(parents=True, exist_ok=True)
-        except FileExistsError:
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
-        with tempfile.TemporaryDirectory(prefix=".netdraft-", dir=place) as name:
-            folder = Path(name)
-            write(folder)
-            for path, target in zip(paths, targets, strict=True):
-                made = folder / path.name
-                made.chmod(0o666 & ~_umask())  # some libraries write for the owner alone
-                made.replace(target)
+    with _refusing(paths[-1]), _beside(paths[-1]) as folder:
+        write(folder)
+        _settle({folder / path.name: path for path in paths})
     return tuple(paths)
+
+
+Writer = Callable[[Path], Sequence[Path]]
+"""Writes a file, and others beside it, and returns them: those that others refer to first."""
+
+
+def write_folder(folder: Path, writers: Mapping[str, Writer]) -> tuple[Path, ...]:
+    """Write files by name into a temporary folder, then move all of them to `folder`, in order.
+
+    None is there before all are made: where a writer fails, nothing changes.
+
+    Raises:
+        UsageError: the place cannot be written.
+    """
+    made: list[Path] = []
+    with _refusing(folder), _beside(folder / "file") as temporary:
+        for name, write in writers.items():
+            with _refusing(folder / name):
+                made += write(temporary / name)
+        _settle({path: folder / path.name for path in made})
+    return tuple(folder / path.name for path in made)
+
+
+@contextlib.contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """Give a temporary folder where a file will be, or in what is there of the folders above."""
+    place = Path(os.path.realpath(path)).parent
+    with tempfile.TemporaryDirectory(prefix=".netdraft-", dir=_existing(place)) as name:
+        yield Path(name)
+
+
+def _existing(folder: Path) -> Path:
+    """Return the folder, or the nearest above it that there is."""
+    above = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    if not above.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    return above
+
+
+def _settle(made: Mapping[Path, Path]) -> None:
+    """Move files to their places, where there is none that cannot be moved."""
+    for path in made.values():
+        with _refusing(path):
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    for file, path in made.items():
+        place = Path(os.path.realpath(path))
+        if place.exists() and not place.is_file():  # a device or a pipe stays what it is
+            with file.open("rb") as contents, place.open("wb") as out:
+                shutil.copyfileobj(contents, out)
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file.chmod(0o666 & ~_umask())  # some libraries write for the owner alone
+        file.replace(place)
 
 
 def check_folder(path: Path) -> None:
@@ -74,10 +117,7 @@ def check_folder(path: Path) -> None:
     with _refusing(path):
         if path.exists() and not path.is_dir():
             raise UsageError(f"{path} is a file, not a folder")
-        above = next(p for p in (path, *path.absolute().parents) if p.exists())
-        if not above.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        with tempfile.TemporaryDirectory(prefix=".netdraft-", dir=above):
+        with tempfile.TemporaryDirectory(prefix=".netdraft-", dir=_existing(path)):
             pass
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
 
 from compiler.errors import BackendError
-from compiler.files import write_file, write_together
+from compiler.files import write_folder
 
 PROTOBUF_LIMIT = 2**31 - 1
 """Most bytes that one protobuf file can hold."""
@@ -30,23 +31,38 @@ def save_onnx(
         BackendError: the model is not valid ONNX, which is a fault of netdraft.
         UsageError: the place cannot be written.
     """
-    data = path.with_name(f"{path.name}.data")
+    files = write_folder(path.parent, {path.name: lambda place: write_onnx(model, place, limit)})
+    remove_stale(files)
+    return files[::-1]
+
+
+def write_onnx(model: onnx.ModelProto, path: Path, limit: int = PROTOBUF_LIMIT) -> tuple[Path, ...]:
+    """Check a model in full and write it in a temporary folder, the file to load first last.
+
+    Raises:
+        BackendError: the model is not valid ONNX.
+        OSError: the place cannot be written.
+    """
     weights = sum(len(tensor.raw_data) for tensor in model.graph.initializer)
     if weights + STRUCTURE_MARGIN < limit:
         check_onnx(model)
-        write_file(path, model.SerializeToString(deterministic=True))
-        data.unlink(missing_ok=True)
+        path.write_bytes(model.SerializeToString(deterministic=True))
         return (path,)
+    data = _data_of(path)
+    onnx.save_model(model, path, save_as_external_data=True, location=data.name, size_threshold=0)
+    check_onnx(path)
+    return (data, path)
 
-    def write(folder: Path) -> None:
-        made = folder / path.name
-        onnx.save_model(
-            model, made, save_as_external_data=True, location=data.name, size_threshold=0
-        )
-        check_onnx(made)
 
-    write_together((data, path), write)
-    return (path, data)
+def remove_stale(files: Sequence[Path]) -> None:
+    """Remove what an earlier model of the same name had beside it, and none of `files` is."""
+    for path in files:
+        if path.suffix == ".onnx" and _data_of(path) not in files:
+            _data_of(path).unlink(missing_ok=True)
+
+
+def _data_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.data")
 
 
 def check_onnx(model: onnx.ModelProto | Path) -> None:

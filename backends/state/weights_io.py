@@ -72,10 +72,20 @@ def save_weights(
     Raises:
         UsageError: the place cannot be written.
     """
+    return write_with(path, lambda temporary: write_weights(state, temporary, notes))
+
+
+def write_weights(
+    state: Mapping[str, Tensor], path: Path, notes: Mapping[str, str] | None = None
+) -> None:
+    """Write tensors as safetensors in a temporary folder.
+
+    Raises:
+        OSError: the place cannot be written.
+    """
     # Copies: safetensors refuses tensors that share memory, as a shared layer's do.
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
-    metadata = {"format": "pt", **(notes or {})}
-    return write_with(path, lambda temporary: _save(tensors, temporary, metadata))
+    _save(tensors, path, {"format": "pt", **(notes or {})})
 
 
 def sizes_of(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:

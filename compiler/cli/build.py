@@ -7,10 +7,11 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from compiler.cli.artefacts import Built, weights_file, write_artefacts
 from compiler.cli.options import (
     add_format,
     add_preprocessing,
@@ -32,12 +33,11 @@ from compiler.facts.features import Feature, feature_graph, features_of
 from compiler.facts.room import check_room, show_bytes
 from compiler.facts.summarize import summarize
 from compiler.facts.working import open_sizes, shapes_near
-from compiler.files import check_folder, write_file, write_with
+from compiler.files import check_folder
 from compiler.graph import Graph, Shape
 from compiler.graph.print import print_graph
 from compiler.pipeline import target_graph
 from compiler.weights.mapping import Preprocessing, load_map
-from compiler.weights.notes import Notes
 from compiler.weights.report import WeightsReport
 
 if TYPE_CHECKING:
@@ -122,33 +122,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_format(parser, "text", "json")
 
 
-@dataclass(slots=True)
-class Built:
-    """What a build has made so far; `plain` is the network before the optimiser's passes."""
-
-    plain: tuple[Graph, dict[str, Tensor]]
-    graph: Graph
-    module: nn.Module
-    state: dict[str, Tensor]
-    folder: Path
-    taps: tuple[str, ...]
-    say: Callable[[str], None]
-    report: WeightsReport | None
-    """What became of the tensors of --weights."""
-    files: list[Path] = field(default_factory=list)
-
-    def for_runtimes(self) -> tuple[Graph, dict[str, Tensor]]:
-        """Return the graph for a runtime that has an optimiser of its own, and its parameters."""
-        if self.graph is self.plain[0]:
-            return self.graph, self.state
-        from backends.state.parameters import convert_state
-        from compiler.passes import RUNTIME_PASSES
-        from compiler.passes.optimizer import optimize_graph
-
-        graph = optimize_graph(self.plain[0], RUNTIME_PASSES)
-        return graph, convert_state(graph, self.plain[1])
-
-
 def run(args: argparse.Namespace) -> int:
     """Build a spec; 0."""
     targets = args.target
@@ -176,19 +149,16 @@ def run(args: argparse.Namespace) -> int:
     converted = 2 if args.optimize or args.save_weights else 1
     check_room(network, max(converted, *(TARGETS[target] for target in targets)))
     say(f"{on_one_line(graph.title)}: checked, {len(graph.nodes)} operations")
-    _announce(network, features, args, say)
     say("loading torch ...")
     _import_what_is_needed(targets, args)
     device = device_of(args.device)
-    built = _build(graph, network, optimized, args, folder, say)
+    built = _build(graph, network, optimized, args, say)
     forward = _forward(built, device, args.image, how)
-    for target in targets:
-        MAKERS[target](built)
     told = network if features else graph
-    _write_texts(built, told)
-    if args.save_weights:
-        _save_weights(built, args)
-    _report(told, built, features, forward, args.format)
+    weights = weights_file(built, preprocessing_of(args)) if args.save_weights else {}
+    files = write_artefacts(built, folder, targets, told, weights)
+    _announce(network, features, args, say)  # once nothing can be refused
+    _report(told, files, features, forward, args.format)
     return 0
 
 
@@ -269,7 +239,6 @@ def _build(
     graph: Graph,
     optimized: Graph,
     args: argparse.Namespace,
-    folder: Path,
     say: Callable[[str], None],
 ) -> Built:
     """Build the module, load weights, and convert them where the graph was optimised."""
@@ -292,7 +261,7 @@ def _build(
         module = build_module(optimized, seed=None, taps=taps)
         _load_converted(module, state)
         say(f"optimised: {len(graph.nodes)} operations became {len(optimized.nodes)}")
-    return Built(plain, optimized, module, state, folder, taps, say, report)
+    return Built(plain, optimized, module, state, taps, say, report)
 
 
 def _load_weights(
@@ -400,84 +369,18 @@ def _device_name(device: str) -> str:
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu"
 
 
-def _make_torch(built: Built) -> None:
-    """The live module is what was run; its text form is the graph, written by `_write_texts`."""
-
-
-def _make_source(built: Built) -> None:
-    from backends.torch.source import emit_source
-
-    _add(
-        built,
-        write_file(
-            built.folder / f"{built.graph.name}.py", emit_source(built.graph, taps=built.taps)
-        ),
-    )
-
-
-def _make_onnx(built: Built) -> None:
-    built.say("building ONNX ...")
-    from backends.onnx.files import save_onnx
-    from backends.onnx.model import build_onnx
-
-    graph, state = built.for_runtimes()
-    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}
-    model = build_onnx(graph, arrays, taps=built.taps)
-    for path in save_onnx(model, built.folder / f"{built.graph.name}.onnx"):
-        _add(built, path)
-
-
-def _make_export(built: Built) -> None:
-    built.say("exporting with torch.export ...")
-    from backends.torch.export_program import export_program, save_program
-
-    program = export_program(built.graph, built.module)
-    path = built.folder / f"{built.graph.name}.pt2"
-    _add(built, write_with(path, lambda temporary: save_program(program, temporary)))
-
-
-MAKERS: dict[str, Callable[[Built], None]] = {
-    "torch": _make_torch,
-    "source": _make_source,
-    "onnx": _make_onnx,
-    "export": _make_export,
-}
-
-
-def _add(built: Built, path: Path) -> None:
-    built.files.append(path)
-
-
-def _write_texts(built: Built, graph: Graph) -> None:
-    summary = json.dumps(summary_json(summarize(graph)), indent=2, ensure_ascii=False) + "\n"
-    _add(built, write_file(built.folder / f"{graph.name}.graph.txt", print_graph(built.graph)))
-    _add(built, write_file(built.folder / f"{graph.name}.summary.json", summary))
-
-
-def _save_weights(built: Built, args: argparse.Namespace) -> None:
-    """Write the weights with what is known of them, so that `predict` need not be told again."""
-    from backends.state.fit_weights import notes_of
-    from backends.state.weights_io import save_weights
-
-    notes = Notes() if built.report is None else notes_of(built.report)
-    notes = replace(notes, preprocessing=preprocessing_of(args))
-    path = built.folder / f"{built.graph.name}.safetensors"
-    metadata = {"spec": built.graph.name, **notes.as_metadata()}
-    _add(built, save_weights(built.state, path, metadata))
-
-
 def _sizes(shapes: list[list[int]]) -> str:
     return ", ".join("x".join(map(str, shape)) for shape in shapes)
 
 
 def _report(
     graph: Graph,
-    built: Built,
+    paths: tuple[Path, ...],
     features: tuple[Feature, ...],
     forward: dict[str, Any],
     format: str,
 ) -> None:
-    files = [(str(p), p.stat().st_size) for p in built.files]
+    files = [(str(p), p.stat().st_size) for p in paths]
     summary = summarize(graph)
     if format == "json":
         listed = [{"path": path, "bytes": count} for path, count in files]

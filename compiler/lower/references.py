@@ -129,7 +129,7 @@ def _unknown(
     lowering: Lowering, ref: str, layer: Layer, scope: Scope, steps: tuple[int | str, ...]
 ) -> tuple[Diagnostic, Completion | None]:
     """Say why a reference means nothing: no such name, or what is computed later."""
-    head, _, rest = ref.partition(".")
+    head = ref.partition(".")[0]
     named, span = scope.find(head), layer.span(*steps)
     condition = left_out_by(lowering, ref, scope)
     if condition is not None:
@@ -154,7 +154,13 @@ def _unknown(
         )
         return found, None
     message = f"there is no layer `{describe_text(ref)}` to read here"
-    found = Diagnostic("unknown-layer", message, span)
+    return Diagnostic("unknown-layer", message, span), guessing_layer(lowering, ref, scope)
+
+
+def guessing_layer(lowering: Lowering, ref: str, scope: Scope) -> Completion:
+    """Return what adds the names that a wrong reference may have meant to a finding."""
+    head, _, rest = ref.partition(".")
+    named = scope.find(head)
 
     def complete(found: Diagnostic) -> Diagnostic:
         inside = _names_inside(lowering, named) if named and rest else []
@@ -163,7 +169,7 @@ def _unknown(
         names = dict.fromkeys(n for n in scope.visible() if n != "in")
         return guessing(ref, names, "in reach are {words}", 12)(found)
 
-    return found, complete
+    return complete
 
 
 def _names_inside(lowering: Lowering, named: Named) -> list[str]:

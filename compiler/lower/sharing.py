@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import islice
+from typing import Any
 
-from compiler.errors import Diagnostic, guessing
-from compiler.graph import Node
+from compiler.errors import Diagnostic, Remark, guessing
+from compiler.graph import padding_text, show
 from compiler.lower.lowering import Lowering
-from compiler.lower.references import left_out_by
+from compiler.lower.references import guessing_layer, left_out_by
 from compiler.lower.scope import Scope, left_out
 from compiler.spec import Layer
 from compiler.text import describe_text
@@ -31,14 +33,18 @@ def share_parameters(
         twin = nodes.get(twin_name)
         if not node.op.parameter_names:
             continue
-        if twin is None or not _alike(lowering, node, twin):
-            lowering.report_layer(
-                layer,
+        if why := _why_not(lowering, name, twin_name):
+            found = Diagnostic(
                 "share-mismatch",
-                f"`{name}` cannot use the parameters of `{twin_name}`: they are not alike",
-                "sharing layers need the same op, attributes and input channels",
-                "share",
+                f"`{name}` cannot use the parameters of `{twin_name}`: {why}",
+                layer.span("share"),
+                remarks=() if twin is None else (Remark(twin.info.span, f"`{twin_name}`"),),
+                help="layers that share parameters have the same op, attributes and input channels",
             )
+            owners = partial(_with_parameters, lowering, owner or "")
+            help = "layers inside share by name; those with parameters are {words}"
+            guess = guessing(twin_name, owners, help, 12)
+            lowering.report.add(found, guess if twin is None else None)
             return
         nodes[name] = replace(node, share=twin.share or twin.name)
 
@@ -64,14 +70,52 @@ def _owner(lowering: Lowering, layer: Layer, path: str, scope: Scope) -> str | N
         lowering.report_layer(layer, "share-mismatch", message, help, "share")
         return None
     message = f"there is no layer `{describe_text(reference)}` to share with"
-    lowering.report.add(
-        Diagnostic("unknown-layer", message, layer.span("share")),
-        guessing(reference, lambda: [n for n in scope.visible() if n != "in"]),
-    )
+    found = Diagnostic("unknown-layer", message, layer.span("share"))
+    lowering.report.add(found, guessing_layer(lowering, reference, scope))
     return None
 
 
-def _alike(lowering: Lowering, node: Node, twin: Node) -> bool:
-    shapes = lowering.builder.shapes
-    channels = [[shapes[i][:1] for i in n.inputs] for n in (node, twin)]
-    return twin.op == node.op and channels[0] == channels[1]
+def _why_not(lowering: Lowering, name: str, twin_name: str) -> str:
+    """Return why a node cannot use the parameters of another; nothing where it can."""
+    made = lowering.builder
+    node, twin = made.nodes[name], made.nodes.get(twin_name)
+    if twin is None:
+        is_group = twin_name in made.regions
+        return "that holds several layers" if is_group else f"there is no layer `{twin_name}`"
+    if node.op.kind != twin.op.kind:
+        return f"it is a {node.op.kind}, not a {twin.op.kind}"
+    ours, theirs = node.op.attributes(), twin.op.attributes()
+    different = [key for key in ours if ours[key] != theirs[key]]
+    if different:
+        return "; ".join(
+            f"`{_KEYS.get(key, key)}` is {_show(key, ours[key])}, not {_show(key, theirs[key])}"
+            for key in different
+        )
+    channels = [[made.shapes[i].channels for i in n.inputs] for n in (node, twin)]
+    if channels[0] == channels[1]:
+        return ""
+    receives, has = (", ".join(map(show, c)) for c in channels)
+    return f"it receives {receives} channels, not {has}"
+
+
+_KEYS = {"out_channels": "filters", "kernel_size": "conv", "out_features": "linear"}
+"""Attribute -> its key in a spec, where that is another word."""
+
+
+def _show(key: str, value: Any) -> str:
+    """Return an attribute's value as a spec writes it."""
+    if key == "padding":
+        return padding_text(value)
+    if isinstance(value, tuple):
+        return "x".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _with_parameters(lowering: Lowering, owner: str) -> list[str]:
+    """Return the nodes with parameters in a layer, in the order of the file."""
+    nodes = lowering.builder.nodes.values()
+    return [
+        node.name
+        for node in nodes
+        if node.op.parameter_names and (node.name == owner or node.name.startswith(f"{owner}."))
+    ]

@@ -174,7 +174,7 @@ def test_f09_shared_parameters_count_once(draft: Draft) -> None:
     assert graph is not None
     assert summarize(graph).parameters == 10
     for layer, words in {
-        "{conv: 3x3, filters: 2, share: a}": "they are not alike",
+        "{conv: 3x3, filters: 2, share: a}": "`filters` is 2, not 1",
         "{relu: true, share: a}": "has no parameters",
         "{conv: 3x3, filters: 1, share: nosuch}": "there is no layer `nosuch`",
         "{conv: 3x3, filters: 1, name: d, share: d}": "does not stand before",

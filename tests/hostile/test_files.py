@@ -192,3 +192,36 @@ def test_a_build_writes_what_it_says(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert names(tmp_path / "out") == ["t.graph.txt", "t.py", "t.summary.json"]
     assert (tmp_path / "t.yaml").read_text() == SMALL
+
+
+REFUSED = {
+    "onnx": "network: t\ninput: {image: [3, H, W]}\nlayers: [{adaptive_avg_pool: 4x3}]\n",
+    "export": "network: t\ninput: {image: [3]}\nlayers: [{linear: 1, name: code}]\n",
+}
+"""What one target cannot hold, and the others can."""
+
+
+@pytest.mark.parametrize(
+    "targets", ["source,onnx", "onnx,source", "source,export", "onnx,export", "export,onnx"]
+)
+def test_a_target_that_refuses_leaves_nothing(targets: str, tmp_path: Path) -> None:
+    refuses = "export" if "export" in targets else "onnx"
+    (tmp_path / "w.yaml").write_text(REFUSED[refuses])
+    command = f"netdraft build w.yaml -o a/b --device cpu --save-weights --target {targets}"
+    done = shell(command, tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "depend on the size HxW; fix the input size\n"
+        if refuses == "onnx"
+        else "its programs have an attribute of that name; give the layer another one\n"
+    )
+    assert "sizes that fit" not in done.stdout
+    assert names(tmp_path) == ["t.yaml", "w.yaml"]
+
+
+def test_a_place_that_is_taken_keeps_all_others_empty(tmp_path: Path) -> None:
+    (tmp_path / "out" / "t.summary.json").mkdir(parents=True)
+    done = shell("netdraft build t.yaml -o out --device cpu --target source,onnx", tmp_path)
+    assert done.returncode == 2
+    assert done.stderr == "error: out/t.summary.json cannot be written: Is a directory\n"
+    assert names(tmp_path / "out") == ["t.summary.json"]

@@ -130,6 +130,7 @@ SMALL_CASES = [
     Case(params={"ratio": "2.25", "gate": "relu"}),
     *(Case(size=f"3x{s}x{s}") for s in (1, 8, 31, 33, 48)),
     Case(edits=(("", 9, "groups", "5"),)),
+    Case(edits=(("", 10, "filters", "24"), ("", 10, "groups", "2"), ("", 10, "conv", "1x5"))),
     Case(edits=(("", 3, "repeat", "0"),)),
     Case(edits=(("", 3, "repeat", "5"),)),
     Case(edits=(("", 8, "avg_pool", "2x2"),)),

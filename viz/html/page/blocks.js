@@ -76,10 +76,10 @@ Object.assign(Lowering.prototype, {
     for (const [name, node] of this.nodes) {
       if (before.has(name) || !hasParameters(node.op)) continue;
       const twin = this.nodes.get(owner + name.slice(path.length));
-      const alike = twin && JSON.stringify(this.signature(node)) === JSON.stringify(this.signature(twin));
-      if (!alike) {
-        const message = `\`${name}\` cannot use the parameters of \`${owner + name.slice(path.length)}\`: they are not alike`;
-        const help = "sharing layers need the same op, attributes and input channels";
+      const why = this.whyNotShared(node, twin, owner + name.slice(path.length));
+      if (why) {
+        const message = `\`${name}\` cannot use the parameters of \`${owner + name.slice(path.length)}\`: ${why}`;
+        const help = "layers that share parameters have the same op, attributes and input channels";
         this.report.add({ code: "share-mismatch", message, at: placeOf(layer, "share"), help });
         return;
       }
@@ -87,7 +87,21 @@ Object.assign(Lowering.prototype, {
     }
   },
 
-  signature(node) {
-    return [node.op, node.inputs.map((i) => this.nodes.get(i).shape[0])];
+  /** Why a node cannot use the parameters of another; nothing where it can. */
+  whyNotShared(node, twin, twinName) {
+    if (!twin) return this.regions.has(twinName) ? "that holds several layers" : `there is no layer \`${twinName}\``;
+    const [ours, theirs] = [node.op, twin.op];
+    if (ours.kind !== theirs.kind) return `it is a ${ours.kind}, not a ${theirs.kind}`;
+    const differ = (key) => JSON.stringify(ours[key]) !== JSON.stringify(theirs[key]);
+    const shown = (key, value) => (key === "padding" ? paddingText(value) : Array.isArray(value) ? value.join("x") : String(value));
+    const different = Object.keys(ours).filter(differ);
+    if (different.length) {
+      return different.map((key) => `\`${SHARED_KEYS[key] ?? key}\` is ${shown(key, ours[key])}, not ${shown(key, theirs[key])}`).join("; ");
+    }
+    const [receives, has] = [node, twin].map((n) => n.inputs.map((i) => this.nodes.get(i).shape[0]));
+    return JSON.stringify(receives) === JSON.stringify(has) ? "" : `it receives ${receives.map(String).join(", ")} channels, not ${has.map(String).join(", ")}`;
   },
 });
+
+/** Attribute -> its key in a spec, where that is another word. */
+const SHARED_KEYS = { kernel: "conv", features: "linear" };
