@@ -72,7 +72,8 @@ def make_plan(graph: Graph, taps: Sequence[str] = (), *, flat: bool = False) -> 
         flat: write every node into the main graph.
 
     Raises:
-        BackendError: a tap names nothing that is computed at inference.
+        BackendError: a tap is an input.
+        UsageError: a tap names nothing.
     """
     outputs = {o.name: _source(graph, o.node) for o in graph.outputs if not o.training_only}
     for tap, node in tapped(graph, taps).items():

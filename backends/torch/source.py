@@ -48,8 +48,8 @@ def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = Fals
         features: return only the tapped tensors, as a list, and leave out what they do not need.
 
     Raises:
-        BackendError: a tap names nothing, or the graph shares parameters in a way that
-            straight calls cannot express.
+        BackendError: the graph shares parameters in a way that straight calls cannot express.
+        UsageError: a tap names nothing.
     """
     graph = graph if features else take_logits(graph, taps)
     fixed: dict[str, frozenset[str]] = {}

@@ -36,6 +36,7 @@ from compiler.facts.working import open_sizes, shapes_near
 from compiler.files import check_folder
 from compiler.graph import Graph, Shape
 from compiler.graph.print import print_graph
+from compiler.passes.leaving import tapped
 from compiler.pipeline import target_graph
 from compiler.weights.mapping import Preprocessing, load_map
 from compiler.weights.report import WeightsReport
@@ -128,10 +129,11 @@ def run(args: argparse.Namespace) -> int:
     _check_targets(targets)
     check_weights(args)
     graph = graph_from(args)
+    taps, features = args.taps, _features(graph, args)
+    tapped(graph, taps)  # what cannot be tapped is refused before anything else
     if args.emit in ("graph", "shapes"):
         write(sys.stdout, print_graph(graph, shapes=args.emit == "shapes"))
         return 0
-    taps, features = args.taps, _features(graph, args)
     network = target_graph(graph, probabilities=args.probabilities, taps=taps)
     how = preprocessing_of(args)
     if args.normalize:

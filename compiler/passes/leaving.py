@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from compiler.errors import BackendError, Diagnostic, Span, did_you_mean
+from compiler.errors import Diagnostic, Span, UsageError, did_you_mean
 from compiler.graph import Graph, Node, Output, output_name
 from compiler.ops import Dropout, Identity, Input, Softmax
 
@@ -45,7 +45,7 @@ def tapped(graph: Graph, taps: Iterable[str]) -> dict[str, str]:
     """Return tap -> the node whose tensor it is, the same for every target.
 
     Raises:
-        BackendError: a tap names nothing, or bears the name of an output that is another tensor.
+        UsageError: a tap names nothing, or bears the name of an output that is another tensor.
     """
     outputs = {output.name: output.node for output in graph.outputs}
     out: dict[str, str] = {}
@@ -56,10 +56,10 @@ def tapped(graph: Graph, taps: Iterable[str]) -> dict[str, str]:
         if not tap or (tap not in graph.nodes and tap not in graph.regions):
             known = [n for n in (*graph.regions, *graph.nodes) if n]
             guess = did_you_mean(tap, known)
-            raise BackendError(f"tap `{tap}` is no node, block or branch of `{graph.name}`{guess}")
+            raise UsageError(f"tap `{tap}` is no node, block or branch of `{graph.name}`{guess}")
         node = graph.tensor(tap).name
         if outputs.get(tap, node) != node:
-            raise BackendError(
+            raise UsageError(
                 f"tap `{tap}` is the tensor of `{node}`, and the output `{tap}` is that of "
                 f"`{outputs[tap]}`; tap `{node}`, or call the output otherwise"
             )

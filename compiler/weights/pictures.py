@@ -84,11 +84,14 @@ def preprocessing_from(text: str, place: str = "--preprocessing") -> Preprocessi
         place: what to call the text in messages.
 
     Raises:
-        CompileError: the mapping or the file is at fault.
-        UsageError: there is no such map or file, or it does not say it.
+        CompileError: the file is at fault.
+        UsageError: the mapping is; there is no such map or file, or it does not say it.
     """
     if text.lstrip().startswith("{"):
-        return preprocessing_in(text, place)
+        try:
+            return preprocessing_in(text, place)
+        except CompileError as error:
+            raise UsageError(f"{place}: {_sentence(error)}; write {EXAMPLE}") from None
     path = Path(text)
     if path.is_file() and text not in map_names():
         report, texts = Report(), dict[str, str]()
@@ -126,6 +129,12 @@ def needed(found: Preprocessing | None, lack: str, argument: str = "") -> Prepro
             f"{lack}; say it with --preprocessing MAP or --preprocessing '{EXAMPLE}'{also}"
         )
     return found
+
+
+def _sentence(error: CompileError) -> str:
+    """Return what is wrong with a text of one line, each fault at its place in it."""
+    found = in_file_order(error.diagnostics, ())
+    return "; ".join(dict.fromkeys(d.message for d in found))
 
 
 def preprocessing_in(text: str, place: str) -> Preprocessing:

@@ -16,7 +16,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "CLI.md"
 HEAD = """# Commands
 
 Made by `make docs` from the parsers themselves. `netdraft` and `python -m compiler` are the same.
-Exit codes: 0 fine, 1 the spec is at fault, 2 wrong usage.
+Exit codes: 0 fine, 1 the spec is at fault, 2 wrong usage. A name on the
+command line that the spec does not have (`--set`, `--input`, `--taps`, `--features`, `--block`,
+`--figure`, `--output`) is wrong usage, and so is a value that it does not take.
 """
 
 

@@ -15,7 +15,6 @@ import pytest
 
 from backends.onnx.files import check_onnx
 from backends.onnx.model import build_onnx
-from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.pipeline import load_graph
 from tests.oracle.difference import relative_difference
@@ -226,7 +225,7 @@ def test_tapped_tensors_are_outputs_and_blocks_stay_whole(tmp_path: Path) -> Non
 
 def test_unknown_tap_is_refused(tmp_path: Path) -> None:
     graph = layers(tmp_path, "{block: cell, name: a, with: {n: 5}}")
-    with pytest.raises(BackendError, match="tap `stem` is no node, block or branch of `two`"):
+    with pytest.raises(UsageError, match="tap `stem` is no node, block or branch of `two`"):
         build_onnx(graph, random_state(graph), taps=("stem",))
 
 

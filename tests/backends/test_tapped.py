@@ -16,7 +16,7 @@ from backends.onnx.names import Names
 from backends.state.parameters import convert_state
 from backends.torch.module import build_module
 from backends.torch.source import emit_source
-from compiler.errors import BackendError
+from compiler.errors import BackendError, UsageError
 from compiler.graph import Graph
 from compiler.passes.optimizer import optimize_graph
 from compiler.pipeline import load_graph
@@ -86,7 +86,7 @@ def test_module_and_onnx_give_the_same_taps(
 def test_what_cannot_be_tapped_is_refused_alike(tmp_path: Path, tap: str, message: str) -> None:
     graph = graph_of(tmp_path, SPEC)
     for build in (emit_source, build_module, lambda g, taps: build_onnx(g, {}, taps=taps)):
-        with pytest.raises(BackendError) as found:
+        with pytest.raises(UsageError) as found:
             build(graph, taps=[tap])
         assert str(found.value) == message
 

@@ -91,3 +91,25 @@ def test_a_gpu_that_is_not_there(
     monkeypatch.setattr("torch.cuda.is_available", lambda: count > 0)
     monkeypatch.setattr("torch.cuda.device_count", lambda: count)
     assert refusal(capsys, "build", spec, "--device=cuda:99") == f"error: --device cuda:99: {words}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("summary", "--set", "n=1"), "t has no parameter `n`; it has none"),
+        (("build", "--input", "im=3x8x8"), "--input im=3x8x8: there is no input `im`"),
+        (("build", "--taps", "stem"), "tap `stem` is no node, block or branch of `t`"),
+        (("build", "--taps", "fcc", "--emit", "graph"),
+         "tap `fcc` is no node, block or branch of `t` (did you mean `fc`?)"),
+        (("build", "--features", "stem"), "there is no tensor `stem` in `t`"),
+        (("render", "--block", "stem"), "`t` has no block `stem`; it has none"),
+        (("render", "--figure", "3"), "nothing in `t` is cited as figure 3; it has none"),
+        (("build", "--preprocessing", "{mean: [0, 0, 0], deviation: [1, 1, 1]}"),
+         "--preprocessing: `preprocessing` needs `interpolation`; write {mean: [0.5, 0.5, 0.5], "
+         "deviation: [0.5, 0.5, 0.5], interpolation: bicubic, crop: 7/8}"),
+    ],
+)  # fmt: skip
+def test_names_that_the_spec_does_not_have(
+    arguments: tuple[str, ...], words: str, spec: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refusal(capsys, arguments[0], spec, *arguments[1:]) == f"error: {words}"

@@ -17,7 +17,7 @@ from compiler.errors import BackendError, CompileError, UsageError, variable_of
 from compiler.pipeline import load_graph
 from compiler.weights.mapping import load_map, map_names
 from compiler.weights.notes import Notes
-from compiler.weights.pictures import NAMES, preprocessing_from, read_names
+from compiler.weights.pictures import EXAMPLE, NAMES, preprocessing_from, read_names
 from compiler.weights.sizes import tensor_sizes
 from tests.weights.key_lists import key_list
 
@@ -272,7 +272,29 @@ def test_what_says_no_preprocessing(mine: Path) -> None:
 
 def test_a_range_of_pixels() -> None:
     text = "{mean: [0, 0, 0], deviation: [1, 1, 1], interpolation: bicubic, range: 0}"
-    with pytest.raises(CompileError) as caught:
+    with pytest.raises(UsageError) as caught:
         preprocessing_from(text)
-    (found,) = caught.value.diagnostics
-    assert found.message == "`range` is 0, not 1 or 255: the largest value of a pixel"
+    assert str(caught.value) == (
+        "--preprocessing: `range` is 0, not 1 or 255: the largest value of a pixel; "
+        f"write {EXAMPLE}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        ("{mean: [0, 0, 0], interpolation: bicubic}", ["`preprocessing` needs `deviation`"]),
+        (
+            "{mean: [0, 0, 0], deviation: [1, 1], interpolation: cubic, crp: 1}",
+            [
+                "`interpolation` of `preprocessing`: expected `bilinear` or `bicubic`, "
+                "found `cubic` (did you mean `bicubic`?)",
+                "`preprocessing` has no key `crp` (did you mean `crop`?)",
+            ],
+        ),
+    ],
+)
+def test_a_mapping_on_the_command_line_that_is_none(text: str, faults: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        preprocessing_from(text)
+    assert str(caught.value) == f"--preprocessing: {'; '.join(faults)}; write {EXAMPLE}"
