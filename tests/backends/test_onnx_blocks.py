@@ -15,6 +15,7 @@ import pytest
 
 from backends.onnx.files import check_onnx
 from backends.onnx.model import build_onnx
+from compiler.errors import UsageError
 from compiler.graph import Graph
 from compiler.pipeline import load_graph
 from tests.oracle.difference import relative_difference
