@@ -33,7 +33,8 @@ def share_parameters(
         twin = nodes.get(twin_name)
         if not node.op.parameter_names:
             continue
-        if why := _why_not(lowering, name, twin_name):
+        why = _why_not(lowering, name, twin_name)
+        if why or twin is None:
             found = Diagnostic(
                 "share-mismatch",
                 f"`{name}` cannot use the parameters of `{twin_name}`: {why}",
