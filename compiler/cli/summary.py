@@ -16,7 +16,7 @@ from compiler.cli.options import add_spec, graph_from, whole
 from compiler.errors import UsageError, on_one_line, shown
 from compiler.errors.terminal import display_width, write
 from compiler.facts.summarize import Stage, Summary, summarize
-from compiler.facts.summary_tables import as_csv, as_latex, as_markdown, sees
+from compiler.facts.summary_tables import as_csv, as_latex, as_markdown, lies, sees
 from compiler.files import write_file
 from compiler.graph import Dim, Shape, Symbolic, show_count
 
@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fields",
         action="store_true",
-        help="in the text, show of what a unit sees the stride (pixels from one unit's to the "
+        help="show of what a unit sees the stride (pixels from one unit's to the "
         "next one's) and the offset (the centre of the first one's, where the first pixel is 0 and "
         "padding lies around the image); JSON always does",
     )
@@ -57,10 +57,7 @@ def run(args: argparse.Namespace) -> int:
     """Print or write the table; 0."""
     form = args.format or _format_of(args.output)
     summary = summarize(graph_from(args), args.depth)
-    if form == "text":
-        text = as_text(summary, args.buffers, args.fields) + "\n"
-    else:
-        text = FORMATS[form](summary, args.buffers)
+    text = FORMATS[form](summary, args.buffers, args.fields)
     if args.output is None:
         write(sys.stdout, text)
         return 0
@@ -149,7 +146,7 @@ def as_text(summary: Summary, buffers: bool = False, fields: bool = False) -> st
         column = ("stats", *(f"{c:,}" if isinstance(c, int) else "?" for c in counts))
         table = [(*row[:3], cell, *row[3:]) for row, cell in zip(table, column, strict=True)]
     if fields:
-        columns = [("stride", "offset"), *map(_place, summary.stages), ("", "")]
+        columns = [("stride", "offset"), *map(lies, summary.stages), ("", "")]
         table = [(*row, *cells) for row, cells in zip(table, columns, strict=True)]
     lines += _table(table)
     if buffers:
@@ -191,19 +188,6 @@ def _row(stage: Stage, macs: Unit, memory: Unit) -> tuple[str, ...]:
         _memory(stage.activation_bytes, memory),
         sees(stage),
     )
-
-
-def _place(stage: Stage) -> tuple[str, str]:
-    """Return stride and offset of a receptive field, height x width."""
-    return _pair(stage.stride), _pair(stage.offset)
-
-
-def _pair(pair: tuple[float | None, float | None] | None) -> str:
-    """Return two numbers, or one where both are the same."""
-    if pair is None:
-        return ""
-    texts = ["?" if value is None else f"{value:g}" for value in pair]
-    return texts[0] if texts[0] == texts[1] else "x".join(texts)
 
 
 def _scaled(count: Dim, unit: Unit) -> str:
@@ -282,12 +266,12 @@ def _share(computed: Dim, value: int) -> str:
     return f"computed is {computed / value:.1%} of it"
 
 
-def _json(summary: Summary, buffers: bool) -> str:
+def _json(summary: Summary, buffers: bool, fields: bool) -> str:
     return json.dumps(as_json(summary), indent=2, ensure_ascii=False) + "\n"
 
 
-FORMATS: Mapping[str, Callable[[Summary, bool], str]] = {
-    "text": lambda summary, buffers: as_text(summary, buffers) + "\n",
+FORMATS: Mapping[str, Callable[[Summary, bool, bool], str]] = {
+    "text": lambda summary, buffers, fields: as_text(summary, buffers, fields) + "\n",
     "json": _json,
     "markdown": as_markdown,
     "csv": as_csv,

@@ -83,7 +83,7 @@ def show(dim: Dim) -> str:
 
 
 def show_sizes(dims: Sequence[Dim]) -> str:
-    """Return sizes as text, height x width; what is no number, letter or multiple is in brackets.
+    """Return sizes as text, height x width; what could be misread is in brackets.
 
     >>> from compiler.graph import letter
     >>> show_sizes((letter("H") // 2, 32 * letter("W"), 8))
@@ -95,7 +95,7 @@ def show_sizes(dims: Sequence[Dim]) -> str:
     return "x".join(f"({text})" if _COMPOUND.search(text) else text for text in texts)
 
 
-_COMPOUND = re.compile("[-+/]")
+_COMPOUND = re.compile("[-+/x]")
 
 
 LONGEST = 22

@@ -13,6 +13,7 @@ import pytest
 
 from compiler.__main__ import main
 from compiler.cli.summary import as_json
+from compiler.facts.document import in_signs
 from compiler.facts.summarize import Summary, summarize
 from compiler.facts.summary_tables import as_csv, as_latex, as_markdown
 from compiler.pipeline import load_graph
@@ -117,8 +118,85 @@ def test_formulas_of_an_open_input(tmp_path: Path) -> None:
     summary = small(tmp_path, input="[3, H, W]")
     first = next(csv.DictReader(io.StringIO(as_csv(summary))))
     assert (first["macs"], first["output"]) == ("216*H*W", "HxWx8")
-    assert r"|        216\*H\*W |" in as_markdown(summary)
-    assert r"H$\times$W$\times$8 & 232 & 216*H*W &" in as_latex(summary)
+    assert "|        216·H·W |" in as_markdown(summary)
+    assert r"$H \times W \times 8$ & 232 & $216\,H W$ &" in as_latex(summary)
+
+
+OPEN = """network: open
+input: {image: [3, H, "2*side_a"]}
+layers:
+  - {conv: 3x3, filters: 8, stride: 2}
+  - {conv: 3x3, filters: 8, padding: V, dilation: 2, stride: [1, 2]}
+  - flatten
+"""
+
+
+def opened(folder: Path) -> Summary:
+    (folder / "open.yaml").write_text(OPEN)
+    return summarize(load_graph(folder / "open.yaml"))
+
+
+def test_open_sizes_and_counts_as_a_paper_writes_them(tmp_path: Path) -> None:
+    # 216 products at each of (H + 1) // 2 heights and side_a widths
+    summary = opened(tmp_path)
+    caption, _, _, _, *rows, total = as_markdown(summary).splitlines()
+    assert caption.startswith(r"open for image Hx2·side\_ax3 (height x width x channels)")
+    assert caption.endswith("receptive field in pixels; ≈ is how a longer formula grows")
+    assert [re.split(r" *\| *", row)[2:6] for row in rows] == [
+        [r"⌊(H+1)/2⌋xside\_ax8", "224", r"216·⌊(H+1)/2⌋·side\_a", r"32·⌊(H+1)/2⌋·side\_a"],
+        [r"(⌊(H+1)/2⌋-4)x(⌊(side\_a+1)/2⌋-2)x8", "584", r"≈144·H·side\_a", r"≈8·H·side\_a"],
+        [r"8·(⌊(H+1)/2⌋-4)·(⌊(side\_a+1)/2⌋-2)", "0", "0", r"≈8·H·side\_a"],
+    ]
+    assert total.startswith("| **total**")
+    lines = as_latex(summary).splitlines()
+    assert r"for image $H \times 2\,\mathit{side\_a} \times 3$ (height" in lines[3]
+    assert lines[3].endswith(r"in pixels; $\approx$ is how a longer formula grows}")
+    assert lines[10].split(" & ")[1:4] == [
+        r"$(\lfloor (H+1)/2\rfloor -4) \times (\lfloor (\mathit{side\_a}+1)/2\rfloor -2) \times 8$",
+        "584",
+        r"$\approx 144\,H\,\mathit{side\_a}$",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("formula", "signs"),
+    [
+        ("2*(H//2)-(W//3)", "2·⌊H/2⌋-⌊W/3⌋"),
+        ("(2*((H+1)//2)+W)//3", "⌊(2·⌊(H+1)/2⌋+W)/3⌋"),
+        ("3*(H-2)*(W//2-1)", "3·(H-2)·(⌊W/2⌋-1)"),
+        ("((H-2)*(W-2))//5", "⌊((H-2)·(W-2))/5⌋"),
+        ("-(H//2)", "-⌊H/2⌋"),
+        ("~1,536*H*W", "≈1,536·H·W"),
+    ],
+)
+def test_a_formula_in_the_signs_of_mathematics(formula: str, signs: str) -> None:
+    assert in_signs(formula) == signs
+
+
+def test_stride_and_offset_of_the_field_where_they_are_asked_for(tmp_path: Path) -> None:
+    spec = tmp_path / "t.yaml"
+    spec.write_text(
+        "network: t\ninput: {image: [3, 9, 9]}\n"
+        "layers: [{conv: 3x5, filters: 2, stride: 2, padding: [1, 0]}, global_avg_pool]\n"
+    )
+    summary = summarize(load_graph(spec))
+    names, *rows = as_csv(summary, buffers=True, fields=True).splitlines()
+    fields = "receptive_field,receptive_field_stride,receptive_field_offset"
+    assert names.endswith(f",activation_bytes,{fields},buffers")
+    ends = [row.split(",")[-4:] for row in rows]
+    assert ends == [["3x5", "2", "0x2", "0"], ["all", "", "", "0"], ["", "", "", "0"]]
+    for text in (as_markdown(summary, fields=True), as_latex(summary, fields=True)):
+        assert (
+            "receptive field in pixels, its shift from unit to unit, and the centre of the first "
+            "unit's" in text
+        )
+    last = [
+        re.split(r" +\| +", r.strip("| "))[-3:]
+        for r in as_markdown(summary, fields=True).splitlines()
+    ]
+    assert last[2] == ["sees", "stride", "offset"]
+    assert last[4] == ["3x5", "2", "0x2"]
+    assert r"3$\times$5 & 2 & 0$\times$2 \\" in as_latex(summary, fields=True)
 
 
 def test_what_a_document_would_obey_is_escaped(tmp_path: Path) -> None:
@@ -166,6 +244,7 @@ def test_latex_compiles(tmp_path: Path) -> None:
         pytest.skip("no pdflatex is installed")
     tables = as_latex(small(tmp_path, TITLES.replace("\\", "/"), TITLES), True)
     tables += as_latex(summarize(load_graph("inception_resnet_v2"), depth=2))
+    tables += as_latex(opened(tmp_path), fields=True)
     packages = "\\documentclass{article}\\usepackage{booktabs}"
     (tmp_path / "t.tex").write_text(f"{packages}\\begin{{document}}{tables}\\end{{document}}")
     command = [program, "-interaction=nonstopmode", "-halt-on-error", "t.tex"]

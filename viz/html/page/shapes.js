@@ -25,10 +25,10 @@ function sameDim(a, b) {
 
 /** The shape as the paper prints it, height x width x channels: 35x35x384. */
 const paper = (shape) => showSizes([...shape.slice(1), shape[0]]);
-/** Sizes as text, height x width; what is no number, letter or multiple is in brackets. */
+/** Sizes as text, height x width; what could be misread is in brackets. */
 function showSizes(dims) {
   const texts = dims.map(showDim);
-  return texts.length === 1 ? texts[0] : texts.map((text) => (/[-+/]/.test(text) ? `(${text})` : text)).join("x");
+  return texts.length === 1 ? texts[0] : texts.map((text) => (/[-+/x]/.test(text) ? `(${text})` : text)).join("x");
 }
 /** The size of a tensor in words, with one where it is what the spec says. */
 const outputText = (node) => paper(node.shape) + (node.isStated ? " (stated)" : "");
