@@ -31,9 +31,9 @@ from compiler.ops import (
     Scale,
     Slice,
 )
-from compiler.spec.module_names import CONTAINER_NAMES
 from compiler.text import Expr, name_of
 from compiler.text import Value as SpecValue
+from compiler.text.module_names import CONTAINER_NAMES
 
 
 @dataclass(frozen=True, slots=True)

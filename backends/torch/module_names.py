@@ -1,4 +1,4 @@
-"""compiler/spec/module_names.py, written from torch: `python -m backends.torch.module_names`.
+"""compiler/text/module_names.py, written from torch: `python -m backends.torch.module_names`.
 
 `compiler/` imports no torch, so what no layer can be called is kept there as data.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import nn
 
-from compiler.spec import module_names
+from compiler.text import module_names
 
 FILE = Path(module_names.__file__)
 _HEAD = '''"""Names that torch's modules use themselves. `make docs` adds to it; a name here stays.

@@ -8,7 +8,7 @@ from typing import Literal
 
 from compiler.graph import Graph, Node, Region
 from compiler.ops import Activation, Add, BatchNorm, Concat, Conv2d, Input, Linear, Multiply
-from compiler.spec.module_names import CONTAINER_NAMES
+from compiler.text.module_names import CONTAINER_NAMES
 
 Form = Literal["class", "unit", "chain", "sequence", "list", "group"]
 """How a scope is written.

@@ -10,8 +10,8 @@ from backends.torch.scopes import local_name
 from backends.torch.symbols import Symbol
 from compiler.graph import Node, Pair
 from compiler.ops import BatchNorm, Conv2d, Linear
-from compiler.spec.module_names import MODULE_NAMES
 from compiler.text import Expr
+from compiler.text.module_names import MODULE_NAMES
 
 if TYPE_CHECKING:
     from backends.torch.frame import Frame

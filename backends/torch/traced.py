@@ -13,8 +13,8 @@ from fractions import Fraction
 from backends.torch.conditions import Condition
 from backends.torch.docs import variable
 from backends.torch.symbols import Symbol, argument, number
-from compiler.graph import Graph, Parameter, Region
-from compiler.ops import AdaptiveAvgPool2d, Flatten, GlobalPool2d, Linear
+from compiler.graph import Graph, Parameter, Reach, Region
+from compiler.ops import Flatten
 from compiler.text import Expr, Value
 
 WHOLE = ("int", "channels")
@@ -148,9 +148,9 @@ def steady_nodes(graph: Graph) -> frozenset[str]:
         if name in found or name not in graph.nodes:
             continue
         found.add(name)
-        op = graph.nodes[name].op
-        if not isinstance(op, (AdaptiveAvgPool2d, Flatten, GlobalPool2d, Linear)):
-            stack += graph.nodes[name].inputs
+        node = graph.nodes[name]
+        if node.inputs and node.op.sees(graph.input_shapes(node)[0]) is not Reach.MAP:
+            stack += node.inputs
     return frozenset(found)
 
 

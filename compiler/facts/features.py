@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from compiler.errors import UsageError, did_you_mean
-from compiler.graph import Graph, Node, Output
-from compiler.ops import AvgPool2d, Conv2d, MaxPool2d, Upsample
+from compiler.graph import Graph, Node, Output, Spread, Window
 from compiler.passes.leaving import keep_only, needed
 
 
@@ -127,10 +126,12 @@ def _reductions(graph: Graph) -> dict[str, int]:
     out: dict[str, int] = {}
     for node in graph.nodes.values():
         before = max((out[i] for i in node.inputs), default=1)
-        if isinstance(node.op, (Conv2d, MaxPool2d, AvgPool2d)):
-            before *= max(node.op.stride)
-        elif isinstance(node.op, Upsample):
-            before = max(1, before // node.op.factor)
+        if node.inputs:
+            match node.op.sees(graph.input_shapes(node)[0]):
+                case Window(stride=stride):
+                    before *= max(stride)
+                case Spread(factor):
+                    before = max(1, before // factor)
         out[node.name] = before
     return out
 

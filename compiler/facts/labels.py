@@ -4,52 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import singledispatch
 
-from compiler.errors import by_channel
-from compiler.graph import Graph, Node, Pads, Pair, Region, Shape, padding_text
-from compiler.ops import (
-    Activation,
-    AdaptiveAvgPool2d,
-    Add,
-    AvgPool2d,
-    BatchNorm,
-    Concat,
-    Conv2d,
-    Dropout,
-    Flatten,
-    GlobalPool2d,
-    Identity,
-    Input,
-    Linear,
-    MaxPool2d,
-    Multiply,
-    Normalize,
-    Op,
-    Scale,
-    Slice,
-    Softmax,
-    Standardize,
-    Upsample,
-)
-
-FUNCTIONS = {
-    "relu": "Relu",
-    "relu6": "ReLU6",
-    "leaky_relu": "Leaky ReLU",
-    "elu": "ELU",
-    "gelu": "GELU",
-    "silu": "SiLU",
-    "sigmoid": "Sigmoid",
-    "tanh": "Tanh",
-    "softplus": "Softplus",
-    "hard_sigmoid": "Hard sigmoid",
-    "hard_swish": "Hard swish",
-}
-"""Activation in a spec -> its word; `Relu` is the paper's spelling."""
+from compiler.graph import Graph, Node, Region, Shown
+from compiler.ops import LABELS, Activation, BatchNorm, Conv2d, Linear, Scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,23 +55,6 @@ LETTERED = frozenset(("out_channels", "out_features", "kernel_size", "groups", "
 """Attributes that the paper's figures name by a letter."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What to show for an attribute: its value, or what it was written as."""
-
-    written: Mapping[str, str]
-    """Attribute -> its text in the spec, where that is to be shown."""
-
-    def __call__(self, attribute: str, value: object) -> str:
-        """Return the text of an attribute."""
-        return self.written.get(attribute) or _value(value)
-
-    def named(self, attribute: str, before: str = "") -> list[str]:
-        """Return the text of an attribute where it was written by name: nothing otherwise."""
-        text = self.written.get(attribute)
-        return [f"{before} {text}".strip()] if text else []
-
-
 def layer_label(
     nodes: Sequence[Node],
     usual: Convention,
@@ -130,13 +73,13 @@ def layer_label(
     if head.info.label is not None and not ignore_label:
         return head.info.label
     company, shown = _company(nodes), Shown(_written(head, naming))
-    words, details = words_of(head.op, shown)
+    words, details = head.op.words(shown)
     if isinstance(head.op, Conv2d):
         details += _around(head.op, company, usual, shown)
     elif named := shown.named("activation", "activation"):
         details += named
     elif company.activation and head.op is not nodes[-1].op:
-        details.append(FUNCTIONS[company.activation])
+        details.append(LABELS[company.activation])
     return f"{words} ({' '.join(details)})" if details else words
 
 
@@ -151,12 +94,6 @@ def _written(node: Node, naming: Naming) -> dict[str, str]:
         if naming >= (Naming.LETTERS if attribute in LETTERED else Naming.PARAMETERS)
         and (naming is Naming.FORMULAS or not _DEPENDENT.search(text))
     }
-
-
-def _value(value: object) -> str:
-    if isinstance(value, tuple):
-        return f"{value[0]}x{value[1]}"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _around(op: Conv2d, company: Convention, usual: Convention, shown: Shown) -> list[str]:
@@ -174,169 +111,12 @@ def _around(op: Conv2d, company: Convention, usual: Convention, shown: Shown) ->
         if company.activation is None:
             out.append("Linear" if not company.norm else "no activation")
         else:
-            out.append(FUNCTIONS[company.activation])
+            out.append(LABELS[company.activation])
     elif company.norm != usual.norm:
         out.append("batch norm" if company.norm else "no norm")
     if op.bias == company.norm:
         out.append("bias" if op.bias else "no bias")
     return out
-
-
-@singledispatch
-def words_of(op: Op, shown: Shown) -> tuple[str, list[str]]:
-    """Return the words of an operation and the details for the brackets behind them."""
-    raise NotImplementedError(f"no words for the operation {op.kind}")
-
-
-def _pair(pair: Pair) -> str:
-    return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}x{pair[1]}"
-
-
-def _stride(stride: Pair, shown: Shown) -> list[str]:
-    if named := shown.named("stride", "stride"):
-        return named
-    return [] if stride == (1, 1) else [f"stride {_pair(stride)}"]
-
-
-def _padding(padding: Pads | str, shown: Shown) -> list[str]:
-    if named := shown.named("padding", "pad"):
-        return named
-    text = padding_text(padding)
-    return {"same": [], "V": ["V"]}.get(text, [f"pad {text}"])
-
-
-@words_of.register
-def _(op: Conv2d, shown: Shown) -> tuple[str, list[str]]:
-    details = [shown("out_channels", op.out_channels) if op.out_channels else "?"]
-    details += _stride(op.stride, shown)
-    if op.dilation != (1, 1) or shown.named("dilation"):
-        details.append(f"dilation {shown.written.get('dilation') or _pair(op.dilation)}")
-    if op.groups != 1 or shown.named("groups"):
-        details.append(_groups(shown("groups", op.groups)))
-    details += _padding(op.padding, shown)
-    return f"{shown('kernel_size', op.kernel_size)} Conv", details
-
-
-def _groups(text: str) -> str:
-    return text if text == "depthwise" else f"groups {text}"
-
-
-@words_of.register
-def _(op: MaxPool2d, shown: Shown) -> tuple[str, list[str]]:
-    return f"{shown('kernel_size', op.kernel_size)} MaxPool", _pooling(op, shown)
-
-
-@words_of.register
-def _(op: AvgPool2d, shown: Shown) -> tuple[str, list[str]]:
-    counted = ["padding counted"] if op.count_include_pad and op.padding != ((0, 0), (0, 0)) else []
-    counted = shown.named("count_include_pad", "padding counted if") or counted
-    return f"{shown('kernel_size', op.kernel_size)} AvgPool", _pooling(op, shown) + counted
-
-
-def _pooling(op: MaxPool2d | AvgPool2d, shown: Shown) -> list[str]:
-    ceil = shown.named("ceil", "ceil if") or (["ceil"] if op.ceil else [])
-    return _stride(op.stride, shown) + _padding(op.padding, shown) + ceil
-
-
-@words_of.register
-def _(op: GlobalPool2d, shown: Shown) -> tuple[str, list[str]]:
-    words = "Average Pooling" if op.function == "avg" else "Max Pooling"
-    return words, shown.named("keep_grid", "1x1 if") or (["1x1"] if op.keep_grid else [])
-
-
-@words_of.register
-def _(op: AdaptiveAvgPool2d, shown: Shown) -> tuple[str, list[str]]:
-    return "Average Pooling", [f"to {shown('output_size', op.output_size)}"]
-
-
-@words_of.register
-def _(op: Upsample, shown: Shown) -> tuple[str, list[str]]:
-    return "Upsample", [f"{shown('factor', op.factor)}x"]
-
-
-@words_of.register
-def _(op: BatchNorm, shown: Shown) -> tuple[str, list[str]]:
-    details: list[str] = []
-    for word, has in (("scale", op.scale), ("shift", op.shift)):
-        details += shown.named(word, f"{word} if") or ([] if has else [f"no {word}"])
-    return "Batch norm", details
-
-
-@words_of.register
-def _(op: Activation, shown: Shown) -> tuple[str, list[str]]:
-    if named := shown.named("function", "Activation"):
-        return named[0], []
-    return f"{FUNCTIONS[op.function]} activation", []
-
-
-@words_of.register
-def _(op: Scale, shown: Shown) -> tuple[str, list[str]]:
-    return "Activation Scaling", [shown("factor", op.factor)]
-
-
-@words_of.register
-def _(op: Standardize, shown: Shown) -> tuple[str, list[str]]:
-    return "Standardize", [f"(x - {by_channel(op.mean)}) / {by_channel(op.deviation)}"]
-
-
-@words_of.register
-def _(op: Dropout, shown: Shown) -> tuple[str, list[str]]:
-    by_name = shown.named("keep", "keep") or shown.named("drop", "drop")
-    return "Dropout", by_name or [f"keep {_value(round(1 - op.drop, 12))}"]
-
-
-@words_of.register
-def _(op: Softmax, shown: Shown) -> tuple[str, list[str]]:
-    return "Softmax", []
-
-
-@words_of.register
-def _(op: Identity, shown: Shown) -> tuple[str, list[str]]:
-    return "Identity", []
-
-
-@words_of.register
-def _(op: Normalize, shown: Shown) -> tuple[str, list[str]]:
-    return "L2 normalization", []
-
-
-@words_of.register
-def _(op: Linear, shown: Shown) -> tuple[str, list[str]]:
-    width = shown("out_features", op.out_features) if op.out_features else "?"
-    return "Fully connected", [
-        width,
-        *(shown.named("bias", "bias if") or ([] if op.bias else ["no bias"])),
-    ]
-
-
-@words_of.register
-def _(op: Flatten, shown: Shown) -> tuple[str, list[str]]:
-    return "Flatten", []
-
-
-@words_of.register
-def _(op: Concat, shown: Shown) -> tuple[str, list[str]]:
-    return "Filter concat", []
-
-
-@words_of.register
-def _(op: Add, shown: Shown) -> tuple[str, list[str]]:
-    return "+", []
-
-
-@words_of.register
-def _(op: Multiply, shown: Shown) -> tuple[str, list[str]]:
-    return "\u00d7", []
-
-
-@words_of.register
-def _(op: Slice, shown: Shown) -> tuple[str, list[str]]:
-    return "Channels", [f"{op.start} to {op.stop - 1}"]
-
-
-@words_of.register
-def _(op: Input, shown: Shown) -> tuple[str, list[str]]:
-    return "Input", [Shape(op.dims).paper]
 
 
 PAPER = Convention()

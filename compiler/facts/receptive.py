@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd, lcm
 
-from compiler.graph import Graph, Op, Shape
-from compiler.ops import Conv2d, GlobalPool2d, Input, Linear
-from compiler.ops.pool import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Upsample
+from compiler.graph import Graph, Input, Op, Reach, Shape, Spread, Window
 
 LONGEST_ROUND = 1024
 """Units of a round that are told apart; more come of upsampling by hundreds again and again."""
@@ -152,26 +150,12 @@ def _around(spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
 
 
 def _step(op: Op, seen: _Seen, shape: Shape) -> _Seen | None:
-    if isinstance(op, (GlobalPool2d, AdaptiveAvgPool2d, Linear)):
-        return None
-    if isinstance(op, Upsample):
-        return {
-            name: (height.upsampled(op.factor), width.upsampled(op.factor))
-            for name, (height, width) in seen.items()
-        }
-    if not isinstance(op, (Conv2d, MaxPool2d, AvgPool2d)):
-        return seen
-    dilation = op.dilation if isinstance(op, Conv2d) else (1, 1)
-    windows = list(zip(op.kernel_size, op.stride, dilation, _begins(op, shape), strict=True))
-    return {
-        name: (height.windowed(*windows[0]), width.windowed(*windows[1]))
-        for name, (height, width) in seen.items()
-    }
-
-
-def _begins(op: Conv2d | MaxPool2d | AvgPool2d, shape: Shape) -> tuple[int | None, int | None]:
-    try:
-        (top, _), (left, _) = op.pads(shape)
-    except ValueError:  # SAME padding of a size that is left open
-        return None, None
-    return top, left
+    match op.sees(shape):
+        case Spread(factor):
+            return {n: (h.upsampled(factor), w.upsampled(factor)) for n, (h, w) in seen.items()}
+        case Window(kernel, stride, dilation, begins):
+            rows, columns = zip(kernel, stride, dilation, begins, strict=True)
+            return {n: (h.windowed(*rows), w.windowed(*columns)) for n, (h, w) in seen.items()}
+        case Reach.MAP:
+            return None
+    return seen

@@ -10,7 +10,6 @@ from types import MappingProxyType
 from compiler.errors import limit
 from compiler.graph import Dim, Graph, Node, Shape, ShapeError, Symbolic, letter, show_sizes
 from compiler.graph.residues import Sizes, equal, where_zero
-from compiler.lower.blame import recover
 from compiler.ops import Identity, Input
 from compiler.ops.merge import Join
 
@@ -171,7 +170,9 @@ def _given(node: Node, operands: tuple[Shape, ...]) -> Shape:
     except ShapeError as error:
         if error.code != "symbolic-size":
             raise
-        return recover(node.op, operands)  # a linear layer on a flattened map: any one size does
+        return node.op.known_shape(
+            *operands
+        )  # a linear layer on a flattened map: any one size does
 
 
 def _as_stated(shape: Shape, stated: Shape) -> Iterator[tuple[str, Sizes]]:

@@ -19,7 +19,8 @@ from compiler.graph.graph import (
     RegionKind,
     output_name,
 )
-from compiler.graph.op import Input, Op, check_window, fixed_channels, one, one_map, padding_text
+from compiler.graph.op import Input, Op, check_window, fixed_channels, known_vector, one, one_map
+from compiler.graph.reach import Reach, Sees, Spread, Window
 from compiler.graph.shapes import (
     Dim,
     Pads,
@@ -41,6 +42,7 @@ from compiler.graph.shapes import (
 )
 from compiler.graph.symbolic import Symbolic, letter
 from compiler.graph.verify import VerifyError, verify
+from compiler.graph.words import OpKind, Shown, Words, padding_text, pair_text, value_text
 
 __all__ = [
     "Cite",
@@ -57,30 +59,39 @@ __all__ = [
     "Input",
     "Node",
     "Op",
+    "OpKind",
     "Output",
     "Pads",
     "Pair",
     "Parameter",
+    "Reach",
     "Read",
     "Region",
     "RegionKind",
     "Scaled",
+    "Sees",
     "Shape",
     "ShapeError",
+    "Shown",
+    "Spread",
     "Stacked",
     "Symbolic",
     "VerifyError",
+    "Window",
+    "Words",
     "Zeros",
     "check_bounds",
     "check_window",
     "fixed_channels",
     "floor_divide",
+    "known_vector",
     "letter",
     "number",
     "one",
     "one_map",
     "output_name",
     "padding_text",
+    "pair_text",
     "plus",
     "same_pads",
     "same_size",
@@ -89,6 +100,7 @@ __all__ = [
     "show_sizes",
     "tally",
     "times",
+    "value_text",
     "verify",
     "window_size",
 ]

@@ -5,18 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-from compiler.graph.shapes import Dim, Pads, Shape, ShapeError, show_sizes
+from compiler.graph.reach import Reach, Sees
+from compiler.graph.shapes import Dim, Shape, ShapeError, show_sizes
 from compiler.graph.symbolic import Symbolic
+from compiler.graph.words import OpKind, Shown, Words
 
 
 @dataclass(frozen=True)
 class Op:
     """An operation with its attributes; its operands are the graph's business.
 
-    Subclasses are frozen, final, and compare by value. `kind` is the name in printed graphs.
+    Subclasses are frozen, final, and compare by value.
     """
 
     kind: ClassVar[str]
+    """Its name in printed graphs."""
+    drawn_as: ClassVar[OpKind]
+    """What kind of box it is in a figure."""
+    keeps_shape: ClassVar[bool] = False
+    """True where the output has the shape of the input, unit for unit."""
+    width_key: ClassVar[str] = ""
+    """The key of a layer that says how many channels leave it; empty where none does."""
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
@@ -30,6 +39,21 @@ class Op:
             ShapeError: the inputs do not fit.
         """
         raise NotImplementedError
+
+    def known_shape(self, *inputs: Shape) -> Shape:
+        """Return the most that can be said of the output where the inputs do not fit.
+
+        Unknown sizes are None; they agree with everything, so that one cause is reported once.
+        """
+        return Shape((inputs[0].channels if inputs else None, None, None))
+
+    def sees(self, shape: Shape) -> Sees:
+        """Return what a unit of the output sees of an input of `shape`."""
+        return Reach.UNIT
+
+    def words(self, shown: Shown) -> Words:
+        """Return the words of a figure, and the details for the brackets behind them."""
+        raise NotImplementedError(f"no words for the operation {self.kind}")
 
     def count_params(self, *inputs: Shape) -> Dim:
         """Return the number of learnable elements (running statistics are not counted).
@@ -72,12 +96,17 @@ class Input(Op):
     """A tensor from outside. Shape: `(N, *dims)`."""
 
     kind: ClassVar[str] = "Input"
+    drawn_as = "input"
 
     dims: tuple[Dim, ...]
 
     def infer_shape(self, *inputs: Shape) -> Shape:
         """Return the declared shape: it has no operands."""
         return Shape(self.dims)
+
+    def words(self, shown: Shown) -> Words:
+        """Return the words of a figure: the size is what matters."""
+        return "Input", [Shape(self.dims).paper]
 
 
 def one(inputs: tuple[Shape, ...], kind: str) -> Shape:
@@ -99,6 +128,11 @@ def one_map(inputs: tuple[Shape, ...], kind: str) -> Shape:
     return shape
 
 
+def known_vector(inputs: tuple[Shape, ...]) -> Shape:
+    """Return what is known of a vector made of an input that does not fit."""
+    return Shape((inputs[0].channels if inputs and len(inputs[0]) == 1 else None,))
+
+
 def fixed_channels(shape: Shape, what: str) -> Shape:
     """Return a shape whose channels are a number, as an operation with parameters needs them.
 
@@ -112,18 +146,6 @@ def fixed_channels(shape: Shape, what: str) -> Shape:
             "give the input a fixed size, or use `global_avg_pool`",
         )
     return shape
-
-
-def padding_text(pads: Pads | str) -> str:
-    """Return padding as short text: `same`, `V` (valid), `1`, `0x3` or all four numbers."""
-    if isinstance(pads, str):
-        return pads
-    (top, bottom), (left, right) = pads
-    if top == bottom == left == right:
-        return "V" if top == 0 else str(top)
-    if top == bottom and left == right:
-        return f"{top}x{left}"
-    return f"{top},{bottom},{left},{right}"
 
 
 def check_window(

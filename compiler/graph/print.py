@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from compiler.graph.graph import Graph, Node, Region
-from compiler.graph.op import Op, padding_text
+from compiler.graph.op import Op
+from compiler.graph.words import padding_text
 from compiler.text import show_value
 
 

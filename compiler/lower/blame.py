@@ -8,8 +8,7 @@ from collections.abc import Mapping
 
 from compiler.errors import Diagnostic, Remark
 from compiler.graph import Erratum, Info, Node, Shape, ShapeError, show, show_sizes
-from compiler.ops import Add, Concat, Conv2d, Linear, Multiply, Op
-from compiler.ops.merge import majority
+from compiler.ops import Add, Concat, Multiply, Op
 
 STEPS_BACK = 1000
 """Layers that are followed back."""
@@ -113,9 +112,7 @@ def _odd_one(sizes: list[str], info: Info, op: Op) -> int:
 
 def _maker(node: Node, nodes: Mapping[str, Node]) -> Node:
     """Return the node that gave a tensor its channels or grid: norms and activations keep both."""
-    while (
-        node.op.kind in ("BatchNorm", "Activation", "Scale", "Dropout", "Identity") and node.inputs
-    ):
+    while node.op.keeps_shape and node.inputs:
         node = nodes[node.inputs[0]]
     return node
 
@@ -200,8 +197,8 @@ def _help_sum(operands: tuple[Node, ...], odd: int, culprit: Node, is_gated: boo
             f"{show(operands[-1].shape.channels)} that has the same total stride"
         )
     project = f"project `{operands[odd].name}` with a 1x1 convolution to {channels}"
-    width = {"Conv2d": "filters", "Linear": "linear"}.get(culprit.op.kind)
-    if width is None:
+    width = culprit.op.width_key
+    if not width:
         return project
     written = culprit.exprs.get("out_channels")
     now = f" (it is `{written.text}` now)" if written else ""
@@ -242,30 +239,3 @@ def _grid_history(node: Node, nodes: Mapping[str, Node]) -> str:
 
 def _grid(node: Node) -> str:
     return show_sizes(node.shape.grid) or "vector"
-
-
-def recover(op: Op, shapes: tuple[Shape, ...]) -> Shape:
-    """Return the most that can be said of the output of an operation that does not fit.
-
-    Unknown sizes are None; they agree with everything, so that one cause is reported once. A
-    sum takes what most operands have, and on a tie the first: a residual's shortcut.
-    """
-    if isinstance(op, Concat) and shapes:
-        channels = [s.channels for s in shapes]
-        numbers = [c for c in channels if isinstance(c, int)]
-        total = sum(numbers) if len(numbers) == len(channels) else None
-        grids = [s.grid for s in shapes]
-        if len({len(g) for g in grids}) > 1:
-            return Shape((total, None, None))
-        return Shape(
-            (total, *(d[0] if len(set(d)) == 1 else None for d in zip(*grids, strict=True)))
-        )
-    if isinstance(op, (Add, Multiply)) and shapes and len({len(s) for s in shapes}) == 1:
-        return Shape(map(majority, zip(*shapes, strict=True)))
-    if isinstance(op, Conv2d):
-        return Shape((op.out_channels or None, None, None))
-    if isinstance(op, Linear):
-        return Shape((op.out_features or None,))
-    if op.kind in ("Flatten", "GlobalPool2d", "Normalize"):
-        return Shape((shapes[0].channels if shapes and len(shapes[0]) == 1 else None,))
-    return Shape((shapes[0].channels if shapes else None, None, None))

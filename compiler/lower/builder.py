@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from compiler.errors import Report, Span
 from compiler.graph import Decision, Info, Node, Region, RegionKind, Shape, ShapeError, check_bounds
-from compiler.lower.blame import blame, recover
+from compiler.lower.blame import blame
 from compiler.ops import Identity, Op
 from compiler.text import Expr, Value
 
@@ -64,7 +64,7 @@ class Builder:
         except ShapeError as error:
             if not self._is_echo(error, shapes):
                 self.report.add(blame(error, op, name, info, operands, self.nodes))
-            shape = recover(op, shapes)
+            shape = op.known_shape(*shapes)
         self.nodes[name] = Node(
             name, op, inputs, shape, info, exprs or {}, share, written=written or {}
         )

@@ -10,8 +10,8 @@ from compiler.graph import Definition, Graph, Info, Output, Region, Shape
 from compiler.lower.blocks import lower_body
 from compiler.lower.lower import new_lowering
 from compiler.lower.lowering import Argument, Lowering
-from compiler.ops import Input
-from compiler.spec import BlockSpec, BranchesLayer, Layer, LayersLayer, ResidualLayer, SplitLayer
+from compiler.ops import Input, Layer
+from compiler.spec import BlockSpec, BranchesLayer, LayersLayer, ResidualLayer, SplitLayer
 from compiler.text import Expr, Value
 
 

@@ -7,22 +7,11 @@ from dataclasses import replace
 
 from compiler.graph import Info
 from compiler.lower.lowering import Lowering
-from compiler.lower.ops import JOINS
 from compiler.lower.scope import Named, Scope
-from compiler.ops import Activation, Op, Scale
-from compiler.spec import (
-    ACTIVATION_WORDS,
-    BranchesLayer,
-    Layer,
-    LayersLayer,
-    Located,
-    ResidualLayer,
-    SplitLayer,
-    Values,
-    check_name,
-    read_layer_name,
-)
-from compiler.text import Expr
+from compiler.ops import ACTIVATION_WORDS, JOINS, Activation, Layer, Op, Scale
+from compiler.spec import BranchesLayer, LayersLayer, ResidualLayer, SplitLayer, Values, check_name
+from compiler.text import Expr, Located
+from compiler.text.names import read_layer_name
 
 
 def lower_sequence(

@@ -11,23 +11,18 @@ from compiler.graph import Info, Shape
 from compiler.lower.blocks import lower_block
 from compiler.lower.joins import is_transparent, lower_branches, lower_residual, lower_sequence
 from compiler.lower.lowering import Lowering
-from compiler.lower.ops import JOINS, LOWER, Task
 from compiler.lower.order import lowering_order
 from compiler.lower.references import flat, operands
 from compiler.lower.scope import Condition, Scope
 from compiler.lower.sharing import share_parameters
-from compiler.ops import Input
+from compiler.ops import Layer
 from compiler.spec import (
     MAX_LEVELS,
-    AddLayer,
     BlockLayer,
     BranchesLayer,
     BrokenLayer,
-    ConcatLayer,
     Defaults,
-    Layer,
     LayersLayer,
-    MultiplyLayer,
     ResidualLayer,
     Spec,
     SplitLayer,
@@ -46,21 +41,16 @@ def new_lowering(spec: Spec, report: Report, defaults: Defaults) -> Lowering:
 FAULTS_OF_VALUES = ("bad-value", "bad-expression", "unknown-parameter", "frozen-norm")
 
 
-def try_defaults(lowering: Lowering) -> None:
+def try_defaults(defaults: Defaults, report: Report) -> None:
     """Report what is wrong with a network's defaults, those too that no layer takes.
 
-    Each is tried on a layer that says nothing else, on an input of which nothing is known.
+    Each is tried on a layer that says nothing else.
     """
-    defaults, again = lowering.defaults, new_lowering(lowering.spec, Report(), lowering.defaults)
-    again.builder.open("", "network", (), Info())
-    again.builder.add("x", Input((None, None, None)), (), Info())
+    found = Report()
     for op, layer in defaults.layers.items():
         assert isinstance(layer, Layer)
-        values = Values(layer, f"`{op}`", defaults, again.report)
-        info = Info(span=layer.span())
-        LOWER[op](Task(layer, op, ("x",), info, values, again.builder, again.norm))
-    found = again.report.diagnostics
-    lowering.report.add_all(d for d in found if d.code in FAULTS_OF_VALUES)
+        layer.operations(Values(layer, f"`{op}`", defaults, found))
+    report.add_all(d for d in found.diagnostics if d.code in FAULTS_OF_VALUES)
 
 
 def chain(lowering: Lowering, layers: list[Layer], scope: Scope, incoming: str) -> list[str]:
@@ -204,21 +194,31 @@ def _plain(
         tensor = lower_sequence(lowering, layer, path, scope, tensors[0])
     elif isinstance(layer, BrokenLayer):
         tensor = lowering.builder.add_unknown(path, tensors[:1], lowering.info(layer))
-    elif isinstance(layer, (ConcatLayer, AddLayer, MultiplyLayer)):
-        tensor = lowering.builder.add(path, JOINS[layer.op](), tensors, lowering.info(layer))
     else:
-        task = Task(
-            layer,
-            path,
-            tensors,
-            lowering.info(layer),
-            values,
-            lowering.builder,
-            lowering.norm,
-        )
-        tensor = LOWER[layer.op](task)
+        tensor = _operations(lowering, layer, path, tensors, values)
     _check_size(lowering, layer, tensor, scope)
     return tensor
+
+
+def _operations(
+    lowering: Lowering, layer: Layer, path: str, tensors: tuple[str, ...], values: Values
+) -> str:
+    """Add what a layer computes: one node, or a region of several with what is unusual first."""
+    builder, info = lowering.builder, lowering.info(layer)
+    if tensors:
+        channels = builder.shapes[tensors[0]].channels
+        values.channels = channels if isinstance(channels, int) else None
+    values.norm = lowering.norm
+    parts = layer.operations(values)
+    exprs, written = values.exprs, values.texts
+    if len(parts) == 1:
+        return builder.add(path, parts[0][1], tensors, info, exprs, written=written)
+    builder.open(path, "layer", tensors, info)
+    part = Info(span=info.span, errata=info.errata, cite=info.cite)
+    for suffix, op in parts:
+        tensors = (builder.add(f"{path}.{suffix}", op, tensors, part, exprs, written=written),)
+        exprs, written = {}, {}
+    return builder.close(tensors[0])
 
 
 def _check_size(lowering: Lowering, layer: Layer, tensor: str, scope: Scope) -> None:

@@ -9,20 +9,11 @@ from itertools import count
 from compiler.errors import CompileError, Diagnostic, Remark, Report, Span, guessing, limit, way_out
 from compiler.graph import Cite, Drawing, Erratum, Info
 from compiler.lower.builder import Builder
-from compiler.lower.ops import default_norm
 from compiler.lower.scope import Condition, Lookup, Named, Scope
-from compiler.spec import (
-    BrokenLayer,
-    CiteSpec,
-    Defaults,
-    DrawingSpec,
-    Expansion,
-    Layer,
-    Located,
-    Spec,
-    Values,
-)
-from compiler.text import Expr, Value, automatic_name, node_name
+from compiler.ops import BatchNorm, CiteSpec, Layer, norm_of
+from compiler.spec import BrokenLayer, Defaults, DrawingSpec, Expansion, Spec, Values
+from compiler.spec.naming import automatic_name, node_name
+from compiler.text import Expr, Located, Value
 from compiler.text import Mapping as YamlMapping
 
 Chain = Callable[["Lowering", list[Layer], Scope, str], list[str]]
@@ -43,7 +34,7 @@ class Lowering:
         self.spec = spec
         self.report = report
         self.defaults = defaults
-        self.norm = default_norm(defaults, report)
+        self.norm = _default_norm(defaults, report)
         self.builder = Builder(report)
         self.unknown = count(1)
         """Numbers the nodes that stand in for what a wrong reference means."""
@@ -220,6 +211,16 @@ class Lowering:
                 )
             )
         return tuple(out)
+
+
+def _default_norm(defaults: Defaults, report: Report) -> BatchNorm:
+    """Return the batch norm that follows a convolution: the network's default."""
+    layer = defaults.layers.get("batch_norm")
+    if layer is None:
+        return BatchNorm()
+    values = Values(layer, "`batch_norm`", defaults, report)
+    values.decisions = defaults.decisions
+    return norm_of(values)
 
 
 def _text(written: object) -> str:

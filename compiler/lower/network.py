@@ -29,14 +29,12 @@ from compiler.lower.lower import new_lowering, try_defaults
 from compiler.lower.lowering import Argument, Lowering, cite, drawing
 from compiler.lower.references import tensor
 from compiler.lower.scope import Frame, Named, Scope
-from compiler.ops import Input
+from compiler.ops import COMMON, Input, Layer
 from compiler.spec import (
-    COMMON,
     LAYERS,
     BlockSpec,
     BrokenParam,
     Defaults,
-    Layer,
     NetworkSpec,
     OutputSpec,
     ParamSpec,
@@ -101,7 +99,7 @@ def _lower(
     frame.decisions, frame.sizes_hold = decisions, is_as_declared
     defaults = Defaults(layer_defaults(network, report), params, frame.used, decisions)
     lowering = new_lowering(spec, report, defaults)
-    try_defaults(lowering)
+    try_defaults(lowering.defaults, lowering.report)
     builder = lowering.builder
     lowering.refuse_all_too_large(network.layers)
     info = Info(network.span(), title=network.title, cite=cite(network.cite), doc=network.doc)

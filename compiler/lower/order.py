@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING
 
 from compiler.errors import Diagnostic, Remark, Report
 from compiler.lower.references import alternatives
-from compiler.spec import (
-    AddLayer,
-    BranchesLayer,
-    ConcatLayer,
-    Layer,
-    LayersLayer,
-    MultiplyLayer,
-    ResidualLayer,
-    SplitLayer,
-)
+from compiler.ops import JoinLayer, Layer
+from compiler.spec import BranchesLayer, LayersLayer, ResidualLayer, SplitLayer
 
 if TYPE_CHECKING:
     from networkx import DiGraph
@@ -76,7 +68,7 @@ def _refs(layer: Layer) -> list[str] | None:
 
 
 def _written(layer: Layer) -> list[str] | None:
-    if isinstance(layer, (ConcatLayer, AddLayer, MultiplyLayer)):
+    if isinstance(layer, JoinLayer):
         return list(getattr(layer, layer.op))
     given = layer.common.inputs
     if isinstance(given, str):

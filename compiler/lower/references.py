@@ -9,13 +9,14 @@ from compiler.errors import Completion, Diagnostic, Remark, guessing
 from compiler.graph import Info
 from compiler.lower.lowering import Lowering
 from compiler.lower.scope import Condition, Named, Scope, left_out
-from compiler.spec import AddLayer, BlockLayer, ConcatLayer, Layer, MultiplyLayer
+from compiler.ops import JoinLayer, Layer
+from compiler.spec import BlockLayer
 from compiler.text import describe_text
 
 
 def operands(lowering: Lowering, layer: Layer, scope: Scope, before: str) -> Any:
     """Return the operands: a list of tensors, or input name -> tensor for a block's mapping."""
-    if isinstance(layer, (ConcatLayer, AddLayer, MultiplyLayer)):
+    if isinstance(layer, JoinLayer):
         refs = getattr(layer, layer.op)
         if not refs:
             lowering.report_layer(

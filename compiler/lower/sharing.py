@@ -12,7 +12,7 @@ from compiler.graph import padding_text, show
 from compiler.lower.lowering import Lowering
 from compiler.lower.references import guessing_layer, left_out_by
 from compiler.lower.scope import Scope, left_out
-from compiler.spec import Layer
+from compiler.ops import Layer
 from compiler.text import describe_text
 
 

@@ -1,66 +1,109 @@
-"""The closed set of operations: name in a printed graph -> class."""
+"""The closed set of operations, a file for each family, and the layers of a spec that they are."""
 
 from __future__ import annotations
 
+import sys
+from typing import TypeVar
+
 from compiler.graph import Input, Op
 from compiler.ops.activation import (
+    ACTIVATION_WORDS,
     ACTIVATIONS,
+    LABELS,
     Activation,
+    ActivationLayer,
+    ActivationName,
     Dropout,
+    DropoutLayer,
     Identity,
     Normalize,
     Scale,
     Softmax,
     Standardize,
+    read_activation,
 )
-from compiler.ops.conv import Conv2d
+from compiler.ops.conv import Conv2d, ConvLayer
+from compiler.ops.layer import (
+    COMMON,
+    NOTHING,
+    CiteSpec,
+    Common,
+    Fields,
+    JoinLayer,
+    Layer,
+    WordLayer,
+)
 from compiler.ops.linear import Flatten, Linear
 from compiler.ops.merge import Add, Concat, Multiply, Slice
-from compiler.ops.norm import BatchNorm
+from compiler.ops.norm import BatchNorm, BatchNormLayer, norm_of
 from compiler.ops.pool import AdaptiveAvgPool2d, AvgPool2d, GlobalPool2d, MaxPool2d, Upsample
 
+_T = TypeVar("_T")
+
+FAMILIES = ("conv", "pool", "norm", "linear", "activation", "merge")
+"""The modules here that define operations, in the order in which lists show them."""
+
+
+def _classes(base: type[_T]) -> list[type[_T]]:
+    """Return the subclasses of `base` that the families define and that have a name."""
+    return [
+        item
+        for module in (sys.modules[f"{__name__}.{family}"] for family in FAMILIES)
+        for item in vars(module).values()
+        if isinstance(item, type) and issubclass(item, base) and item.__module__ == module.__name__
+    ]
+
+
 OPS: dict[str, type[Op]] = {
-    op.kind: op
-    for op in (
-        Input,
-        Conv2d,
-        MaxPool2d,
-        AvgPool2d,
-        GlobalPool2d,
-        AdaptiveAvgPool2d,
-        Upsample,
-        BatchNorm,
-        Activation,
-        Scale,
-        Standardize,
-        Dropout,
-        Softmax,
-        Identity,
-        Normalize,
-        Linear,
-        Flatten,
-        Concat,
-        Add,
-        Multiply,
-        Slice,
-    )
+    Input.kind: Input,
+    **{op.kind: op for op in _classes(Op) if hasattr(op, "kind")},
 }
+"""Name in a printed graph -> operation."""
+
+_MODELS = {str(model.op): model for model in _classes(Layer) if model.op}
+
+OP_LAYERS: dict[str, type[Layer]] = {
+    **{op: model for op, model in _MODELS.items() if issubclass(model, WordLayer)},
+    **dict.fromkeys(ACTIVATIONS, ActivationLayer),
+    **{op: model for op, model in _MODELS.items() if not issubclass(model, WordLayer)},
+}
+"""The word that opens a layer which is no structure of others -> its model."""
+
+JOINS: dict[str, type[Op]] = {"concat": Concat, "add": Add, "multiply": Multiply}
+"""Word that joins branches -> operation."""
 
 __all__ = [
     "ACTIVATIONS",
+    "ACTIVATION_WORDS",
+    "COMMON",
+    "FAMILIES",
+    "JOINS",
+    "LABELS",
+    "NOTHING",
     "OPS",
+    "OP_LAYERS",
     "Activation",
+    "ActivationLayer",
+    "ActivationName",
     "AdaptiveAvgPool2d",
     "Add",
     "AvgPool2d",
     "BatchNorm",
+    "BatchNormLayer",
+    "CiteSpec",
+    "Common",
     "Concat",
     "Conv2d",
+    "ConvLayer",
     "Dropout",
+    "DropoutLayer",
+    "Fields",
     "Flatten",
     "GlobalPool2d",
     "Identity",
     "Input",
+    "JoinLayer",
+    "Layer",
     "Linear",
     "MaxPool2d",
     "Multiply",
@@ -71,4 +114,7 @@ __all__ = [
     "Softmax",
     "Standardize",
     "Upsample",
+    "WordLayer",
+    "norm_of",
+    "read_activation",
 ]

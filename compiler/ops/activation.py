@@ -1,11 +1,16 @@
 """Element-wise functions, scaling, dropout, softmax and identity: shape is kept."""
 
-from __future__ import annotations
-
+# No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
-from compiler.graph import Op, Shape, ShapeError, one
+from pydantic import PlainValidator
+
+from compiler.errors import Diagnostic, by_channel
+from compiler.graph import Op, Shape, ShapeError, Shown, Words, known_vector, one, value_text
+from compiler.ops.layer import Fields, Layer, Parts, WordLayer
+from compiler.text import bad, describe, show_value
+from compiler.text.fields import Number
 
 ACTIVATIONS = {
     "relu": "ReLU",
@@ -23,8 +28,26 @@ ACTIVATIONS = {
 """Word in a spec -> torch.nn class; each with torch's default constants."""
 
 
+LABELS = {
+    "relu": "Relu",
+    "relu6": "ReLU6",
+    "leaky_relu": "Leaky ReLU",
+    "elu": "ELU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
+    "softplus": "Softplus",
+    "hard_sigmoid": "Hard sigmoid",
+    "hard_swish": "Hard swish",
+}
+"""Word in a spec -> the word of a figure; `Relu` is the paper's spelling."""
+
+
 @dataclass(frozen=True)
 class _Elementwise(Op):
+    keeps_shape = True
+
     def infer_shape(self, *inputs: Shape) -> Shape:
         return one(inputs, self.kind)
 
@@ -34,6 +57,7 @@ class Activation(_Elementwise):
     """One of `ACTIVATIONS`, applied to every element. Shape: kept."""
 
     kind: ClassVar[str] = "Activation"
+    drawn_as = "activation"
 
     function: str = "relu"
 
@@ -44,14 +68,23 @@ class Activation(_Elementwise):
     def printed_attributes(self) -> dict[str, object]:
         return {}
 
+    def words(self, shown: Shown) -> Words:
+        if named := shown.named("function", "Activation"):
+            return named[0], []
+        return f"{LABELS[self.function]} activation", []
+
 
 @dataclass(frozen=True)
 class Scale(_Elementwise):
     """Multiply by a constant: the residual scaling of section 3.3 and Figure 20. Shape: kept."""
 
     kind: ClassVar[str] = "Scale"
+    drawn_as = "scale"
 
     factor: float
+
+    def words(self, shown: Shown) -> Words:
+        return "Activation Scaling", [shown("factor", self.factor)]
 
 
 @dataclass(frozen=True)
@@ -63,6 +96,7 @@ class Standardize(_Elementwise):
     """
 
     kind: ClassVar[str] = "Standardize"
+    drawn_as = "scale"
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
@@ -76,14 +110,22 @@ class Standardize(_Elementwise):
     def printed_attributes(self) -> dict[str, object]:
         return {name: list(value) for name, value in vars(self).items()}
 
+    def words(self, shown: Shown) -> Words:
+        return "Standardize", [f"(x - {by_channel(self.mean)}) / {by_channel(self.deviation)}"]
+
 
 @dataclass(frozen=True)
 class Dropout(_Elementwise):
     """Zero elements with probability `drop` while training. Shape: kept."""
 
     kind: ClassVar[str] = "Dropout"
+    drawn_as = "dropout"
 
     drop: float
+
+    def words(self, shown: Shown) -> Words:
+        by_name = shown.named("keep", "keep") or shown.named("drop", "drop")
+        return "Dropout", by_name or [f"keep {value_text(round(1 - self.drop, 12))}"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +133,10 @@ class Softmax(_Elementwise):
     """Softmax over channels. Shape: kept."""
 
     kind: ClassVar[str] = "Softmax"
+    drawn_as = "softmax"
+
+    def words(self, shown: Shown) -> Words:
+        return "Softmax", []
 
 
 @dataclass(frozen=True)
@@ -98,6 +144,10 @@ class Identity(_Elementwise):
     """Pass the input on. Shape: kept."""
 
     kind: ClassVar[str] = "Identity"
+    drawn_as = "reshape"
+
+    def words(self, shown: Shown) -> Words:
+        return "Identity", []
 
 
 @dataclass(frozen=True)
@@ -105,6 +155,7 @@ class Normalize(_Elementwise):
     """Divide a vector by its Euclidean length (an embedding's last step). Shape: kept."""
 
     kind: ClassVar[str] = "Normalize"
+    drawn_as = "norm"
 
     def infer_shape(self, *inputs: Shape) -> Shape:
         shape = one(inputs, "normalize")
@@ -113,3 +164,121 @@ class Normalize(_Elementwise):
                 f"normalize needs a vector, it receives the map {shape}", "not-a-vector"
             )
         return shape
+
+    def known_shape(self, *inputs: Shape) -> Shape:
+        return known_vector(inputs)
+
+    def words(self, shown: Shown) -> Words:
+        return "L2 normalization", []
+
+
+def then(function: str) -> Parts:
+    """Return the activation that follows an operation, if any does."""
+    return [] if function == "none" else [("act", Activation(function))]
+
+
+def read_activation(value: Any) -> str:
+    """Return the name of an activation, `none`, or a parameter's name (checked on use)."""
+    if not isinstance(value, str):
+        raise bad("bad-value", f"expected an activation, found {describe(value)}", help=_ONE_OF)
+    return value
+
+
+_ONE_OF = "one of none, " + ", ".join(ACTIVATIONS)
+
+
+ActivationName = Annotated[str, PlainValidator(read_activation)]
+ACTIVATION_WORDS = ("none", *ACTIVATIONS)
+
+
+class ActivationLayer(WordLayer):
+    """Activation."""
+
+    def call(self, word: str) -> None:
+        """Say which activation it is."""
+        object.__setattr__(self, "op", word)
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", Activation(self.op))]
+
+
+class SoftmaxLayer(WordLayer):
+    """Softmax over the channels."""
+
+    op = "softmax"
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", Softmax())]
+
+
+class NormalizeLayer(WordLayer):
+    """Divide a vector by its Euclidean length."""
+
+    op = "normalize"
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", Normalize())]
+
+
+class IdentityLayer(WordLayer):
+    """Pass the input on."""
+
+    op = "identity"
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", Identity())]
+
+
+class DropoutLayer(Layer):
+    """Zero a share of the elements while training."""
+
+    op = "dropout"
+    dropout: Any
+    """`{keep: 0.8}` or `{drop: 0.2}`"""
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", Dropout(_drop_rate(self, fields)))]
+
+
+def _drop_rate(layer: DropoutLayer, fields: Fields) -> float:
+    given, report, span = layer.dropout, fields.report, layer.span("dropout")
+    if not isinstance(given, dict) or len(given) != 1 or not set(given) <= {"keep", "drop"}:
+        both = isinstance(given, dict) and {"keep", "drop"} <= set(given)
+        text = "gives both `keep` and `drop`" if both else "does not say which share it gives"
+        report.add(
+            Diagnostic(
+                "bad-value", f"`dropout` {text}", span, help="write `{keep: 0.8}` or `{drop: 0.2}`"
+            )
+        )
+        return 0.0
+    (word,) = given
+    span, rate = layer.span("dropout", word), fields.number_in("dropout", word)
+    if rate is None:
+        return 0.0
+    if not 0 <= rate <= 1:
+        message = f"`{word}` of `dropout` is {show_value(rate)}, not between 0 and 1"
+        report.add(Diagnostic("bad-value", message, span))
+        return 0.0
+    drop = float(rate) if word == "drop" else round(1 - float(rate), 12)
+    if drop > 0.5:
+        report.add(
+            Diagnostic(
+                "high-dropout",
+                f"this drops {drop:.0%} of the elements",
+                span,
+                help="the paper keeps 0.8; `drop` is what is zeroed, `keep` what is left",
+                severity="warning",
+            )
+        )
+    return drop
+
+
+class ScaleLayer(Layer):
+    """Multiply by a constant."""
+
+    op = "scale"
+    scale: Number
+
+    def operations(self, fields: Fields) -> Parts:
+        factor = fields.number("scale", "factor")
+        return [("", Scale(1.0 if factor is None else factor))]

@@ -1,10 +1,10 @@
 """Convolution."""
 
-from __future__ import annotations
-
+# No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from compiler.errors import Diagnostic
 from compiler.graph import (
     Dim,
     Op,
@@ -12,15 +12,22 @@ from compiler.graph import (
     Pair,
     Shape,
     ShapeError,
+    Shown,
+    Window,
+    Words,
     check_window,
     floor_divide,
     one_map,
+    pair_text,
     plus,
     same_pads,
     same_size,
     times,
     window_size,
 )
+from compiler.ops.activation import ACTIVATION_WORDS, ActivationName, then
+from compiler.ops.layer import Fields, Layer, Parts
+from compiler.text.fields import Flag, Groups, Kernel, Number, Padding, Text
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,8 @@ class Conv2d(Op):
     """
 
     kind: ClassVar[str] = "Conv2d"
+    drawn_as = "conv"
+    width_key = "filters"
 
     out_channels: int
     """Number of filters; 0 where an error in the spec made it unknown."""
@@ -78,6 +87,24 @@ class Conv2d(Op):
                     f"choose groups that divide {count}",
                 )
 
+    def known_shape(self, *inputs: Shape) -> Shape:
+        return Shape((self.out_channels or None, None, None))
+
+    def sees(self, shape: Shape) -> Window:
+        begins = window_begins(shape, self.kernel_size, self.stride, self.padding, self.dilation)
+        return Window(self.kernel_size, self.stride, self.dilation, begins)
+
+    def words(self, shown: Shown) -> Words:
+        details = [shown("out_channels", self.out_channels) if self.out_channels else "?"]
+        details += shown.stride(self.stride)
+        if self.dilation != (1, 1) or shown.named("dilation"):
+            details.append(f"dilation {shown.written.get('dilation') or pair_text(self.dilation)}")
+        if self.groups != 1 or shown.named("groups"):
+            groups = shown("groups", self.groups)
+            details.append(groups if groups == "depthwise" else f"groups {groups}")
+        details += shown.padding(self.padding)
+        return f"{shown('kernel_size', self.kernel_size)} Conv", details
+
     def least_grid(self) -> Pair:
         return least_window(self.kernel_size, self.padding, self.dilation)
 
@@ -106,6 +133,22 @@ def window_pads(shape: Shape, kernel: Pair, stride: Pair, dilation: Pair) -> Pad
     return out[0], out[1]
 
 
+def window_begins(
+    shape: Shape,
+    kernel: Pair,
+    stride: Pair,
+    padding: Pads | Literal["same"],
+    dilation: Pair = (1, 1),
+) -> tuple[int | None, int | None]:
+    """Return the padding above and to the left; None where it depends on an open size."""
+    try:
+        pads = window_pads(shape, kernel, stride, dilation) if padding == "same" else padding
+    except ValueError:
+        return None, None
+    (top, _), (left, _) = pads
+    return top, left
+
+
 def window_grid(
     shape: Shape,
     kernel: Pair,
@@ -132,3 +175,59 @@ def least_window(kernel: Pair, padding: Pads | Literal["same"], dilation: Pair =
         max(1, d * (k - 1) + 1 - sum(p)) for k, p, d in zip(kernel, padding, dilation, strict=True)
     ]
     return least[0], least[1]
+
+
+NORM_WORDS = ("none", "batch_norm")
+
+
+class ConvLayer(Layer):
+    """2-D convolution."""
+
+    op = "conv"
+    mostly = ("filters",)
+    conv: Kernel
+    """kernel, height x width"""
+    filters: Number | None = None
+    """number of output channels; needed here or in the network's `defaults`"""
+    stride: Kernel = 1
+    padding: Padding = "same"
+    dilation: Kernel = 1
+    groups: Groups = 1
+    """groups, or `depthwise`: one for each input channel"""
+    bias: Flag | None = None
+    """default: true exactly where no norm follows"""
+    norm: Text = "none"
+    """`batch_norm` or `none`"""
+    activation: ActivationName = "none"
+    linear: Flag = False
+    """true: no norm and no activation whatever the defaults say, and a bias"""
+
+    def operations(self, fields: Fields) -> Parts:
+        linear = fields.flag("linear")
+        norm = "none" if linear else fields.word("norm", NORM_WORDS)
+        function = "none" if linear else fields.word("activation", ACTIVATION_WORDS)
+        is_depthwise = fields.raw("groups") == "depthwise"
+        groups = fields.channels if is_depthwise else fields.integer("groups", "groups")
+        if is_depthwise:
+            fields.texts["groups"] = "depthwise"
+        op = Conv2d(
+            out_channels=self._filters(fields) or 0,
+            kernel_size=fields.pair("conv", "kernel_size") or (1, 1),
+            stride=fields.pair("stride", "stride") or (1, 1),
+            padding=fields.padding() or "same",
+            dilation=fields.pair("dilation", "dilation") or (1, 1),
+            groups=groups or 1,
+            bias=norm == "none" if fields.raw("bias") is None else fields.flag("bias"),
+        )
+        parts: Parts = [("conv", op)]
+        if norm == "batch_norm":
+            parts.append(("norm", fields.norm))
+        return parts + then(function)
+
+    def _filters(self, fields: Fields) -> int | None:
+        """Return the output channels: the layer's, or those of the network's defaults."""
+        if fields.raw("filters") is not None:
+            return fields.integer("filters", "out_channels")
+        message, help = "`conv` needs `filters`", "add `filters: 64`"
+        fields.report.add(Diagnostic("missing-field", message, self.span(), help=help))
+        return None

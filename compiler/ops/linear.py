@@ -1,11 +1,26 @@
 """Fully connected layers and flattening."""
 
-from __future__ import annotations
-
+# No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from compiler.graph import Dim, Op, Shape, ShapeError, fixed_channels, one, plus, times
+from compiler.graph import (
+    Dim,
+    Op,
+    Reach,
+    Shape,
+    ShapeError,
+    Shown,
+    Words,
+    fixed_channels,
+    known_vector,
+    one,
+    plus,
+    times,
+)
+from compiler.ops.activation import ACTIVATION_WORDS, ActivationName, then
+from compiler.ops.layer import Fields, Layer, Parts, WordLayer
+from compiler.text.fields import Flag, Number
 
 
 @dataclass(frozen=True)
@@ -13,6 +28,8 @@ class Linear(Op):
     """Fully connected layer. Shape: `(N, C) -> (N, out_features)`; weights (out_features, C)."""
 
     kind: ClassVar[str] = "Linear"
+    drawn_as = "linear"
+    width_key = "linear"
 
     out_features: int
     bias: bool = True
@@ -32,6 +49,17 @@ class Linear(Op):
         fixed_channels(shape, "a linear layer")
         return Shape((self.out_features or None,))
 
+    def known_shape(self, *inputs: Shape) -> Shape:
+        return Shape((self.out_features or None,))
+
+    def sees(self, shape: Shape) -> Reach:
+        return Reach.MAP
+
+    def words(self, shown: Shown) -> Words:
+        width = shown("out_features", self.out_features) if self.out_features else "?"
+        bias = shown.named("bias", "bias if") or ([] if self.bias else ["no bias"])
+        return "Fully connected", [width, *bias]
+
     def count_params(self, *inputs: Shape) -> Dim:
         return times(self.out_features or None, plus((inputs[0].channels, int(self.bias))))
 
@@ -44,6 +72,39 @@ class Flatten(Op):
     """Join all dimensions but the batch. Shape: `(N, C, H, W) -> (N, C*H*W)`."""
 
     kind: ClassVar[str] = "Flatten"
+    drawn_as = "reshape"
 
     def infer_shape(self, *inputs: Shape) -> Shape:
         return Shape((times(*one(inputs, "flatten")),))
+
+    def known_shape(self, *inputs: Shape) -> Shape:
+        return known_vector(inputs)
+
+    def sees(self, shape: Shape) -> Reach:
+        return Reach.MAP
+
+    def words(self, shown: Shown) -> Words:
+        return "Flatten", []
+
+
+class LinearLayer(Layer):
+    """Fully connected layer."""
+
+    op = "linear"
+    linear: Number
+    """number of outputs"""
+    bias: Flag = True
+    activation: ActivationName = "none"
+
+    def operations(self, fields: Fields) -> Parts:
+        op = Linear(fields.integer("linear", "out_features") or 0, fields.flag("bias"))
+        return [("linear", op), *then(fields.word("activation", ACTIVATION_WORDS))]
+
+
+class FlattenLayer(WordLayer):
+    """Join height, width and channels into a vector."""
+
+    op = "flatten"
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", Flatten())]

@@ -1,13 +1,13 @@
 """Joining tensors: concat, add, multiply; and taking channels out again."""
 
-from __future__ import annotations
-
+# No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
 from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
 
-from compiler.graph import Dim, Op, Shape, ShapeError, one, plus
+from compiler.graph import Dim, Op, Shape, ShapeError, Shown, Words, one, plus
 from compiler.graph.residues import equal
+from compiler.ops.layer import Fields, JoinLayer, Parts
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,12 @@ class Join(Op):
             raise ShapeError(self.needs)
         return self.joined(*inputs)
 
+    def known_shape(self, *inputs: Shape) -> Shape:
+        """Return what most operands have, on a tie the first: a residual's shortcut."""
+        if not inputs or len({len(s) for s in inputs}) > 1:
+            return super().known_shape(*inputs)
+        return Shape(map(majority, zip(*inputs, strict=True)))
+
     @property
     def needs(self) -> str:
         """What the operation needs, for a message."""
@@ -50,12 +56,26 @@ class Concat(Join):
     """Stack channels in operand order. Shape: `(N, C_i, H, W) -> (N, sum C_i, H, W)`."""
 
     kind: ClassVar[str] = "Concat"
+    drawn_as = "concat"
 
     def compared(self, shape: Shape) -> tuple[Dim, ...]:
         return shape.grid
 
     def joined(self, *inputs: Shape) -> Shape:
         return Shape((plus(s.channels for s in inputs), *map(agreed, self.matching(*inputs))))
+
+    def known_shape(self, *inputs: Shape) -> Shape:
+        channels = [s.channels for s in inputs]
+        numbers = [c for c in channels if isinstance(c, int)]
+        total = sum(numbers) if inputs and len(numbers) == len(channels) else None
+        grids = [s.grid for s in inputs]
+        if len({len(g) for g in grids}) != 1:
+            return Shape((total, None, None))
+        dims = zip(*grids, strict=True)
+        return Shape((total, *(d[0] if len(set(d)) == 1 else None for d in dims)))
+
+    def words(self, shown: Shown) -> Words:
+        return "Filter concat", []
 
     @property
     def needs(self) -> str:
@@ -67,6 +87,10 @@ class Add(Join):
     """Add operands of one shape element by element; nothing is broadcast. Shape: kept."""
 
     kind: ClassVar[str] = "Add"
+    drawn_as = "add"
+
+    def words(self, shown: Shown) -> Words:
+        return "+", []
 
 
 @dataclass(frozen=True)
@@ -77,6 +101,10 @@ class Multiply(Join):
     """
 
     kind: ClassVar[str] = "Multiply"
+    drawn_as = "add"
+
+    def words(self, shown: Shown) -> Words:
+        return "\u00d7", []
 
     def matching(self, *inputs: Shape) -> tuple[tuple[Dim, ...], ...]:
         spread = [Shape((s.channels, *inputs[0].grid)) if s.grid == (1, 1) else s for s in inputs]
@@ -91,6 +119,7 @@ class Slice(Op):
     """
 
     kind: ClassVar[str] = "Slice"
+    drawn_as = "reshape"
 
     start: int
     stop: int
@@ -100,6 +129,9 @@ class Slice(Op):
         if isinstance(shape.channels, int) and not 0 <= self.start < self.stop <= shape.channels:
             raise ShapeError(f"slice {self.start}:{self.stop} is outside {shape.channels} channels")
         return Shape((self.stop - self.start, *shape.grid))
+
+    def words(self, shown: Shown) -> Words:
+        return "Channels", [f"{self.start} to {self.stop - 1}"]
 
 
 def agree(dims: tuple[Dim, ...]) -> bool:
@@ -117,3 +149,33 @@ def majority(dims: tuple[Dim, ...]) -> Dim:
     """Return the commonest known size, the first operand's on a tie; None if none is known."""
     counts = Counter(d for d in dims if d is not None)
     return max(counts, key=lambda d: counts[d]) if counts else None
+
+
+class ConcatLayer(JoinLayer):
+    """Stack the channels of named layers, in this order."""
+
+    op = "concat"
+    concat: list[str]
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", Concat())]
+
+
+class AddLayer(JoinLayer):
+    """Add named layers of one shape."""
+
+    op = "add"
+    add: list[str]
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", Add())]
+
+
+class MultiplyLayer(JoinLayer):
+    """Multiply named layers; a 1x1 map is spread over the grid."""
+
+    op = "multiply"
+    multiply: list[str]
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", Multiply())]

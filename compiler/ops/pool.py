@@ -1,16 +1,36 @@
 """Pooling: sliding windows, whole maps, adaptive grids, and nearest-neighbour upsampling."""
 
-from __future__ import annotations
-
+# No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from compiler.graph import Op, Pads, Pair, Shape, ShapeError, check_window, one_map, times
-from compiler.ops.conv import least_window, window_grid, window_pads
+from compiler.graph import (
+    Op,
+    Pads,
+    Pair,
+    Reach,
+    Shape,
+    ShapeError,
+    Shown,
+    Spread,
+    Window,
+    Words,
+    check_window,
+    known_vector,
+    one_map,
+    times,
+)
+from compiler.ops.conv import least_window, window_begins, window_grid, window_pads
+from compiler.ops.layer import Fields, Layer, Parts
+from compiler.text.fields import Bare, Flag, Kernel, Number, Padding
 
 
 @dataclass(frozen=True)
 class _WindowPool(Op):
+    drawn_as = "pool"
+    word: ClassVar[str]
+    """What a figure calls it."""
+
     kernel_size: Pair
     """(height, width)."""
     stride: Pair = (1, 1)
@@ -51,6 +71,15 @@ class _WindowPool(Op):
                     f"pad by {kernel // 2} at most, or pad before the pooling",
                 )
 
+    def sees(self, shape: Shape) -> Window:
+        begins = window_begins(shape, self.kernel_size, self.stride, self.padding)
+        return Window(self.kernel_size, self.stride, begins=begins)
+
+    def words(self, shown: Shown) -> Words:
+        details = shown.stride(self.stride) + shown.padding(self.padding)
+        details += shown.named("ceil", "ceil if") or (["ceil"] if self.ceil else [])
+        return f"{shown('kernel_size', self.kernel_size)} {self.word}", details
+
     def least_grid(self) -> Pair:
         return least_window(self.kernel_size, self.padding)
 
@@ -63,6 +92,7 @@ class MaxPool2d(_WindowPool):
     """
 
     kind: ClassVar[str] = "MaxPool2d"
+    word = "MaxPool"
 
 
 @dataclass(frozen=True)
@@ -75,8 +105,15 @@ class AvgPool2d(_WindowPool):
     """
 
     kind: ClassVar[str] = "AvgPool2d"
+    word = "AvgPool"
 
     count_include_pad: bool = False
+
+    def words(self, shown: Shown) -> Words:
+        words, details = super().words(shown)
+        is_counted = self.count_include_pad and self.padding != ((0, 0), (0, 0))
+        counted = ["padding counted"] if is_counted else []
+        return words, details + (shown.named("count_include_pad", "padding counted if") or counted)
 
 
 @dataclass(frozen=True)
@@ -87,6 +124,7 @@ class GlobalPool2d(Op):
     """
 
     kind: ClassVar[str] = "GlobalPool2d"
+    drawn_as = "final_pool"
 
     function: Literal["avg", "max"] = "avg"
     keep_grid: bool = False
@@ -94,6 +132,16 @@ class GlobalPool2d(Op):
     def infer_shape(self, *inputs: Shape) -> Shape:
         shape = one_map(inputs, "global pooling")
         return Shape((shape.channels, 1, 1) if self.keep_grid else (shape.channels,))
+
+    def known_shape(self, *inputs: Shape) -> Shape:
+        return known_vector(inputs)
+
+    def sees(self, shape: Shape) -> Reach:
+        return Reach.MAP
+
+    def words(self, shown: Shown) -> Words:
+        words = "Average Pooling" if self.function == "avg" else "Max Pooling"
+        return words, shown.named("keep_grid", "1x1 if") or (["1x1"] if self.keep_grid else [])
 
 
 @dataclass(frozen=True)
@@ -104,12 +152,19 @@ class AdaptiveAvgPool2d(Op):
     """
 
     kind: ClassVar[str] = "AdaptiveAvgPool2d"
+    drawn_as = "final_pool"
 
     output_size: Pair
 
     def infer_shape(self, *inputs: Shape) -> Shape:
         shape = one_map(inputs, "adaptive pooling")
         return Shape((shape.channels, *self.output_size))
+
+    def sees(self, shape: Shape) -> Reach:
+        return Reach.MAP
+
+    def words(self, shown: Shown) -> Words:
+        return "Average Pooling", [f"to {shown('output_size', self.output_size)}"]
 
 
 @dataclass(frozen=True)
@@ -120,6 +175,7 @@ class Upsample(Op):
     """
 
     kind: ClassVar[str] = "Upsample"
+    drawn_as = "pool"
 
     factor: int
 
@@ -127,3 +183,100 @@ class Upsample(Op):
         shape = one_map(inputs, "upsampling")
         height, width = shape.grid
         return Shape((shape.channels, times(height, self.factor), times(width, self.factor)))
+
+    def sees(self, shape: Shape) -> Spread:
+        return Spread(self.factor)
+
+    def words(self, shown: Shown) -> Words:
+        return "Upsample", [f"{shown('factor', self.factor)}x"]
+
+
+class MaxPoolLayer(Layer):
+    """Maximum over a window; padding counts as minus infinity."""
+
+    op = "max_pool"
+    max_pool: Kernel
+    """kernel, height x width"""
+    stride: Kernel = 1
+    padding: Padding = "same"
+    ceil: Flag = False
+    """round the output size up (a window that would start in the padding is dropped)"""
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", MaxPool2d(*_window(fields, "max_pool")))]
+
+
+class AvgPoolLayer(Layer):
+    """Mean over a window."""
+
+    op = "avg_pool"
+    avg_pool: Kernel
+    """kernel, height x width"""
+    stride: Kernel = 1
+    padding: Padding = "same"
+    ceil: Flag = False
+    """round the output size up (a window that would start in the padding is dropped)"""
+    count_include_pad: Flag = False
+    """true: padding counts as zeros in the mean"""
+
+    def operations(self, fields: Fields) -> Parts:
+        window = _window(fields, "avg_pool")
+        return [("", AvgPool2d(*window, fields.flag("count_include_pad")))]
+
+
+def _window(fields: Fields, op: str) -> tuple[Pair, Pair, Pads | Literal["same"], bool]:
+    """Return kernel, stride, padding and rounding of a pooling."""
+    return (
+        fields.pair(op, "kernel_size") or (1, 1),
+        fields.pair("stride", "stride") or (1, 1),
+        fields.padding() or "same",
+        fields.flag("ceil"),
+    )
+
+
+class GlobalAvgPoolLayer(Layer):
+    """Mean over the whole map, whatever its size."""
+
+    op = "global_avg_pool"
+    bare = True
+    global_avg_pool: Bare
+    keep_grid: Flag = False
+    """true: keep a 1x1 map instead of a vector"""
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", GlobalPool2d("avg", fields.flag("keep_grid")))]
+
+
+class GlobalMaxPoolLayer(Layer):
+    """Maximum over the whole map."""
+
+    op = "global_max_pool"
+    bare = True
+    global_max_pool: Bare
+    keep_grid: Flag = False
+    """true: keep a 1x1 map instead of a vector"""
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", GlobalPool2d("max", fields.flag("keep_grid")))]
+
+
+class AdaptiveAvgPoolLayer(Layer):
+    """Mean over the cells of a fixed grid."""
+
+    op = "adaptive_avg_pool"
+    adaptive_avg_pool: Kernel
+    """output grid, height x width"""
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", AdaptiveAvgPool2d(fields.pair("adaptive_avg_pool", "output_size") or (1, 1)))]
+
+
+class UpsampleLayer(Layer):
+    """Nearest-neighbour upsampling."""
+
+    op = "upsample"
+    upsample: Number
+    """whole factor"""
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", Upsample(fields.integer("upsample", "factor") or 1))]

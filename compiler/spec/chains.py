@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from compiler.text import TRANSPARENT, Entry, Mapping, Node, Scalar, Sequence, automatic_name
+from compiler.spec.naming import TRANSPARENT, automatic_name
+from compiler.text import Entry, Mapping, Node, Scalar, Sequence
 
 
 @dataclass(eq=False, slots=True)

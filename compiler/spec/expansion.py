@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
+from compiler.ops import Layer
 from compiler.spec.model import (
     BlockLayer,
     BlockSpec,
     BranchesLayer,
-    Layer,
     LayersLayer,
     ResidualLayer,
     SplitLayer,

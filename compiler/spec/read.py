@@ -12,30 +12,25 @@ from pydantic_core import PydanticCustomError
 
 from compiler.errors import NOWHERE, Diagnostic, Report, Span, did_you_mean, listing, nearest
 from compiler.errors.foreign import EXPLAINED, KEYS, PLACED, SYNONYMS
-from compiler.spec.fields import guess_type
+from compiler.ops import COMMON, NOTHING, ActivationLayer, Common, Layer, WordLayer
 from compiler.spec.model import (
-    COMMON,
     LAYERS,
-    NOTHING,
     WORDS,
     BlockSpec,
     BrokenLayer,
     BrokenParam,
     ClaimSpec,
-    Common,
     ErratumSpec,
-    Layer,
-    Located,
     NetworkSpec,
     OutputSpec,
     ParamSpec,
     ResidualBody,
-    WordLayer,
 )
-from compiler.spec.names import read_layer_name, read_name, read_param_name
+from compiler.spec.params import guess_type, read_param_name
 from compiler.spec.values import Values, default_of
 from compiler.text import (
     Entry,
+    Located,
     Mapping,
     Node,
     Scalar,
@@ -46,6 +41,7 @@ from compiler.text import (
     plain,
     span_at,
 )
+from compiler.text.names import read_layer_name, read_name
 
 BODIES = ("layers", "branches", "residual")
 BLOCK_KEYS = [f for f in BlockSpec.model_fields if f not in BlockSpec.hidden]
@@ -199,7 +195,7 @@ def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any
     spelled = model.spelled
     steps = tuple(spelled.get(s, s) if isinstance(s, str) else s for s in fault["loc"])
     key = str(steps[0]) if steps else ""
-    if key == "word" and model is WordLayer and isinstance(node, Mapping):
+    if key == "word" and issubclass(model, WordLayer) and isinstance(node, Mapping):
         key = next(iter(node.entries))
         steps = (key, *steps[1:])
     found = fault["input"]
@@ -360,7 +356,7 @@ def _validate_layer(op: str, node: Node, values: dict[str, Any], report: Report)
     if op in WORDS:
         values = {("word" if k == op else k): v for k, v in values.items()}
     layer = validate(LAYERS[op], node, values, f"`{op}`", report)
-    if isinstance(layer, WordLayer):
+    if isinstance(layer, ActivationLayer):
         layer.call(op)
     return layer
 

@@ -16,17 +16,25 @@ from pydantic_core import PydanticCustomError
 
 from compiler.errors import Diagnostic, Remark, Report, did_you_mean, helping, listing
 from compiler.graph import Decision, Pads, Pair
-from compiler.ops import ACTIVATIONS
-from compiler.spec.fields import READERS
-from compiler.spec.model import COMMON, Layer, Located, ParamSpec
-from compiler.text import PADDINGS, Expr, ExprError, Unknown, Value, evaluate, name_of, show_value
+from compiler.ops import ACTIVATION_WORDS, COMMON, BatchNorm, Layer, Op
+from compiler.spec.model import ParamSpec
+from compiler.spec.params import READERS
+from compiler.text import (
+    PADDINGS,
+    Expr,
+    ExprError,
+    Located,
+    Unknown,
+    Value,
+    evaluate,
+    name_of,
+    show_value,
+)
 
 MAX_COUNT = 10**7
 """Channels, strides, kernels: more is a mistake."""
 MAX_NUMBER = 10**30
 """Factors: what is larger is no number that float32 calculates with."""
-ACTIVATION_WORDS = ("none", *ACTIVATIONS)
-NORM_WORDS = ("none", "batch_norm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +127,10 @@ class Values:
         self.defaults = defaults.layers.get(op) if defaults else None
         says, own = self.defaults, layer.model_fields_set
         self._taken = says.model_fields_set - own if says is not None else frozenset()
+        self.channels: int | None = None
+        """Channels that enter the layer, None where they are not a number."""
+        self.norm: Op = BatchNorm()
+        """The batch norm that follows convolutions, as the network's defaults have it."""
         self.is_inside = False
         """True in a block: what its layers take from the network's defaults is a number there."""
         self.exprs: dict[str, Expr] = {}
@@ -182,6 +194,13 @@ class Values:
         """Return a number."""
         value = self.number_of(self.written(field, attribute))
         return None if value is None else float(value)
+
+    def number_in(self, field: str, key: str) -> Fraction | int | None:
+        """Return a number of a field that is a mapping: `keep` of `dropout`."""
+        raw = getattr(self.layer, field)[key]
+        written = Written(raw, f"`{key}` of `{field}`", self.layer, (field, key), key)
+        value = self.of_type("number", written)
+        return value if isinstance(value, (int, Fraction)) else None
 
     def pair(self, field: str, attribute: str = "", least: int = 1) -> Pair | None:
         """Return (height, width) from one number, a pair, or a kernel parameter."""

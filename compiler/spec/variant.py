@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from compiler.errors import Diagnostic, Report
 from compiler.spec.changes import Reach, change_layers, is_structural
-from compiler.spec.fields import guess_type
 from compiler.spec.merge import is_null, merged, noted, place_of, take_away
+from compiler.spec.params import guess_type
 from compiler.text import Entry, Mapping, Node, Scalar, Sequence, plain
 
 MERGED = ("params", "defaults", "input")

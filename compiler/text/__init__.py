@@ -33,7 +33,7 @@ from compiler.text.grammar import (
     read_text,
     read_true,
 )
-from compiler.text.naming import TRANSPARENT, automatic_name, node_name
+from compiler.text.located import Located
 from compiler.text.source import (
     Entry,
     Mapping,
@@ -54,11 +54,11 @@ __all__ = [
     "FUNCTIONS",
     "PADDINGS",
     "PAIR",
-    "TRANSPARENT",
     "Entry",
     "Expr",
     "ExprError",
     "Formula",
+    "Located",
     "Mapping",
     "Node",
     "PaddingValue",
@@ -68,7 +68,6 @@ __all__ = [
     "Term",
     "Unknown",
     "Value",
-    "automatic_name",
     "bad",
     "decode",
     "describe",
@@ -77,7 +76,6 @@ __all__ = [
     "fail",
     "name_of",
     "node_at",
-    "node_name",
     "parse",
     "parse_value",
     "parse_yaml",

@@ -22,9 +22,10 @@ from compiler.errors import (
     limit,
     way_out,
 )
-from compiler.spec import Located, Names, Text, read_yaml, validate
-from compiler.text import Mapping, Node, describe, fail, plain, show_value
+from compiler.spec import read_yaml, validate
+from compiler.text import Located, Mapping, Node, describe, fail, plain, show_value
 from compiler.text import Sequence as Items
+from compiler.text.fields import Names, Text
 from compiler.weights.mapping import Head, WeightMap
 from compiler.weights.pictures import names_beside, parse_preprocessing, read_names
 

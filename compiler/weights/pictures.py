@@ -19,8 +19,9 @@ from compiler.errors import (
     way_out,
 )
 from compiler.files import check_file
-from compiler.spec import Located, Text, read_yaml, validate
-from compiler.text import Mapping, Node, describe, parse_value, plain
+from compiler.spec import read_yaml, validate
+from compiler.text import Located, Mapping, Node, describe, parse_value, plain
+from compiler.text.fields import Text
 from compiler.weights.mapping import Preprocessing, load_map, map_names
 
 EXAMPLE = "{mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5], interpolation: bicubic, crop: 7/8}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-from compiler.spec import LAYERS, WORDS, Layer, shipped_specs
-from compiler.spec import model as spec
+from compiler.ops import ACTIVATIONS, Layer
+from compiler.spec import LAYERS, WORDS, shipped_specs
 from compiler.text import FUNCTIONS
 
 BEGIN, END = "<!-- ops: made by `make docs` -->", "<!-- end of ops -->"
@@ -16,14 +17,16 @@ BEGIN, END = "<!-- ops: made by `make docs` -->", "<!-- end of ops -->"
 
 def op_table() -> str:
     """Return the ops and their keys as Markdown tables."""
-    docs = _field_docs()
+    docs = _field_docs({m.__module__ for m in LAYERS.values()})
     lines = ["| op | its argument | other keys (default) | what it does |", "|---|---|---|---|"]
     for op, model in LAYERS.items():
         if op not in WORDS:
             lines.append(_row(op, model, docs.get(model.__name__, {})))
-    words = ", ".join(f"`{w}`" for w, doc in WORDS.items() if doc == "activation")
-    lines += ["", f"Words alone: {words} (activations)"]
-    lines[-1] += "".join(f"; `{w}`: {doc}" for w, doc in WORDS.items() if doc != "activation") + "."
+    words = {op: m for op, m in LAYERS.items() if op in WORDS}
+    activations = ", ".join(f"`{w}`" for w in words if w in ACTIVATIONS)
+    lines += ["", f"Words alone: {activations} (activations)"]
+    others = (f"; `{w}`: {_phrase(m)}" for w, m in words.items() if w not in ACTIVATIONS)
+    lines[-1] += "".join(others) + "."
     lines += [
         "",
         "Functions in expressions: "
@@ -50,6 +53,11 @@ def _what(model: type[Layer]) -> str:
     return (model.__doc__ or "").rstrip(".")
 
 
+def _phrase(model: type[Layer]) -> str:
+    text = _what(model)
+    return text[:1].lower() + text[1:]
+
+
 _ARGUMENTS = {
     "scale": "the constant",
     "concat": "names",
@@ -68,10 +76,10 @@ def _show(value: object) -> str:
     return "none" if value is None or value == "none" else str(value)
 
 
-def _field_docs() -> dict[str, dict[str, str]]:
-    """Return class -> field -> the string that stands under it in spec.py."""
+def _field_docs(modules: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return class -> field -> the string that stands under it in its module."""
     out: dict[str, dict[str, str]] = {}
-    for item in ast.parse(inspect.getsource(spec)).body:
+    for item in (c for m in modules for c in ast.parse(inspect.getsource(sys.modules[m])).body):
         if not isinstance(item, ast.ClassDef):
             continue
         fields = out.setdefault(item.name, {})

@@ -21,7 +21,7 @@ from backends.torch.source import emit_source
 from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.pipeline import load_graph
-from compiler.spec import read_layer_name
+from compiler.text.names import read_layer_name
 from tests.backends.torch_specs import SPECS, graph_of_text, noise, shipped
 
 FORMS = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.spec import LAYERS, read_layer_name
-from compiler.text import automatic_name
+from compiler.spec import LAYERS
+from compiler.spec.naming import automatic_name
+from compiler.text.names import read_layer_name
 
 MADE = ["body", "shortcut", "scale", "add", "act", "concat", "conv", "linear", "norm", "broken"]
 """Names that the lowering gives to parts of a layer."""

@@ -12,7 +12,7 @@ from compiler.errors import CompileError, UsageError
 from compiler.graph import Graph
 from compiler.pipeline import draft_graph, load_graph
 from compiler.spec import READERS, ParamSpec
-from compiler.spec.fields import guess_type
+from compiler.spec.params import guess_type
 from compiler.text import parse_value, plain
 
 LAYER = {

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
-from compiler.spec import LAYERS, BlockSpec, Located, NetworkSpec, OutputSpec, ParamSpec
-from compiler.spec.model import Common, ResidualBody
+from compiler.ops import Common
+from compiler.spec import LAYERS, BlockSpec, NetworkSpec, OutputSpec, ParamSpec
+from compiler.spec.model import ResidualBody
+from compiler.text import Located
 from tests.fuzz.files import Written
 from tests.fuzz.meaning import as_mapping
 

@@ -12,7 +12,6 @@ from compiler.text import show_value
 from viz.diagram.annotate import Subject
 from viz.diagram.faults import Faults
 from viz.diagram.fold import names_in, runs
-from viz.diagram.kinds import KINDS
 from viz.diagram.parts import Box, BoxKind, Group, Item, Parallel, Series
 from viz.diagram.shared import shared_words
 
@@ -180,7 +179,7 @@ class Boxes:
         return Box(
             id=name,
             label=label,
-            kind=KINDS[type(main.op)],
+            kind=main.op.drawn_as,
             size=self._size(output, place, isinstance(main.op, Input)),
             members=self._all(members),
             times=1 + len(copies),

@@ -16,26 +16,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-BoxKind = Literal[
-    "input",
-    "conv",
-    "pool",
-    "final_pool",
-    "concat",
-    "add",
-    "activation",
-    "norm",
-    "linear",
-    "dropout",
-    "softmax",
-    "scale",
-    "reshape",
-    "stem",
-    "inception",
-    "reduction",
-    "block",
-    "output",
-]
+from compiler.graph import OpKind
+
+BoxKind = OpKind | Literal["stem", "inception", "reduction", "block", "output"]
 """What a box is; the theme gives each kind its colour, and `add` its circle."""
 
 

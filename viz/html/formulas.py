@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from compiler.spec import ACTIVATION_WORDS, READERS, BrokenParam, ParamSpec, plain_default
+from compiler.ops import ACTIVATION_WORDS
+from compiler.spec import READERS, BrokenParam, ParamSpec, plain_default
 from compiler.text import Expr, ExprError, Term, Unknown, Value, evaluate, read_formula
 
 

@@ -5,21 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from compiler.spec import (
-    COMMON,
-    AddLayer,
-    BranchesLayer,
-    BrokenLayer,
-    ConcatLayer,
-    DropoutLayer,
-    Layer,
-    LayersLayer,
-    MultiplyLayer,
-    ResidualLayer,
-    SplitLayer,
-)
+from compiler.ops import COMMON, DropoutLayer, JoinLayer, Layer
+from compiler.spec import BranchesLayer, BrokenLayer, LayersLayer, ResidualLayer, SplitLayer
+from compiler.spec.naming import automatic_name, node_name
 from compiler.text import Mapping as YamlMapping
-from compiler.text import automatic_name, node_name
 from viz.html.formulas import formula_of
 
 Json = dict[str, Any]
@@ -54,7 +43,7 @@ def taken_from(layer: Layer, default: Layer) -> list[str]:
 
 def reads_of(layer: Layer) -> Json:
     """Return the names that a layer reads; for a block's mapping also the inputs they are for."""
-    if isinstance(layer, ConcatLayer | AddLayer | MultiplyLayer):
+    if isinstance(layer, JoinLayer):
         return {"from": list(getattr(layer, layer.op))}
     given = layer.common.inputs
     if given is None:

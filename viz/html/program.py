@@ -11,14 +11,13 @@ from compiler.errors import Report, Span
 from compiler.graph import Graph, Shape, Symbolic
 from compiler.lower import layer_defaults
 from compiler.lower.order import lowering_order
+from compiler.ops import CiteSpec, Layer
 from compiler.spec import (
     BlockLayer,
     BlockSpec,
     BranchesLayer,
     BrokenParam,
-    CiteSpec,
     DrawingSpec,
-    Layer,
     LayersLayer,
     OutputSpec,
     ParamSpec,

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import re
 from keyword import kwlist
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import PlainValidator
-
-from compiler.ops import ACTIVATIONS
-from compiler.spec.module_names import MODULE_NAMES
-from compiler.text import bad, describe, describe_text
+from compiler.text.grammar import bad, describe, describe_text
+from compiler.text.module_names import MODULE_NAMES
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _KEYWORDS = frozenset(kwlist)
 _REFERENCES = frozenset(("in", "prev", "index", "true", "false"))
 """Words that mean something else where a name is looked up."""
-_VALUES = frozenset(
-    [
-        *("same", "valid", "V", "SAME", "VALID", "none"),
-        *("int", "floor", "ceil", "round", "min", "max"),
-        *ACTIVATIONS,
-    ]
-)
-"""Words that mean something else where a value stands: no parameter is called so."""
 _SOURCE = frozenset(("self", "torch", "nn"))
 """What every line of an emitted class reads."""
 _METHODS = frozenset(("probabilities",))
@@ -43,11 +32,11 @@ def read_name(value: Any) -> str:
             help=_suggest_name(value),
         )
     if value in _REFERENCES:
-        raise _taken(value, "it is a word of the language")
+        raise taken(value, "it is a word of the language")
     if value in _KEYWORDS:
-        raise _taken(value, "it is a keyword of Python")
+        raise taken(value, "it is a keyword of Python")
     if value.startswith("__") or value == "_":
-        raise _taken(value, "Python keeps such names for itself")
+        raise taken(value, "Python keeps such names for itself")
     return value
 
 
@@ -55,11 +44,11 @@ def read_layer_name(value: Any) -> str:
     """Return the name of a layer, a branch or a block, which a module has as an attribute."""
     name = read_name(value)
     if name in MODULE_NAMES:
-        raise _taken(name, "every torch module has an attribute of that name")
+        raise taken(name, "every torch module has an attribute of that name")
     if name in _SOURCE:
-        raise _taken(name, "emitted source uses the word")
+        raise taken(name, "emitted source uses the word")
     if name in _METHODS:
-        raise _taken(name, "a network has a method of that name")
+        raise taken(name, "a network has a method of that name")
     return name
 
 
@@ -78,15 +67,8 @@ def read_output_name(value: Any) -> str:
     return name
 
 
-def read_param_name(value: Any) -> str:
-    """Return the name of a parameter, which no word of the language uses."""
-    name = read_name(value)
-    if name in _VALUES:
-        raise _taken(name, "it is a word of the language")
-    return name
-
-
-def _taken(name: str, why: str) -> Exception:
+def taken(name: str, why: str) -> Exception:
+    """Return the error for a name that means something else."""
     help = f"call it `{name.strip('_') or 'layer'}_1` or another name"
     return bad("bad-name", f"`{name}` is taken: {why}", help=help)
 
@@ -96,8 +78,3 @@ def _suggest_name(value: str) -> str:
     if not cleaned:
         return "choose a name such as `conv_1`"
     return f"write `{cleaned if not cleaned[0].isdigit() else 'layer_' + cleaned}`"
-
-
-Name = Annotated[str, PlainValidator(read_name)]
-LayerName = Annotated[str, PlainValidator(read_layer_name)]
-OutputName = Annotated[str, PlainValidator(read_output_name)]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from compiler.text.source import Mapping, Node, Scalar, Sequence
+from compiler.ops import OP_LAYERS
+from compiler.text import Mapping, Node, Scalar, Sequence
+from compiler.text.fields import Kernel
 
-WITH_KERNEL = frozenset(("conv", "max_pool", "avg_pool", "adaptive_avg_pool"))
+WITH_KERNEL = frozenset(op for op, m in OP_LAYERS.items() if m.__annotations__.get(op) is Kernel)
+"""Ops whose argument is a size."""
 TRANSPARENT = frozenset(("branches", "layers", "residual", "split"))
 """Ops whose layers add nothing to the names inside unless they are named."""
 

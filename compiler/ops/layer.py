@@ -1,0 +1,142 @@
+"""A layer as the spec writes it: what every one may say, and how it becomes operations."""
+
+# No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
+from fractions import Fraction
+from typing import Any, ClassVar, Literal, Protocol
+
+from compiler.errors import Report
+from compiler.graph import Op, Pads, Pair
+from compiler.text import Located
+from compiler.text.fields import Bare, Flag, LayerName, Name, Names, Number, Size, Text
+
+Parts = list[tuple[str, Op]]
+"""The operations of a layer, one after the other, each with the last step of its name; the only
+operation of a layer bears the layer's own name."""
+
+
+class Fields(Protocol):
+    """Reads the fields of a layer: a wrong one is reported and gives None."""
+
+    layer: Located
+    what: str
+    """What a message calls the layer."""
+    report: Report
+    defaults: Located | None
+    """What the network's defaults say for layers of this op."""
+    texts: dict[str, str]
+    """Attribute or key -> its text in the spec, where that depends on names."""
+    channels: int | None
+    """Channels that enter the layer, None where they are not a number."""
+    norm: Op
+    """The batch norm that follows convolutions, as the network's defaults have it."""
+
+    def raw(self, field: str) -> Any:
+        """Return a field as written: the layer's own, else the network's default."""
+
+    def where(self, field: str) -> Located:
+        """Return what says a field."""
+
+    def integer(self, field: str, attribute: str = "", least: int = 1) -> int | None:
+        """Return a whole number that is at least `least`."""
+
+    def number(self, field: str, attribute: str = "") -> float | None:
+        """Return a number."""
+
+    def number_in(self, field: str, key: str) -> Fraction | int | None:
+        """Return a number of a field that is a mapping."""
+
+    def pair(self, field: str, attribute: str = "", least: int = 1) -> Pair | None:
+        """Return (height, width)."""
+
+    def padding(self) -> Pads | Literal["same"] | None:
+        """Return `same`, or ((top, bottom), (left, right))."""
+
+    def flag(self, field: str) -> bool:
+        """Return true or false."""
+
+    def word(self, field: str, known: tuple[str, ...]) -> str:
+        """Return a word of a closed set; `none` if it is wrong."""
+
+
+class CiteSpec(Located):
+    """Where it is printed."""
+
+    figure: int | None = None
+    table: int | None = None
+    section: Text | None = None
+    code: Text | None = None
+
+
+class Common(Located):
+    """What every layer may say."""
+
+    spelled = {"inputs": "from"}
+
+    name: LayerName | None = None
+    repeat: Number | None = None
+    when: Flag | None = None
+    share: Text | None = None
+    size: Size | None = None
+    label: Text | None = None
+    title: Text | None = None
+    drawn: bool = True
+    cite: CiteSpec | None = None
+    errata: Names = []
+    doc: Text = ""
+    inputs: Any = None
+    """`from` in YAML: a name, a list of names, or (for a block) a mapping."""
+
+
+class CommonOfJoin(Common):
+    """The same for a layer that is a line of `forward` and no attribute of a module."""
+
+    name: Name | None = None
+
+
+COMMON = frozenset(Common.model_fields)
+NOTHING = Common.model_construct()
+
+
+class Layer(Located):
+    """A layer: the op's own fields are in its subclass, what every layer may say in `common`.
+
+    They are apart so that pydantic builds the rules for the common fields once.
+    """
+
+    op: ClassVar[str] = ""
+    bare: ClassVar[bool] = False
+    """True: the word alone is a layer."""
+    mostly: ClassVar[tuple[str, ...]] = ()
+    """Keys that a layer needs unless the network's `defaults` give them."""
+    rules: ClassVar[type[Common]] = Common
+    """What reads the common fields."""
+    common: ClassVar[Common] = NOTHING
+    """What the layer says besides its op's own fields."""
+
+    def attach(self, common: Common) -> None:
+        """Add what the layer says besides its op's own fields."""
+        object.__setattr__(self, "common", common)
+
+    @property
+    def name(self) -> str | None:
+        """The name that the spec gives."""
+        return self.common.name
+
+    def operations(self, fields: Fields) -> Parts:
+        """Return what the layer computes, in order; a structure of other layers has no own."""
+        raise NotImplementedError(f"`{self.op}` is no operation")
+
+
+class WordLayer(Layer):
+    """A layer that its word says whole: an activation, softmax, flatten, ..."""
+
+    bare = True
+    hidden = frozenset(("word",))
+    word: Bare
+    """the op's own key"""
+
+
+class JoinLayer(Layer):
+    """A layer that joins the layers it names."""
+
+    rules = CommonOfJoin

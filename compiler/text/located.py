@@ -1,0 +1,48 @@
+"""The base of every model of a spec: it knows the YAML that it was read from."""
+
+# No `annotations` from `__future__`: pydantic would evaluate their text, class by class, which is
+# slow. The same holds wherever models are.
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from compiler.errors import Span
+from compiler.text.source import Mapping, Node, Scalar, node_at, span_at
+
+
+class Located(BaseModel):
+    """A model that knows the YAML it was read from."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True
+    )
+    _node: ClassVar[Node | None] = None
+    hidden: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are no keys of the language."""
+    spelled: ClassVar[dict[str, str]] = {}
+    """Field -> its key in YAML, where they differ."""
+
+    def locate(self, node: Node | None) -> None:
+        """Remember the YAML that the model was read from (past pydantic: it is read often)."""
+        object.__setattr__(self, "_node", node)
+
+    def span(self, *steps: int | str) -> Span:
+        """Return the place of a value, or of the whole where the value was not written."""
+        assert self._node is not None
+        return span_at(self._node, steps)
+
+    def inside(self, steps: tuple[int | str, ...], start: int, end: int) -> Span:
+        """Return the place of characters `start` to `end` of a value."""
+        assert self._node is not None
+        node = node_at(self._node, steps)
+        return node.inside(start, end) if isinstance(node, Scalar) else node.span
+
+    def key_span(self, key: str) -> Span:
+        """Return the place of a key."""
+        assert isinstance(self._node, Mapping)
+        entry = self._node.entries.get(key)
+        return entry.key_span if entry else self._node.span
+
+    def says(self, field: str) -> bool:
+        """True when the spec itself gives the field, rather than its default."""
+        return field in self.model_fields_set
