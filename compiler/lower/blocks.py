@@ -108,15 +108,14 @@ def _bind_inputs(
     if isinstance(inputs, dict):
         unknown = [k for k in inputs if k not in wanted]
         missing = [k for k in wanted if k not in inputs]
-        if unknown or missing:
-            what = f"has no input `{unknown[0]}`" if unknown else f"needs its input `{missing[0]}`"
-            lowering.report_layer(
-                layer,
-                "operand-count",
-                f"block `{block.name}` {what}",
-                f"its inputs are {listing(wanted)}",
-                "from",
-            )
+        for name in unknown:
+            message = f"block `{block.name}` has no input `{describe_text(name)}`"
+            found = Diagnostic("operand-count", message, layer.key_span("from", name))
+            lowering.report.add(found, guessing(name, wanted, "its inputs are {words}"))
+        if missing and not unknown:
+            message = f"block `{block.name}` needs its input `{missing[0]}`"
+            help = f"its inputs are {listing(wanted)}"
+            lowering.report_layer(layer, "operand-count", message, help, "from")
         fallback = next(iter(inputs.values()))
         return {name: inputs.get(name, fallback) for name in wanted}
     if len(inputs) != len(wanted):

@@ -58,12 +58,12 @@ def lower_branches(
 def _branch(
     lowering: Lowering, name: str, layers: list[Layer], layer: Layer, scope: Scope, incoming: str
 ) -> list[str]:
-    span = layer.span(layer.op, name)
+    span = layer.key_span(layer.op, name)
     check_name(name, read_layer_name, span, "the name of a branch", lowering.report)
     name = lowering.free(name, span, scope, is_automatic=False)
     path = scope.prefix + name
     scope.names[name] = Named(path, span, is_automatic=False)
-    lowering.builder.open(path, "branch", (incoming,), Info(span=span))
+    lowering.builder.open(path, "branch", (incoming,), Info(span=layer.span(layer.op, name)))
     ends = lowering.chain(layers, scope.child(path + "."), incoming)
     lowering.builder.close(ends[-1])
     scope.names[name].tensor = ends[-1]

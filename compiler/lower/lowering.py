@@ -191,7 +191,7 @@ class Lowering:
                     Diagnostic(
                         "unknown-erratum",
                         f"no erratum `{name}` is recorded",
-                        where.span("errata"),
+                        where.word_span("errata", name),
                         help="import the file that records it, such as errata.yaml",
                     ),
                     guessing(name, self.spec.errata),

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from compiler.errors import Diagnostic, Report, UsageError, did_you_mean, guessing, listing
+from compiler.errors import Diagnostic, Report, Span, UsageError, did_you_mean, guessing, listing
 from compiler.graph import (
     Claim,
     Decision,
@@ -109,7 +109,7 @@ def _lower(
         builder.add(name, Input(tuple(shape)), (), Info(span=network.span("input", name)))
     scope = Scope("", frame)
     for name in shapes:  # a layer of the same name would take the input's place in the graph
-        span = network.span("input", name)
+        span = network.key_span("input", name)
         scope.names[name] = Named(name, span, is_automatic=False, tensor=name)
     end = lowering.chain(network.layers, scope, next(iter(shapes)))[-1]
     outputs = _outputs(network, lowering, scope, end)
@@ -391,7 +391,7 @@ def _outputs(
                 Diagnostic(
                     "duplicate-name",
                     message,
-                    item.span(),
+                    item.span("name") if twice else item.span(),
                     help="take one out",
                 )
             )
@@ -399,7 +399,7 @@ def _outputs(
         if item.name in lowering.builder.nodes and item.name != node:
             message = f"the output `{item.name}` bears the name of another tensor than it is"
             help = f"`{item.name}` is a tensor of the network; call the output otherwise"
-            lowering.report.add(Diagnostic("bad-name", message, item.span(), help=help))
+            lowering.report.add(Diagnostic("bad-name", message, item.span("name"), help=help))
         out.append(Output(item.name, node, item.training_only))
     if out and all(o.training_only for o in out):
         message = "every output is for training only: nothing is left in evaluation"
@@ -421,14 +421,16 @@ def _warn_parameters(
             hint = did_you_mean(name, inherited)  # a variant may have meant another of its base's
             is_own = param.span().file == network.span().file
             way_out = "take it out" if is_own else f"take it out with `params: {{{name}: null}}`"
-            _warn_parameter(report, name, param, "the network", hint, way_out)
+            span = network.key_span("params", name)
+            _warn_parameter(report, name, span, "the network", hint, way_out)
     for block in spec.blocks.values():
         if block.name in lowering.instances:
             used = lowering.used_params.get(block.name, set())
             read = used | _read_by_defaults(block.params)
-            for name, param in block.params.items():
+            for name in block.params:
                 if name not in read:
-                    _warn_parameter(report, name, param, f"block `{block.name}`")
+                    span = block.key_span("params", name)
+                    _warn_parameter(report, name, span, f"block `{block.name}`")
 
 
 def _read_by_defaults(params: Mapping[str, ParamSpec]) -> set[str]:
@@ -444,7 +446,7 @@ def _read_by_defaults(params: Mapping[str, ParamSpec]) -> set[str]:
 def _warn_parameter(
     report: Report,
     name: str,
-    param: ParamSpec,
+    span: Span,
     where: str,
     hint: str = "",
     way_out: str = "take it out",
@@ -453,7 +455,7 @@ def _warn_parameter(
         Diagnostic(
             "unused-parameter",
             f"nothing in {where} uses the parameter `{name}`{hint}",
-            param.span(),
+            span,
             help=f"{way_out}, or use it in an expression",
             severity="warning",
         )

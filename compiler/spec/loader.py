@@ -20,11 +20,12 @@ from compiler.errors import (
 )
 from compiler.spec.block_variants import BlockVariants
 from compiler.spec.model import BlockSpec, ErratumSpec, NetworkSpec
-from compiler.spec.read import as_meant, read_block, read_errata, read_network
+from compiler.spec.read import as_meant, check_name, read_block, read_errata, read_network
 from compiler.spec.shipped import shipped_names, shipped_spec
 from compiler.spec.tree import Tree, is_file, kind_of
 from compiler.spec.variant import overlay
 from compiler.text import Entry, Mapping, Node, Scalar, Sequence, decode, fail, parse_yaml
+from compiler.text.names import read_layer_name
 
 Chain = dict[str, Path]
 """The files that are open, by what they really are; each is named by the one before."""
@@ -217,6 +218,7 @@ class _Loader:
 
     def _define(self, name: str, entry: Entry, depth: int) -> None:
         """Add a block; a variant's block takes the place of its base's."""
+        check_name(name, read_layer_name, entry.key_span, "the name of a block", self.report)
         before = self.blocks.get(name)
         if before and self.depths[name] == depth:
             if before[-1][0] == entry.key_span:

@@ -10,7 +10,16 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from compiler.errors import NOWHERE, Diagnostic, Report, Span, did_you_mean, listing, nearest
+from compiler.errors import (
+    NOWHERE,
+    Diagnostic,
+    Remark,
+    Report,
+    Span,
+    did_you_mean,
+    listing,
+    nearest,
+)
 from compiler.errors.foreign import EXPLAINED, KEYS, PLACED, SYNONYMS
 from compiler.ops import COMMON, NOTHING, ActivationLayer, Common, Layer, WordLayer
 from compiler.spec.model import (
@@ -29,6 +38,7 @@ from compiler.spec.model import (
 from compiler.spec.params import guess_type, read_param_name
 from compiler.spec.values import Values, default_of
 from compiler.text import (
+    Doubled,
     Entry,
     Located,
     Mapping,
@@ -37,11 +47,12 @@ from compiler.text import (
     Sequence,
     describe,
     describe_text,
+    key_span_at,
     node_at,
     plain,
     span_at,
 )
-from compiler.text.names import read_layer_name, read_name
+from compiler.text.names import read_name
 
 BODIES = ("layers", "branches", "residual")
 BLOCK_KEYS = [f for f in BlockSpec.model_fields if f not in BlockSpec.hidden]
@@ -129,7 +140,7 @@ def _as_fields(
     for key, value in values.items():
         written = isinstance(node, Mapping) and key in node.entries
         if written and (key in model.hidden or key in model.spelled):
-            report.add(_unknown_field(model, what, key, _key_span(node, (key,))))
+            report.add(_unknown_field(model, what, key, key_span_at(node, (key,))))
         else:
             out[fields.get(key, key)] = value
     return out
@@ -201,7 +212,7 @@ def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any
     found = fault["input"]
     kind, context = fault["type"], fault.get("ctx", {})
     if kind == "extra_forbidden":
-        return _unknown_field(model, what, str(steps[-1]), _key_span(node, steps))
+        return _unknown_field(model, what, str(steps[-1]), key_span_at(node, steps))
     if kind == "missing":
         return Diagnostic(
             "missing-field", f"{what} needs `{key}`", node.span, help=_missing_help(model, key)
@@ -253,18 +264,6 @@ def _expected(kind: str, context: dict[str, Any], found: Any) -> str:
     return f"expected {_TYPES.get(kind, 'another kind of value')}, found {describe(found)}"
 
 
-def _key_span(node: Node, steps: tuple[int | str, ...]) -> Span:
-    for step in steps[:-1]:
-        if isinstance(node, Mapping) and step in node.entries:
-            node = node.entries[str(step)].node
-        elif isinstance(node, Sequence) and isinstance(step, int):
-            node = node.items[step]
-    last = str(steps[-1])
-    if isinstance(node, Mapping) and last in node.entries:
-        return node.entries[last].key_span
-    return node.span
-
-
 def read_chain(node: Node | None, what: str, report: Report) -> list[Layer]:
     """Return the layers of a list; one with faults (which are reported) stands in as broken."""
     if not isinstance(node, Sequence):
@@ -279,7 +278,10 @@ def read_chain(node: Node | None, what: str, report: Report) -> list[Layer]:
                 )
             )
         return []
-    report.spend("entries", len(node.items), node.span, _REPEAT)
+    again = node.again if isinstance(node, Doubled) else ()
+    report.spend("entries", len(node.items) + len(again), node.span, _REPEAT)
+    for item in again:  # for what is wrong with it; what it is a part of is not known
+        read_layer(item, report)
     return [read_layer(item, report) or _broken(item) for item in node.items]
 
 
@@ -465,7 +467,7 @@ def read_residual(node: Node, report: Report) -> Any:
 def read_block(name: str, node: Node, report: Report) -> BlockSpec | None:
     """Return a block definition."""
     what = f"block `{name}`"
-    check_name(name, read_layer_name, node.span, "the name of a block", report)
+    _check_inputs(name, node, report)
     if not isinstance(node, Mapping):
         report.add(Diagnostic("bad-value", f"{what} is not a mapping", node.span))
         return None
@@ -495,6 +497,20 @@ def read_block(name: str, node: Node, report: Report) -> BlockSpec | None:
     if block is not None:
         block.name = name
     return block
+
+
+def _check_inputs(block: str, node: Node, report: Report) -> None:
+    """Report an input that a block names twice."""
+    inputs = node.get("inputs") if isinstance(node, Mapping) else None
+    first: dict[str, Span] = {}
+    for item in inputs.items if isinstance(inputs, Sequence) else ():
+        if not isinstance(item, Scalar):
+            continue
+        if first.setdefault(item.text, item.span) != item.span:
+            message = f"block `{block}` has two inputs `{describe_text(item.text)}`"
+            remark = Remark(first[item.text], "it is named here first")
+            help = "rename one, and what reads it in the block"
+            report.add(Diagnostic("duplicate-name", message, item.span, "", (remark,), help=help))
 
 
 def _bodies_fault(node: Mapping, bodies: list[str], what: str) -> Diagnostic:

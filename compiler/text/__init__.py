@@ -35,6 +35,7 @@ from compiler.text.grammar import (
 )
 from compiler.text.located import Located
 from compiler.text.source import (
+    Doubled,
     Entry,
     Mapping,
     Node,
@@ -42,6 +43,7 @@ from compiler.text.source import (
     Sequence,
     decode,
     fail,
+    key_span_at,
     node_at,
     parse_value,
     parse_yaml,
@@ -54,6 +56,7 @@ __all__ = [
     "FUNCTIONS",
     "PADDINGS",
     "PAIR",
+    "Doubled",
     "Entry",
     "Expr",
     "ExprError",
@@ -74,6 +77,7 @@ __all__ = [
     "describe_text",
     "evaluate",
     "fail",
+    "key_span_at",
     "name_of",
     "node_at",
     "parse",

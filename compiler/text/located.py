@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from compiler.errors import Span
-from compiler.text.source import Mapping, Node, Scalar, node_at, span_at
+from compiler.text.source import Node, Scalar, Sequence, key_span_at, node_at, span_at
 
 
 class Located(BaseModel):
@@ -37,11 +37,17 @@ class Located(BaseModel):
         node = node_at(self._node, steps)
         return node.inside(start, end) if isinstance(node, Scalar) else node.span
 
-    def key_span(self, key: str) -> Span:
-        """Return the place of a key."""
-        assert isinstance(self._node, Mapping)
-        entry = self._node.entries.get(key)
-        return entry.key_span if entry else self._node.span
+    def key_span(self, *steps: int | str) -> Span:
+        """Return the place of a key, or of what should hold it."""
+        assert self._node is not None
+        return key_span_at(self._node, steps)
+
+    def word_span(self, key: str, word: str) -> Span:
+        """Return the place of a word in the list under a key."""
+        at = node_at(self._node, (key,)) if self._node else None
+        items = at.items if isinstance(at, Sequence) else ()
+        places = (i.span for i in items if isinstance(i, Scalar) and i.text == word)
+        return next(places, self.span(key))
 
     def says(self, field: str) -> bool:
         """True when the spec itself gives the field, rather than its default."""

@@ -77,6 +77,13 @@ class Sequence:
     kind = "list"
 
 
+@dataclass(frozen=True, slots=True)
+class Doubled(Sequence):
+    """A list whose key stands twice: the items of the first, with those of the second beside."""
+
+    again: tuple[Node, ...] = ()
+
+
 Node = Scalar | Mapping | Sequence
 
 
@@ -104,6 +111,13 @@ def node_at(node: Node, steps: tuple[int | str, ...]) -> Node:
         else:
             break
     return node
+
+
+def key_span_at(node: Node, steps: tuple[int | str, ...]) -> Span:
+    """Return the place of the key at the end of a path, or of what should hold it."""
+    node, last = node_at(node, steps[:-1]), str(steps[-1])
+    entry = node.entries.get(last) if isinstance(node, Mapping) else None
+    return entry.key_span if entry else node.span
 
 
 def fail(code: str, message: str, span: Span, **more: Any) -> CompileError:
@@ -393,7 +407,8 @@ class _Builder:
                     remarks=(Remark(own[key.text].key_span, "it stands here first"),),
                     help="keep one of the two",
                 )
-                own[key.text] = self._first_of(own[key.text], node)
+                first = own[key.text]
+                own[key.text] = Entry(first.key_span, self._first_of(first.node, node))
                 continue
             own[key.text] = Entry(key.span, node)
         if before is None:
@@ -402,15 +417,22 @@ class _Builder:
         order = dict.fromkeys([*before, *merged, *own])
         return Mapping({name: own.get(name) or merged[name] for name in order}, span)
 
-    def _first_of(self, first: Entry, second: Node) -> Entry:
-        """Return the value of a key that stands twice: the first, with names of the second."""
-        if isinstance(first.node, Mapping) and isinstance(second, Mapping):
-            if not second.entries.keys() & first.node.entries.keys():
-                both = Mapping({**first.node.entries, **second.entries}, first.node.span)
-                return Entry(first.key_span, both)
-            self.is_partial = True
-        items = second.items if isinstance(second, Sequence) else ()
-        self.is_partial |= not all(isinstance(plain(item), int) for item in items)
+    def _first_of(self, first: Node, second: Node) -> Node:
+        """Return the value of a key that stands twice: the first, with what the second adds."""
+        if isinstance(first, Mapping) and isinstance(second, Mapping):
+            both = {**second.entries, **first.entries}
+            for name in second.entries.keys() & first.entries.keys():
+                self.is_partial = True
+                one = first.entries[name]
+                node = self._first_of(one.node, second.entries[name].node)
+                both[name] = Entry(one.key_span, node)
+            order = dict.fromkeys([*first.entries, *second.entries])
+            return Mapping({name: both[name] for name in order}, first.span)
+        if isinstance(second, Sequence):
+            self.is_partial |= not all(isinstance(plain(item), int) for item in second.items)
+            if isinstance(first, Sequence):
+                again = first.again if isinstance(first, Doubled) else ()
+                return Doubled(first.items, first.span, first.notes, (*again, *second.items))
         return first
 
     def _merged(self, node: Node) -> list[Mapping]:

@@ -1,0 +1,75 @@
+"""An error about a name stands at the name; what stands twice is said at the second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compiler.pipeline import draft_graph
+
+HEAD = "network: t\ninput: {image: [3, 8, 8]}\n"
+
+
+def places(text: str, folder: Path) -> list[tuple[str, str]]:
+    """Return the code of each finding, and the text that it points to."""
+    (folder / "t.yaml").write_text(HEAD + text)
+    lines = (HEAD + text).splitlines()
+    found = draft_graph(folder / "t.yaml")[1].diagnostics
+    return [
+        (d.code, lines[d.span.line - 1][d.span.column - 1 : d.span.end_column - 1]) for d in found
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("blocks: {double: {layers: [relu]}}\nlayers: [{block: double}]\n", ("bad-name", "double")),
+        ("layers: [{branches: {a b: [relu]}, join: add}]\n", ("bad-name", "a b")),
+        ("layers: [{branches: {a: [{split: {in: [relu]}}]}, join: add}]\n", ("bad-name", "in")),
+        ("layers: [{relu: true, name: half}]\n", ("bad-name", "half")),
+        ("params: {in: 3}\nlayers: [relu]\n", ("bad-name", "in")),
+        ("params: {n: 3}\nlayers: [relu]\n", ("unused-parameter", "n")),
+        ("layers: [relu]\noutputs: [{name: _x, from: relu}]\n", ("bad-name", "_x")),
+        ("layers: [relu, tanh]\noutputs: [tanh, {name: tanh, from: relu}]\n",
+         ("duplicate-name", "tanh")),
+        ("layers: [relu, tanh]\noutputs: [tanh, {name: relu, from: image}]\n",
+         ("bad-name", "relu")),
+        ("blocks: {b: {inputs: [x, x], layers: [relu]}}\nlayers: [relu]\n",
+         ("duplicate-name", "x")),
+        ("blocks: {b: {layers: [relu]}}\nlayers: [{block: b, from: {x: image, image: image}}]\n",
+         ("operand-count", "image")),
+        ("blocks: {b: {layers: [relu]}}\nlayers: [{block: b, with: {n: 3}}]\n",
+         ("unknown-parameter", "n")),
+        ("layers: [{relu: true, errata: [E1]}]\n", ("unknown-erratum", "E1")),
+    ],
+)  # fmt: skip
+def test_errors_about_names_stand_at_the_name(
+    text: str, place: tuple[str, str], tmp_path: Path
+) -> None:
+    assert places(text, tmp_path) == [place]
+
+
+@pytest.mark.parametrize(
+    ("text", "others"),
+    [
+        ("layers: [relu]\nlayers: [{cnv: 3}, {conv: 3, filters: 4, nam: x}]\n",
+         [("unknown-op", "cnv"), ("unknown-field", "nam")]),
+        ("layers: [{cnv: 3}]\nlayers: [{cnw: 3}]\n",
+         [("unknown-op", "cnv"), ("unknown-op", "cnw")]),
+        ("layers: [relu]\nlayers: [relu]\nlayers: [{cnv: 3}]\n",
+         [("unknown-op", "cnv")]),
+        ("layers: [relu]\nparams: {a: 1}\nparams: {a: 1, in: 2}\n", [("bad-name", "in")]),
+        ("blocks: {a: {layers: [relu]}}\nlayers: [{block: a}, {block: b}]\n"
+         "blocks: {a: {layers: [{cnv: 3}]}, b: {layers: [relu]}}\n", [("unknown-op", "cnv")]),
+        ("layers: [{layers: [relu], layers: [{relu: tru}]}]\n", [("bad-value", "tru")]),
+        ("layers: [{conv: 3x3, filters: 4, filters: 8, stride: x}]\n",
+         [("bad-value", "x")]),
+    ],
+)  # fmt: skip
+def test_a_key_that_stands_twice_hides_nothing(
+    text: str, others: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    found = sorted(places(text, tmp_path))
+    rest = [place for place in found if place[0] != "duplicate-key"]
+    assert (rest, len(found) > len(rest)) == (sorted(others), True)
