@@ -11,6 +11,7 @@ from compiler.ops import (
     Activation,
     Add,
     AvgPool2d,
+    BatchNorm,
     Concat,
     Conv2d,
     Dropout,
@@ -186,6 +187,8 @@ class _Grouping:
                 return f"Conv2d with groups={groups}, only with groups=1"
             case Flatten():
                 return f"Flatten of a map ({self.graph.nodes[node.inputs[0]].shape.paper})"
+            case BatchNorm() if node.inputs[0] in self.outputs:
+                return "BatchNorm: it is not folded, since what it reads leaves too"
             case Add():
                 return f"Add of {len(node.inputs)} tensors, only of 2"
         return node.op.printed_kind

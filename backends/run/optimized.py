@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,12 +17,14 @@ from backends.run.targets import TARGETS, Request, Result, Runner, build_runner
 from backends.run.tune import ROUNDS, LockFile, Tuned, device_name, measure, medians
 from backends.state.cache import cached
 from backends.state.parameters import State, convert_state
-from backends.torch.module import build_module, computed_graph, taps_of
+from backends.torch.features import build_maps
+from backends.torch.module import build_module, computed_graph, feature_info_of, lend, taps_of
 from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.passes import DEFAULT_PASSES, TRAINING_PASSES, Pass
-from compiler.passes.leaving import take_logits
+from compiler.passes.leaving import keep_only, take_logits
 from compiler.passes.optimizer import optimize_graph
+from compiler.passes.tapping import hold_taps, let_go
 
 Precision = torch.dtype | Literal["tf32"]
 
@@ -41,33 +43,51 @@ def optimize(
 
     Raises:
         ValueError: the module carries no graph, or a graph came without parameters.
-        BackendError: the module gives taps or feature maps.
     """
+    taps: tuple[str, ...] = ()
+    maps = None
     if isinstance(network, nn.Module):
-        if taps := taps_of(network):
-            raise BackendError(
-                f"an optimised network gives its outputs alone, and this module gives "
-                f"{', '.join(f'`{t}`' for t in taps)} too: list them under `outputs` in the spec"
-            )
         state = network.state_dict() if state is None else state
+        taps, maps = tuple(dict.fromkeys(taps_of(network))), feature_info_of(network)
         network = computed_graph(network)
     if state is None:
         raise ValueError(f"`{network.name}` is a graph without parameters: pass `state` too")
-    network = take_logits(network)
+    network = take_logits(network, taps)
+    if maps is not None:  # instead of the outputs
+        network = replace(network, outputs=(), returns="outputs", spec=network.as_written)
+    network = hold_taps(network, taps)
+    network = keep_only(network, (output.node for output in network.outputs))
     graph = optimize_graph(network, passes)
     cpu = {name: value.detach().cpu() for name, value in state.items()}
-    return Optimized(network, cpu, graph, convert_state(graph, cpu), tuple(passes))
+    return Optimized(network, cpu, graph, convert_state(graph, cpu), tuple(passes), taps, maps)
 
 
 @dataclass(frozen=True)
 class Optimized:
-    """A network before (`plain`) and after the passes, with the parameters of both."""
+    """A network before (`plain`) and after the passes, with the parameters of both.
+
+    The last outputs of both graphs are what is tapped, in the order of `taps`.
+    """
 
     plain: Graph
     plain_state: State
     graph: Graph
     state: State
     passes: tuple[Pass | str, ...] = DEFAULT_PASSES
+    taps: tuple[str, ...] = ()
+    maps: list[dict[str, object]] | None = None
+    """What is known of feature maps, where the taps are all that is given."""
+
+    def arranged(self, result: Result) -> Any:
+        """Return what leaves as the module returns it, from the tensors of all outputs."""
+        if not self.taps:
+            return result
+        tensors = [result] if isinstance(result, Tensor) else list(result)
+        own = len(tensors) - len(self.taps)
+        if self.maps is not None:
+            return tensors
+        whole = tensors[0] if own == 1 else tuple(tensors[:own])
+        return whole, dict(zip(self.taps, tensors[own:], strict=True))
 
     def for_training(self, native: bool | None = None) -> nn.Module:
         """Return a module after the training-safe passes, channels last, with these parameters.
@@ -86,7 +106,11 @@ class Optimized:
         Raises:
             BackendError: `native` is true and something that it takes is not there.
         """
-        module = build_module(optimize_graph(self.plain, TRAINING_PASSES))
+        graph = let_go(optimize_graph(self.plain, TRAINING_PASSES), self.taps)
+        if self.maps is None:
+            module = build_module(graph, taps=self.taps)
+        else:
+            module = build_maps(graph, self.taps, self.maps)
         module.load_state_dict(self.plain_state)
         channels_last: Any = module.train()
         channels_last.to(memory_format=torch.channels_last)
@@ -130,6 +154,9 @@ def _train_natively(module: nn.Module) -> None:
 class InferenceModule(nn.Module):
     """A network for inference. Call: inputs (N, C, H, W) -> the output, or a tuple of outputs.
 
+    Of a module with taps also the tensors by tap, and of one of feature maps their list, as it
+    gives them itself.
+
     Every new input shape is tuned or built once. Inputs may be in any dtype and on any device.
     """
 
@@ -143,6 +170,9 @@ class InferenceModule(nn.Module):
     ) -> None:
         super().__init__()
         self._optimized: Optimized | None = optimized
+        self._arranged = replace(optimized, plain_state={}, state={}).arranged
+        if optimized.maps is not None:
+            lend(self, "feature_info", optimized.maps)
         self.device = device
         self.dtype = torch.float32 if dtype == "tf32" else dtype
         self.tf32 = dtype == "tf32"
@@ -151,13 +181,13 @@ class InferenceModule(nn.Module):
         self._runners: dict[tuple[torch.Size, ...], Runner] = {}
         self.eval()
 
-    def forward(self, *inputs: Tensor) -> Result:
+    def forward(self, *inputs: Tensor) -> Any:
         """Return the output for a batch: (N, C, H, W) -> (N, classes)."""
         shapes = tuple(x.shape for x in inputs)
         if shapes not in self._runners:
             self._runners[shapes] = self._make(inputs)
         moved = (x.detach().to(self.device, torch.float32) for x in inputs)
-        return self._runners[shapes](*moved)
+        return self._arranged(self._runners[shapes](*moved))
 
     def tune(self, *inputs: Tensor, rounds: int = ROUNDS) -> Tuned:
         """Measure every target that can run on these inputs, and lock the fastest.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from backends.torch.module import build_from_source, computed_graph, lend
+from backends.torch.module import build_from_source, computed_graph, take_features
 from backends.torch.source import emit_source
 from compiler.facts.features import features_of
 from compiler.graph import Graph
@@ -38,10 +38,24 @@ def build_features(
     """
     features = features_of(graph, names)
     taps = [f.module for f in features]
+    info: list[dict[str, object]] = [
+        {"num_chs": f.num_chs, "reduction": f.reduction, "module": f.module} for f in features
+    ]
+    return build_maps(graph, taps, info, seed=seed, device=device)
+
+
+def build_maps(
+    graph: Graph,
+    taps: Sequence[str],
+    info: list[dict[str, object]],
+    *,
+    seed: int | None = 0,
+    device: torch.device | str | None = None,
+) -> nn.Module:
+    """Return a module whose `forward` gives the list of what is tapped; `info` says what it is."""
     source = emit_source(graph, taps=taps, features=True)
     model = build_from_source(graph, source, seed, device, taps)
-    info = [{"num_chs": f.num_chs, "reduction": f.reduction, "module": f.module} for f in features]
-    lend(model, "feature_info", info)
+    take_features(model, info)
     return model
 
 

@@ -26,6 +26,8 @@ _GRAPH = "netdraft.graph"
 _TAPS = "netdraft.taps"
 """Where it keeps the names of what its `forward` returns beside or for the graph's outputs."""
 
+_FEATURES = "netdraft.features"
+"""Where it keeps what it says of feature maps, if it returns them alone."""
 _NOTES = "netdraft.notes"
 """Where it keeps what came with its weights besides tensors."""
 
@@ -111,6 +113,18 @@ def taps_of(module: nn.Module) -> tuple[str, ...]:
     """Return the names of the tensors that a built module gives beside or for its outputs."""
     taps: tuple[str, ...] = module.__dict__.get(_TAPS, ())
     return taps
+
+
+def take_features(module: nn.Module, info: list[dict[str, object]]) -> None:
+    """Have a built module say that its taps are feature maps, and what each one is."""
+    object.__setattr__(module, _FEATURES, info)
+    lend(module, "feature_info", info)
+
+
+def feature_info_of(module: nn.Module) -> list[dict[str, object]] | None:
+    """Return what a built module says of its feature maps, None where it returns outputs."""
+    info: list[dict[str, object]] | None = module.__dict__.get(_FEATURES)
+    return info
 
 
 def take_notes(module: nn.Module, notes: Notes) -> None:

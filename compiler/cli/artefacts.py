@@ -42,7 +42,7 @@ class Built:
         from compiler.passes import RUNTIME_PASSES
         from compiler.passes.optimizer import optimize_graph
 
-        graph = optimize_graph(self.plain[0], RUNTIME_PASSES)
+        graph = optimize_graph(self.plain[0], RUNTIME_PASSES, taps=self.taps)
         return graph, convert_state(graph, self.plain[1])
 
 

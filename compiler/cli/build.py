@@ -233,7 +233,7 @@ def _optimize(graph: Graph, args: argparse.Namespace) -> Graph:
         if args.print_after_each:
             write(sys.stdout, f"after {name}:\n{print_graph(after)}\n")
 
-    return optimize_graph(graph, after_each=show)
+    return optimize_graph(graph, after_each=show, taps=args.taps)
 
 
 def _build(

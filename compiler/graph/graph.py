@@ -239,6 +239,8 @@ class Graph:
     """A pass has made other operations of those that the spec has."""
     spec: Graph | None = None
     """The graph as the spec has it, where this one was made from it."""
+    held: Mapping[str, str] = field(default_factory=dict)
+    """Tap -> the node that has its tensor, where passes have run since it was named."""
     stated: Mapping[str, tuple[Shape, Span]] = field(default_factory=dict)
     """Of a draft with errors: node -> the size that its network states of it, and where."""
 

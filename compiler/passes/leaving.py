@@ -27,7 +27,8 @@ def take_logits(graph: Graph, taps: Iterable[str] = ()) -> Graph:
         %logits = Linear(%pool) {out_features=1000} : (N, 1000)
         return logits = %logits
     """
-    tapped = [graph.tensor(t).name for t in taps if t in graph.nodes or t in graph.regions]
+    known = (t for t in taps if t in graph.held or t in graph.nodes or t in graph.regions)
+    tapped = [graph.held.get(t) or graph.tensor(t).name for t in known]
     softmax = final_softmax(graph)
     if softmax is None:
         kept = keep_only(graph, [*(o.node for o in graph.outputs), *tapped])
@@ -50,6 +51,9 @@ def tapped(graph: Graph, taps: Iterable[str]) -> dict[str, str]:
     outputs = {output.name: output.node for output in graph.outputs}
     out: dict[str, str] = {}
     for tap in taps:
+        if tap in graph.held:
+            out[tap] = graph.held[tap]
+            continue
         if tap in outputs and tap not in graph.nodes and tap not in graph.regions:
             out[tap] = outputs[tap]
             continue

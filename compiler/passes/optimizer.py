@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from compiler.graph import Graph, VerifyError, verify
 from compiler.passes import DEFAULT_PASSES, PASSES, Pass
+from compiler.passes.tapping import hold_taps, let_go
 
 
 class PassError(Exception):
@@ -16,6 +17,7 @@ def optimize_graph(
     graph: Graph,
     passes: Sequence[Pass | str] = DEFAULT_PASSES,
     after_each: Callable[[str, Graph], None] | None = None,
+    taps: Sequence[str] = (),
 ) -> Graph:
     """Return the graph after all passes.
 
@@ -23,11 +25,15 @@ def optimize_graph(
         graph: a verified graph.
         passes: functions, or names of them.
         after_each: called with a pass's name and what it returned, for printing and timing.
+        taps: names of layers or blocks whose tensors are wanted too, as they are now; the names
+            mean the same tensors in what is returned.
 
     Raises:
+        UsageError: a tap names nothing.
         PassError: a pass failed, or left a graph that does not verify.
         KeyError: there is no pass of that name.
     """
+    graph = hold_taps(graph, taps)
     done: list[str] = []
     for step in passes:
         run = PASSES[step] if isinstance(step, str) else step
@@ -35,7 +41,7 @@ def optimize_graph(
         done.append(run.__name__)
         if after_each is not None:
             after_each(run.__name__, graph)
-    return graph
+    return let_go(graph, taps)
 
 
 def _run(run: Pass, graph: Graph, done: Sequence[str]) -> Graph:

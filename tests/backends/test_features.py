@@ -14,10 +14,10 @@ from backends.state.unit_scale import randomize
 from backends.torch.export_program import export_program
 from backends.torch.module import build_module
 from compiler.__main__ import main
-from compiler.errors import BackendError, UsageError
+from compiler.errors import UsageError
 from compiler.facts.features import Feature, feature_graph, features_of
 from compiler.pipeline import load_graph
-from netdraft import features, optimize
+from netdraft import features
 from tests.backends.known_networks import NETWORKS, known
 
 
@@ -146,18 +146,4 @@ def test_a_path_around_every_smaller_map_is_told(tmp_path: Path) -> None:
     assert str(refused.value) == (
         "every map of `u` that is smaller than its input has a path around it; "
         "name those that you want, such as `small`"
-    )
-
-
-@pytest.mark.parametrize("kind", ["taps", "features"])
-def test_optimising_does_not_drop_maps_in_silence(kind: str) -> None:
-    if kind == "taps":
-        module = build_module(load_graph("zoo/googlenet"), taps=["conv_1"])
-    else:
-        module = features("zoo/googlenet", ["conv_1"])
-    with pytest.raises(BackendError) as refused:
-        optimize(module)
-    assert str(refused.value) == (
-        "an optimised network gives its outputs alone, and this module gives `conv_1` too: "
-        "list them under `outputs` in the spec"
     )

@@ -20,10 +20,13 @@ from torch import Tensor, nn
 from backends.onnx.files import check_onnx
 from backends.onnx.model import build_onnx
 from backends.run.optimized import optimize
+from backends.state.parameters import convert_state
 from backends.torch.export_program import export_program
 from backends.torch.module import build_module
 from backends.torch.source import emit_source
 from compiler.graph import Graph
+from compiler.passes.leaving import take_logits
+from compiler.passes.optimizer import optimize_graph
 from tests.oracle.ways import fit_state, module_from
 
 State = Mapping[str, Any]
@@ -148,21 +151,23 @@ def by_optimized_source(
     graph: Graph, state: State, taps: tuple[str, ...], inputs: Sequence[Tensor]
 ) -> Run:
     """Return the emitted source of the optimised graph, as `build --optimize` writes it."""
-    optimized = optimize(live(graph, state))
-    module = module_from(emit_source(optimized.graph))
-    fit_state(module, {name: value.numpy() for name, value in optimized.state.items()})
+    state = dict(live(graph, state, taps).state_dict())
+    optimized = optimize_graph(take_logits(graph, taps), taps=taps)
+    module = module_from(emit_source(optimized, taps=taps))
+    made = convert_state(optimized, state)
+    fit_state(module, {name: value.numpy() for name, value in made.items()})
     return running(module.eval())
 
 
 def by_training(graph: Graph, state: State, taps: tuple[str, ...], inputs: Sequence[Tensor]) -> Run:
-    return running(optimize(live(graph, state)).for_training().eval())
+    return running(optimize(live(graph, state, taps)).for_training().eval())
 
 
 def by_inference(target: str) -> Target:
     """Return a target of `for_inference`."""
 
     def build(graph: Graph, state: State, taps: tuple[str, ...], inputs: Sequence[Tensor]) -> Run:
-        module = optimize(live(graph, state)).for_inference("cpu", target=target)
+        module = optimize(live(graph, state, taps)).for_inference("cpu", target=target)
         module(*inputs)  # builds it
         return running(module)
 
@@ -190,7 +195,3 @@ TARGETS: Mapping[str, Target] = {
     "native_lean": by_inference("native_lean"),
     "onnxruntime": by_inference("onnxruntime"),
 }
-WITHOUT_TAPS = frozenset(
-    ("optimised", "for_training", "plain", "eager", "native", "native_lean", "onnxruntime")
-)
-"""Targets of `optimize`, which takes a module's outputs and no taps."""
