@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from compiler.errors import BackendError
 from compiler.facts.working import fitting_inputs
-from compiler.graph import Graph, Node, ShapeError, Symbolic
+from compiler.graph import Graph, Node, ShapeError, Symbolic, connect
 from compiler.ops import Input
 
 
@@ -34,4 +34,4 @@ def open_grid(graph: Graph) -> Graph:
             ) from None
         op = Input(tuple(shape)) if isinstance(node.op, Input) else node.op
         nodes[node.name] = replace(node, op=op, shape=shape)
-    return replace(graph, nodes=nodes)
+    return replace(graph, network=connect(nodes.values()))

@@ -16,4 +16,7 @@ def paused() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            if not gc.get_freeze_count():
+                gc.freeze()  # and back: what was made is old then, no pass over the young visits it
+                gc.unfreeze()
             gc.enable()

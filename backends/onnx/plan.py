@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from backends.onnx.site import is_transparent
+from backends.onnx.site import TRANSPARENT
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Region
 from compiler.ops import Input
@@ -30,7 +30,7 @@ class Plan:
 
     def source(self, name: str) -> str:
         """Return the node that really makes the tensor called `name`."""
-        return _source(self.graph, name)
+        return self.graph.source(name, *TRANSPARENT).name
 
     def operands(self, node: Node) -> tuple[str, ...]:
         """Return the inputs of a node, seen through dropout and identity."""
@@ -75,32 +75,17 @@ def make_plan(graph: Graph, taps: Sequence[str] = (), *, flat: bool = False) -> 
         BackendError: a tap is an input.
         UsageError: a tap names nothing.
     """
-    outputs = {o.name: _source(graph, o.node) for o in graph.outputs if not o.training_only}
+    leaving = {o.name: o.node for o in graph.outputs if not o.training_only}
     for tap, node in tapped(graph, taps).items():
         if tap in graph.inputs:  # the model's input has that name already
             raise BackendError(f"tap `{tap}` is an input of the network, not a computed tensor")
-        outputs[tap] = _source(graph, node)
-    live = _live(graph, outputs)
+        leaving[tap] = node
+    outputs = {name: graph.source(node, *TRANSPARENT).name for name, node in leaving.items()}
+    unwritten = (Input, *TRANSPARENT)
+    needed = graph.ancestors(outputs.values())
+    live = frozenset(n for n in needed if not isinstance(graph.nodes[n].op, unwritten))
     plan = Plan(graph, outputs, live, {}, flat)
     return replace(plan, handed_out=_handed_out(plan))
-
-
-def _source(graph: Graph, name: str) -> str:
-    node = graph.nodes[name]
-    while is_transparent(node.op):
-        node = graph.nodes[node.inputs[0]]
-    return node.name
-
-
-def _live(graph: Graph, outputs: dict[str, str]) -> frozenset[str]:
-    reached: set[str] = set()
-    stack = list(outputs.values())
-    while stack:
-        name = stack.pop()
-        if name not in reached:
-            reached.add(name)
-            stack.extend(_source(graph, read) for read in graph.nodes[name].inputs)
-    return frozenset(n for n in reached if not isinstance(graph.nodes[n].op, Input))
 
 
 def _handed_out(plan: Plan) -> dict[str, tuple[str, ...]]:

@@ -122,6 +122,5 @@ def weight_names(op: Op) -> tuple[str, ...]:
     return ()
 
 
-def is_transparent(op: Op) -> bool:
-    """True for what does nothing at inference: its readers read its input instead."""
-    return isinstance(op, (Dropout, Identity))
+TRANSPARENT = (Dropout, Identity)
+"""What does nothing at inference: its readers read its input instead."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from compiler.errors import BackendError
-from compiler.graph import Graph, Node, Shape, ShapeError
+from compiler.graph import Graph, Node, Shape, ShapeError, connect
 from compiler.ops import Input
 
 
@@ -37,7 +37,7 @@ def at_size(graph: Graph, sizes: Sequence[tuple[int, ...]]) -> Graph:
             raise BackendError(f"`{node.name}` does not fit inputs of {shown}: {error}") from None
         op = Input(tuple(shape)) if isinstance(node.op, Input) else node.op
         nodes[node.name] = replace(node, op=op, shape=shape)
-    return replace(graph, nodes=nodes)
+    return replace(graph, network=connect(nodes.values()))
 
 
 def _check_channels(shape: Shape, declared: Shape) -> None:

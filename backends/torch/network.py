@@ -22,7 +22,7 @@ from backends.torch.text import (
 from backends.torch.traced import Trace, arguments_of
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Output
-from compiler.passes.leaving import keep_only, needed
+from compiler.passes.leaving import keep_only
 
 
 @dataclass(slots=True)
@@ -160,8 +160,8 @@ class NetworkClass:
         network = self.network
         if not network.passing:
             return
-        lasting = [o.node for o in network.lasting]
-        always = needed(network.graph, [*lasting, *network.taps.values()])
+        lasting = [*network.graph.inputs, *(o.node for o in network.lasting)]
+        always = network.graph.ancestors([*lasting, *network.taps.values()])
         for line in self.frame.body.lines:
             line.training_only = not any(t in always for t in line.targets)
 

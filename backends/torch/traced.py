@@ -140,18 +140,14 @@ def hollow_blocks(graph: Graph, region: Region) -> Iterator[Region]:
 
 def steady_nodes(graph: Graph) -> frozenset[str]:
     """Return the nodes whose height and width some number was computed from."""
-    stack = [n.inputs[0] for n in graph.nodes.values() if isinstance(n.op, Flatten)]
-    stack += (node for formula in _formulas(graph) for node in _grids(formula))
-    found: set[str] = set()
-    while stack:
-        name = stack.pop()
-        if name in found or name not in graph.nodes:
-            continue
-        found.add(name)
-        node = graph.nodes[name]
-        if node.inputs and node.op.sees(graph.input_shapes(node)[0]) is not Reach.MAP:
-            stack += node.inputs
-    return frozenset(found)
+    read = {n.inputs[0] for n in graph.nodes.values() if isinstance(n.op, Flatten)}
+    read |= {node for formula in _formulas(graph) for node in _grids(formula)} & graph.nodes.keys()
+    ends = [
+        node.name
+        for node in graph.nodes.values()
+        if node.inputs and node.op.sees(graph.input_shapes(node)[0]) is Reach.MAP
+    ]
+    return frozenset(graph.ancestors(read, ends))
 
 
 def certain_nodes(graph: Graph) -> frozenset[str]:

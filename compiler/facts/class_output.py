@@ -130,7 +130,7 @@ def check_doubt(output: ClassOutput, has_names: bool) -> None:
 
 def _checked(graph: Graph, output: Output, index: int) -> ClassOutput:
     shape = graph.nodes[output.node].shape
-    source = _source(graph, output.node)
+    source = graph.source(output.node, Dropout, Flatten, Identity)  # change no number
     numbers: Numbers = "logits"
     what = doubt = ""
     match source.op:
@@ -213,11 +213,3 @@ def _keeps_classes(graph: Graph, node: Node) -> bool:
 
 def _is_vector(shape: Shape) -> bool:
     return shape.grid in ((), (1, 1))
-
-
-def _source(graph: Graph, name: str) -> Node:
-    """Return the node whose numbers a tensor has, past what changes none in evaluation."""
-    node = graph.nodes[name]
-    while isinstance(node.op, (Dropout, Flatten, Identity)):
-        node = graph.nodes[node.inputs[0]]
-    return node

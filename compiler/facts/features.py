@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import networkx as nx
+
 from compiler.errors import UsageError, did_you_mean
 from compiler.graph import Graph, Node, Output, Spread, Window
-from compiler.passes.leaving import keep_only, needed
+from compiler.passes.leaving import keep_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +107,16 @@ def feature_graph(graph: Graph, features: Sequence[Feature]) -> Graph:
 def _trunk(graph: Graph) -> list[Node]:
     """Return the nodes that every path to the first output passes through, in order.
 
-    Walking in execution order, a node is on the trunk when no edge jumps over it: when nothing
-    before it is still waiting for a reader behind it.
+    They are its dominators in the graph; one node before the inputs makes these one entrance.
     """
-    wanted = needed(graph, [graph.outputs[0].node])
-    order = [n for n in graph.nodes.values() if n.name in wanted]
-    place = {n.name: i for i, n in enumerate(order)}
-    reach = 0
-    out: list[Node] = []
-    for i, node in enumerate(order):
-        if reach <= i:
-            out.append(node)
-        readers = [place[r] for r in graph.consumers[node.name] if r in place]
-        reach = max([reach, *readers])
-    return out
+    flow = nx.DiGraph(graph.network)
+    flow.add_edges_from(("", name) for name in graph.inputs)
+    above = nx.immediate_dominators(flow, "")
+    out, name = [], graph.outputs[0].node
+    while name:
+        out.append(graph.nodes[name])
+        name = above[name]
+    return out[::-1]
 
 
 def _reductions(graph: Graph) -> dict[str, int]:

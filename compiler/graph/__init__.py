@@ -17,6 +17,8 @@ from compiler.graph.graph import (
     Parameter,
     Region,
     RegionKind,
+    connect,
+    nodes_in,
     output_name,
 )
 from compiler.graph.op import Input, Op, check_window, fixed_channels, known_vector, one, one_map
@@ -82,10 +84,12 @@ __all__ = [
     "Zeros",
     "check_bounds",
     "check_window",
+    "connect",
     "fixed_channels",
     "floor_divide",
     "known_vector",
     "letter",
+    "nodes_in",
     "number",
     "one",
     "one_map",

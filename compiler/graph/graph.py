@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
+
+import networkx as nx
 
 from compiler.errors import NOWHERE, Span
 from compiler.graph.op import Op
@@ -13,8 +16,6 @@ from compiler.graph.shapes import Dim, Shape, ShapeError, tally
 from compiler.text import Expr, Value
 
 if TYPE_CHECKING:
-    from networkx import MultiDiGraph
-
     from compiler.graph.derivation import Derivation
 
 
@@ -100,10 +101,10 @@ class Decision:
 class Node:
     """One operation. Its name is also the name of the tensor that it makes.
 
-    `inputs` are names of nodes in operand order: the truth about edges. `exprs` holds the
-    expressions that attributes were written as (`{"out_channels": n}`). `share` names the
-    node whose parameters this one uses. `is_stated`: its shape is what the spec says, since an
-    error made it unknown; what is computed from it goes by that.
+    `inputs` are names of nodes in operand order. `exprs` holds the expressions that attributes
+    were written as (`{"out_channels": n}`). `share` names the node whose parameters this one
+    uses. `is_stated`: its shape is what the spec says, since an error made it unknown; what is
+    computed from it goes by that.
     """
 
     name: str
@@ -215,16 +216,17 @@ class Claim:
     erratum: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Graph:
-    """A network: nodes in execution order, regions over them, and what goes in and out.
+    """A network: a graph of nodes, regions over them, and what goes in and out.
 
-    `nodes` holds the inputs too, as nodes whose op is `Input`. `regions[""]` is the whole.
+    `network` is the computation, made by `connect` and frozen; `nodes` and `consumers` read it.
+    `regions[""]` is the whole.
     """
 
     name: str
     title: str
-    nodes: Mapping[str, Node]
+    network: nx.MultiDiGraph[str]
     regions: Mapping[str, Region]
     inputs: tuple[str, ...]
     outputs: tuple[Output, ...]
@@ -269,25 +271,33 @@ class Graph:
     describes, where a pass changed it; a name without a derivation is the parameter's own."""
 
     @cached_property
-    def network(self) -> MultiDiGraph[str]:
-        """The edges as a networkx graph; `slot` is the operand's place."""
-        import networkx as nx  # on use: it is half of the start-up time of `check`
-
-        out: MultiDiGraph[str] = nx.MultiDiGraph()
-        out.add_nodes_from(self.nodes)
-        for node in self.nodes.values():
-            for slot, source in enumerate(node.inputs):
-                out.add_edge(source, node.name, slot=slot)
-        return out
+    def nodes(self) -> Mapping[str, Node]:
+        """Name -> node in execution order; the inputs are among them, with `Input` as their op."""
+        return nx.get_node_attributes(self.network, "node")
 
     @cached_property
     def consumers(self) -> Mapping[str, tuple[str, ...]]:
         """Node name -> names of the nodes that read it, in execution order, once per use."""
-        out: dict[str, list[str]] = {name: [] for name in self.nodes}
-        for node in self.nodes.values():
-            for source in node.inputs:
-                out[source].append(node.name)
-        return {name: tuple(readers) for name, readers in out.items()}
+        return {
+            name: tuple(reader for reader, slots in readers.items() for _ in slots)
+            for name, readers in self.network.adjacency()
+        }
+
+    def ancestors(self, names: Iterable[str], ends: Iterable[str] = ()) -> set[str]:
+        """Return the nodes that some nodes depend on, these included.
+
+        What a node of `ends` reads does not count for it.
+        """
+        reads = self.network.reverse(copy=False)
+        kept = nx.restricted_view(reads, (), reads.edges(ends, keys=True)) if ends else reads
+        return set(chain.from_iterable(nx.bfs_layers(kept, set(names))))
+
+    def source(self, name: str, *past: type[Op]) -> Node:
+        """Return the node that a tensor comes from, looking through operations of some kinds."""
+        node = self.nodes[name]
+        while isinstance(node.op, past):
+            node = self.nodes[node.inputs[0]]
+        return node
 
     @cached_property
     def parents(self) -> Mapping[str, str]:
@@ -337,14 +347,8 @@ class Graph:
         return tally(self.count_buffers(node) for node in self.nodes_in(region))
 
     def nodes_in(self, region: str) -> Iterator[Node]:
-        """Yield the nodes of a region and of the regions inside it, in execution order."""
-        stack = [region]
-        while stack:
-            name = stack.pop()
-            if name in self.regions:
-                stack.extend(reversed(self.regions[name].members))
-            else:
-                yield self.nodes[name]
+        """Return the nodes of a region and of the regions inside it, in execution order."""
+        return (self.nodes[name] for name in nodes_in(self.regions, region))
 
     def tensor(self, name: str) -> Node:
         """Return the node whose tensor a name means: a node's own, or a region's output.
@@ -359,6 +363,40 @@ class Graph:
     def info_of(self, name: str) -> Info:
         """Return the info of a node or a region."""
         return self.regions[name].info if name in self.regions else self.nodes[name].info
+
+
+def nodes_in(regions: Mapping[str, Region], region: str = "") -> Iterator[str]:
+    """Yield the names of the nodes of a region and of the regions inside it, in their order."""
+    stack = [region]
+    while stack:
+        name = stack.pop()
+        if name in regions:
+            stack.extend(reversed(regions[name].members))
+        else:
+            yield name
+
+
+def connect(nodes: Collection[Node]) -> nx.MultiDiGraph[str]:
+    """Return the graph of nodes that are given in execution order.
+
+    A node's attribute `node` is the payload; an edge leads from a tensor to what reads it, and
+    its key is the operand's slot.
+
+    Raises:
+        ValueError: a node reads what is not among them.
+    """
+    network: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+    network.add_nodes_from((node.name, {"node": node}) for node in nodes)
+    count = len(network)
+    for node in nodes:
+        for slot, source in enumerate(node.inputs):
+            network.add_edge(source, node.name, slot)
+    if len(network) > count:
+        unknown = list(network)[count]
+        reader = next(iter(network.successors(unknown)))
+        raise ValueError(f"`{reader}` reads `{unknown}`, which is not in the graph")
+    nx.freeze(network)
+    return network
 
 
 def output_name(node: str, taken: Container[str]) -> str:

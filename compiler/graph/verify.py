@@ -34,14 +34,11 @@ def verify(graph: Graph, shapes: bool = False) -> None:
 def _verify_nodes(graph: Graph) -> None:
     seen: set[str] = set()
     for name, node in graph.nodes.items():
-        if node.name != name:
-            raise VerifyError(f"the node `{node.name}` is filed under `{name}`")
         if name in graph.regions:
             raise VerifyError(f"`{name}` is both a node and a region")
         for source in node.inputs:
             if source not in seen:
-                state = "comes later" if source in graph.nodes else "is not in the graph"
-                raise VerifyError(f"`{name}` reads `{source}`, which {state}")
+                raise VerifyError(f"`{name}` reads `{source}`, which comes later")
         if node.share is not None and node.share not in graph.nodes:
             raise VerifyError(f"`{name}` shares with `{node.share}`, which is not in the graph")
         seen.add(name)

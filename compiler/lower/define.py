@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from compiler.errors import CompileError, Report, limit
-from compiler.graph import Definition, Graph, Info, Output, Region, Shape
+from compiler.graph import Definition, Graph, Info, Output, Region, Shape, connect
 from compiler.lower.blocks import lower_body
 from compiler.lower.lower import new_lowering
 from compiler.lower.lowering import Argument, Lowering
@@ -73,9 +73,9 @@ def _lower(
     end = lower_body(lowering, block, instance.name + ".", bound, values, is_definition=True)
     builder.close(builder.close(end))
     regions = {name: region for name, region in builder.regions.items() if region is not None}
-    return Graph(
-        instance.name, block.title or block.name, builder.nodes, regions, inputs, (Output("", end),)
-    )
+    title, outputs = block.title or block.name, (Output("", end),)
+    network = connect(builder.nodes.values())
+    return Graph(instance.name, title, network, regions, inputs, outputs)
 
 
 def _layers(layers: list[Layer]) -> Iterator[Layer]:

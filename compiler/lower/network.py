@@ -20,6 +20,7 @@ from compiler.graph import (
     Parameter,
     Shape,
     Symbolic,
+    connect,
     letter,
     output_name,
 )
@@ -117,7 +118,7 @@ def _lower(
     graph = Graph(
         name=network.network,
         title=network.title or network.network,
-        nodes=builder.nodes,
+        network=connect(builder.nodes.values()),
         regions={n: r for n, r in builder.regions.items() if r is not None},
         inputs=tuple(shapes),
         outputs=outputs,

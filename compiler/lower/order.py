@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+
+import networkx as nx
 
 from compiler.errors import Diagnostic, Remark, Report
 from compiler.lower.references import alternatives
 from compiler.ops import JoinLayer, Layer
 from compiler.spec import BranchesLayer, LayersLayer, ResidualLayer, SplitLayer
-
-if TYPE_CHECKING:
-    from networkx import DiGraph
 
 
 def lowering_order(
@@ -34,8 +32,6 @@ def lowering_order(
     ]
     if not any(later) and all(j < i for i, found in enumerate(reads) for j in found):
         return in_file, frozenset()
-    import networkx as nx  # on use: most lists are read from top to bottom
-
     both = _graph([a | b for a, b in zip(reads, later, strict=True)])
     if nx.is_directed_acyclic_graph(both):
         return list(nx.lexicographical_topological_sort(both)), frozenset()
@@ -44,10 +40,8 @@ def lowering_order(
     return list(nx.lexicographical_topological_sort(graph)), circles
 
 
-def _graph(reads: list[set[int]]) -> DiGraph[int]:
-    import networkx as nx  # on use, see above
-
-    graph: DiGraph[int] = nx.DiGraph()
+def _graph(reads: list[set[int]]) -> nx.DiGraph[int]:
+    graph: nx.DiGraph[int] = nx.DiGraph()
     graph.add_nodes_from(range(len(reads)))
     graph.add_edges_from((j, i) for i, found in enumerate(reads) for j in found)
     return graph
@@ -104,11 +98,9 @@ def _inner(layer: Layer) -> Iterator[list[Layer]]:
 
 
 def _report_circles(
-    graph: DiGraph[int], layers: list[Layer], names: list[str], report: Report
+    graph: nx.DiGraph[int], layers: list[Layer], names: list[str], report: Report
 ) -> frozenset[int]:
     """Report every circle, and take out of the graph the edges that run backwards in one."""
-    import networkx as nx  # on use, see above
-
     found: set[int] = set()
     for members in list(nx.strongly_connected_components(graph)):
         inside = graph.subgraph(members)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from functools import cache, cached_property
 from itertools import permutations
+
+import networkx as nx
 
 GAP = 0.6
 """Cost of leaving a box without a partner; two boxes with nothing in common cost 1."""
@@ -25,31 +26,30 @@ class Picture:
     """How far right each box is, compared with the others of its fork."""
 
     @cached_property
+    def flow(self) -> nx.DiGraph[int]:
+        """The arrows as a graph; those of one box lead to others from left to right."""
+        flow: nx.DiGraph[int] = nx.DiGraph()
+        flow.add_nodes_from(range(len(self.labels)))
+        flow.add_edges_from(sorted(self.arrows, key=lambda arrow: (self.across[arrow[1]], arrow)))
+        return flow
+
+    @cached_property
     def joins(self) -> tuple[int, ...]:
         """Boxes that several arrows enter, lowest first."""
-        entering = Counter(head for _, head in self.arrows)
-        return tuple(sorted(box for box, count in entering.items() if count > 1))
+        return tuple(box for box, count in self.flow.in_degree() if count > 1)
 
     @cached_property
     def starts(self) -> tuple[int, ...]:
         """Boxes that no arrow enters."""
-        heads = {head for _, head in self.arrows}
-        return tuple(i for i in range(len(self.labels)) if i not in heads)
+        return tuple(box for box, count in self.flow.in_degree() if count == 0)
 
     @cached_property
-    def _forks(self) -> dict[int, tuple[int, ...]]:
-        joins, out = set(self.joins), defaultdict(list)
-        for tail, head in self.arrows:
-            if head not in joins:
-                out[tail].append(head)
-        return {tail: tuple(sorted(heads, key=self._left)) for tail, heads in out.items()}
-
-    def _left(self, box: int) -> tuple[float, int]:
-        return self.across[box], box
+    def _forks(self) -> nx.Graph[int]:
+        return nx.restricted_view(self.flow, (), list(self.flow.in_edges(self.joins)))
 
     def branches(self, box: int) -> tuple[int, ...]:
         """Return what a box's arrows lead to, left to right, leaving out joins."""
-        return self._forks.get(box, ())
+        return tuple(self._forks[box])
 
     def chain(self, box: int) -> list[int]:
         """Return the boxes from `box` up to the next fork or join."""
@@ -60,12 +60,7 @@ class Picture:
 
     def run(self, box: int) -> list[int]:
         """Return all boxes from `box` up to the next joins, with every branch on the way."""
-        out: list[int] = []
-        stack = [box]
-        while stack:
-            out.append(stack.pop())
-            stack.extend(reversed(self.branches(out[-1])))
-        return out
+        return list(nx.dfs_preorder_nodes(self._forks, box))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+import networkx as nx
+
 from compiler.errors import Span
 from compiler.facts.boxes import Box, Boxes, boxes_of
 from compiler.facts.labels import automatic_label, label_of
@@ -254,14 +256,8 @@ class _Comparing:
 def _leads(arrows: set[tuple[int, int]], arrow: tuple[int, int], matched: dict[int, int]) -> bool:
     """True if arrows lead from the tail to the head through boxes without a partner."""
     tail, head = arrow
-    reached = {tail}
-    while True:
-        more = {h for t, h in arrows if t in reached and (h == head or h not in matched)} - reached
-        if head in more:
-            return True
-        if not more:
-            return False
-        reached |= more
+    passable = nx.DiGraph((t, h) for t, h in arrows if h == head or h not in matched)
+    return tail in passable and head in passable and nx.has_path(passable, tail, head)
 
 
 def _words(label: str) -> list[str]:
@@ -278,10 +274,7 @@ def _without_training(graph: Graph, drawn: Boxes) -> Boxes:
     """Leave out what only leads to outputs of training; no figure has an auxiliary head."""
     if not any(o.training_only for o in graph.outputs):
         return drawn
-    needed = {o.node for o in graph.outputs if not o.training_only}
-    for node in reversed(list(graph.nodes.values())):
-        if node.name in needed:
-            needed.update(node.inputs)
+    needed = graph.ancestors(o.node for o in graph.outputs if not o.training_only)
     kept = tuple(b for b in drawn.boxes if not _is_idle(graph, b.id, needed))
     ids = {b.id for b in kept}
     return Boxes(kept, tuple(e for e in drawn.edges if ids.issuperset(e)), drawn.hidden)

@@ -106,9 +106,7 @@ def final_softmax(graph: Graph) -> Node | None:
     """Return the softmax that ends a network whose spec lists no outputs, None if none does."""
     if graph.returns != "last layer":
         return None
-    node = graph.nodes[graph.outputs[0].node]
-    while isinstance(node.op, (Identity, Dropout)):
-        node = graph.nodes[node.inputs[0]]
+    node = graph.source(graph.outputs[0].node, Identity, Dropout)
     return node if isinstance(node.op, Softmax) else None
 
 
@@ -117,7 +115,7 @@ def keep_only(graph: Graph, wanted: Iterable[str]) -> Graph:
 
     What inherits parameters has them under its own name: the network never had the others.
     """
-    live = needed(graph, wanted)
+    live = graph.ancestors([*graph.inputs, *wanted])
     if len(live) == len(graph.nodes):
         return graph
     from compiler.passes.rewrite import Rewrite  # on use: most graphs have nothing to take out
@@ -129,17 +127,6 @@ def keep_only(graph: Graph, wanted: Iterable[str]) -> Graph:
     for node in _heirs(graph, live):
         rewrite.set(node)
     return replace(rewrite.finish(), is_rewritten=graph.is_rewritten)
-
-
-def needed(graph: Graph, wanted: Iterable[str]) -> set[str]:
-    """Return the nodes that `wanted` depends on, and the inputs of the network."""
-    found, stack = set(graph.inputs), list(wanted)
-    while stack:
-        name = stack.pop()
-        if name not in found:
-            found.add(name)
-            stack.extend(graph.nodes[name].inputs)
-    return found
 
 
 def _heirs(graph: Graph, live: set[str]) -> Iterable[Node]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 
-from compiler.graph import Derivation, Graph, Node, Read, Region, Zeros
+from compiler.graph import Derivation, Graph, Node, Read, Region, Zeros, connect, nodes_in
 from compiler.ops import Op
 
 
@@ -80,7 +80,7 @@ class Rewrite:
         return replace(
             self.graph,
             is_rewritten=True,
-            nodes=nodes,
+            network=connect(nodes.values()),
             regions=refresh_regions(regions, nodes),
             outputs=outputs,
             derivations={k: v for k, v in derivations.items() if k.rpartition(".")[0] in nodes},
@@ -108,14 +108,9 @@ class Rewrite:
 
     def _walk(self, regions: dict[str, Region]) -> Iterator[Node]:
         added = (*self._inserted.values(), *self._following.values())
-        new = {node.name: node for nodes in added for node in nodes}
-        stack = [""]
-        while stack:
-            name = stack.pop()
-            if name in regions:
-                stack.extend(reversed(regions[name].members))
-            else:
-                yield new[name] if name in new else self._nodes.get(name) or self.graph.nodes[name]
+        new = self._nodes | {node.name: node for nodes in added for node in nodes}
+        for name in nodes_in(regions):
+            yield new.get(name) or self.graph.nodes[name]
 
     def _reconnect(self, node: Node) -> Node:
         edited = node.name in self._nodes or node.name in self._moved

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from backends.torch.module import build_module
-from compiler.graph import Shape
+from compiler.graph import Shape, connect
 from compiler.ops import Slice
 from tests.backends.torch_specs import fill, graph_of_text, module_of, noise, parameters
 
@@ -243,7 +243,7 @@ def test_overlapping_slices_joined_again_keep_all_channels() -> None:
     nodes["two"] = replace(nodes["two"], op=Slice(1, 4), shape=Shape((3, 2, 2)))
     nodes["pair"] = replace(nodes["pair"], shape=Shape((6, 2, 2)))
     nodes["three"] = replace(nodes["three"], shape=Shape((9, 2, 2)))
-    module = build_module(replace(graph, nodes=nodes)).eval()
+    module = build_module(replace(graph, network=connect(nodes.values()))).eval()
     x = noise(1, 4, 2, 2)
     compiled = torch.compile(module, backend="eager", fullgraph=True)
     expected = torch.cat([x[:, :3], x[:, 1:], x[:, 1:]], 1)

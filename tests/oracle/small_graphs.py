@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from compiler.graph import Dim, Graph, Node, Output, Region, Shape
+from compiler.graph import Dim, Graph, Node, Output, Region, Shape, connect
 from compiler.ops import BatchNorm, Conv2d, Input, Linear, Op
 
 State = dict[str, npt.NDArray[np.float32]]
@@ -30,7 +30,7 @@ def whole(
     return Graph(
         name="small",
         title="Small",
-        nodes=nodes,
+        network=connect(nodes.values()),
         regions={"": network, **regions},
         inputs=inputs,
         outputs=(Output(last, last),),

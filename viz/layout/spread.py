@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Iterable, Sequence
 from math import inf
 
+import networkx as nx
+
 from viz.layout.grid import Grid
 
 ROUNDS = 24
@@ -20,11 +22,10 @@ def spread(grid: Grid, count: int, gap: float) -> list[float]:
     """
     block = _blocks(grid, count)
     apart = _distances(grid, block, gap)
-    order = _topological(apart, len(grid.extents))
-    if order is None:
+    if not nx.is_directed_acyclic_graph(apart):  # blocks that would stand left of each other
         block = list(range(len(grid.extents)))
         apart = _distances(grid, block, gap)
-        order = _topological(apart, len(grid.extents)) or []
+    order = list(nx.topological_sort(apart))
     xs = _packed(order, apart)
     _relax(grid, count, block, apart, order, xs)
     return [xs.get(block[node], 0.0) for node in range(len(grid.extents))]
@@ -86,43 +87,24 @@ def _root(block: list[int], node: int) -> int:
     return node
 
 
-Distances = dict[int, dict[int, float]]
-"""Block -> the blocks at its right, and how far their spines must be from its own."""
-
-
-def _distances(grid: Grid, block: list[int], gap: float) -> Distances:
-    out: Distances = {block[node]: {} for row in grid.rows for node in row}
+def _distances(grid: Grid, block: list[int], gap: float) -> nx.DiGraph[int]:
+    """Return blocks with edges to those at their right; `need` is how far apart they must be."""
+    out: nx.DiGraph[int] = nx.DiGraph()
+    out.add_nodes_from(block[node] for row in grid.rows for node in row)
     for row in grid.rows:
         for left, right in itertools.pairwise(row):
             a, b = block[left], block[right]
             need = grid.extents[left][1] + gap + grid.extents[right][0]
-            out[a][b] = max(out[a].get(b, 0.0), need)
+            known = out.edges[a, b]["need"] if out.has_edge(a, b) else 0.0
+            out.add_edge(a, b, need=max(known, need))
     return out
 
 
-def _topological(apart: Distances, size: int) -> list[int] | None:
-    """Return the blocks from left to right, None if their order contradicts itself."""
-    waiting = dict.fromkeys(apart, 0)
-    for rights in apart.values():
-        for right in rights:
-            waiting[right] += 1
-    ready = [b for b, n in waiting.items() if n == 0]
-    order: list[int] = []
-    while ready:
-        node = ready.pop()
-        order.append(node)
-        for right in apart[node]:
-            waiting[right] -= 1
-            if waiting[right] == 0:
-                ready.append(right)
-    return order if len(order) == len(apart) else None
-
-
-def _packed(order: Sequence[int], apart: Distances) -> dict[int, float]:
+def _packed(order: Sequence[int], apart: nx.DiGraph[int]) -> dict[int, float]:
     xs = dict.fromkeys(order, 0.0)
     for node in order:
-        for right, need in apart[node].items():
-            xs[right] = max(xs[right], xs[node] + need)
+        for right, edge in apart.succ[node].items():
+            xs[right] = max(xs[right], xs[node] + edge["need"])
     return xs
 
 
@@ -144,19 +126,16 @@ def _relax(
     grid: Grid,
     count: int,
     block: list[int],
-    apart: Distances,
+    apart: nx.DiGraph[int],
     order: list[int],
     xs: dict[int, float],
 ) -> None:
     joined = _joined(grid, block, count)
-    lefts: Distances = {node: {} for node in apart}
-    for node, rights in apart.items():
-        for right, need in rights.items():
-            lefts[right][node] = need
     for turn in range(ROUNDS):
         for node in order if turn % 2 else reversed(order):
             if node in joined:
                 aim = sum(xs[n] for n in joined[node]) / len(joined[node])
-                low = max((xs[n] + need for n, need in lefts[node].items()), default=-inf)
-                high = min((xs[n] - need for n, need in apart[node].items()), default=inf)
+                lefts, rights = apart.pred[node].items(), apart.succ[node].items()
+                low = max((xs[n] + edge["need"] for n, edge in lefts), default=-inf)
+                high = min((xs[n] - edge["need"] for n, edge in rights), default=inf)
                 xs[node] = max(low, min(aim, high))
