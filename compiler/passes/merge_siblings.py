@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 
-from compiler.graph import Graph, Node, Shape, Stacked
+from compiler.graph import Graph, Node, Shape, Stacked, letter
 from compiler.ops import Activation, Conv2d, Slice
 from compiler.passes.rewrite import Rewrite, parameter, region_of, shared_nodes, sole_reader
 
@@ -53,14 +53,18 @@ def _sibling_groups(graph: Graph) -> Iterator[list[Node]]:
     groups: dict[object, list[Node]] = defaultdict(list)
     for node in graph.nodes.values():
         if isinstance(node.op, Conv2d) and node.op.groups == 1 and node.name not in shared:
-            groups[_window(graph, node, node.op)].append(node)
+            groups[_window(node, node.op)].append(node)
     yield from (group for group in groups.values() if len(group) > 1)
 
 
-def _window(graph: Graph, node: Node, op: Conv2d) -> object:
+_ANY_SIZE = Shape((None, letter("H"), letter("W")))
+
+
+def _window(node: Node, op: Conv2d) -> object:
+    """Return what siblings have in common: the same window at every size of the input."""
     try:
-        pads: object = op.pads(graph.input_shapes(node)[0])
-    except ValueError:  # strided `same` on an open size: only equal to itself
+        pads: object = op.pads(_ANY_SIZE)
+    except ValueError:  # strided `same` depends on the size: only equal to itself
         pads = op.padding
     return node.inputs, op.kernel_size, op.stride, pads, op.dilation
 
