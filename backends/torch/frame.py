@@ -243,8 +243,7 @@ class Frame:
         for name in scope.exports:
             twin = owner + name[len(scope.name) :]
             known = self.formulas.channels.get(twin)
-            value = self.writer.graph.nodes[name].shape.channels
-            assert isinstance(value, int)
+            value = _channels(self.writer.graph.nodes[name])
             if known is None or known.value != value:
                 self.formulas.trace.nodes.add(twin)
                 known = number(value)
@@ -359,14 +358,15 @@ class Frame:
 
     def _output_channels(self, node: Node) -> Symbol:
         op, inputs = node.op, [self.channels_of(i) for i in node.inputs]
+        value = _channels(node)
+        if value == OPEN:
+            return number(value)
         if isinstance(op, Conv2d):
             return self.formulas.resolve(node.exprs.get("out_channels"), op.out_channels)
         if isinstance(op, Linear):
             return self.formulas.resolve(node.exprs.get("out_features"), op.out_features)
         if isinstance(op, Concat):
             return total(inputs)
-        value = node.shape.channels
-        assert isinstance(value, int), f"{node.name} has {value} channels"
         symbol = inputs[0] if inputs else number(value)
         if isinstance(op, Flatten) and symbol.value != value:
             return operation("*", (symbol, number(value // symbol.value)))
@@ -374,6 +374,14 @@ class Frame:
             return symbol
         self.formulas.fix_symbol(symbol)
         return number(value)
+
+
+OPEN = 0
+"""Channels of a flattened map that is left open; nothing that is written reads them."""
+
+
+def _channels(node: Node) -> int:
+    return value if isinstance(value := node.shape.channels, int) else OPEN
 
 
 def _are_alike(owner: Scope, user: Scope) -> bool:

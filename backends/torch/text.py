@@ -68,7 +68,8 @@ def class_lines(graph: Graph, frame: Frame, scope: Scope, doc: list[str]) -> Cla
     signature = _signature(frame, definition, arguments, defaults)
     names = input_arguments(graph, scope)
     results = tuple(frame.body.resolved(n) for n in scope.exports)
-    rows: list[Row] = [("", ""), *constructor(frame, signature), ("", "")]
+    made = constructor(frame, signature)
+    rows: list[Row] = [("", ""), *made, *([("", "")] if made else [])]
     what = "output" if len(results) == 1 else "output, and tensors inside that are read elsewhere"
     doc_row = (f'{INDENT * 2}"""Return the {what}."""', "")
     rows += [*_forward_signature(names, len(results)), doc_row, *_forward(frame, results)]

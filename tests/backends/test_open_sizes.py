@@ -16,6 +16,7 @@ from backends.run.optimized import optimize
 from backends.state.unit_scale import randomize
 from backends.torch.export_program import export_program
 from backends.torch.module import build_module
+from backends.torch.source import emit_source
 from compiler.__main__ import main
 from compiler.errors import BackendError, CompileError
 from compiler.facts.working import shapes_near
@@ -23,6 +24,7 @@ from compiler.graph import Graph
 from compiler.pipeline import load_graph, target_graph
 from tests.backends.known_networks import NETWORKS, known
 from tests.odd.targets import Run, running, tensors
+from tests.oracle.ways import module_from
 
 PAPER = (
     "inception_v4",
@@ -101,6 +103,37 @@ def test_five_sizes_after_the_optimiser(name: str, tmp_path: Path) -> None:
     faster.load_state_dict(dict(optimized.state), strict=False)
     program = export_program(optimized.graph, faster.eval())
     assert largest_difference(graph, module, running(program.module())) < TOLERANCE
+
+
+VECTORS = """\
+network: t
+input: {image: [3, H, W]}
+blocks:
+  flat: {layers: [{conv: 3x3, filters: 4, norm: batch_norm}, flatten]}
+  act: {layers: [relu, {scale: 0.5}, sigmoid]}
+  nested: {layers: [{block: act}, normalize]}
+layers:
+  - {block: flat, name: a}
+  - {block: act, name: b}
+  - {concat: [a, b], name: c}
+  - {block: nested, repeat: 2, name: d}
+  - {block: flat, name: e, from: image, share: a}
+  - {concat: [d, e], name: f}
+outputs: [a, f]
+"""
+
+
+def test_vectors_of_open_length(tmp_path: Path) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text(VECTORS)
+    graph = load_graph(path)
+    module = module_of(graph)
+    optimized = optimize(module)
+    for made, state in ((graph, module.state_dict()), (optimized.graph, dict(optimized.state))):
+        source = module_from(emit_source(made)).eval()
+        source.load_state_dict(state, strict=False)
+        assert largest_difference(graph, module, running(source)) < TOLERANCE
+        assert largest_difference(graph, module, onnx_of(made, state)) < TOLERANCE
 
 
 def test_blocks_stay_functions_that_know_no_size() -> None:
