@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from warnings import warn
 
-from compiler.errors import BackendError, CompileError, Diagnostic, UsageError, in_file_order
+from compiler.errors import BackendError, CompileError, Diagnostic, UsageError
 from compiler.facts.prediction import ClassScore, Prediction
 from compiler.facts.summarize import Summary, summarize
 from compiler.graph import Graph
-from compiler.pipeline import NO_SETTINGS, draft_graph, load_graph, target_graph
+from compiler.pipeline import NO_SETTINGS, Compilation, load_graph, target_graph
 from compiler.weights.report import WeightsReport
 
 if TYPE_CHECKING:
@@ -80,11 +80,10 @@ def check(spec: str | Path) -> tuple[Diagnostic, ...]:
     Raises:
         UsageError: there is no such spec, or it is a library of blocks.
     """
-    try:
-        _, report, loaded = draft_graph(spec)
-    except CompileError as error:
-        return error.diagnostics
-    return in_file_order(report.diagnostics, loaded.texts)
+    compilation = Compilation(spec)
+    with suppress(CompileError):  # whose diagnostics are in the report
+        compilation.draft  # noqa: B018  # to read a stage is to run it
+    return compilation.diagnostics
 
 
 def summary(spec: Spec, depth: int = 1) -> Summary:
@@ -136,9 +135,10 @@ def build_module(
     from backends.torch import init as torch_init
     from backends.torch import module as torch_module
 
-    graph = target_graph(load(spec), probabilities=probabilities, taps=taps)
+    how = None
     if normalize is not False:
-        graph = _normalized(graph, _said(weights, weights_from) if normalize is True else normalize)
+        how = _preprocessing(_recorded(weights, weights_from) if normalize is True else normalize)
+    graph = target_graph(load(spec), probabilities=probabilities, taps=taps, standardize=how)
     module = torch_module.build_module(graph, seed=seed if weights is None else None, taps=taps)
     if weights is not None:
         report = load_weights(module, weights, weights_from, partial=partial)
@@ -184,8 +184,8 @@ def features(
     return module if device is None else module.to(device)
 
 
-def _said(weights: str | Path | None, weights_from: str | Path | None) -> Preprocessing | None:
-    """Return how a picture becomes the input, as a map or a file of weights says it."""
+def _recorded(weights: str | Path | None, weights_from: str | Path | None) -> Preprocessing | None:
+    """Return how a picture becomes the input, as a map or a file of weights records it."""
     from backends.state import fit_weights
     from compiler.weights.mapping import load_map
 
@@ -194,18 +194,16 @@ def _said(weights: str | Path | None, weights_from: str | Path | None) -> Prepro
     return None if weights is None else fit_weights.preprocessing_of(Path(weights))
 
 
-def _normalized(graph: Graph, how: Preprocessing | str | None) -> Graph:
-    """Return a graph with mean and deviation inside."""
+def _preprocessing(how: Preprocessing | str | None) -> Preprocessing:
+    """Return the preprocessing that `normalize` names; None is what weights do not have."""
     from compiler.weights.pictures import preprocessing_from
-    from compiler.weights.standardize import standardize_input
 
     if how is None:
         raise UsageError(
             "normalize=True: the weights do not say mean and deviation; give a map, as "
             "normalize='timm:inception_v4', or '{mean: ..., deviation: ..., interpolation: ...}'"
         )
-    found = preprocessing_from(how, "normalize") if isinstance(how, str) else how
-    return standardize_input(graph, found)
+    return preprocessing_from(how, "normalize") if isinstance(how, str) else how
 
 
 def load_weights(
@@ -350,8 +348,8 @@ def emit_source(
     """
     from backends.torch import source as torch_source
 
-    graph = target_graph(load(spec), probabilities=probabilities, taps=taps)
-    graph = graph if normalize is None else _normalized(graph, normalize)
+    how = None if normalize is None else _preprocessing(normalize)
+    graph = target_graph(load(spec), probabilities=probabilities, taps=taps, standardize=how)
     return torch_source.emit_source(graph, taps=taps)
 
 

@@ -1,14 +1,16 @@
-"""The whole story: load, lower, verify."""
+"""The whole story: text -> spec -> graph -> the graph that a target compiles -> passes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.collector import paused
-from compiler.errors import CompileError, Report, UsageError, in_file_order
+from compiler.errors import CompileError, Diagnostic, Report, UsageError, in_file_order
 from compiler.graph import Graph, verify
 from compiler.lower import lower_network
 from compiler.passes.leaving import endings, final_softmax, keep_only, take_logits, unread
@@ -16,9 +18,152 @@ from compiler.spec import Spec, load_spec
 from compiler.text import show_value
 
 if TYPE_CHECKING:
-    from compiler.weights.mapping import WeightMap
+    from compiler.facts.features import Feature
+    from compiler.weights.mapping import Preprocessing, WeightMap
 
 NO_SETTINGS: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What enters and leaves a target's network, where that is not what the spec has."""
+
+    probabilities: bool = False
+    """Keep the softmax that ends the network."""
+    taps: tuple[str, ...] = ()
+    """Layers or blocks whose tensors are outputs too."""
+    standardize: Preprocessing | None = None
+    """The input is RGB from 0 to 1; mean and deviation are applied inside."""
+    features: tuple[Feature, ...] = ()
+    """Feature maps that are the outputs instead."""
+
+
+class Compilation:
+    """A network on its way from the files of a spec to the graph that a target compiles.
+
+    The attributes after the first five are its stages, in order. Each is made from the one before
+    when it is first read, so that nothing runs which nobody asks for; `STAGES` prints them.
+    """
+
+    def __init__(
+        self,
+        source: str | Path,
+        settings: Mapping[str, object] = NO_SETTINGS,
+        inputs: Sequence[str] = (),
+    ) -> None:
+        self.source = source
+        self.settings = settings
+        self.inputs = inputs
+        self.interface = Interface()
+        self.after_each: Callable[[str, Graph], None] | None = None
+        """Called with the name of a pass and the graph after it."""
+        self.report = Report()
+        self.texts: dict[str, str] = {}
+
+    @cached_property
+    def spec(self) -> Spec:
+        """What the files hold, with imports and variants resolved."""
+        with self.reporting():
+            return load_spec(self.source, self.report, self.texts)
+
+    @cached_property
+    def draft(self) -> Graph:
+        """The graph, even where the spec is wrong; `report` has what is.
+
+        Sizes that an error made unknown are None; nodes that do not fit are in the graph all the
+        same, so that a broken spec can be drawn.
+        """
+        spec = self.spec
+        with self.reporting():
+            graph = lower_network(spec, self.report, self.settings, self.inputs)
+            if self.report.errors:
+                _add_sizes(spec, graph, self.report, self.settings, self.inputs)
+                return graph
+            for warning in unread(graph):
+                self.report.add(warning)
+            # Here, so that no later stage meets what no output depends on.
+            graph = keep_only(graph, [*(o.node for o in graph.outputs), *endings(graph)])
+            verify(graph)
+            return graph
+
+    @property
+    def graph(self) -> Graph:
+        """The checked graph, without dead parts.
+
+        Raises:
+            CompileError: the spec is at fault; it holds every diagnostic of the run.
+        """
+        graph = self.draft
+        if self.report.errors:
+            raise self._failure()
+        return graph
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Let a CompileError hold every diagnostic of the run, and the report hold its own."""
+        try:
+            with paused():
+                yield
+        except CompileError as error:
+            self.report.add_all(error.diagnostics)
+            raise self._failure() from None
+
+    def _failure(self) -> CompileError:
+        return CompileError(self.diagnostics, self.texts)
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What is wrong or doubtful, in file order."""
+        return in_file_order(self.report.diagnostics, self.texts)
+
+    @cached_property
+    def whole(self) -> Graph:
+        """The graph that files of weights and the summary are of: all of it, standardised too."""
+        if self.interface.standardize is None:
+            return self.draft
+        from compiler.weights.standardize import standardize_input  # on use, for start-up time
+
+        return standardize_input(self.draft, self.interface.standardize)
+
+    @cached_property
+    def target(self) -> Graph:
+        """The graph as every target gets it, with its interface decided."""
+        asked = self.interface
+        return target_graph(
+            self.draft,
+            probabilities=asked.probabilities,
+            taps=asked.taps,
+            standardize=asked.standardize,
+            features=asked.features,
+        )
+
+    @cached_property
+    def optimized(self) -> Graph:
+        """The target's graph after the optimiser's passes."""
+        from compiler.passes.optimizer import optimize_graph  # on use: `check` runs no pass
+
+        return optimize_graph(self.target, after_each=self.after_each, taps=self.interface.taps)
+
+
+def _print_spec(compilation: Compilation) -> str:
+    from compiler.spec.print import print_spec
+
+    return print_spec(compilation.spec)
+
+
+def _print_graph(graph: Graph, shapes: bool) -> str:
+    from compiler.graph.print import print_graph
+
+    return print_graph(graph, shapes=shapes)
+
+
+STAGES: Mapping[str, Callable[[Compilation], str]] = {
+    "spec": _print_spec,
+    "graph": lambda compilation: _print_graph(compilation.draft, shapes=False),
+    "shapes": lambda compilation: _print_graph(compilation.draft, shapes=True),
+    "optimized": lambda compilation: _print_graph(compilation.optimized, shapes=True),
+}
+"""What `--emit` prints -> the text of a compilation at that stage; no later stage is run."""
 
 
 def load_graph(
@@ -35,10 +180,7 @@ def load_graph(
         CompileError: the spec is at fault; it holds every diagnostic of the run.
         UsageError: there is no such spec, parameter or input.
     """
-    graph, report, loaded = draft_graph(spec, settings, inputs)
-    if report.errors:
-        raise CompileError(in_file_order(report.diagnostics, loaded.texts), loaded.texts)
-    return graph
+    return Compilation(spec, settings, inputs).graph
 
 
 def draft_graph(
@@ -52,47 +194,18 @@ def draft_graph(
     Raises:
         CompileError: nothing at all can be made of the file.
     """
-    report = Report()
-    texts: dict[str, str] = {}
-    try:
-        with paused():
-            loaded = load_spec(spec, report, texts)
-            graph = draft(loaded, report, settings, inputs)
-    except CompileError as error:
-        report.add_all(error.diagnostics)
-        raise CompileError(in_file_order(report.diagnostics, texts), texts) from None
-    return graph, report, loaded
+    compilation = Compilation(spec, settings, inputs)
+    return compilation.draft, compilation.report, compilation.spec
 
 
-def draft(
-    spec: Spec, report: Report, settings: Mapping[str, object], inputs: Sequence[str]
-) -> Graph:
-    """Return the graph of a loaded spec: checked, and without dead parts, where nothing is wrong.
-
-    Raises:
-        CompileError: the file holds no network that could be drawn.
-        UsageError: a setting or input names what the network does not have.
-    """
-    graph = lower_network(spec, report, settings, inputs)
-    if report.errors:
-        _say_sizes(spec, graph, report, settings, inputs)
-        return graph
-    for warning in unread(graph):
-        report.add(warning)
-    # Here, so that nothing after it meets what no output depends on.
-    graph = keep_only(graph, [*(o.node for o in graph.outputs), *endings(graph)])
-    verify(graph)
-    return graph
-
-
-def _say_sizes(
+def _add_sizes(
     spec: Spec,
     graph: Graph,
     report: Report,
     settings: Mapping[str, object],
     inputs: Sequence[str],
 ) -> None:
-    """Say with errors which input sizes would mend them."""
+    """Add to errors which input sizes would mend them."""
     from compiler.facts.advice import MATTERS_OF_SIZE, say_kept_sizes, say_working_sizes
 
     def lower_at(sizes: Sequence[str], tried: Report) -> None:
@@ -104,22 +217,44 @@ def _say_sizes(
         say_kept_sizes(graph, declared, report, lower_at)
 
 
-def target_graph(graph: Graph, *, probabilities: bool = False, taps: Sequence[str] = ()) -> Graph:
+def target_graph(
+    graph: Graph,
+    *,
+    probabilities: bool = False,
+    taps: Sequence[str] = (),
+    standardize: Preprocessing | None = None,
+    features: Sequence[Feature] = (),
+) -> Graph:
     """Return a checked graph as every target gets it: without what no output depends on.
 
-    Outputs that a spec lists leave as they are. Where it lists none, its last layer leaves; and
-    where that is a softmax, what enters it, the logits, since training code wants them.
+    Outputs that a spec lists are kept as they are. Where it lists none, the output is that of its
+    last layer; where that is a softmax, it is the logits, since training code wants them.
 
     Args:
         graph: a checked graph.
         probabilities: keep that softmax.
-        taps: names of layers or blocks whose tensors leave too.
+        taps: names of layers or blocks whose tensors are outputs too.
+        standardize: mean and deviation that the network applies to an RGB input from 0 to 1.
+        features: maps that are the outputs instead.
 
     Raises:
-        UsageError: there is no softmax that `probabilities` could keep.
+        UsageError: there is no softmax that `probabilities` could keep, or `standardize` does not
+            find one RGB input.
     """
-    if not probabilities:
-        return take_logits(graph, taps)
+    if not features:  # which are of the whole network, its softmax included
+        graph = _with_probabilities(graph) if probabilities else take_logits(graph, taps)
+    if standardize is not None:
+        from compiler.weights.standardize import standardize_input  # on use, for start-up time
+
+        graph = standardize_input(graph, standardize)
+    if features:
+        from compiler.facts.features import feature_graph
+
+        graph = feature_graph(graph, features)
+    return graph
+
+
+def _with_probabilities(graph: Graph) -> Graph:
     if final_softmax(graph) is None:
         why = "its last layer is no softmax"
         if graph.returns != "last layer":

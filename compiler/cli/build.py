@@ -5,39 +5,40 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compiler.cli.artefacts import Built, weights_file, write_artefacts
 from compiler.cli.options import (
+    add_emit,
     add_format,
     add_preprocessing,
     add_probabilities,
     add_spec,
     add_weights,
     check_weights,
+    checked_graph,
+    compilation_from,
     device_of,
-    graph_from,
     listed,
     preprocessing_of,
     whole,
 )
 from compiler.cli.summary import as_json as summary_json
 from compiler.cli.summary import as_text as summary_text
-from compiler.errors import BackendError, UsageError, on_one_line
+from compiler.errors import UsageError, on_one_line
 from compiler.errors.terminal import write
-from compiler.facts.features import Feature, feature_graph, features_of
+from compiler.facts.features import Feature, features_of
 from compiler.facts.room import check_room, show_bytes
 from compiler.facts.summarize import summarize
-from compiler.facts.working import open_sizes, shapes_near
+from compiler.facts.working import open_sizes
 from compiler.files import check_folder
-from compiler.graph import Graph, Shape
+from compiler.graph import Graph
 from compiler.graph.print import print_graph
 from compiler.passes.leaving import tapped
-from compiler.pipeline import target_graph
+from compiler.pipeline import STAGES, Compilation, Interface
 from compiler.weights.mapping import Preprocessing, load_map
 from compiler.weights.report import WeightsReport
 
@@ -50,8 +51,6 @@ whole or not at all."""
 
 TARGETS = {"torch": 1, "source": 1, "onnx": 5, "export": 2}
 """What can be made, and how often the parameters are in memory while it is."""
-OPEN_SIZE = (224, 224)
-"""Height and width of the forward where they are left open, or the next that fit."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -114,9 +113,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="put mean and deviation into the network: it takes RGB values from 0 to 1",
     )
-    parser.add_argument(
-        "--emit", choices=("graph", "shapes", "optimized"), help="print this stage and stop"
-    )
+    add_emit(parser, "graph", "shapes", "optimized", help="print this stage and stop")
     parser.add_argument(
         "--print-after-each", action="store_true", help="print the graph after every pass"
     )
@@ -128,63 +125,69 @@ def run(args: argparse.Namespace) -> int:
     targets = args.target
     _check_targets(targets)
     check_weights(args)
-    graph = graph_from(args)
-    taps, features = args.taps, _features(graph, args)
-    tapped(graph, taps)  # what cannot be tapped is refused before anything else
-    if args.emit in ("graph", "shapes"):
-        write(sys.stdout, print_graph(graph, shapes=args.emit == "shapes"))
+    compilation, preprocessing = _compilation(args)
+    if args.emit:
+        write(sys.stdout, STAGES[args.emit](compilation))
         return 0
-    network = target_graph(graph, probabilities=args.probabilities, taps=taps)
-    how = preprocessing_of(args)
-    if args.normalize:
-        graph, network, how = _normalize(graph, network, how)
-    if features:
-        network = feature_graph(graph, features)
-    optimizes = args.optimize or args.emit == "optimized"
-    optimized = _optimize(network, args) if optimizes else network
-    if args.emit == "optimized":
-        write(sys.stdout, print_graph(optimized))
-        return 0
+    target, whole = compilation.target, compilation.whole
+    optimized = compilation.optimized if args.optimize else target
     say = _speaker(args.format == "text")
-    folder = args.output or Path("build") / graph.name
+    folder = args.output or Path("build") / whole.name
     check_folder(folder)
     converted = 2 if args.optimize or args.save_weights else 1
-    check_room(network, max(converted, *(TARGETS[target] for target in targets)))
-    say(f"{on_one_line(graph.title)}: checked, {len(graph.nodes)} operations")
+    check_room(target, max(converted, *(TARGETS[name] for name in targets)))
+    say(f"{on_one_line(whole.title)}: checked, {len(whole.nodes)} operations")
     say("loading torch ...")
     _import_what_is_needed(targets, args)
+    from backends.run.once import run_once
+
     device = device_of(args.device)
-    built = _build(graph, network, optimized, args, say)
-    forward = _forward(built, device, args.image, how)
-    told = network if features else graph
+    built = _build(whole, target, optimized, args, say)
+    forward = run_once(built.module, built.graph, device, args.image, preprocessing)
+    features = compilation.interface.features
+    told = target if features else whole
     weights = weights_file(built, preprocessing_of(args)) if args.save_weights else {}
     files = write_artefacts(built, folder, targets, told, weights)
-    _announce(network, features, args, say)  # once nothing can be refused
+    _announce(target, features, args, say)  # once nothing can be refused
     _report(told, files, features, forward, args.format)
     return 0
 
 
+def _compilation(args: argparse.Namespace) -> tuple[Compilation, Preprocessing | None]:
+    """Return the compilation that the options ask for, and what is left to do to a picture."""
+    compilation = compilation_from(args)
+    graph = checked_graph(compilation)
+    features = _features(graph, args)
+    tapped(graph, args.taps)  # what cannot be tapped is refused before anything else
+    if args.emit in ("graph", "shapes"):  # which do not have the interface of a target
+        return compilation, None
+    left = how = preprocessing_of(args)
+    if args.normalize:
+        from compiler.weights.pictures import needed
+        from compiler.weights.standardize import with_plain_range
+
+        how = needed(how, "--normalize needs mean and deviation, and nothing says them")
+        left = with_plain_range(how)
+    inside = how if args.normalize else None
+    compilation.interface = Interface(args.probabilities, args.taps, inside, features)
+    if args.print_after_each:
+        compilation.after_each = _print_after
+    return compilation, left
+
+
+def _print_after(name: str, graph: Graph) -> None:
+    write(sys.stdout, f"after {name}:\n{print_graph(graph)}\n")
+
+
 def _import_what_is_needed(targets: tuple[str, ...], args: argparse.Namespace) -> None:
     """Import what the end of a build needs, so that nothing is written where it is missing."""
-    import backends.state.photo
+    import backends.run.once
     import backends.torch.module
 
     if args.save_weights or args.weights is not None:
         import backends.state.weights_io
     if "onnx" in targets:
         import backends.onnx.files  # noqa: F401
-
-
-def _normalize(
-    graph: Graph, network: Graph, how: Preprocessing | None
-) -> tuple[Graph, Graph, Preprocessing]:
-    """Return both graphs with mean and deviation inside, and what is left to do to a picture."""
-    from compiler.weights.pictures import needed
-    from compiler.weights.standardize import standardize_input, with_plain_range
-
-    found = needed(how, "--normalize needs mean and deviation, and nothing says them")
-    inside = standardize_input(graph, found), standardize_input(network, found)
-    return *inside, with_plain_range(found)
 
 
 def _announce(
@@ -224,16 +227,6 @@ def _features(graph: Graph, args: argparse.Namespace) -> tuple[Feature, ...]:
     if names and (args.taps or args.probabilities):
         raise UsageError("--features gives maps alone: leave out --taps and --probabilities")
     return features_of(graph, () if names == ("auto",) else names) if names else ()
-
-
-def _optimize(graph: Graph, args: argparse.Namespace) -> Graph:
-    from compiler.passes.optimizer import optimize_graph
-
-    def show(name: str, after: Graph) -> None:
-        if args.print_after_each:
-            write(sys.stdout, f"after {name}:\n{print_graph(after)}\n")
-
-    return optimize_graph(graph, after_each=show, taps=args.taps)
 
 
 def _build(
@@ -303,72 +296,6 @@ def _load_converted(module: nn.Module, state: dict[str, Tensor]) -> None:
     strange = [*missing, *result.unexpected_keys]
     if strange:  # a fault of ours, and no reason to go on with random numbers
         raise RuntimeError(f"the optimised module does not have the optimised names: {strange[:3]}")
-
-
-def _forward(
-    built: Built, device: str, image: Path | None, how: Preprocessing | None
-) -> dict[str, Any]:
-    """Run the module once in eval mode and return what came of it."""
-    import torch
-
-    shapes = next(shapes_near(built.graph, OPEN_SIZE))
-    inputs = tuple(_sample(name, shape, image, how).to(device) for name, shape in shapes.items())
-    module = built.module.to(device).eval()
-    with torch.inference_mode():
-        start = time.perf_counter()
-        out = module(*inputs)
-        milliseconds = (time.perf_counter() - start) * 1000
-    outputs = list(_tensors(out))
-    logits = outputs[0].float().cpu()
-    if not bool(torch.isfinite(logits).all()):
-        raise BackendError("the forward gives values that are not finite; look at the weights")
-    best = [int(i) for i in logits.flatten(1)[0].topk(min(5, logits[0].numel())).indices]
-    module.cpu()
-    return {
-        "device": _device_name(device),
-        "input": [list(t.shape) for t in inputs],
-        "output": list(logits.shape),
-        "outputs": [list(t.shape) for t in outputs],
-        "milliseconds": round(milliseconds, 1),
-        "largest": best,
-        "image": _words(image, how),
-    }
-
-
-def _words(image: Path | None, how: Preprocessing | None) -> str:
-    """Return which picture was run, and what became of it where somebody says it."""
-    picture = str(image) if image else "the photograph that netdraft ships with"
-    return picture if how is None else f"{picture} ({how.words})"
-
-
-def _sample(name: str, size: Shape, image: Path | None, how: Preprocessing | None) -> Tensor:
-    import torch
-
-    shape = size.numbers
-    if len(shape) == 3 and shape[0] == 3:
-        from backends.state.photo import INCEPTION, load_photo
-
-        return load_photo(image, shape[1], shape[2], how or INCEPTION)
-    if image is not None:
-        raise UsageError(f"--image: the input `{name}` is {size}, not an RGB image")
-    return torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
-
-
-def _tensors(out: Any) -> Iterator[Tensor]:
-    """Yield what leaves a module: one tensor, or those of tuples in order."""
-    import torch
-
-    if isinstance(out, torch.Tensor):
-        yield out
-    else:
-        for part in out.values() if isinstance(out, dict) else out:
-            yield from _tensors(part)
-
-
-def _device_name(device: str) -> str:
-    import torch
-
-    return torch.cuda.get_device_name(device) if device.startswith("cuda") else "cpu"
 
 
 def _sizes(shapes: list[list[int]]) -> str:

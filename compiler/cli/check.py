@@ -7,14 +7,14 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from compiler.cli.options import add_format, add_variation, settings_from
+from compiler.cli.options import add_emit, add_format, add_variation, settings_from
 from compiler.collector import paused
-from compiler.errors import CompileError, Diagnostic, Report, in_file_order, on_one_line
+from compiler.errors import CompileError, Diagnostic, Report, on_one_line
 from compiler.errors.terminal import write
 from compiler.graph import Graph
 from compiler.lower import check_library
-from compiler.pipeline import draft
-from compiler.spec import Spec, load_spec
+from compiler.pipeline import STAGES, Compilation
+from compiler.spec import Spec
 from compiler.version import VERSION
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "specs", metavar="SPEC", nargs="+", help="spec files, or shipped names such as inception_v4"
     )
     add_variation(parser)
-    parser.add_argument(
-        "--emit", choices=("spec", "graph", "shapes"), help="print this stage of a correct spec"
-    )
+    add_emit(parser, "spec", "graph", "shapes", help="print this stage of a correct spec")
     parser.add_argument(
         "--against",
         choices=("paper",),
@@ -80,27 +78,29 @@ def _print(result: Checked) -> None:
 
 
 def _check(path: str, args: argparse.Namespace) -> Checked:
-    report = Report()
-    out = Checked(path, (), {}, path)
+    compilation = Compilation(path, inputs=args.inputs)
+    report = compilation.report
+    out = Checked(path, (), compilation.texts, path)
     try:
-        spec = load_spec(path, report, out.texts)
-        if spec.network is None:
-            count = check_library(spec, report)
+        if compilation.spec.network is None:
+            with compilation.reporting():
+                count = check_library(compilation.spec, report)
             out.line = f"{path}: {count} block{'s' * (count != 1)}"
             if args.against:
                 out.line += ", to be compared where a network uses them"
         else:
-            graph = draft(spec, report, settings_from(args), args.inputs)
+            compilation.settings = settings_from(args)
+            graph = compilation.draft
             out.line = f"{path}: {on_one_line(graph.title)}, {len(graph.nodes)} operations"
             if args.against:
-                out.paper = _compare(graph, spec, report)
+                out.paper = _compare(graph, compilation.spec, report)
             if args.emit and not report.errors:
-                out.emitted = _emit(args.emit, graph, spec)
-    except CompileError as error:
-        report.add_all(error.diagnostics)
+                out.emitted = STAGES[args.emit](compilation)
+    except CompileError:
+        pass  # its diagnostics are in the report
     errors = report.counts["error"]
     out.line += f": {errors:,} error{'s' * (errors != 1)}" if errors else ": ok"
-    out.diagnostics = in_file_order(report.diagnostics, out.texts)
+    out.diagnostics = compilation.diagnostics
     return out
 
 
@@ -136,10 +136,3 @@ def _formatted(format: str, found: list[Diagnostic], results: list[Checked]) -> 
     compared = {r.path: as_data(r.paper) for r in results if r.paper is not None}
     data = {"diagnostics": [as_dict(d) for d in found], "paper": compared}
     return json.dumps(data, indent=2, ensure_ascii=False)
-
-
-def _emit(stage: str, graph: Graph, spec: Spec) -> str:
-    from compiler.graph.print import print_graph
-    from compiler.spec.print import print_spec
-
-    return print_spec(spec) if stage == "spec" else print_graph(graph, shapes=stage == "shapes")

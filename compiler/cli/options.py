@@ -8,10 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.errors import CompileError, Report, UsageError, in_file_order
+from compiler.errors import UsageError
 from compiler.graph import Graph
-from compiler.pipeline import draft_graph
-from compiler.spec import Spec
+from compiler.pipeline import Compilation
 
 if TYPE_CHECKING:
     from compiler.weights.mapping import Preprocessing
@@ -56,6 +55,11 @@ def add_format(parser: argparse.ArgumentParser, *choices: str) -> None:
         default=choices[0],
         help=f"what to print (default: {choices[0]})",
     )
+
+
+def add_emit(parser: argparse.ArgumentParser, *stages: str, help: str) -> None:
+    """Add --emit with the stages of the pipeline that a command can print."""
+    parser.add_argument("--emit", choices=stages, help=help)
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
@@ -191,9 +195,9 @@ def settings_from(args: argparse.Namespace) -> dict[str, str]:
     return out
 
 
-def draft_from(args: argparse.Namespace) -> tuple[Graph, Report, Spec]:
-    """Return the graph, the findings and the spec that the options name, even if it is wrong."""
-    return draft_graph(args.spec, settings_from(args), args.inputs)
+def compilation_from(args: argparse.Namespace) -> Compilation:
+    """Return the compilation of the spec that the options name; nothing is read yet."""
+    return Compilation(args.spec, settings_from(args), args.inputs)
 
 
 def graph_from(args: argparse.Namespace) -> Graph:
@@ -202,13 +206,20 @@ def graph_from(args: argparse.Namespace) -> Graph:
     Raises:
         CompileError: the spec is at fault; `texts` holds its files.
     """
-    graph, report, spec = draft_from(args)
-    if report.errors:
-        raise CompileError(in_file_order(report.diagnostics, spec.texts), spec.texts)
-    if report.diagnostics:
+    return checked_graph(compilation_from(args))
+
+
+def checked_graph(compilation: Compilation) -> Graph:
+    """Return the checked graph of a compilation; warnings are printed.
+
+    Raises:
+        CompileError: the spec is at fault; `texts` holds its files.
+    """
+    graph = compilation.graph
+    if compilation.report.diagnostics:
         from compiler.errors.diagnose import print_diagnostics  # on use, for start-up time
 
-        print_diagnostics(report.diagnostics, spec.texts)
+        print_diagnostics(compilation.report.diagnostics, compilation.texts)
     return graph
 
 

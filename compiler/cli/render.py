@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from compiler.cli.options import add_spec, draft_from, listed, whole
+from compiler.cli.options import add_spec, compilation_from, listed, whole
 from compiler.errors import UsageError
 from compiler.errors.diagnose import print_diagnostics
 from compiler.errors.terminal import is_terminal, write, write_bytes
@@ -105,12 +105,13 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("an html page shows the whole network: leave out --block and --figure")
     if args.engine == "dot":
         _check_dot(format)
-    graph, report, spec = draft_from(args)
-    print_diagnostics(report.diagnostics, spec.texts)
-    faults = find_faults(graph, report.diagnostics)
+    compilation = compilation_from(args)
+    graph, diagnostics = compilation.draft, compilation.report.diagnostics
+    print_diagnostics(diagnostics, compilation.texts)
+    faults = find_faults(graph, diagnostics)
     options = replace(options, faults=faults)
     if format == "html":
-        data = render_html(graph, spec, report.diagnostics, options.depth).encode("utf-8")
+        data = render_html(graph, compilation.spec, diagnostics, options.depth).encode("utf-8")
     elif args.engine == "dot":
         data = _by_dot(render(graph, "dot", options), format, args.output)
     else:
@@ -120,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         path = write_file(Path(args.output), data)
         write(sys.stderr, f"wrote {path}\n")
-    return int(bool(report.errors))
+    return int(bool(compilation.report.errors))
 
 
 def _check_dot(format: str) -> None:

@@ -43,12 +43,12 @@ def run(args: argparse.Namespace) -> int:
     from backends.torch.compare import Departure, compare_run, compare_text  # loads torch
 
     path = Path(args.file)
-    graph = target_graph(graph_from(args), probabilities=args.probabilities)
+    checked, how = graph_from(args), None
     if args.normalize is not None:
         from compiler.weights.pictures import preprocessing_from
-        from compiler.weights.standardize import standardize_input
 
-        graph = standardize_input(graph, preprocessing_from(args.normalize, "--normalize"))
+        how = preprocessing_from(args.normalize, "--normalize")
+    graph = target_graph(checked, probabilities=args.probabilities, standardize=how)
     text = _read(path)
     try:
         compare_text(text, graph)
