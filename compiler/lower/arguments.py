@@ -6,10 +6,22 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from compiler.errors import CompileError, Remark, Report, UsageError, did_you_mean
+from compiler.errors import (
+    CompileError,
+    Diagnostic,
+    Remark,
+    Report,
+    Span,
+    UsageError,
+    did_you_mean,
+    guessing,
+    listing,
+)
 from compiler.graph import Decision
-from compiler.lower.lowering import Argument
-from compiler.spec import BlockLayer, ParamSpec, Values, Written, default_of
+from compiler.lower.lowering import Argument, Lowering
+from compiler.lower.operands import Operands
+from compiler.spec import BlockLayer, BlockSpec, BrokenParam, ParamSpec, Values, Written, default_of
+from compiler.text import Mapping as YamlMapping
 from compiler.text import Value, describe_text, parse_value, plain, resolve
 
 OPENING = ("[", "{", "'", '"')
@@ -24,7 +36,101 @@ NOUNS = {
 """Type whose values are no words -> what they are."""
 
 
-def argument(layer: BlockLayer, name: str, param: ParamSpec, values: Values) -> Argument:
+def report_unknown_block(lowering: Lowering, layer: BlockLayer) -> None:
+    """Report a block that is not defined; one whose definition is at fault was reported there."""
+    if layer.block in lowering.spec.faulty_blocks:
+        return
+    lowering.report.add(
+        Diagnostic(
+            "unknown-block",
+            f"there is no block `{describe_text(layer.block)}`",
+            layer.span("block"),
+            help="no block is defined or imported",
+        ),
+        guessing(layer.block, lowering.spec.blocks, "defined or imported are {words}"),
+    )
+
+
+def bind_inputs(
+    lowering: Lowering, layer: BlockLayer, block: BlockSpec, operands: Operands
+) -> dict[str, str]:
+    """Return a block's inputs with the tensors that they are, by name or in order."""
+    wanted, tensors = block.inputs, operands.tensors
+    if operands.names:
+        given = dict(zip(operands.names, tensors, strict=True))
+        unknown = [k for k in given if k not in wanted]
+        missing = [k for k in wanted if k not in given]
+        for name in unknown:
+            message = f"block `{block.name}` has no input `{describe_text(name)}`"
+            found = Diagnostic("operand-count", message, layer.key_span("from", name))
+            lowering.report.add(found, guessing(name, wanted, "its inputs are {words}"))
+        if missing and not unknown:
+            message = f"block `{block.name}` needs its input `{missing[0]}`"
+            help = f"its inputs are {listing(wanted)}"
+            lowering.report_layer(layer, "operand-count", message, help, "from")
+        return {name: given.get(name, operands.first) for name in wanted}
+    if len(tensors) != len(wanted):
+        lowering.report_layer(
+            layer,
+            "operand-count",
+            f"block `{block.name}` reads {len(wanted)} layer{'s' * (len(wanted) != 1)}, "
+            f"it is given {len(tensors)}",
+            f"name them: `from: {{{', '.join(f'{w}: ...' for w in wanted)}}}`",
+            "from",
+        )
+    return {name: tensors[min(i, len(tensors) - 1)] for i, name in enumerate(wanted)}
+
+
+def block_arguments(
+    lowering: Lowering,
+    layer: BlockLayer,
+    block: BlockSpec,
+    values: Values,
+    decisions: list[Decision],
+) -> dict[str, Argument]:
+    """Return a value for each parameter of a block; what defaults read of others is decided."""
+    for name in layer.arguments:
+        if name not in block.params:
+            lowering.report.add(
+                Diagnostic(
+                    "unknown-parameter",
+                    f"block `{block.name}` has no parameter `{name}`",
+                    _argument_key(layer, name),
+                    help="it has no parameters",
+                ),
+                guessing(name, block.params, "its parameters are {words}"),
+            )
+    out: dict[str, Argument] = {}
+    lowering.report.spend("operands", len(block.params), layer.span())
+    for name, param in block.params.items():
+        if isinstance(param, BrokenParam):
+            out[name] = Argument(None)
+        elif name in layer.arguments:
+            out[name] = _argument(layer, name, param, values)
+        elif param.default is not None:
+            out[name] = Argument(parameter_default(lowering.report, name, param, out, decisions))
+        else:
+            lowering.report.add(
+                Diagnostic(
+                    "missing-parameter",
+                    f"block `{block.name}` needs `{name}`"
+                    + (f" ({param.doc})" if param.doc else ""),
+                    layer.span(),
+                    remarks=(Remark(param.span(), "it is declared here, without a default"),),
+                    help=f"add `with: {{{name}: ...}}`",
+                )
+            )
+            out[name] = Argument(None)
+    return out
+
+
+def _argument_key(layer: BlockLayer, name: str) -> Span:
+    node = layer._node
+    inner = node.get("with") if isinstance(node, YamlMapping) else None
+    return inner.entries[name].key_span if isinstance(inner, YamlMapping) else layer.span()
+
+
+def _argument(layer: BlockLayer, name: str, param: ParamSpec, values: Values) -> Argument:
     """Return what an instance of a block gives for a parameter; a fault is reported."""
     whose = f"`{name}` of block `{layer.block}`"
     written = Written(

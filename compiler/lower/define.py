@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from compiler.errors import CompileError, Report, limit
 from compiler.graph import Definition, Graph, Info, Output, Region, Shape, connect
-from compiler.lower.blocks import lower_body
-from compiler.lower.lower import new_lowering
+from compiler.lower.layers import lower_body
 from compiler.lower.lowering import Argument, Lowering
 from compiler.ops import Input, Layer
 from compiler.spec import BlockSpec, BranchesLayer, LayersLayer, ResidualLayer, SplitLayer
@@ -42,7 +41,7 @@ def _draft(block: BlockSpec, instance: Region, lowering: Lowering) -> Graph | No
         return None
     if lowering.sizes.of_block(block.name) > limit("drawn_operations"):
         return None
-    again = new_lowering(lowering.spec, Report(), lowering.defaults)
+    again = Lowering(lowering.spec, Report(), lowering.defaults)
     try:
         return _lower(block, again, instance, lowering.builder.shapes)
     except CompileError:  # said of the network already

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from compiler.errors import CompileError, Diagnostic, Report, limit, way_out
 from compiler.graph import Info
 from compiler.lower.arguments import parameter_default
-from compiler.lower.blocks import lower_body
-from compiler.lower.lower import new_lowering
-from compiler.lower.lowering import Argument
+from compiler.lower.layers import lower_body
+from compiler.lower.lowering import Argument, Lowering
 from compiler.ops import Input
 from compiler.spec import BlockSpec, Defaults, Expansion, Spec
 
@@ -23,7 +22,7 @@ def check_library(spec: Spec, report: Report) -> int:
     own = {name: block for name in spec.own_blocks if (block := spec.blocks.get(name))}
     _refuse_too_large(own, spec, report)
     for name, block in own.items():
-        lowering = new_lowering(spec, report, Defaults({}, {}, set()))
+        lowering = Lowering(spec, report, Defaults({}, {}, set()))
         builder = lowering.builder
         info = Info(span=block.span())
         builder.open("", "network", tuple(block.inputs), info)

@@ -9,14 +9,13 @@ from itertools import count
 from compiler.errors import CompileError, Diagnostic, Remark, Report, Span, guessing, limit, way_out
 from compiler.graph import Cite, Drawing, Erratum, Info
 from compiler.lower.builder import Builder
+from compiler.lower.defaults import default_norm
 from compiler.lower.scope import Condition, Lookup, Named, Scope
-from compiler.ops import BatchNorm, CiteSpec, Layer, norm_of
+from compiler.ops import CiteSpec, Layer
 from compiler.spec import BrokenLayer, Defaults, DrawingSpec, Expansion, Spec, Values
 from compiler.spec.naming import automatic_name, node_name
 from compiler.text import Expr, Located, Value
 from compiler.text import Mapping as YamlMapping
-
-Chain = Callable[["Lowering", list[Layer], Scope, str], list[str]]
 
 
 @dataclass(slots=True)
@@ -30,11 +29,11 @@ class Argument:
 class Lowering:
     """The state of lowering one network: the graph under construction, and what goes with it."""
 
-    def __init__(self, spec: Spec, report: Report, defaults: Defaults, chain: Chain) -> None:
+    def __init__(self, spec: Spec, report: Report, defaults: Defaults) -> None:
         self.spec = spec
         self.report = report
         self.defaults = defaults
-        self.norm = _default_norm(defaults, report)
+        self.norm = default_norm(defaults, report)
         self.builder = Builder(report)
         self.unknown = count(1)
         """Numbers the nodes that stand in for what a wrong reference means."""
@@ -44,13 +43,8 @@ class Lowering:
         self.left_out: dict[str, Condition] = {}
         """Path of a layer that is not built -> the condition."""
         self.sizes = Expansion(spec.blocks)
-        self._chain = chain
         self._infos: dict[int, tuple[Layer, Info]] = {}
         """A layer by its identity, and its info: made once for all copies."""
-
-    def chain(self, layers: list[Layer], scope: Scope, incoming: str) -> list[str]:
-        """Lower a list of layers and return what leaves it: one tensor, or a split's ends."""
-        return self._chain(self, layers, scope, incoming)
 
     def declare(self, layer: Layer, scope: Scope) -> str:
         """Give a layer its local name; a name that stands twice is reported."""
@@ -95,10 +89,6 @@ class Lowering:
             )
         )
         return scope.automatic(name)
-
-    def inner(self, scope: Scope, path: str, transparent: bool) -> Scope:
-        """Return the scope for what stands inside a layer: the same one if it adds no name."""
-        return scope if transparent else scope.child(path + ".")
 
     def values(self, layer: Layer, scope: Scope, entering: Callable[[], str]) -> Values:
         """Return the reader of a layer's formulas; `entering` gives what `prev` means."""
@@ -211,16 +201,6 @@ class Lowering:
                 )
             )
         return tuple(out)
-
-
-def _default_norm(defaults: Defaults, report: Report) -> BatchNorm:
-    """Return the batch norm that follows a convolution: the network's default."""
-    layer = defaults.layers.get("batch_norm")
-    if layer is None:
-        return BatchNorm()
-    values = Values(layer, "`batch_norm`", defaults, report)
-    values.decisions = defaults.decisions
-    return norm_of(values)
 
 
 def _text(written: object) -> str:

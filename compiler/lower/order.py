@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import networkx as nx
 
 from compiler.errors import Diagnostic, Remark, Report
-from compiler.lower.references import alternatives
+from compiler.lower.operands import alternatives
 from compiler.ops import JoinLayer, Layer
 from compiler.spec import BranchesLayer, LayersLayer, ResidualLayer, SplitLayer
 
@@ -63,7 +63,7 @@ def _refs(layer: Layer) -> list[str] | None:
 
 def _written(layer: Layer) -> list[str] | None:
     if isinstance(layer, JoinLayer):
-        return list(getattr(layer, layer.op))
+        return list(layer.joined)
     given = layer.common.inputs
     if isinstance(given, str):
         return [given]

@@ -10,7 +10,7 @@ from typing import Any
 from compiler.errors import Diagnostic, Remark, guessing
 from compiler.graph import padding_text, show
 from compiler.lower.lowering import Lowering
-from compiler.lower.references import guessing_layer, left_out_by
+from compiler.lower.operands import guessing_layer, left_out_by
 from compiler.lower.scope import Scope, left_out
 from compiler.ops import Layer
 from compiler.text import describe_text

@@ -140,3 +140,9 @@ class JoinLayer(Layer):
     """A layer that joins the layers it names."""
 
     rules = CommonOfJoin
+
+    @property
+    def joined(self) -> list[str]:
+        """The names of what it joins."""
+        names: list[str] = getattr(self, self.op)
+        return names

@@ -44,7 +44,7 @@ def taken_from(layer: Layer, default: Layer) -> list[str]:
 def reads_of(layer: Layer) -> Json:
     """Return the names that a layer reads; for a block's mapping also the inputs they are for."""
     if isinstance(layer, JoinLayer):
-        return {"from": list(getattr(layer, layer.op))}
+        return {"from": list(layer.joined)}
     given = layer.common.inputs
     if given is None:
         return {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from compiler.errors import Completion, Diagnostic, Remark, guessing
 from compiler.graph import Info
@@ -14,45 +15,51 @@ from compiler.spec import BlockLayer
 from compiler.text import describe_text
 
 
-def operands(lowering: Lowering, layer: Layer, scope: Scope, before: str) -> Any:
-    """Return the operands: a list of tensors, or input name -> tensor for a block's mapping."""
+@dataclass(frozen=True, slots=True)
+class Operands:
+    """The tensors that enter a layer; `names` are the inputs of a block that they are for."""
+
+    tensors: tuple[str, ...]
+    names: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> str:
+        """The tensor that a layer reads which reads one, and that its copies hand on."""
+        return self.tensors[0]
+
+    def entered_by(self, tensor: str) -> Operands:
+        """Return the same with another first tensor: what enters the next copy."""
+        return replace(self, tensors=(tensor, *self.tensors[1:]))
+
+
+def operands(lowering: Lowering, layer: Layer, scope: Scope, before: str) -> Operands:
+    """Return what enters a layer; `before` is the tensor of the layer before it."""
+
+    def read(ref: str, *steps: int | str) -> str:
+        return tensor(lowering, ref, layer, scope, before, steps)
+
     if isinstance(layer, JoinLayer):
-        refs = getattr(layer, layer.op)
-        if not refs:
-            lowering.report_layer(
-                layer,
-                "operand-count",
-                f"`{layer.op}` names no layers",
-                f"name what it joins: `{{{layer.op}: [a, b]}}`",
-                layer.op,
-            )
-        return [
-            tensor(lowering, r, layer, scope, before, (layer.op, i)) for i, r in enumerate(refs)
-        ] or [before]
+        return _joined(lowering, layer, before, read)
     given = layer.common.inputs
     if given is None:
-        return [before]
+        return Operands((before,))
     if isinstance(given, str):
-        return [tensor(lowering, given, layer, scope, before, ("from",))]
+        return Operands((read(given, "from"),))
     if isinstance(given, list) and given and all(isinstance(r, str) for r in given):
-        tensors = [
-            tensor(lowering, r, layer, scope, before, ("from", i)) for i, r in enumerate(given)
-        ]
-        if len(tensors) > 1 and not isinstance(layer, BlockLayer):
-            lowering.report_layer(
-                layer,
-                "operand-count",
-                f"`{layer.op}` reads one layer, `from` names {len(tensors)}",
-                "join them first: `{concat: [a, b]}` or `{add: [a, b]}`",
-                "from",
-            )
-            return tensors[:1]
-        return tensors
+        tensors = tuple(read(r, "from", i) for i, r in enumerate(given))
+        if len(tensors) == 1 or isinstance(layer, BlockLayer):
+            return Operands(tensors)
+        lowering.report_layer(
+            layer,
+            "operand-count",
+            f"`{layer.op}` reads one layer, `from` names {len(tensors)}",
+            "join them first: `{concat: [a, b]}` or `{add: [a, b]}`",
+            "from",
+        )
+        return Operands(tensors[:1])
     if isinstance(given, dict) and isinstance(layer, BlockLayer) and given:
-        return {
-            str(k): tensor(lowering, str(r), layer, scope, before, ("from", str(k)))
-            for k, r in given.items()
-        }
+        bound = tuple(read(str(r), "from", str(k)) for k, r in given.items())
+        return Operands(bound, tuple(map(str, given)))
     lowering.report_layer(
         layer,
         "bad-value",
@@ -60,7 +67,23 @@ def operands(lowering: Lowering, layer: Layer, scope: Scope, before: str) -> Any
         "layers are named, not counted",
         "from",
     )
-    return [before]
+    return Operands((before,))
+
+
+def _joined(
+    lowering: Lowering, layer: JoinLayer, before: str, read: Callable[[str, str, int], str]
+) -> Operands:
+    refs = layer.joined
+    if refs:
+        return Operands(tuple(read(r, layer.op, i) for i, r in enumerate(refs)))
+    lowering.report_layer(
+        layer,
+        "operand-count",
+        f"`{layer.op}` names no layers",
+        f"name what it joins: `{{{layer.op}: [a, b]}}`",
+        layer.op,
+    )
+    return Operands((before,))
 
 
 def tensor(
@@ -194,8 +217,3 @@ def _inside(lowering: Lowering, named: Named, rest: str) -> str | None:
     if region is not None:
         return region.output
     return path if path in lowering.builder.nodes else None
-
-
-def flat(inputs: dict[str, str] | list[str]) -> list[str]:
-    """Return operands as a list."""
-    return list(inputs.values()) if isinstance(inputs, dict) else inputs

@@ -1,0 +1,86 @@
+"""What a network's `defaults` say for layers that do not say it themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from compiler.errors import Diagnostic, Report, guessing
+from compiler.ops import COMMON, BatchNorm, Layer, norm_of
+from compiler.spec import LAYERS, Defaults, NetworkSpec, Values, validate
+from compiler.text import Mapping as YamlMapping
+from compiler.text import describe, describe_text, plain
+
+WITH_DEFAULTS: Mapping[str, dict[str, Any]] = {
+    "conv": {"conv": "1x1"},
+    "max_pool": {"max_pool": "1x1"},
+    "avg_pool": {"avg_pool": "1x1"},
+    "batch_norm": {"batch_norm": True},
+    "linear": {"linear": 1},
+}
+"""Ops that a network may give defaults for, with stand-ins for what they require."""
+LAYERS_OWN = COMMON - {"inputs", "cite", "doc"} | {"from"}
+"""Keys that a layer can say for itself alone."""
+FAULTS_OF_VALUES = ("bad-value", "bad-expression", "unknown-parameter", "frozen-norm")
+
+
+def layer_defaults(network: NetworkSpec, report: Report) -> dict[str, Layer]:
+    """Return op -> a layer that says what layers of that op need not say themselves."""
+    out: dict[str, Layer] = {}
+    node = network._node
+    given = node.get("defaults") if isinstance(node, YamlMapping) else None
+    if not isinstance(given, YamlMapping):
+        return out
+    for op, entry in given.entries.items():
+        if op not in WITH_DEFAULTS:
+            report.add(
+                Diagnostic(
+                    "bad-defaults",
+                    f"`defaults` has no place for `{describe_text(op)}`",
+                    entry.key_span,
+                ),
+                guessing(op, WITH_DEFAULTS, "it takes mappings for {words}"),
+            )
+            continue
+        if not isinstance(entry.node, YamlMapping):
+            found = describe(plain(entry.node))
+            message = f"`defaults` of `{op}` is {found}, not a mapping"
+            help = f"write `{op}: {{KEY: VALUE}}`"
+            report.add(Diagnostic("bad-defaults", message, entry.node.span, help=help))
+            continue
+        for key in entry.node.entries.keys() & {op, *LAYERS_OWN}:
+            what = f"what opens a layer, `{op}: ...`" if key == op else f"`{key}`"
+            message = f"`defaults` of `{op}` cannot give {what}"
+            help = f"every `{op}` says that itself; take the key out"
+            span = entry.node.entries[key].key_span
+            report.add(Diagnostic("bad-defaults", message, span, help=help))
+        kept = entry.node.entries.keys() - {op, *LAYERS_OWN, "cite", "doc"}
+        written = {k: v for k, v in plain(entry.node).items() if k in kept}
+        model = validate(
+            LAYERS[op], entry.node, {**WITH_DEFAULTS[op], **written}, f"`{op}`", report
+        )
+        if model is not None:
+            out[op] = model
+    return out
+
+
+def try_defaults(defaults: Defaults, report: Report) -> None:
+    """Report what is wrong with a network's defaults, those too that no layer takes.
+
+    Each is tried on a layer that says nothing else.
+    """
+    found = Report()
+    for op, layer in defaults.layers.items():
+        assert isinstance(layer, Layer)
+        layer.operations(Values(layer, f"`{op}`", defaults, found))
+    report.add_all(d for d in found.diagnostics if d.code in FAULTS_OF_VALUES)
+
+
+def default_norm(defaults: Defaults, report: Report) -> BatchNorm:
+    """Return the batch norm that follows a convolution: the network's default."""
+    layer = defaults.layers.get("batch_norm")
+    if layer is None:
+        return BatchNorm()
+    values = Values(layer, "`batch_norm`", defaults, report)
+    values.decisions = defaults.decisions
+    return norm_of(values)

@@ -1,0 +1,421 @@
+"""The recursion: a list of layers, one layer, its copies, and what each structure holds.
+
+layers                 a list, in the order in which it can be computed
+layer                one of them: left out, a repeat, or one copy
+copy               an operation, or a structure of lists
+sequence         `layers`
+branches         `branches` and `split`
+residual         `residual`
+block            `block`: its body is a list again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NoReturn, TypeVar
+
+from compiler.errors import CompileError, Diagnostic, Span
+from compiler.graph import Decision, Info, RegionKind, Shape
+from compiler.lower.arguments import bind_inputs, block_arguments, report_unknown_block
+from compiler.lower.lowering import Argument, Lowering
+from compiler.lower.operands import Operands, operands
+from compiler.lower.order import lowering_order
+from compiler.lower.scope import Condition, Frame, Named, Scope
+from compiler.lower.sharing import share_parameters
+from compiler.ops import ACTIVATION_WORDS, JOINS, Activation, Layer, Op, Scale
+from compiler.spec import (
+    MAX_LEVELS,
+    BlockLayer,
+    BlockSpec,
+    BranchesLayer,
+    BrokenLayer,
+    LayersLayer,
+    ResidualLayer,
+    SplitLayer,
+    Values,
+    check_name,
+)
+from compiler.text import Expr
+from compiler.text.names import read_layer_name
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One copy of a layer: where it is, what enters it, what reads its formulas."""
+
+    path: str
+    scope: Scope
+    operands: Operands
+    values: Values
+
+
+def lower_layers(lowering: Lowering, layers: list[Layer], scope: Scope, incoming: str) -> list[str]:
+    """Lower a list of layers and return what leaves it: one tensor, or a split's ends."""
+    names = [lowering.declare(layer, scope) for layer in layers]
+    order, circles = lowering_order(layers, names, lowering.report)
+    outputs: dict[int, list[str]] = {}
+    for i in order:
+        before = incoming if i == 0 else outputs.get(i - 1, [incoming])[-1]
+        if i in circles:
+            info, path = lowering.info(layers[i]), scope.prefix + names[i]
+            outputs[i] = [lowering.builder.add_unknown(path, (before,), info)]
+        else:
+            is_last = i == len(layers) - 1
+            outputs[i] = _layer(lowering, layers[i], names[i], scope, before, is_last)
+        named = scope.names.get(names[i])
+        if named is not None and named.left_out_by is None:
+            named.tensor = outputs[i][-1]
+    return outputs[len(layers) - 1] if layers else [incoming]
+
+
+def _layer(
+    lowering: Lowering, layer: Layer, name: str, scope: Scope, before: str, is_last: bool
+) -> list[str]:
+    """Lower one layer, with its condition, operands and repeat."""
+    entering = _once(lambda: operands(lowering, layer, scope, before))
+    values = lowering.values(layer, scope, lambda: entering().first)
+    path = scope.prefix + name
+    is_there = layer.common.when is None or scope.frame.is_definition
+    if not (is_there or values.flag("when")):
+        _leave_out(lowering, layer, path, scope.names.get(name))
+        return [before]
+    if layer.common.when is not None:  # what is counted before it is made leaves it out
+        lowering.refuse_too_large(layer, lowering.sizes.of_layer(layer, values.lookup))
+    at = Copy(path, scope, entering(), values)
+    if isinstance(layer, SplitLayer):
+        if layer.common.repeat is not None or not is_last:
+            lowering.report_layer(
+                layer,
+                "bad-split",
+                "`split` is the last layer of a branch",
+                "give it a `join` of its own: `{branches: ..., join: concat}`",
+            )
+        return _split(lowering, layer, at)
+    lower = _copy if layer.common.repeat is None else _repeat
+    return [lower(lowering, layer, at)]
+
+
+def _leave_out(lowering: Lowering, layer: Layer, path: str, named: Named | None) -> None:
+    """Note that a `when` leaves a layer out."""
+    lowering.report.spend("left_out", 1, layer.span())
+    when = layer.common.when
+    text = when.text if isinstance(when, Expr) else str(when).lower()
+    condition = Condition(text, layer.span("when"))
+    lowering.left_out[path] = condition
+    if named is not None:
+        named.left_out_by = condition
+
+
+def _once(make: Callable[[], _T]) -> Callable[[], _T]:
+    """Return a function that makes something at its first call: `cache`, ten times as fast."""
+    made: list[_T] = []
+
+    def get() -> _T:
+        if not made:
+            made.append(make())
+        return made[0]
+
+    return get
+
+
+def _repeat(lowering: Lowering, layer: Layer, at: Copy) -> str:
+    """Lower N copies one after the other; none passes the input on."""
+    count, scope = at.values.integer("repeat", least=0), at.scope
+    if count is None or (scope.frame.is_definition and isinstance(layer.common.repeat, Expr)):
+        count = 1
+    size = lowering.sizes.of_layer(layer, at.values.lookup)
+    lowering.refuse_too_large(layer, count * size, count)
+    lowering.builder.open(at.path, "repeat", at.operands.tensors, lowering.info(layer))
+    tensor = at.operands.first
+    for index in range(count):
+        inner = scope.child(scope.prefix, index)
+        inner.names, inner.ordinals = scope.names, scope.ordinals
+        values = lowering.values(layer, inner, partial(str, tensor))
+        copy = Copy(f"{at.path}.{index}", inner, at.operands.entered_by(tensor), values)
+        tensor = _copy(lowering, layer, copy)
+    return lowering.builder.close(tensor)
+
+
+def _copy(lowering: Lowering, layer: Layer, at: Copy) -> str:
+    """Lower one copy of a layer and return its tensor."""
+    before = len(lowering.builder.nodes)
+    tensor = _computed(lowering, layer, at)
+    _check_size(lowering, layer, tensor, at.scope)
+    if layer.common.share is not None:
+        share_parameters(lowering, layer, at.path, at.scope, before)
+    return tensor
+
+
+def _computed(lowering: Lowering, layer: Layer, at: Copy) -> str:
+    if len(lowering.builder.stack) > MAX_LEVELS:
+        message = f"layers stand in one another more than {MAX_LEVELS} deep"
+        lowering.report_layer(layer, "too-deep", message, "write some of them side by side")
+        return _unknown(lowering, layer, at)
+    match layer:
+        case BlockLayer():
+            return _block(lowering, layer, at)
+        case BranchesLayer():
+            return _branches(lowering, layer, at)
+        case ResidualLayer():
+            return _residual(lowering, layer, at)
+        case LayersLayer():
+            return _sequence(lowering, layer, at)
+        case BrokenLayer():
+            return _unknown(lowering, layer, at)
+    return _operations(lowering, layer, at)
+
+
+def _unknown(lowering: Lowering, layer: Layer, at: Copy) -> str:
+    return lowering.builder.add_unknown(at.path, at.operands.tensors[:1], lowering.info(layer))
+
+
+def _operations(lowering: Lowering, layer: Layer, at: Copy) -> str:
+    """Add what a layer computes: one node, or a region of several with the first one's formulas."""
+    builder, info, values = lowering.builder, lowering.info(layer), at.values
+    channels = builder.shapes[at.operands.first].channels
+    values.channels = channels if isinstance(channels, int) else None
+    values.norm = lowering.norm
+    parts = layer.operations(values)
+    exprs, written, tensors = values.exprs, values.texts, at.operands.tensors
+    if len(parts) == 1:
+        return builder.add(at.path, parts[0][1], tensors, info, exprs, written=written)
+    builder.open(at.path, "layer", tensors, info)
+    part = Info(span=info.span, errata=info.errata, cite=info.cite)
+    for suffix, op in parts:
+        tensors = (builder.add(f"{at.path}.{suffix}", op, tensors, part, exprs, written=written),)
+        exprs, written = {}, {}
+    return builder.close(tensors[0])
+
+
+# -- structures ----------------------------------------------------------------------------------
+
+
+def is_transparent(layer: Layer) -> bool:
+    """True for a structure that adds nothing to the names inside."""
+    return layer.name is None and layer.common.repeat is None
+
+
+def _sequence(lowering: Lowering, layer: LayersLayer, at: Copy) -> str:
+    """Lower layers one after the other."""
+    inner = _open(lowering, "chain", layer, at)
+    return lowering.builder.close(
+        lower_layers(lowering, layer.layers, inner, at.operands.first)[-1]
+    )
+
+
+def _open(lowering: Lowering, kind: RegionKind, layer: Layer, at: Copy) -> Scope:
+    """Open the region of a structure and return the scope of what is inside it."""
+    transparent, info = is_transparent(layer), lowering.info(layer)
+    incoming = (at.operands.first,)
+    lowering.builder.open(at.path, kind, incoming, info, transparent=transparent)
+    return at.scope if transparent else at.scope.child(at.path + ".")
+
+
+def _split(lowering: Lowering, layer: SplitLayer, at: Copy) -> list[str]:
+    """Lower parallel chains whose ends enter the join around."""
+    inner = _open(lowering, "branches", layer, at)
+    ends = _ends(lowering, layer, layer.split, inner, at) or [at.operands.first]
+    lowering.builder.close(ends[-1])
+    return ends
+
+
+def _branches(lowering: Lowering, layer: BranchesLayer, at: Copy) -> str:
+    """Lower parallel chains and their join."""
+    inner = _open(lowering, "branches", layer, at)
+    ends = _ends(lowering, layer, layer.branches, inner, at) or [at.operands.first]
+    info = lowering.info(layer)
+    size = info.size if at.scope.frame.sizes_hold else None
+    span = layer.span("join") if layer.says("join") else info.span
+    info = replace(info, span=span, title=None, size=size)
+    place = layer.span("join")
+    join = _named_node(lowering, inner, layer.join, JOINS[layer.join](), tuple(ends), info, place)
+    return lowering.builder.close(join)
+
+
+def _ends(
+    lowering: Lowering, layer: Layer, branches: Mapping[str, list[Layer]], scope: Scope, at: Copy
+) -> list[str]:
+    """Lower the branches of a layer and return what leaves them, in order."""
+    ends: list[str] = []
+    for name, layers in branches.items():
+        span = layer.key_span(layer.op, name)
+        check_name(name, read_layer_name, span, "the name of a branch", lowering.report)
+        local = lowering.free(name, span, scope, is_automatic=False)
+        named = scope.names[local] = Named(scope.prefix + local, span, is_automatic=False)
+        info = Info(span=layer.span(layer.op, name))
+        ends += _branch(lowering, named, layers, scope, at.operands.first, info)
+    return ends
+
+
+def _branch(
+    lowering: Lowering,
+    named: Named,
+    layers: list[Layer],
+    scope: Scope,
+    incoming: str,
+    info: Info,
+    transparent: bool = False,
+) -> list[str]:
+    """Lower one chain of a structure, in a scope of its own unless it is transparent."""
+    lowering.builder.open(named.path, "branch", (incoming,), info, transparent=transparent)
+    inner = scope if transparent else scope.child(named.path + ".")
+    ends = lower_layers(lowering, layers, inner, incoming)
+    lowering.builder.close(ends[-1])
+    named.tensor = ends[-1]
+    return ends
+
+
+def _residual(lowering: Lowering, layer: ResidualLayer, at: Copy) -> str:
+    """Shortcut + scale * body, then the activation (Figures 10 and 20)."""
+    part, info, incoming = layer.residual, lowering.info(layer), at.operands.first
+    inner = _open(lowering, "residual", layer, at)
+    if part._node is None:
+        part.locate(layer._node)
+
+    def side(name: str, layers: list[Layer] | None, transparent: bool) -> str:
+        local = inner.automatic(name)
+        named = Named(inner.prefix + local, part.span(name), is_automatic=True)
+        inner.names[local] = named
+        where = Info(span=named.span)
+        return _branch(lowering, named, layers or [], inner, incoming, where, transparent)[-1]
+
+    body = side("body", part.body, transparent=True)
+    shortcut = side("shortcut", part.shortcut, transparent=False)
+    reader = lowering.reader(part, "`residual`", at.scope, lambda: incoming)
+    if part.scale is not None:
+        factor = reader.number("scale", "factor")
+        op: Op = Scale(1.0 if factor is None else factor)
+        where, exprs = Info(span=part.span("scale")), reader.exprs
+        body = _named_node(
+            lowering, inner, "scale", op, (body,), where, exprs=exprs, written=reader.texts
+        )
+    function = reader.word("activation", ACTIVATION_WORDS)
+    join = replace(
+        info, span=layer.key_span("residual"), title=None, drawn=True, errata=(), label=None
+    )
+    out = _named_node(lowering, inner, "add", JOINS["add"](), (shortcut, body), join)
+    if function != "none":
+        where = Info(span=part.span("activation"))
+        written = {"function": reader.texts.get("activation", "")}
+        op = Activation(function)
+        out = _named_node(lowering, inner, "act", op, (out,), where, written=written)
+    return lowering.builder.close(out)
+
+
+def _named_node(
+    lowering: Lowering,
+    scope: Scope,
+    base: str,
+    op: Op,
+    inputs: tuple[str, ...],
+    info: Info,
+    span: Span | None = None,
+    *,
+    exprs: Mapping[str, Expr] | None = None,
+    written: Mapping[str, str] | None = None,
+) -> str:
+    """Add a node that a structure makes, under a name that is free and can be referred to."""
+    name = scope.automatic(base)
+    named = Named(scope.prefix + name, span or info.span, is_automatic=True)
+    scope.names[name] = named
+    named.tensor = lowering.builder.add(named.path, op, inputs, info, exprs, written=written)
+    return named.tensor
+
+
+# -- blocks --------------------------------------------------------------------------------------
+
+
+def _block(lowering: Lowering, layer: BlockLayer, at: Copy) -> str:
+    """Lower an instance of a block."""
+    block = lowering.spec.blocks.get(layer.block)
+    if block is None:
+        report_unknown_block(lowering, layer)
+        return _unknown(lowering, layer, at)
+    if block.name in lowering.open_blocks:
+        _refuse_cycle(lowering, layer, block)
+    decisions: list[Decision] = []
+    arguments = block_arguments(lowering, layer, block, at.values, decisions)
+    bound = bind_inputs(lowering, layer, block, at.operands)
+    info = lowering.info(layer)
+    if info.title is None:
+        info = replace(info, title=block.title or block.name)
+    lowering.builder.open(
+        at.path,
+        "block",
+        at.operands.tensors,
+        info,
+        definition=block.name,
+        arguments={k: a.value for k, a in arguments.items()},
+        argument_exprs={k: a.expr for k, a in arguments.items() if a.expr},
+        decisions=decisions,
+    )
+    is_definition = at.scope.frame.is_definition
+    end = lower_body(lowering, block, at.path + ".", bound, arguments, decisions, is_definition)
+    return lowering.builder.close(end)
+
+
+def lower_body(
+    lowering: Lowering,
+    block: BlockSpec,
+    prefix: str,
+    inputs: dict[str, str],
+    arguments: dict[str, Argument],
+    decisions: list[Decision] | None = None,
+    is_definition: bool = False,
+) -> str:
+    """Lower a block's layers under a prefix; as a definition with all that `when` may leave out."""
+    lowering.open_blocks.append(block.name)
+    lowering.instances.add(block.name)
+    frame = Frame(block.name, {k: a.value for k, a in arguments.items()}, inputs)
+    frame.decisions = [] if decisions is None else decisions
+    frame.is_definition = is_definition
+    frame.defaults = {k: p.default for k, p in block.params.items() if p.type == "activation"}
+    frame.used = lowering.used_params.setdefault(block.name, set())
+    first = next(iter(inputs.values()))
+    frame.sizes_hold = lowering.builder.shapes[first].paper == block.input_size
+    end = lower_layers(lowering, block.body, Scope(prefix, frame), first)[-1]
+    lowering.open_blocks.pop()
+    return end
+
+
+def _refuse_cycle(lowering: Lowering, layer: BlockLayer, block: BlockSpec) -> NoReturn:
+    cycle = [*lowering.open_blocks[lowering.open_blocks.index(block.name) :], block.name]
+    found = Diagnostic(
+        "block-cycle",
+        f"blocks contain each other: {' -> '.join(cycle)}",
+        layer.span("block"),
+        help="a block cannot contain itself; use `repeat`",
+    )
+    raise CompileError([*lowering.report.diagnostics, found])
+
+
+# -- printed sizes -------------------------------------------------------------------------------
+
+
+def _check_size(lowering: Lowering, layer: Layer, tensor: str, scope: Scope) -> None:
+    """Compare a printed size with the computed one, or fall back on it after an error."""
+    if layer.common.size is None or not scope.frame.sizes_hold:
+        return
+    shape, stated = lowering.builder.shapes[tensor], _printed(layer.common.size)
+    if not lowering.open_blocks:  # those of a block hold for the input that it states itself
+        lowering.builder.stated[tensor] = stated, layer.span("size")
+    if None in shape:
+        lowering.builder.claim(tensor, stated)
+    elif shape.is_known and shape.paper != layer.common.size:
+        lowering.report.add(
+            Diagnostic(
+                "wrong-size",
+                f"`{tensor}` gives {shape.paper}, the size that is stated is {layer.common.size}",
+                layer.span("size"),
+                help="correct the layers, or the stated size",
+            )
+        )
+
+
+def _printed(size: str) -> Shape:
+    numbers = [int(n) for n in size.split("x")]
+    return Shape((numbers[-1], *numbers[:-1]))
