@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from compiler.errors import Diagnostic, Report, Span
-from compiler.facts.working import advice, fits, least_of, working_sizes
+from compiler.facts.working import advice, another_of, fits, least_of, working_sizes
 from compiler.graph import Dim, Graph, Shape, show_sizes
+from compiler.lower.blame import SAME_STRIDE
 
 MATTERS_OF_SIZE = ("empty-output", "shape-mismatch", "wrong-size")
 """Errors that another input size may mend."""
@@ -23,8 +24,8 @@ class _Offer:
     words: str
     smallest: str
     """The least of them; empty where some inputs keep their size."""
-    inputs: list[str]
-    """The least of them as `image=3x75x75`."""
+    inputs: list[list[str]]
+    """The least of them and others, as `image=3x75x75`."""
     stated: frozenset[Span]
     """Where the sizes stand that layers have then, as stated."""
 
@@ -34,9 +35,9 @@ def say_working_sizes(
 ) -> None:
     """Say with each error that other input sizes would mend which sizes those are.
 
-    They are solved on the draft, then tried: the network is lowered again at the smallest, and
-    what is wrong there too is no matter of sizes. Sizes at which layers are as large as is stated
-    go before others, and other sizes of all inputs before those of one.
+    They are solved on the draft, then tried: the network is lowered again at the smallest and at
+    one more, and what is wrong there too is no matter of sizes. Sizes at which layers are as large
+    as is stated go before others, and other sizes of all inputs before those of one.
 
     Args:
         graph: the draft that does not fit.
@@ -52,7 +53,8 @@ def say_working_sizes(
         helps: dict[int, list[str]] = {}
         for offer in filter(None, (_offer(graph, sizes, alone) for alone in inputs)):
             tried = Report()
-            lower_at(offer.inputs, tried)
+            for grids in offer.inputs:
+                lower_at(grids, tried)
             for i, found in enumerate(report.diagnostics):
                 if help := _help(found, tried, offer):
                     helps.setdefault(i, []).append(help)
@@ -77,7 +79,10 @@ def _offer(graph: Graph, stated: Mapping[str, Shape], alone: str | None = None) 
     return _Offer(
         words=words if alone is None else f"`{alone}` with {words}",
         smallest=" and ".join(f"{h}x{w}" for h, w in least.values()) if alone is None else "",
-        inputs=[f"{n}={shapes[n].channels}x{h}x{w}" for n, (h, w) in least.items()],
+        inputs=[
+            [f"{n}={shapes[n].channels}x{h}x{w}" for n, (h, w) in grids.items()]
+            for grids in (least, another_of(working))
+        ],
         stated=frozenset(
             graph.stated[n][1]
             for n in stated
@@ -102,7 +107,8 @@ def _help(found: Diagnostic, tried: Report, offer: _Offer) -> str:
         return f"{sizes}; or {found.help}" if found.span in offer.stated else ""
     left = [d for d in tried.errors if _place(d) == _place(found)]
     if left:  # where the help is another one, channels are left to differ and grids are not
-        return f"{left[0].help}, and of the grids {sizes}" if left[0].help != found.help else ""
+        is_of_channels = left[0].help != found.help and SAME_STRIDE not in left[0].help
+        return f"{left[0].help}, and of the grids {sizes}" if is_of_channels else ""
     if found.code == "empty-output" and offer.smallest:
         more = f"; {found.help}" if found.help else ""
         return f"the smallest input of this network is {offer.smallest}{more}"

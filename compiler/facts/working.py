@@ -3,21 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from math import lcm
+from math import gcd, lcm
 from types import MappingProxyType
 
 from compiler.errors import limit
 from compiler.graph import Dim, Graph, Node, Shape, ShapeError, Symbolic, letter, show_sizes
 from compiler.graph.residues import Sizes, equal, where_zero
+from compiler.graph.symbolic import Exact
 from compiler.ops import Identity, Input
 from compiler.ops.merge import Join
 
 MAX_INPUT = 10**6
 """Height and width that an input may have."""
 
-Working = Mapping[str, tuple[Sizes, Sizes]]
-"""Input -> the heights and the widths that fit."""
+
+class Working(Mapping[str, tuple[Sizes, Sizes]]):
+    """Input -> the heights and the widths that fit.
+
+    `grids` are the height and width of each input as multiples of letters, `letters` what these
+    may be. Inputs whose sizes depend on one another are tied: they have one letter, `2*H` and `H`.
+    """
+
+    def __init__(
+        self, grids: Mapping[str, Shape], letters: Mapping[str, Sizes], are_tied: bool
+    ) -> None:
+        self.grids, self.letters = grids, letters
+        dims = {dim for grid in grids.values() for dim in grid}
+        self.are_tied = are_tied or len(dims) > len({name for d in dims for name in _letter(d)})
+
+    def __getitem__(self, name: str) -> tuple[Sizes, Sizes]:
+        height, width = map(self._sizes, self.grids[name])
+        return height, width
+
+    def _sizes(self, dim: Dim) -> Sizes:
+        assert isinstance(dim, Symbolic)
+        return self.letters[dim.letters[0]].times(dim.numbers[0])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.grids)
+
+    def __len__(self) -> int:
+        return len(self.grids)
 
 
 def working_sizes(
@@ -38,21 +66,27 @@ def working_sizes(
     inputs = open_inputs(graph)
     if alone is not None:
         inputs = {n: s if n == alone else graph.nodes[n].shape for n, s in inputs.items()}
-    found = _solved(graph, inputs, stated)
-    if found is None or not all(found.values()):
+        if not all(shape.is_known for name, shape in inputs.items() if name != alone):
+            return None
+    own = {x for name in graph.inputs for x in _letters(graph.nodes[name].shape)}
+    found, are_tied = _solved(graph, inputs, stated), False
+    while isinstance(found, _Tie) and found.multiples.keys() <= own:
+        multiples, are_tied = found.multiples, True
+        inputs = {
+            name: Shape(d.at(multiples) if isinstance(d, Symbolic) else d for d in shape)
+            for name, shape in inputs.items()
+        }
+        found = _solved(graph, inputs, stated)
+    grids = {name: Shape(s.grid) for name, s in inputs.items() if len(_letters(s)) == 2}
+    if found is None or isinstance(found, _Tie) or not all(found.values()) or not grids:
         return None
-    return {
-        name: (found[height], found[width])
-        for name, shape in inputs.items()
-        if len(names := _letters(shape)) == 2
-        for height, width in (names,)
-    } or None
+    return Working(grids, found, are_tied)
 
 
 def _solved(
     graph: Graph, inputs: Mapping[str, Shape], stated: Mapping[str, Shape] = MappingProxyType({})
-) -> dict[str, Sizes] | None:
-    """Return letter -> its values at which a graph with these inputs fits."""
+) -> dict[str, Sizes] | _Tie | None:
+    """Return letter -> its values at which a graph with these inputs fits; None if not solved."""
     if len(graph.nodes) > limit("solved_operations"):
         return None
     found = {name: Sizes() for shape in inputs.values() for name in _letters(shape)}
@@ -71,9 +105,17 @@ def _solved(
                     return None
                 found[name] = found[name].both(sizes)
             shapes[node.name] = shape
-    except (ShapeError, _Unsolved):
+    except _Unsolved as unsolved:
+        return unsolved.tie
+    except ShapeError:
         return None
     return found
+
+
+def _solved_apart(graph: Graph, inputs: Mapping[str, Shape]) -> dict[str, Sizes]:
+    """Return letter -> its values at which a graph fits, nothing where they depend on others."""
+    found = _solved(graph, inputs)
+    return found if isinstance(found, dict) else {}
 
 
 def shapes_near(graph: Graph, *wanted: tuple[int, int]) -> Iterator[dict[str, Shape]]:
@@ -82,7 +124,7 @@ def shapes_near(graph: Graph, *wanted: tuple[int, int]) -> Iterator[dict[str, Sh
     Sizes that are left open are as wanted where that fits, else the next that do; numbers stay.
     """
     inputs = {name: graph.nodes[name].shape for name in graph.inputs}
-    found = _solved(graph, inputs) or {}
+    found = _solved_apart(graph, inputs)
     for pair in wanted:
         values: dict[str, int] = {}
         for shape in inputs.values():
@@ -98,24 +140,42 @@ def shapes_near(graph: Graph, *wanted: tuple[int, int]) -> Iterator[dict[str, Sh
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Tie:
+    """Two letters that have to grow together: `A` and `B` as `2*A` and `3*A`."""
+
+    multiples: Mapping[str, Exact]
+
+
 class _Unsolved(Exception):
-    """A demand that is no bound and no rest of one letter."""
+    """A demand that is no bound and no rest of one letter; perhaps that two are tied."""
+
+    def __init__(self, tie: _Tie | None = None) -> None:
+        super().__init__()
+        self.tie = tie
 
 
 def open_inputs(graph: Graph) -> dict[str, Shape]:
-    """Return the inputs' shapes with height and width as letters.
+    """Return the inputs' shapes with height and width as letters, or multiples of one letter.
 
-    `H` and `W` for the first map and for those that have its size, else `NAME.H` and `NAME.W`;
-    a letter that is there already stays, the multiple of one becomes a letter.
+    `H` and `W` for the first map and for those that have its size, else `NAME.H` and `NAME.W`; a
+    letter that is there already stays. `32*H` alone becomes `H`, `4*H` and `2*H` in two inputs
+    `2*H` and `H`.
     """
+    shapes = {name: graph.nodes[name].shape for name in graph.inputs}
+    common: dict[str, int] = {}
+    for dim in (d for shape in shapes.values() for d in shape.grid if isinstance(d, Symbolic)):
+        common[dim.letters[0]] = gcd(common.get(dim.letters[0], 0), *dim.numbers)
     prefixes: dict[tuple[Dim, ...], str] = {}
     out = {}
-    for name in graph.inputs:
-        shape = graph.nodes[name].shape
+    for name, shape in shapes.items():
         if len(shape) == 3:
-            prefixes.setdefault(shape.grid, f"{name}." if prefixes else "")
+            is_first = not prefixes and common.keys().isdisjoint("HW")
+            prefixes.setdefault(shape.grid, "" if is_first else f"{name}.")
         grid = (
-            size if _is_letter(size) else letter(prefixes[shape.grid] + axis)
+            size // common[size.letters[0]]
+            if isinstance(size, Symbolic)
+            else letter(prefixes[shape.grid] + axis)
             for size, axis in zip(shape.grid, "HW", strict=False)
         )
         out[name] = Shape((shape.channels, *grid))
@@ -128,7 +188,7 @@ def fitting_inputs(graph: Graph) -> dict[str, Shape]:
     Plain letters where any size fits, no multiples do, or it cannot be solved.
     """
     inputs = open_inputs(graph)
-    found = _solved(graph, inputs) or {}
+    found = _solved_apart(graph, inputs)
     factors = {name: sizes.period for name, sizes in found.items() if 0 in sizes.rests}
     return {
         name: Shape(
@@ -138,12 +198,12 @@ def fitting_inputs(graph: Graph) -> dict[str, Shape]:
     }
 
 
-def _is_letter(size: Dim) -> bool:
-    return isinstance(size, Symbolic) and size == letter(size.letters[0])
+def _letter(dim: Dim) -> tuple[str, ...]:
+    return dim.letters if isinstance(dim, Symbolic) else ()
 
 
 def _letters(shape: Shape) -> list[str]:
-    return [dim.letters[0] for dim in shape.grid if isinstance(dim, Symbolic)]
+    return [name for dim in shape.grid for name in _letter(dim)]
 
 
 def _is_broken(node: Node, graph: Graph) -> bool:
@@ -190,10 +250,22 @@ def _alike(first: Dim, second: Dim) -> Iterator[tuple[str, Sizes]]:
     sizes = where_zero(difference)
     both = isinstance(first, Symbolic) and isinstance(second, Symbolic)
     if sizes is None:
-        raise _Unsolved
+        raise _Unsolved(_tie(difference))
     if both and not sizes.rests:  # other strides: no matter of sizes
         return
     yield difference.letters[0], sizes
+
+
+def _tie(difference: Symbolic) -> _Tie | None:
+    """Return the multiples of one letter that keep the sum of two from growing."""
+    if len(difference.letters) != 2 or not difference.is_linear():
+        return None
+    first, second = difference.letters
+    ratio = -difference.slope(second) / difference.slope(first)
+    if ratio <= 0:
+        return None
+    one = letter(min(first, second, key=lambda name: (name not in "HW", name)))
+    return _Tie({first: one * ratio.numerator, second: one * ratio.denominator})
 
 
 @lru_cache(maxsize=4096)
@@ -229,6 +301,19 @@ def least_of(working: Working) -> dict[str, tuple[int, int]]:
     return {name: (h, w) for name, (h, w) in least.items() if h and w}
 
 
+def another_of(working: Working) -> dict[str, tuple[int, int]]:
+    """Return input name -> a height and width that fit too, further up and of other rests."""
+    values: dict[str, int] = {}
+    for place, (name, sizes) in enumerate(working.letters.items()):
+        least = sizes.near(1)[1] or 1
+        values[name] = sizes.near(least + 7 + 4 * place)[1] or least
+    grids = {
+        n: [d.number_at(values) for d in g if isinstance(d, Symbolic)]
+        for n, g in working.grids.items()
+    }
+    return {name: (height, width) for name, (height, width) in grids.items()}
+
+
 def fits(sizes: tuple[Sizes, Sizes], shape: Shape) -> bool:
     """True where the height and width of an input are among those that work."""
     return all(size in good for size, good in zip(shape.grid, sizes, strict=True))
@@ -236,10 +321,31 @@ def fits(sizes: tuple[Sizes, Sizes], shape: Shape) -> bool:
 
 def advice(working: Working, shapes: Mapping[str, Shape]) -> str:
     """Return the sizes that work, in words, and those next to the sizes at hand."""
+    if working.are_tied:
+        return _tied_words(working)
     texts = dict.fromkeys(_advice(*working[name], shapes[name].grid) for name in working)
     if len(texts) == 1:
         return next(iter(texts))
     return "; ".join(f"`{n}`: {_advice(*working[n], shapes[n].grid)}" for n in working)
+
+
+def _tied_words(working: Working) -> str:
+    """Return the sizes of inputs that depend on one another, as they are written when open.
+
+    Multiples are taken into the form, what else is demanded of the letters stands behind it.
+    """
+    factors = {x: s.period if 0 in s.rests else 1 for x, s in working.letters.items()}
+    multiples = {name: letter(name) * factor for name, factor in factors.items()}
+    grids = (
+        (d.at(multiples) for d in grid if isinstance(d, Symbolic))
+        for grid in working.grids.values()
+    )
+    forms = [f"`{n}`: {show_sizes(tuple(g))}" for n, g in zip(working, grids, strict=True)]
+    rules = [f"{x} is {s.words()}" for x, s in working.letters.items() if 0 not in s.rests]
+    least = " and ".join(f"{h}x{w}" for h, w in least_of(working).values())
+    is_bound = any((s.near(1)[1] or 0) > s.period for s in working.letters.values())
+    where = f" where {' and '.join(rules)}" if rules else ""
+    return f"{' and '.join(forms)}{where}, {'from' if is_bound else 'such as'} {least}"
 
 
 def open_sizes(graph: Graph) -> str:

@@ -47,6 +47,11 @@ class Sizes:
                 below.append(down)
         return max(below, default=None), min(above, default=None)
 
+    def times(self, factor: int) -> Sizes:
+        """Return these sizes multiplied by a number."""
+        rests, others = (frozenset(factor * n for n in s) for s in (self.rests, self.others))
+        return Sizes(self.period * factor, rests, others, self.least * factor)
+
     def both(self, other: Sizes) -> Sizes:
         """Return the sizes that are in this and in the other set."""
         period = lcm(self.period, other.period)

@@ -142,6 +142,10 @@ class Symbolic:
         leading = {names: slope for names, slope in slopes.items() if len(names) == degree}
         return "+".join("*".join((_rounded(slope), *names)) for names, slope in leading.items())
 
+    def slope(self, letter: str) -> Fraction:
+        """How it grows with a letter, without rounding down, where nothing is multiplied by it."""
+        return _slopes(self).get((letter,), Fraction(0))
+
     def is_linear(self) -> bool:
         """True without products of letters, in floors too."""
         return all(

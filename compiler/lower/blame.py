@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from compiler.errors import Diagnostic, Remark
-from compiler.graph import Erratum, Info, Node, Shape, ShapeError, show, show_sizes
+from compiler.graph import Erratum, Info, Node, Shape, ShapeError, Symbolic, show, show_sizes
 from compiler.ops import Add, Concat, Multiply, Op
 
 STEPS_BACK = 1000
@@ -150,6 +150,10 @@ def _errata(culprit: Node, info: Info) -> list[Erratum]:
     return telling or recorded
 
 
+SAME_STRIDE = "the same total stride"
+"""What the help says for grids that differ in numbers."""
+
+
 def _help(
     op: Op, operands: tuple[Node, ...], odd: int, culprit: Node, errata: list[Erratum]
 ) -> str:
@@ -159,9 +163,21 @@ def _help(
     if _is_first(op, operands):
         order = ", ".join(o.name for o in (*operands[1:], operands[0]))
         return f"write `multiply: [{order}]`"
+    if letters := _letters_apart(operands):
+        return f"use the same letters in the inputs: {letters} are open on their own"
     if isinstance(op, Concat):
-        return "give the branches the same total stride, or pad them alike"
+        return f"give the branches {SAME_STRIDE}, or pad them alike"
     return _help_sum(operands, odd, culprit, is_gated=_gate(op, operands) is not None)
+
+
+def _letters_apart(operands: tuple[Node, ...]) -> str:
+    """Return the letters of grids that are left open by different inputs; "" if none are."""
+    grids = dict.fromkeys(
+        tuple(dict.fromkeys(x for d in o.shape.grid if isinstance(d, Symbolic) for x in d.letters))
+        for o in operands
+    )
+    texts = [", ".join(f"`{x}`" for x in letters) for letters in grids]
+    return " and ".join(texts) if len(texts) > 1 and all(grids) else ""
 
 
 def _gate(op: Op, operands: tuple[Node, ...]) -> int | None:
@@ -194,7 +210,7 @@ def _help_sum(operands: tuple[Node, ...], odd: int, culprit: Node, is_gated: boo
     if len({o.shape.grid for o in operands}) > 1 and not is_gated:
         return (
             f"project `{operands[0].name}` with a 1x1 convolution to "
-            f"{show(operands[-1].shape.channels)} that has the same total stride"
+            f"{show(operands[-1].shape.channels)} that has {SAME_STRIDE}"
         )
     project = f"project `{operands[odd].name}` with a 1x1 convolution to {channels}"
     width = culprit.op.width_key

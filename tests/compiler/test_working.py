@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from compiler.facts.summarize import summarize
 from compiler.facts.working import smallest_input, working_sizes
 from compiler.pipeline import draft_graph, load_graph
 
@@ -246,3 +247,83 @@ def test_an_input_that_keeps_its_size(
     spec.write_text(STREAMS.replace("SIZE", f"depth: [1, {size}]").replace("STRIDE", stride))
     said = help.format(it="give it the size too, --input")
     assert [d.help for d in draft_graph(spec, inputs=[given])[1].errors] == [said]
+
+
+TWO = """\
+network: two
+input: {a: [3, FIRST], b: [3, SECOND]}
+layers:
+  - {conv: 3x3, filters: 8, stride: 2, padding: PADDING, from: a, name: x}
+  - {conv: 3x3, filters: 8, stride: 2, from: x, name: y}
+  - {conv: 3x3, filters: 8, stride: STRIDE, from: b, name: z}
+  - {add: [y, z], name: sum}
+"""
+PROJECT = "or project `y` with a 1x1 convolution to 8 that has the same total stride"
+
+
+def two(folder: Path, first: str, second: str, stride: int = 2, padding: str = "same") -> Path:
+    spec = folder / "two.yaml"
+    text = TWO.replace("FIRST", first).replace("SECOND", second)
+    spec.write_text(text.replace("STRIDE", str(stride)).replace("PADDING", padding))
+    return spec
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "stride", "help"),
+    [
+        # ceil(a / 4) = ceil(b / s)
+        ("H, W", "A, B", 2, "these sizes fit: `a`: 2*Hx2*W and `b`: HxW, such as 2x2 and 1x1"),
+        ("H, W", "A, B", 3, "these sizes fit: `a`: 4*Hx4*W and `b`: 3*Hx3*W, such as 4x4 and 3x3"),
+        ("H, W", "A, B", 4, "these sizes fit: `a`: HxW and `b`: HxW, such as 1x1 and 1x1"),
+        ("6*H, W", "A, B", 2, "these sizes fit: `a`: 2*Hx2*W and `b`: HxW, such as 2x2 and 1x1"),
+        ("H, H", "A, A", 2, "these sizes fit: `a`: 2*Hx2*H and `b`: HxH, such as 2x2 and 1x1"),
+        ("H, W", "A, 32", 2, "use the same letters in the inputs: `H`, `W` and `A` are open on "
+         "their own"),
+        ("H, W", "16, 16", 2, "these sizes fit: `a` with heights and widths of 29 to 32, such as "
+         f"29x29; {PROJECT}"),
+        ("64, 64", "H, W", 2, "these sizes fit: `b` with heights and widths of 31 to 32, such as "
+         f"31x31; {PROJECT}"),
+    ],
+)  # fmt: skip
+def test_inputs_that_are_open_in_letters_of_their_own(
+    tmp_path: Path, first: str, second: str, stride: int, help: str
+) -> None:
+    spec = two(tmp_path, first, second, stride)
+    assert [d.help for d in draft_graph(spec)[1].errors] == [help]
+
+
+@pytest.mark.parametrize("join", ["add: [x, y]", "concat: [x, y]"])
+def test_letters_that_no_multiples_bring_together(tmp_path: Path, join: str) -> None:
+    spec = tmp_path / "two.yaml"
+    spec.write_text(
+        "network: two\ninput: {a: [3, H, W], b: [3, A, B]}\nlayers:\n"
+        "  - {conv: 3x3, filters: 8, padding: V, from: a, name: x}\n"
+        f"  - {{conv: 3x3, filters: 8, from: b, name: y}}\n  - {{{join}}}\n"
+    )
+    assert [d.help for d in draft_graph(spec)[1].errors] == [
+        "use the same letters in the inputs: `H`, `W` and `A`, `B` are open on their own"
+    ]
+
+
+def test_letters_that_inputs_share_in_other_multiples(tmp_path: Path) -> None:
+    # ceil(2 * H / 2 / 2) = ceil(H / 2); behind the V, (2 * H - 1) // 2 = H - 1, half of it
+    # rounded up is ceil(H / 2) for even heights alone: H = 2 gives 1 and 1, H = 3 gives 1 and 2.
+    fitting = load_graph(two(tmp_path, "2*H, 2*W", "H, W"))
+    assert summarize(fitting).fits == (
+        "`a`: heights and widths that are even; `b`: heights and widths of any size"
+    )
+    errors = draft_graph(two(tmp_path, "2*H, 2*W", "H, W", padding="V"))[1].errors
+    assert [d.help for d in errors] == [
+        "these sizes fit: `a`: 4*Hx4*W and `b`: 2*Hx2*W, such as 4x4 and 2x2"
+    ]
+
+
+def test_sizes_that_fit_by_chance_alone_are_not_offered(tmp_path: Path) -> None:
+    spec = tmp_path / "t.yaml"  # half of 1, rounded up, is 1
+    spec.write_text(
+        "network: t\ninput: {a: [3, H, W]}\nlayers:\n"
+        "  - {conv: 3x3, filters: 3, stride: 2}\n  - {concat: [conv_3x3, a]}\n"
+    )
+    assert [d.help for d in draft_graph(spec)[1].errors] == [
+        "give the branches the same total stride, or pad them alike"
+    ]

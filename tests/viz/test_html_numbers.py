@@ -344,6 +344,43 @@ def test_sizes_that_fit_are_the_compiler_s(bench_of: Callable[[str], Bench]) -> 
     assert any("these sizes fit" in help for help in helps)
 
 
+TWO_INPUTS = """\
+network: two
+input: {a: [3, FIRST], b: [3, SECOND]}
+layers:
+  - {conv: 3x3, filters: 8, stride: 2, padding: V, from: a, name: x}
+  - {conv: 3x3, filters: 8, stride: 2, from: x, name: y}
+  - {conv: 3x3, filters: 8, stride: 2, from: b, name: z}
+  - {add: [y, z], name: sum}
+"""
+
+
+LETTERS = "use the same letters in the inputs: `H`, `W` and `A`, `B` are open on their own"
+PROJECT = "project `y` with a 1x1 convolution to 8 that has the same total stride"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "wanted"),
+    [
+        ("H, W", "A, B", LETTERS),
+        ("2*H, 2*W", "H, W", PROJECT),
+        ("64, 64", "H, W", PROJECT),
+        ("64, 64", "40, 40", PROJECT),
+    ],
+)
+def test_sizes_of_inputs_that_depend_on_one_another_are_left_to_the_compiler(
+    show: Show, tmp_path: Path, first: str, second: str, wanted: str
+) -> None:
+    spec = tmp_path / "two.yaml"
+    spec.write_text(TWO_INPUTS.replace("FIRST", first).replace("SECOND", second))
+    graph, report, loaded = draft_graph(spec)
+    found = show(render_html(graph, loaded, report.diagnostics)).evaluate("netdraft.snapshot()")
+    ((code, message, help),) = found["findings"]
+    assert [(d.code, d.message) for d in report.errors] == [(code, message)]
+    assert help == wanted
+    assert "these sizes fit" in report.errors[0].help
+
+
 def networks() -> list[str]:
     files = sorted(shipped_specs().rglob("*.yaml"))
     named = [f for f in files if re.search(r"^network:", f.read_text(), re.MULTILINE)]

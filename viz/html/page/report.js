@@ -86,7 +86,16 @@ function helpFromErrata(culprit, node, errata) {
   return id ? `erratum ${id}: build ${errata[id].built}` : "";
 }
 
+/** The letters of grids that are left open by different inputs; "" if none are. */
+function lettersApart(operands) {
+  const texts = operands.map((o) => [...new Set(o.shape.slice(1).flatMap(lettersOf))].map((x) => `\`${x}\``).join(", "));
+  const apart = [...new Set(texts)];
+  return apart.length > 1 && apart.every(Boolean) ? apart.join(" and ") : "";
+}
+
 function helpForJoin(node, operands, odd, culprit) {
+  const letters = lettersApart(operands);
+  if (letters) return `use the same letters in the inputs: ${letters} are open on their own`;
   if (node.op.kind === "Concat") return "give the branches the same total stride, or pad them alike";
   const other = operands.find((_, i) => i !== odd) ?? operands[odd];
   const channels = showDim(other.shape[0]);

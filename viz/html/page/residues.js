@@ -103,10 +103,11 @@ function openForm(pair, grid) {
 /** The inputs' shapes with height and width as letters. */
 function openInputs(graph) {
   const prefixes = new Map();
+  const own = new Set(graph.inputs.flatMap((name) => graph.nodes.get(name).shape.slice(1).flatMap(lettersOf)));
   return new Map(graph.inputs.map((name) => {
     const [channels, ...grid] = graph.nodes.get(name).shape;
     const key = showSizes(grid);
-    if (grid.length && !prefixes.has(key)) prefixes.set(key, prefixes.size ? `${name}.` : "");
+    if (grid.length && !prefixes.has(key)) prefixes.set(key, prefixes.size || own.has("H") || own.has("W") ? `${name}.` : "");
     return [name, [channels, ...grid.map((d, i) => (isSymbolic(d) && isLetter(d) ? d : symbolic(prefixes.get(key) + "HW"[i])))]];
   }));
 }
@@ -141,8 +142,15 @@ function fittingShape(op, shapes) {
   return op.kind === "Add" ? axes(shapes).map(agreed) : inferShape(op, shapes);
 }
 
-/** Input name -> [heights, widths] that fit, null where they cannot be solved. */
+/** True where inputs have different multiples of one letter: the compiler alone says what fits then. */
+function areTied(graph) {
+  const dims = graph.inputs.flatMap((name) => graph.nodes.get(name).shape.slice(1)).filter(isSymbolic);
+  return new Set(dims.map(showDim)).size > new Set(dims.flatMap(lettersOf)).size;
+}
+
+/** {sizes: input name -> [heights, widths] that fit, another: -> one of them}, null where they cannot be solved. */
 function workingSizes(graph) {
+  if (areTied(graph)) return null;
   const inputs = openInputs(graph);
   const found = new Map([...inputs.values()].flatMap((s) => s.slice(1)).map((d) => [lettersOf(d)[0], ANY_SIZE]));
   const shapes = new Map();
@@ -170,7 +178,12 @@ function workingSizes(graph) {
   const maps = [...inputs].filter(([, shape]) => shape.length === 3);
   const isEmpty = (s) => !s.rests.length && !s.others.some((n) => n >= s.least);
   if (!maps.length || [...found.values()].some(isEmpty)) return null;
-  return new Map(maps.map(([name, shape]) => [name, shape.slice(1).map((d) => found.get(lettersOf(d)[0]))]));
+  const more = new Map([...found].map(([letter, sizes], place) => {
+    const least = nearSizes(sizes, 1)[1] ?? 1;
+    return [letter, nearSizes(sizes, least + 7 + 4 * place)[1] ?? least];
+  }));
+  const gridsOf = (values) => new Map(maps.map(([name, shape]) => [name, shape.slice(1).map((d) => values.get(lettersOf(d)[0]))]));
+  return { sizes: gridsOf(found), another: gridsOf(more) };
 }
 
 /** True for what another input size may mend; a recorded erratum says better what does. */
@@ -181,12 +194,15 @@ function isOfSize(finding) {
 /** Say with each finding that other input sizes would mend which sizes those are. */
 function saySizes(program, settings, graph) {
   if (!graph.findings.some(isOfSize)) return;
-  const working = workingSizes(graph);
+  const solved = workingSizes(graph);
+  if (solved === null) return;
+  const { sizes: working, another } = solved;
   const gridOf = (name) => graph.nodes.get(name).shape.slice(1);
-  if (working === null || [...working].every(([n, pair]) => gridOf(n).every((d, i) => isMember(pair[i], d)))) return;
+  if ([...working].every(([n, pair]) => gridOf(n).every((d, i) => isMember(pair[i], d)))) return;
   const least = new Map([...working].map(([name, pair]) => [name, pair.map((s) => nearSizes(s, 1)[1])]));
-  const small = new Map(graph.inputs.map((name) => [name, [graph.nodes.get(name).shape[0], ...(least.get(name) ?? gridOf(name))]]));
-  const left = new Map(lowerNetwork(program, settings, small).findings.map((f) => [f.code + f.at, f.help]));
+  const shapesAt = (grids) => new Map(graph.inputs.map((name) => [name, [graph.nodes.get(name).shape[0], ...(grids.get(name) ?? gridOf(name))]]));
+  const tried = [another, least].flatMap((grids) => lowerNetwork(program, settings, shapesAt(grids)).findings);
+  const left = new Map(tried.map((f) => [f.code + f.at, f.help]));
   const smallest = [...least.values()].map((pair) => pair.join("x")).join(" and ");
   const texts = new Map([...working].map(([name, pair]) => [name, adviceOf(pair, gridOf(name))]));
   const isOne = new Set(texts.values()).size === 1;
@@ -195,7 +211,7 @@ function saySizes(program, settings, graph) {
     if (!isOfSize(finding)) continue;
     const still = left.get(finding.code + finding.at);
     // Where the help is another one, channels are left to differ and grids are not.
-    if (still === finding.help) continue;
+    if (still === finding.help || still?.includes("the same total stride")) continue;
     if (still !== undefined) finding.help = `${still}, and of the grids these sizes fit: ${advice}`;
     else if (finding.code === "shape-mismatch") finding.help = `these sizes fit: ${advice}`;
     else finding.help = `the smallest input of this network is ${smallest}${finding.help ? `; ${finding.help}` : ""}`;

@@ -65,6 +65,7 @@ function valueAt(size, number) {
 }
 
 function lettersOf(size) {
+  if (!isSymbolic(size)) return [];
   const inAtom = (atom) => (typeof atom === "string" ? [atom] : lettersOf(atom.inner));
   return [...new Set(termsOf(size).flatMap(([atoms]) => atoms.flatMap(inAtom)))].sort();
 }
