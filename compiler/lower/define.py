@@ -88,7 +88,7 @@ def _layers(layers: list[Layer]) -> Iterator[Layer]:
         elif isinstance(layer, LayersLayer):
             yield from _layers(layer.layers)
         elif isinstance(layer, ResidualLayer):
-            yield from _layers([*(layer.residual.body or ()), *(layer.residual.shortcut or ())])
+            yield from _layers([*layer.residual.body, *layer.residual.shortcut])
 
 
 def _chooses(layer: Layer, arguments: Mapping[str, Value]) -> bool:

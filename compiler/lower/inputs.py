@@ -11,7 +11,7 @@ from compiler.graph import Decision, Dim, Shape, Symbolic, letter
 from compiler.lower.arguments import parameter_default, setting
 from compiler.lower.lowering import Argument
 from compiler.spec import BrokenParam, NetworkSpec
-from compiler.text import describe, name_of
+from compiler.text import OPEN_SIZE, describe, name_of
 
 
 def network_arguments(
@@ -50,8 +50,6 @@ def network_arguments(
 
 
 _INPUT = re.compile(r"(?:(?P<name>\w+)=)?(?P<dims>[\w*]+(?:x[\w*]+)*)")
-_OPEN = re.compile(r"(?:(?P<factor>[1-9][0-9]{0,5})\*)?(?P<letter>[^\W\d]\w*)")
-"""A size that is left open: a letter, or a multiple of one, `32*H`."""
 
 
 def input_shapes(
@@ -116,10 +114,10 @@ def _dim_from_text(text: str, whole: str) -> Dim:
 
 def _open(text: str, taken: Container[str] = ()) -> Symbolic | None:
     """Return a size that is left open, None where the text is none, or its letter is taken."""
-    match = _OPEN.fullmatch(text)
-    if match is None or match["letter"] in taken:
+    match = OPEN_SIZE.fullmatch(text)
+    if match is None or match[2] in taken:
         return None
-    size = letter(match["letter"]) * int(match["factor"] or 1)
+    size = letter(match[2]) * int(match[1] or 1)
     return size if isinstance(size, Symbolic) else None
 
 

@@ -37,7 +37,7 @@ from compiler.spec import (
     Values,
     check_name,
 )
-from compiler.text import Expr
+from compiler.text import Expr, numbers_of
 from compiler.text.names import read_layer_name
 
 _T = TypeVar("_T")
@@ -276,12 +276,12 @@ def _residual(lowering: Lowering, layer: ResidualLayer, at: Copy) -> str:
     if part._node is None:
         part.locate(layer._node)
 
-    def side(name: str, layers: list[Layer] | None, transparent: bool) -> str:
+    def side(name: str, layers: list[Layer], transparent: bool) -> str:
         local = inner.automatic(name)
         named = Named(inner.prefix + local, part.span(name), is_automatic=True)
         inner.names[local] = named
         where = Info(span=named.span)
-        return _branch(lowering, named, layers or [], inner, incoming, where, transparent)[-1]
+        return _branch(lowering, named, layers, inner, incoming, where, transparent)[-1]
 
     body = side("body", part.body, transparent=True)
     shortcut = side("shortcut", part.shortcut, transparent=False)
@@ -417,5 +417,5 @@ def _check_size(lowering: Lowering, layer: Layer, tensor: str, scope: Scope) -> 
 
 
 def _printed(size: str) -> Shape:
-    numbers = [int(n) for n in size.split("x")]
-    return Shape((numbers[-1], *numbers[:-1]))
+    *grid, channels = numbers_of(size)
+    return Shape((channels, *grid))

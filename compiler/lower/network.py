@@ -31,7 +31,6 @@ from compiler.spec import (
     BlockSpec,
     Defaults,
     NetworkSpec,
-    OutputSpec,
     ParamSpec,
     Spec,
     plain_default,
@@ -149,7 +148,6 @@ def _outputs(
         return (Output(output_name(end, lowering.builder.nodes), end),)
     out: list[Output] = []
     for item in network.outputs:
-        assert isinstance(item, OutputSpec)
         layer = network.layers[-1] if network.layers else None
         if layer is None:
             continue

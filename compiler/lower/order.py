@@ -85,7 +85,7 @@ def _outward(layer: Layer) -> set[str]:
 
 def _inner(layer: Layer) -> Iterator[list[Layer]]:
     """Yield the lists of layers that stand in a layer."""
-    chains: Iterable[list[Layer] | None] = ()
+    chains: Iterable[list[Layer]] = ()
     if isinstance(layer, LayersLayer):
         chains = (layer.layers,)
     elif isinstance(layer, BranchesLayer):

@@ -22,7 +22,7 @@ class Frame:
     inputs: dict[str, str]
     """Input name -> node."""
     used: set[str] = field(default_factory=set)
-    defaults: Mapping[str, Value] = field(default_factory=dict)
+    defaults: Mapping[str, object] = field(default_factory=dict)
     """Parameter -> its default, where that is a plain value."""
     sizes_hold: bool = False
     """True when the printed sizes of this frame's layers are for the input at hand."""

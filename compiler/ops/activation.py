@@ -10,7 +10,7 @@ from compiler.errors import Diagnostic, by_channel
 from compiler.graph import Op, Shape, ShapeError, Shown, Words, known_vector, one, value_text
 from compiler.ops.layer import Fields, Layer, Parts, WordLayer
 from compiler.text import bad, describe, show_value
-from compiler.text.fields import Number
+from compiler.text.fields import Number, formula_or, kind, words
 
 ACTIVATIONS = {
     "relu": "ReLU",
@@ -187,8 +187,12 @@ def read_activation(value: Any) -> str:
 _ONE_OF = "one of none, " + ", ".join(ACTIVATIONS)
 
 
-ActivationName = Annotated[str, PlainValidator(read_activation)]
 ACTIVATION_WORDS = ("none", *ACTIVATIONS)
+ActivationName = Annotated[
+    str,
+    PlainValidator(read_activation),
+    words("activation", "the function that follows", ACTIVATION_WORDS),
+]
 
 
 class ActivationLayer(WordLayer):
@@ -229,11 +233,27 @@ class IdentityLayer(WordLayer):
         return [("", Identity())]
 
 
+_SHARE = formula_or("number", minimum=0, maximum=1)
+Share = Annotated[
+    object,
+    kind(
+        "share",
+        "`{keep: 0.8}` or `{drop: 0.2}`",
+        type="object",
+        properties={"keep": _SHARE, "drop": _SHARE},
+        additionalProperties=False,
+        minProperties=1,
+        maxProperties=1,
+    ),
+]
+"""Which share of the elements is kept, or dropped; `operations` reads it."""
+
+
 class DropoutLayer(Layer):
     """Zero a share of the elements while training."""
 
     op = "dropout"
-    dropout: Any
+    dropout: Share
     """`{keep: 0.8}` or `{drop: 0.2}`"""
 
     def operations(self, fields: Fields) -> Parts:

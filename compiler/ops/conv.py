@@ -2,7 +2,9 @@
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import PlainValidator
 
 from compiler.errors import Diagnostic
 from compiler.graph import (
@@ -27,7 +29,8 @@ from compiler.graph import (
 )
 from compiler.ops.activation import ACTIVATION_WORDS, ActivationName, then
 from compiler.ops.layer import Fields, Layer, Parts
-from compiler.text.fields import Flag, Groups, Kernel, Number, Padding, Text
+from compiler.text import read_text
+from compiler.text.fields import Count, Flag, Groups, Kernel, Padding, words
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,9 @@ def least_window(kernel: Pair, padding: Pads | Literal["same"], dilation: Pair =
 
 
 NORM_WORDS = ("none", "batch_norm")
+NormName = Annotated[
+    str, PlainValidator(read_text), words("norm", "the norm that follows", NORM_WORDS)
+]
 
 
 class ConvLayer(Layer):
@@ -187,7 +193,7 @@ class ConvLayer(Layer):
     mostly = ("filters",)
     conv: Kernel
     """kernel, height x width"""
-    filters: Number | None = None
+    filters: Count | None = None
     """number of output channels; needed here or in the network's `defaults`"""
     stride: Kernel = 1
     padding: Padding = "same"
@@ -196,7 +202,7 @@ class ConvLayer(Layer):
     """groups, or `depthwise`: one for each input channel"""
     bias: Flag | None = None
     """default: true exactly where no norm follows"""
-    norm: Text = "none"
+    norm: NormName = "none"
     """`batch_norm` or `none`"""
     activation: ActivationName = "none"
     linear: Flag = False

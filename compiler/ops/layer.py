@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from compiler.errors import Report
 from compiler.graph import Op, Pads, Pair
 from compiler.text import Located
-from compiler.text.fields import Bare, Flag, LayerName, Name, Names, Number, Size, Text
+from compiler.text.fields import Bare, Flag, LayerName, Name, Names, Operands, Size, Text, Times
 
 Parts = list[tuple[str, Op]]
 """The operations of a layer, one after the other, each with the last step of its name; the only
@@ -73,7 +73,7 @@ class Common(Located):
     spelled = {"inputs": "from"}
 
     name: LayerName | None = None
-    repeat: Number | None = None
+    repeat: Times | None = None
     when: Flag | None = None
     share: Text | None = None
     size: Size | None = None
@@ -83,7 +83,7 @@ class Common(Located):
     cite: CiteSpec | None = None
     errata: Names = []
     doc: Text = ""
-    inputs: Any = None
+    inputs: Operands = None
     """`from` in YAML: a name, a list of names, or (for a block) a mapping."""
 
 

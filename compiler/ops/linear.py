@@ -20,7 +20,7 @@ from compiler.graph import (
 )
 from compiler.ops.activation import ACTIVATION_WORDS, ActivationName, then
 from compiler.ops.layer import Fields, Layer, Parts, WordLayer
-from compiler.text.fields import Flag, Number
+from compiler.text.fields import Count, Flag
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class LinearLayer(Layer):
     """Fully connected layer."""
 
     op = "linear"
-    linear: Number
+    linear: Count
     """number of outputs"""
     bias: Flag = True
     activation: ActivationName = "none"

@@ -22,7 +22,7 @@ from compiler.graph import (
 )
 from compiler.ops.conv import least_window, window_begins, window_grid, window_pads
 from compiler.ops.layer import Fields, Layer, Parts
-from compiler.text.fields import Bare, Flag, Kernel, Number, Padding
+from compiler.text.fields import Bare, Count, Flag, Kernel, Padding
 
 
 @dataclass(frozen=True)
@@ -275,7 +275,7 @@ class UpsampleLayer(Layer):
     """Nearest-neighbour upsampling."""
 
     op = "upsample"
-    upsample: Number
+    upsample: Count
     """whole factor"""
 
     def operations(self, fields: Fields) -> Parts:

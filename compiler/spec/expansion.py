@@ -50,8 +50,8 @@ class Expansion:
             return 1 + sum(self.of_chain(c, lookup) for c in chains.values())
         if isinstance(layer, ResidualLayer):
             part = layer.residual
-            body = self.of_chain(part.body or [], lookup)
-            return 1 + body + self.of_chain(part.shortcut or [], lookup)
+            body = self.of_chain(part.body, lookup)
+            return 1 + body + self.of_chain(part.shortcut, lookup)
         return 1
 
     def of_chain(self, layers: Iterable[Layer], lookup: LookUp | None = None) -> int:

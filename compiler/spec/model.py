@@ -2,13 +2,16 @@
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class, which is a
 # third of the time that this file takes to import.
-from typing import Any, Literal
+from typing import Literal
 
 from compiler.ops import OP_LAYERS, ActivationName, CiteSpec, Layer, WordLayer
 from compiler.text import Located
-from compiler.text.fields import Flag, Name, Names, Number, OutputName, Size, Text
+from compiler.text.fields import Flag, InputSize, Name, Names, Number, OutputName, Raw, Size, Text
 
 Chain = list[Layer]
+"""Layers, one after the other."""
+Chains = dict[str, Chain]
+"""Name -> the layers of a branch."""
 
 
 class BlockLayer(Layer):
@@ -18,7 +21,7 @@ class BlockLayer(Layer):
     spelled = {"arguments": "with"}
     block: Text
     """the block's name"""
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Raw] = {}
     """`with` in YAML: values for the block's parameters"""
 
 
@@ -26,14 +29,14 @@ class LayersLayer(Layer):
     """A sequence, for a name or a repeat."""
 
     op = "layers"
-    layers: Any
+    layers: Chain
 
 
 class BranchesLayer(Layer):
     """Parallel chains on one input and their join."""
 
     op = "branches"
-    branches: dict[str, Any]
+    branches: Chains
     join: Literal["concat", "add", "multiply"]
 
 
@@ -41,14 +44,14 @@ class SplitLayer(Layer):
     """Last in a branch: its ends enter the enclosing join."""
 
     op = "split"
-    split: dict[str, Any]
+    split: Chains
 
 
 class ResidualBody(Located):
     """What stands under `residual:`."""
 
-    body: Any
-    shortcut: Any = None
+    body: Chain
+    shortcut: Chain = []
     scale: Number | None = None
     activation: ActivationName = "none"
 
@@ -80,7 +83,7 @@ class ParamSpec(Located):
     """A parameter of a block or network."""
 
     type: Literal["channels", "int", "number", "bool", "kernel", "padding", "activation", "text"]
-    default: Any = None
+    default: Raw = None
     doc: Text = ""
     cite: CiteSpec | None = None
 
@@ -143,7 +146,7 @@ class BlockSpec(Located):
     inputs: list[Name] = ["x"]
     input_size: Size | None = None
     drawing: DrawingSpec | None = None
-    body: Any = None
+    body: Chain = []
     """The layers of the body; `branches` and `residual` bodies are one layer."""
 
 
@@ -156,9 +159,9 @@ class NetworkSpec(Located):
     cite: CiteSpec | None = None
     errata: Names = []
     params: dict[str, ParamSpec] = {}
-    input: dict[str, list[Any]]
-    defaults: dict[str, Any] = {}
+    input: dict[str, list[InputSize]]
+    defaults: dict[str, Raw] = {}
     drawing: DrawingSpec | None = None
     claims: list[ClaimSpec] = []
-    outputs: list[Any] | None = None
-    layers: Any
+    outputs: list[OutputSpec] | None = None
+    layers: Chain

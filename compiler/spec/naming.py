@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compiler.ops import OP_LAYERS
-from compiler.text import Mapping, Node, Scalar, Sequence
+from compiler.text import PAIR, Mapping, Node, Scalar, Sequence
 from compiler.text.fields import Kernel
 
 WITH_KERNEL = frozenset(op for op, m in OP_LAYERS.items() if m.__annotations__.get(op) is Kernel)
@@ -44,7 +44,8 @@ def _kernel_text(node: Node | None) -> str | None:
     if isinstance(node, Sequence) and len(node.items) == 2:
         parts = [i.text for i in node.items if isinstance(i, Scalar)]
     elif isinstance(node, Scalar):
-        parts = node.text.split("x") if "x" in node.text else [node.text, node.text]
+        pair = PAIR.fullmatch(node.text)
+        parts = list(pair.groups()) if pair else [node.text, node.text]
     else:
         return None
     is_kernel = len(parts) == 2 and all(p.isascii() and p.isdigit() for p in parts)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from compiler.ops import ACTIVATIONS, read_activation
+from compiler.ops import ACTIVATION_WORDS, read_activation
 from compiler.text import (
+    FUNCTIONS,
     PADDINGS,
     PAIR,
     read_bool,
@@ -19,9 +20,9 @@ from compiler.text.names import read_name, taken
 
 _VALUES = frozenset(
     [
-        *("same", "valid", "V", "SAME", "VALID", "none"),
-        *("int", "floor", "ceil", "round", "min", "max"),
-        *ACTIVATIONS,
+        *PADDINGS,
+        *FUNCTIONS,
+        *ACTIVATION_WORDS,
     ]
 )
 """Words that mean something else where a value stands: no parameter is called so."""
@@ -52,12 +53,12 @@ def guess_type(value: Any) -> str:
         return "bool"
     if isinstance(value, int):
         return "int"
-    if isinstance(value, str) and (value in ACTIVATIONS or value == "none"):
+    if isinstance(value, str) and value in ACTIVATION_WORDS:
         return "activation"
     if isinstance(value, str) and value in PADDINGS:
         return "padding"
     is_pair = isinstance(value, str) and PAIR.fullmatch(value)
-    parts = list(map(int, value.split("x"))) if is_pair else value
-    if not isinstance(parts, list):
+    parts = read_pair(value) if is_pair else value
+    if not isinstance(parts, (tuple, list)):
         return "number"
     return "padding" if 0 in parts or any(isinstance(p, list) for p in parts) else "kernel"

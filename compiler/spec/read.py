@@ -52,7 +52,7 @@ from compiler.text import (
     plain,
     span_at,
 )
-from compiler.text.names import read_name
+from compiler.text.names import NAME, read_name
 
 BODIES = ("layers", "branches", "residual")
 BLOCK_KEYS = [f for f in BlockSpec.model_fields if f not in BlockSpec.hidden]
@@ -292,7 +292,7 @@ def _broken(node: Node) -> Layer:
     """Return the stand-in for a faulty layer: it keeps the name, so that references hold."""
     given = node.get("name") if isinstance(node, Mapping) else None
     name = given.text if isinstance(given, Scalar) else ""
-    is_name = re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII)
+    is_name = NAME.fullmatch(name)
     layer = BrokenLayer.model_construct()
     layer.attach(Common.model_construct(name=name if is_name else None))
     layer.locate(node)

@@ -141,7 +141,7 @@ class Values:
         """What formulas came to that no attribute remembers."""
         self.bind: Callable[[Expr], Expr] = lambda formula: formula
         """Tells a formula the nodes whose sizes it reads."""
-        self.usual: Mapping[str, Value] = {}
+        self.usual: Mapping[str, object] = {}
         """Parameter -> its default: words that are a default are shown as they are."""
 
     def where(self, field: str) -> Located:

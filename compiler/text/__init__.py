@@ -15,6 +15,7 @@ from compiler.text.expr import (
     show_value,
 )
 from compiler.text.grammar import (
+    OPEN_SIZE,
     PADDINGS,
     PAIR,
     Formula,
@@ -23,6 +24,7 @@ from compiler.text.grammar import (
     bad,
     describe,
     describe_text,
+    numbers_of,
     read_bool,
     read_formula,
     read_groups,
@@ -54,6 +56,7 @@ from compiler.text.source import (
 
 __all__ = [
     "FUNCTIONS",
+    "OPEN_SIZE",
     "PADDINGS",
     "PAIR",
     "Doubled",
@@ -80,6 +83,7 @@ __all__ = [
     "key_span_at",
     "name_of",
     "node_at",
+    "numbers_of",
     "parse",
     "parse_value",
     "parse_yaml",

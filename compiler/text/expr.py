@@ -86,11 +86,10 @@ class _Token(NamedTuple):
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
 _REST_OF_NUMBER = re.compile(r"_[0-9_]*")
 _LEADING_ZERO = re.compile(r"0[0-9]")
-_TOKENS = re.compile(
-    r"\s*(?:(?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)"
-    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*)"
-    r"|(?P<op>//|==|!=|<=|>=|[-+*/%()<>,]))"
-)
+NUMBER = r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
+PATH = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*"
+OPERATOR = r"//|==|!=|<=|>=|[-+*/%()<>,]"
+_TOKENS = re.compile(rf"\s*(?:(?P<number>{NUMBER})|(?P<name>{PATH})|(?P<op>{OPERATOR}))")
 _BINARY: tuple[tuple[str, ...], ...] = (
     ("or",),
     ("and",),

@@ -1,13 +1,21 @@
-"""The kinds of value that a spec may hold, as pydantic types."""
+"""The kinds of value that a spec may hold, as pydantic types: their readers, what editors know.
+
+What an editor is told (JSON Schema) is as strict as it can be without knowing names: a word where a
+number stands may be a parameter's.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import PlainValidator
+from pydantic import PlainValidator, WithJsonSchema
 
-from compiler.text.expr import Expr
+from compiler.text.expr import NUMBER, OPERATOR, PATH, Expr
 from compiler.text.grammar import (
+    OPEN_SIZE,
+    PAIR,
+    PRINTED_SIZE,
+    QUOTED_NUMBER,
     Formula,
     PaddingValue,
     PairFormula,
@@ -21,17 +29,162 @@ from compiler.text.grammar import (
     read_text,
     read_true,
 )
-from compiler.text.names import read_layer_name, read_name, read_output_name
+from compiler.text.names import NAME, read_layer_name, read_name, read_output_name
 
-Number = Annotated[Formula, PlainValidator(read_formula)]
-Kernel = Annotated[PairFormula, PlainValidator(read_pair)]
-Padding = Annotated[PaddingValue, PlainValidator(read_padding)]
-Groups = Annotated[Formula | str, PlainValidator(read_groups)]
-Size = Annotated[str, PlainValidator(read_size)]
-Flag = Annotated[bool | Expr, PlainValidator(read_bool)]
-Bare = Annotated[bool, PlainValidator(read_true)]
-Text = Annotated[str, PlainValidator(read_text)]
-Names = Annotated[list[str], PlainValidator(read_list)]
-Name = Annotated[str, PlainValidator(read_name)]
-LayerName = Annotated[str, PlainValidator(read_layer_name)]
-OutputName = Annotated[str, PlainValidator(read_output_name)]
+_FORMULA = rf"(?:\s|(?:{NUMBER}|{PATH})(?![A-Za-z0-9_.])|{OPERATOR})+"
+_LONE = rf"(?!{QUOTED_NUMBER.pattern}$)"
+"""Refuses a number in quotes."""
+_FORMULAS = f"^{_LONE}{_FORMULA}$"
+
+
+def kind(title: str, description: str, **rules: Any) -> WithJsonSchema:
+    """Return what an editor knows of a kind of value."""
+    return WithJsonSchema({"title": title, "description": description, **rules})
+
+
+def words(title: str, description: str, known: tuple[str, ...]) -> WithJsonSchema:
+    """Return what an editor knows of a word of a closed set, or the parameter that is one."""
+    either = [{"enum": list(known)}, {"type": "string", "pattern": f"^{NAME.pattern}$"}]
+    return kind(title, f"{description}, or a parameter that is one", anyOf=either)
+
+
+def _text(pattern: str, **more: Any) -> dict[str, Any]:
+    return {"type": "string", "pattern": f"^(?:{pattern})$", **more}
+
+
+def formula_or(type: str, **more: Any) -> dict[str, Any]:
+    """Return the rules of a number of a type, or a formula that gives one."""
+    return {"type": [type, "string"], "pattern": _FORMULAS, **more}
+
+
+def _two(item: dict[str, Any]) -> dict[str, Any]:
+    return {"items": item, "minItems": 2, "maxItems": 2}
+
+
+_COUNT = formula_or("integer", minimum=1)
+_SIDE = formula_or("integer", minimum=0)
+_PAIRS = rf"^(?:{PAIR.pattern}|{_LONE}{_FORMULA})$"
+_NAMES = {"type": ["string", "array"], "items": {"type": "string"}}
+
+Number = Annotated[
+    Formula,
+    PlainValidator(read_formula),
+    kind(
+        "number", "a number, or a formula that gives one: `0.17`, `2 * n`", **formula_or("number")
+    ),
+]
+Count = Annotated[
+    Formula,
+    PlainValidator(read_formula),
+    kind("count", "a whole number from 1, or a formula: `64`, `in.channels // 2`", **_COUNT),
+]
+Times = Annotated[
+    Formula,
+    PlainValidator(read_formula),
+    kind("times", "a whole number, or a formula: `4`, `depth - 1`", **_SIDE),
+]
+Kernel = Annotated[
+    PairFormula,
+    PlainValidator(read_pair),
+    kind(
+        "kernel",
+        "`3x3` (height x width), one number for both, `[height, width]`, or a formula",
+        type=["integer", "string", "array"],
+        minimum=1,
+        pattern=_PAIRS,
+        **_two(_COUNT),
+    ),
+]
+Padding = Annotated[
+    PaddingValue,
+    PlainValidator(read_padding),
+    kind(
+        "padding",
+        "`same` (TensorFlow's rule), `V` (none), a number, `0x3`, `[height, width]`, "
+        "`[[top, bottom], [left, right]]`, or a formula",
+        type=["string", "integer", "array"],
+        examples=["same", "V"],
+        minimum=0,
+        pattern=_PAIRS,
+        **_two({**_SIDE, "type": ["integer", "string", "array"], **_two(_SIDE)}),
+    ),
+]
+Groups = Annotated[
+    Formula | str,
+    PlainValidator(read_groups),
+    kind("groups", "a number of groups, or `depthwise`", **_COUNT, examples=["depthwise"]),
+]
+Size = Annotated[
+    str,
+    PlainValidator(read_size),
+    kind(
+        "size",
+        "a printed size: `35x35x384` (height x width x channels), or channels alone",
+        **{**_text(PRINTED_SIZE.pattern), "type": ["string", "integer"]},
+    ),
+]
+Flag = Annotated[
+    bool | Expr,
+    PlainValidator(read_bool),
+    kind(
+        "flag",
+        "true or false, or a formula that gives one: `index > 0`",
+        type=["boolean", "string"],
+        pattern=rf"^(?!(?:[Yy][Ee][Ss]|[Nn][Oo]|[Oo][Nn]|[Oo][Ff][Ff])$){_LONE}{_FORMULA}$",
+    ),
+]
+Bare = Annotated[
+    bool,
+    PlainValidator(read_true),
+    kind("bare", "`true`: the word says it all", const=True),
+]
+Text = Annotated[str, PlainValidator(read_text), WithJsonSchema({"type": "string"})]
+Names = Annotated[
+    list[str], PlainValidator(read_list), kind("names", "a name, or a list of names", **_NAMES)
+]
+Name = Annotated[
+    str,
+    PlainValidator(read_name),
+    kind("name", "a letter or `_`, then letters, digits, `_`", **_text(NAME.pattern)),
+]
+LayerName = Annotated[
+    str,
+    PlainValidator(read_layer_name),
+    kind("layer name", "a letter or `_`, then letters, digits, `_`", **_text(NAME.pattern)),
+]
+OutputName = Annotated[
+    str,
+    PlainValidator(read_output_name),
+    kind("output name", "a letter, then letters, digits, `_`", **_text("(?!_)" + NAME.pattern)),
+]
+
+# What is read where more is known than the value itself.
+
+InputSize = Annotated[
+    object,
+    kind(
+        "input size",
+        "a whole number, a letter or a multiple of one (`32*H`) that leaves it open, a parameter",
+        **{**_text(OPEN_SIZE.pattern), "type": ["integer", "string"], "minimum": 1},
+    ),
+]
+"""A size of an input: the parameters say which words are letters."""
+Operands = Annotated[
+    object,
+    kind(
+        "operands",
+        "the layer that is read, a list of them, or (for a block) `{INPUT: LAYER}`",
+        **{**_NAMES, "type": ["string", "array", "object"]},
+        additionalProperties={"type": "string"},
+    ),
+]
+"""What a layer reads: a name, a list, or a mapping; the op says which."""
+Raw = Annotated[
+    object,
+    kind(
+        "value",
+        "a number, a size, a word, true or false, or a formula",
+        type=["number", "string", "boolean", "array"],
+    ),
+]
+"""A value of a parameter: its declaration says of which kind."""

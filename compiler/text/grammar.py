@@ -15,9 +15,11 @@ Formula = Expr | int | Fraction
 """A number, or an expression that gives one."""
 
 PAIR = re.compile(r"([0-9]{1,18})x([0-9]{1,18})")
-_MEANT_ASPAIR = re.compile(r"[\d:.,xX×* ]+")
-_SIZE = re.compile(r"[0-9]{1,9}(x[0-9]{1,9}x[0-9]{1,9})?")
-_NUMBER = re.compile(r"\s*[-+]?[0-9.]+\s*")
+_MEANT_AS_PAIR = re.compile(r"[\d:.,xX×* ]+")
+PRINTED_SIZE = re.compile(r"[0-9]{1,9}(x[0-9]{1,9}x[0-9]{1,9})?")
+OPEN_SIZE = re.compile(r"(?:([1-9][0-9]{0,5})\*)?([^\W\d]\w*)")
+"""A size that is left open: a letter, or a multiple of one, `32*H`."""
+QUOTED_NUMBER = re.compile(r"\s*[-+]?[0-9.]+\s*")
 _LONGEST = 40
 """Characters of a number; YAML takes what is longer for a text."""
 
@@ -49,7 +51,7 @@ def read_formula(value: Any) -> Formula:
         raise bad("bad-value", f"expected a number or an expression, found {describe(value)}")
     if not isinstance(value, str):
         return value
-    if _NUMBER.fullmatch(value):
+    if QUOTED_NUMBER.fullmatch(value):
         shown = describe_text(value)
         if len(value) > _LONGEST:
             raise bad("bad-value", f"`{shown}` is too long for a number ({_LONGEST} digits)")
@@ -75,11 +77,15 @@ def describe_text(text: str) -> str:
 PairFormula = Formula | tuple[Formula, Formula]
 
 
+def _is_meant_as_pair(text: str) -> bool:
+    return bool(_MEANT_AS_PAIR.fullmatch(text)) and not QUOTED_NUMBER.fullmatch(text)
+
+
 def read_pair(value: Any) -> PairFormula:
     """Return one formula for both axes, or (height, width): `2`, `3x3`, `[1, 7]`, `k`."""
     if isinstance(value, str) and (match := PAIR.fullmatch(value)):
         return int(match[1]), int(match[2])
-    if isinstance(value, str) and _MEANT_ASPAIR.fullmatch(value) and not _NUMBER.fullmatch(value):
+    if isinstance(value, str) and _is_meant_as_pair(value):
         meant = re.sub(r"[:,.X×* ]+", "x", value.strip())
         help = f"write {meant}" if PAIR.fullmatch(meant) else ""
         shown = describe_text(value)
@@ -136,13 +142,22 @@ def _exactly_two(value: list[Any]) -> tuple[Any, Any]:
 def read_size(value: Any) -> str:
     """Return a printed size, `35x35x384` (height x width x channels) or `1000`."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or not _SIZE.fullmatch(text):
+    if not isinstance(text, str) or not PRINTED_SIZE.fullmatch(text):
         raise bad(
             "bad-value",
             f"{describe(value)} is not a printed size",
             help="write height x width x channels, as in 35x35x384",
         )
     return text
+
+
+def numbers_of(size: str) -> list[int]:
+    """Return the numbers of a printed size.
+
+    >>> numbers_of("35x35x384")
+    [35, 35, 384]
+    """
+    return [int(number) for number in size.split("x")]
 
 
 def read_bool(value: Any) -> bool | Expr:

@@ -9,7 +9,7 @@ from typing import Any
 from compiler.text.grammar import bad, describe, describe_text
 from compiler.text.module_names import MODULE_NAMES
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _KEYWORDS = frozenset(kwlist)
 _REFERENCES = frozenset(("in", "prev", "index", "true", "false"))
@@ -24,7 +24,7 @@ def read_name(value: Any) -> str:
     """Return a name: a letter or `_`, then letters, digits and `_`; no word of the language."""
     if not isinstance(value, str):
         raise bad("bad-name", f"a name is text, found {describe(value)}", help="quote it")
-    if not _NAME.fullmatch(value):
+    if not NAME.fullmatch(value):
         raise bad(
             "bad-name",
             f"`{describe_text(value)}` is not a name: "

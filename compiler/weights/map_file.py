@@ -26,7 +26,7 @@ from compiler.spec import read_yaml, validate
 from compiler.text import Located, Mapping, Node, describe, fail, plain, show_value
 from compiler.text import Sequence as Items
 from compiler.text.fields import Names, Text
-from compiler.weights.mapping import Head, WeightMap
+from compiler.weights.mapping import Head, Preprocessing, WeightMap
 from compiler.weights.pictures import names_beside, parse_preprocessing, read_names
 
 CAPTURE = re.compile(r"\{i(?:\+(\d{1,6}))?\}")
@@ -62,10 +62,10 @@ class MapSpec(Located):
     layout: Text = ""
     classes: Text = ""
     parts: dict[str, Text] = Field(default_factory=dict)
-    sections: Any
+    sections: list[SectionSpec]
     heads: Names = Field(default_factory=list)
     aliases: dict[str, Text] = Field(default_factory=dict)
-    preprocessing: Any = None
+    preprocessing: Preprocessing | None = None
     names: Text = ""
 
 
@@ -89,12 +89,15 @@ def read_map(path: Path) -> WeightMap:
 def parse_map(node: Mapping, report: Report, folder: Path) -> WeightMap | None:
     """Return the map that a YAML mapping describes, or None; faults go to `report`."""
     values = {key: plain(entry.node) for key, entry in node.entries.items()}
+    if "sections" in values:
+        values["sections"] = _sections(node.get("sections"), report)
+    if "preprocessing" in values:
+        values["preprocessing"] = parse_preprocessing(node.get("preprocessing"), report)
     spec = validate(MapSpec, node, values, "a map", report)
-    sections = _sections(node.get("sections"), report)
     if spec is None:
         return None
     pairs = _Pairs(report, spec.parts)
-    for section in sections:
+    for section in spec.sections:
         pairs.add(section)
     _check_names(spec, pairs, report)
     return WeightMap(
@@ -108,7 +111,7 @@ def parse_map(node: Mapping, report: Report, folder: Path) -> WeightMap | None:
         optional=pairs.optional,
         aliases=spec.aliases,
         folder=folder,
-        preprocessing=parse_preprocessing(node.get("preprocessing"), report),
+        preprocessing=spec.preprocessing,
         names=_names(spec, folder, report),
     )
 

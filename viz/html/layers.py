@@ -74,4 +74,4 @@ def layers_in(layers: Iterable[Layer]) -> Iterable[Layer]:
         elif isinstance(layer, LayersLayer):
             yield from layers_in(layer.layers)
         elif isinstance(layer, ResidualLayer):
-            yield from layers_in([*(layer.residual.body or []), *(layer.residual.shortcut or [])])
+            yield from layers_in([*layer.residual.body, *layer.residual.shortcut])

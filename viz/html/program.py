@@ -100,8 +100,10 @@ class _Writer:
         dims: list[int | str | None] = []
         for place, dim in enumerate(self.graph.nodes[name].shape):
             written = declared[place] if place < len(declared) else None
-            is_param = isinstance(written, str) and self.graph.arguments.get(written) == dim
-            dims.append(written if is_param else _dim(dim))
+            if isinstance(written, str) and self.graph.arguments.get(written) == dim:
+                dims.append(written)  # a parameter's name
+            else:
+                dims.append(_dim(dim))
         return {"name": name, "dims": dims, "at": self._at(self.network.span("input", name))}
 
     def _is_as_declared(self) -> bool:
@@ -122,7 +124,7 @@ class _Writer:
     def _outputs(self) -> list[Json] | None:
         if not self.network.outputs:
             return None
-        return [self._output(o) for o in self.network.outputs if isinstance(o, OutputSpec)]
+        return [self._output(o) for o in self.network.outputs]
 
     def _output(self, item: OutputSpec) -> Json:
         fields = {} if item.when is None else {"when": encode(item.when)}
@@ -217,7 +219,7 @@ class _Writer:
         if isinstance(layer, LayersLayer):
             return {"layers": self._chain(layer.layers)}
         if isinstance(layer, ResidualLayer):
-            body, shortcut = layer.residual.body or [], layer.residual.shortcut or []
+            body, shortcut = layer.residual.body, layer.residual.shortcut
             return {"body": self._chain(body), "shortcut": self._chain(shortcut)}
         return {"block": layer.block} if isinstance(layer, BlockLayer) else {}
 
