@@ -177,10 +177,9 @@ def features(
     from backends.torch import features as torch_features
 
     graph = load(spec)
-    module = torch_features.build_features(graph, names, seed=seed)
+    module = torch_features.build_features(graph, names, seed=seed if weights is None else None)
     if weights is not None:
-        whole = build_module(graph, weights=weights, weights_from=weights_from)
-        torch_features.take_state(module, whole)
+        load_weights(module, weights, weights_from)
     return module if device is None else module.to(device)
 
 
@@ -216,7 +215,8 @@ def load_weights(
     """Load a file of weights into a module and return what became of every tensor.
 
     Args:
-        module: changed in place.
+        module: changed in place. One of feature maps takes the weights of the whole network: what
+            belongs to layers that it left out is `report.not_needed`.
         file: safetensors or a torch checkpoint; no code in it is run.
         weights_from: whose names it has, a map by name (`timm:inception_v4`) or by path; None:
             the module's own.
@@ -236,7 +236,10 @@ def load_weights(
 
     weights = None if weights_from is None else load_map(weights_from)
     graph = torch_module.graph_of(module) if torch_module.is_built(module) else None
-    report = fit_weights.load_weights(module, Path(file), weights, graph=graph, partial=partial)
+    is_part = torch_module.feature_info_of(module) is not None
+    report = fit_weights.load_weights(
+        module, Path(file), weights, graph=graph, partial=partial, whole=graph if is_part else None
+    )
     with suppress(BackendError, CompileError):  # tensors are good, only what is said beside is not
         torch_module.take_notes(module, fit_weights.notes_of(report))
     return report

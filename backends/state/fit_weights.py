@@ -16,7 +16,7 @@ from compiler.graph import Graph
 from compiler.pipeline import published_graph
 from compiler.weights.fit import Sizes
 from compiler.weights.mapping import Preprocessing, WeightMap
-from compiler.weights.match import Move, match_tensors
+from compiler.weights.match import Move, match_tensors, names_in_part
 from compiler.weights.notes import Notes, notes_of_file, notes_of_map, preprocessing_of_file
 from compiler.weights.report import WeightsReport
 from compiler.weights.wiring import wiring_differences
@@ -30,6 +30,7 @@ def load_weights(
     graph: Graph | None = None,
     partial: bool = False,
     drop_background: bool = False,
+    whole: Graph | None = None,
 ) -> WeightsReport:
     """Copy the weights of a file into a module: all of them or, with `partial`, those that fit.
 
@@ -43,6 +44,8 @@ def load_weights(
         graph: what the module was built from, to compare its wiring with the map's network.
         partial: leave behind what does not fit by name and shape.
         drop_background: leave the first of 1001 classes behind.
+        whole: where the module is a part of a network: the network, whose weights the file has.
+            What belongs to layers that were not built is not needed.
 
     Returns:
         What became of every tensor.
@@ -54,7 +57,13 @@ def load_weights(
     """
     own = module.state_dict()
     report, tensors = fit_weights(
-        path, sizes_of(own), weights, graph, partial=partial, drop_background=drop_background
+        path,
+        sizes_of(own),
+        weights,
+        graph,
+        partial=partial,
+        drop_background=drop_background,
+        whole=names_in_part(whole, own) if whole is not None else {},
     )
     if not report.is_accepted:
         raise BackendError(report.refusal("loaded"))
@@ -72,6 +81,7 @@ def fit_weights(
     *,
     partial: bool = False,
     drop_background: bool = False,
+    whole: Mapping[str, str] | None = None,
 ) -> tuple[WeightsReport, dict[str, Tensor]]:
     """Return what becomes of a file's tensors, and those that fit under the network's names.
 
@@ -84,13 +94,16 @@ def fit_weights(
         graph: the network, for its name and wiring.
         partial: whether tensors may stay behind.
         drop_background: leave the first of 1001 classes behind.
+        whole: what `names_in_part` gives, for a part of a network.
 
     Raises:
         UsageError: there is no such file.
         BackendError: the file is no checkpoint.
     """
     state = read_weights(path)
-    match = match_tensors(weights, wanted, sizes_of(state), drop_background, types_of(state))
+    match = match_tensors(
+        weights, wanted, sizes_of(state), drop_background, types_of(state), whole or {}
+    )
     wiring: tuple[str, ...] = ()
     if weights is not None and graph is not None:
         published = published_graph(weights, graph)

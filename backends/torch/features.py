@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from backends.torch.module import build_from_source, computed_graph, take_features
+from backends.torch.module import build_from_source, take_features
 from backends.torch.source import emit_source
 from compiler.facts.features import features_of
 from compiler.graph import Graph
@@ -17,7 +17,7 @@ def build_features(
     graph: Graph,
     names: Sequence[str] = (),
     *,
-    seed: int = 0,
+    seed: int | None = 0,
     device: torch.device | str | None = None,
 ) -> nn.Module:
     """Return a module whose `forward` gives the list of feature maps, without the head.
@@ -30,7 +30,7 @@ def build_features(
         graph: a checked graph.
         names: layers or blocks whose maps are wanted; without any the last map of the trunk at
             every reduction.
-        seed: of the initial weights.
+        seed: of the initial weights; None leaves that to who loads others.
         device: where the module goes; None is the CPU.
 
     Raises:
@@ -57,17 +57,3 @@ def build_maps(
     model = build_from_source(graph, source, seed, device, taps)
     take_features(model, info)
     return model
-
-
-def take_state(part: nn.Module, whole: nn.Module) -> None:
-    """Copy parameters and statistics from a whole network into a part of it that was built.
-
-    What inherits parameters in the part has them at their owner in the whole.
-    """
-    nodes, state = computed_graph(whole).nodes, whole.state_dict()
-    taken = {}
-    for name in part.state_dict():
-        layer, _, parameter = name.rpartition(".")
-        node = nodes.get(layer)
-        taken[name] = state[f"{node.share or layer}.{parameter}" if node else name]
-    part.load_state_dict(taken)

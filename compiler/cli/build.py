@@ -262,18 +262,6 @@ def _build(
 def _load_weights(
     checked: Graph, graph: Graph, module: nn.Module, args: argparse.Namespace
 ) -> WeightsReport:
-    if args.features:  # the file is of the whole network
-        from backends.torch.features import take_state
-        from backends.torch.module import build_module
-
-        whole = build_module(checked, seed=None)
-        report = _load_file(checked, whole, args)
-        take_state(module, whole)
-        return report
-    return _load_file(graph, module, args)
-
-
-def _load_file(graph: Graph, module: nn.Module, args: argparse.Namespace) -> WeightsReport:
     from backends.state.fit_weights import load_weights
     from backends.torch.init import initialize
 
@@ -281,9 +269,10 @@ def _load_file(graph: Graph, module: nn.Module, args: argparse.Namespace) -> Wei
         module,
         args.weights,
         args.map and load_map(args.map),
-        graph=graph.as_written,
+        graph=(checked if args.features else graph).as_written,
         partial=args.partial,
         drop_background=args.drop_background,
+        whole=checked if args.features else None,  # the file is of the whole network
     )
     initialize(module, args.seed, report.loaded)
     return report

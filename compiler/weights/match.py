@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from compiler.graph import Graph
 from compiler.weights.fit import Misfit, Size, Sizes, is_counter, layer_of, misfit
 from compiler.weights.mapping import WeightMap
+from compiler.weights.sizes import tensor_sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,15 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Every tensor of the file and of the network, each in one of the four lists."""
+    """Every tensor of the file and of the network, each in one of the five lists."""
 
     moves: tuple[Move, ...]
     made: tuple[str, ...]
     """Batch counters that the file lacks and that begin at 0."""
     left_out: tuple[LeftOut, ...]
     misfits: tuple[Misfit, ...]
+    not_needed: tuple[tuple[str, Size], ...] = ()
+    """Names in the file and shapes of what belongs to layers that a part of a network lacks."""
 
     @property
     def is_complete(self) -> bool:
@@ -70,12 +74,16 @@ class Match:
         return tuple(m for m in self.misfits if m.wanted is not None and m.found is not None)
 
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
 def match_tensors(
     weights: WeightMap | None,
     wanted: Sizes,
     found: Sizes,
     drop_background: bool = False,
-    types: Mapping[str, str] = MappingProxyType({}),
+    types: Mapping[str, str] = _NOTHING,
+    whole: Mapping[str, str] = _NOTHING,
 ) -> Match:
     """Return where every tensor goes.
 
@@ -86,13 +94,21 @@ def match_tensors(
         drop_background: leave the first row of the classifiers behind where the file has one
             class more than the network.
         types: the types of the file's tensors, such as `float16`; those that it does not name fit.
+        whole: of a part of a network: the tensors of the whole -> what the part calls them, or
+            their own names where it does not have them.
     """
     moves: dict[str, Move] = {}
     left_out: list[LeftOut] = []
     misfits: list[Misfit] = []
-    present = {layer_of(name) for name in wanted}
+    not_needed: list[tuple[str, Size]] = []
+    present = {layer_of(name) for name in (*wanted, *whole)}
     for source, size in found.items():
         name = source if weights is None else weights.ours(source)
+        if name is not None and name in whole:
+            name = whole[name]
+            if name not in wanted:
+                not_needed.append((source, size))
+                continue
         if name is None or name not in wanted:
             spare = _left_out(weights, source, name, size, present)
             if spare is None:
@@ -121,7 +137,26 @@ def match_tensors(
         made=tuple(name for name in absent if is_counter(name)),
         left_out=tuple(left_out),
         misfits=tuple(misfits),
+        not_needed=tuple(not_needed),
     )
+
+
+def names_in_part(graph: Graph, wanted: Iterable[str]) -> dict[str, str]:
+    """Return every tensor of a network -> its name in a part of it, for `match_tensors`.
+
+    Where layers share parameters and the first of them is not built, they are another one's there.
+
+    Args:
+        graph: the whole network.
+        wanted: the tensors of the part.
+    """
+    names = {name: name for name in tensor_sizes(graph)}
+    for name in wanted:
+        layer, _, leaf = name.rpartition(".")
+        node = graph.nodes.get(layer)
+        if node is not None and node.share is not None:
+            names[f"{node.share}.{leaf}"] = name
+    return names
 
 
 def _is_convertible(name: str, type: str) -> bool:

@@ -61,7 +61,7 @@ def notes_of_file(metadata: Mapping[str, str], file: str, match: Match) -> Notes
         metadata.get("map", ""),
         metadata.get("source", ""),
         preprocessing_of_file(metadata, file),
-        names if match.is_complete else (),
+        names if match.is_complete and not match.not_needed else (),
     )
 
 

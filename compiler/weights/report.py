@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from compiler.weights.fit import Misfit, is_counter, sentences
+from compiler.weights.fit import Misfit, is_counter, layer_of, sentences
 from compiler.weights.layers import LayerState, State, layer_states
 from compiler.weights.mapping import WeightMap, load_map, map_names
 from compiler.weights.match import Match
@@ -60,6 +60,11 @@ class WeightsReport:
         """The file's tensors, by its names, that the network does not have."""
         return self.match.dropped
 
+    @property
+    def not_needed(self) -> tuple[str, ...]:
+        """The file's tensors, by its names, of layers that a part of the network leaves out."""
+        return tuple(name for name, _ in self.match.not_needed)
+
     @cached_property
     def layers(self) -> tuple[LayerState, ...]:
         """What became of every layer."""
@@ -86,7 +91,7 @@ class WeightsReport:
             lines.append(f"  from {self.weights.source}")
         lines += _tensors(self.match) if every else _stages(self.match)
         lines += self._all() if self.match.is_complete else self._rest(every)
-        lines += _left_out(self.match)
+        lines += [*_not_needed(self.match, every), *_left_out(self.match)]
         return "\n".join([*lines, *self.warnings]) + "\n"
 
     def _all(self) -> list[str]:
@@ -103,7 +108,7 @@ class WeightsReport:
         """Return what is loaded in part: counts of tensors, then the layers of the other states."""
         counts = self.counts
         here = counts["loaded"] + counts["differing"] + counts["fresh"]
-        there = counts["loaded"] + counts["differing"] + counts["dropped"]
+        there = counts["loaded"] + counts["differing"] + counts["dropped"] + len(self.not_needed)
         lines = [
             f"  loaded {counts['loaded']} tensors, of {here} in the network and {there} in the file"
         ]
@@ -189,6 +194,10 @@ class WeightsReport:
             {"source": m.source, "status": "left out", "found": m.size, "part": m.what}
             for m in match.left_out
         ]
+        rows += [
+            {"source": name, "status": "not needed", "found": size}
+            for name, size in match.not_needed
+        ]
         rows += [_misfit(m) for m in match.misfits]
         return {
             "map": weights and weights.name,
@@ -198,6 +207,7 @@ class WeightsReport:
             "classes": weights and weights.classes,
             "partial": self.is_partial,
             **self.counts,
+            "not_needed": len(self.not_needed),
             "misfits": len(match.misfits),
             "wiring": list(self.wiring),
             "values": list(self.values),
@@ -254,6 +264,22 @@ def _layer_lines(layers: list[LayerState], most: int) -> list[str]:
     lines = [f"    {layer.name:{width}}  {', '.join(layer.tensors)}" for layer in layers[:most]]
     rest = len(layers) - most
     return [*lines, f"    and {_count(rest, 'more layer')}"] if rest > 0 else lines
+
+
+def _not_needed(match: Match, every: bool) -> list[str]:
+    """Return a line on the tensors of layers that are not built, and a line for each layer."""
+    if not match.not_needed:
+        return []
+    layers: dict[str, list[str]] = {}
+    for name, _ in match.not_needed:
+        layers.setdefault(layer_of(name), []).append(name.rpartition(".")[2])
+    count = len(match.not_needed)
+    of = "belongs to a layer that is not built and is"
+    if count > 1:
+        of = "belong to layers that are not built and are"
+    title = f"  {_count(count, 'tensor')} {of} not needed:"
+    states = [LayerState(name, "dropped", tuple(parts)) for name, parts in layers.items()]
+    return [title, *_layer_lines(states, len(states) if every else MOST)]
 
 
 def _left_out(match: Match) -> list[str]:

@@ -9,16 +9,18 @@ import onnxruntime
 import pytest
 import torch
 
+import netdraft
 from backends.onnx.model import build_onnx
 from backends.state.unit_scale import randomize
 from backends.torch.export_program import export_program
 from backends.torch.module import build_module
 from compiler.__main__ import main
-from compiler.errors import UsageError
+from compiler.errors import BackendError, UsageError
 from compiler.facts.features import Feature, feature_graph, features_of
 from compiler.pipeline import load_graph
 from netdraft import features
 from tests.backends.known_networks import NETWORKS, known
+from tests.weights.key_lists import key_list
 
 
 def test_the_last_map_before_each_change_of_stride(tmp_path: Path) -> None:
@@ -91,6 +93,93 @@ def test_weights_of_the_whole_network(tmp_path: Path) -> None:
     module = features(graph, ["layer1"], weights=tmp_path / "whole.pth")
     state = whole.state_dict()
     assert all(torch.equal(state[name], value) for name, value in module.state_dict().items())
+
+
+SMALL = """\
+network: small
+input: {image: [3, 8, 8]}
+blocks:
+  head: {layers: [{global_avg_pool: true, name: pool}, {linear: 5, name: fc}]}
+layers:
+  - {conv: 1x1, filters: 3, name: a}
+  - {conv: 1x1, filters: 3, from: image, share: a, name: b}
+  - {block: head, name: head, from: a}
+outputs: [head, b]
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    torch.save(netdraft.build_module(path, seed=3).state_dict(), tmp_path / "whole.pth")
+    return path
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_a_file_of_the_whole_network_fits_a_part(small: Path, name: str) -> None:
+    """Where the layer that owns parameters is not built, who shares them gets them."""
+    module = features(small, [name])
+    report = netdraft.load_weights(module, small.parent / "whole.pth")
+    x = torch.ones(1, 3, 8, 8)
+    (got,), whole = module(x), netdraft.build_module(small, weights=small.parent / "whole.pth")
+    torch.testing.assert_close(got, whole(x)[1])
+    assert report.loaded == (f"{name}.weight", f"{name}.bias")
+    assert report.not_needed == ("head.fc.weight", "head.fc.bias")
+    assert (report.dropped, report.fresh, report.differing) == ((), (), ())
+    assert str(report) == (
+        f"{small.parent / 'whole.pth'} -> small\n"
+        f"    {name}     2 tensors\n"
+        "  2 of 2 tensors matched, each of them once\n"
+        "  2 tensors belong to layers that are not built and are not needed:\n"
+        "    head.fc  weight, bias\n"
+    )
+
+
+def test_what_a_part_lacks_or_does_not_know_is_an_error(small: Path) -> None:
+    state = torch.load(small.parent / "whole.pth")
+    del state["a.bias"]
+    state["a.weight"] = torch.zeros(4, 3, 1, 1)
+    state["other.weight"] = state.pop("head.fc.weight")
+    torch.save(state, small.parent / "bad.pth")
+    with pytest.raises(BackendError) as refused:
+        netdraft.load_weights(features(small, ["a"]), small.parent / "bad.pth")
+    assert str(refused.value) == (
+        f"{small.parent / 'bad.pth'} does not fit `small`, nothing was loaded: "
+        "0 of 2 tensors match\n"
+        "  `a.weight` is 4x3x1x1 where the network has 3x3x1x1\n"
+        "  `other.weight` is 4x3 and has no place in the network\n"
+        "  `a.bias` is missing; the network needs 3"
+    ).replace("4x3 and", "5x3 and")
+
+
+def test_another_head_is_not_needed(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = torch.load(small.parent / "whole.pth")
+    state["head.fc.weight"] = torch.zeros(9, 3)
+    torch.save(state, small.parent / "nine.pth")
+    options = ["--features", "a", "--weights", str(small.parent / "nine.pth"), "--device", "cpu"]
+    options += ["-o", str(small.parent / "out"), "--save-weights"]
+    assert main(["build", str(small), *options]) == 0
+    assert (
+        "  2 of 2 tensors matched, each of them once\n"
+        "  2 tensors belong to layers that are not built and are not needed:\n"
+        "    head.fc  weight, bias\n"
+    ) in capsys.readouterr().out
+    saved = netdraft.features(small, ["a"], weights=small.parent / "out" / "small.safetensors")
+    torch.testing.assert_close(saved.state_dict()["a.weight"], state["a.weight"])
+
+
+def test_published_weights_of_the_whole_fit_a_part(tmp_path: Path) -> None:
+    keys = key_list("torchvision_googlenet")
+    kinds: dict[object, torch.dtype] = {(): torch.int64}
+    state = {n: torch.ones(size, dtype=kinds.get(size)) for n, size in keys.items()}
+    torch.save(state, tmp_path / "g.pth")
+    module = features("zoo/googlenet", ["conv_3"])
+    report = netdraft.load_weights(module, tmp_path / "g.pth", "torchvision:googlenet")
+    aux = sum(name.startswith("aux") for name in keys)
+    assert len(report.loaded) == 18
+    assert len(report.not_needed) == len(keys) - 18 - aux
+    assert len(report.dropped) == aux
 
 
 def test_build_says_and_writes_the_maps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
