@@ -7,51 +7,6 @@ from pathlib import Path
 from compiler.graph import Graph
 from compiler.pipeline import load_graph
 
-RESNET = """\
-network: NAME
-input: {image: [3, 224, 224]}
-defaults: {conv: {norm: batch_norm, activation: relu}}
-blocks:
-  basic:
-    params: {n: {type: channels}, s: {type: int, default: 1}}
-    residual:
-      body:
-        - {conv: 3x3, filters: n, stride: s, padding: 1}
-        - {conv: 3x3, filters: n, padding: 1, activation: none}
-      shortcut:
-        - {conv: 1x1, filters: n, stride: s, activation: none, when: s > 1 or in.channels != n}
-      activation: relu
-  bottleneck:
-    params: {n: {type: channels}, s: {type: int, default: 1}}
-    residual:
-      body:
-        - {conv: 1x1, filters: n}
-        - {conv: 3x3, filters: n, stride: s, padding: 1}
-        - {conv: 1x1, filters: 4 * n, activation: none}
-      shortcut:
-        - {conv: 1x1, filters: 4 * n, stride: s, activation: none,
-           when: s > 1 or in.channels != 4 * n}
-      activation: relu
-layers:
-  - {conv: 7x7, filters: 64, stride: 2, padding: 3, name: stem}
-  - {max_pool: 3x3, stride: 2, padding: 1}
-STAGES
-  - global_avg_pool
-  - {linear: 1000, name: fc}
-"""
-
-
-def resnet(name: str, block: str, counts: tuple[int, ...]) -> str:
-    """Return the spec of a residual network of 18 to 152 layers."""
-    lines = []
-    for i, count in enumerate(counts):
-        stride = "" if i == 0 else ", s: 2"
-        first = f"{{block: {block}, with: {{n: {64 * 2**i}{stride}}}, name: first}}"
-        more = f"{{block: {block}, with: {{n: {64 * 2**i}}}, repeat: {count - 1}, name: more}}"
-        lines.append(f"  - {{layers: [{first}, {more}], name: layer{i + 1}}}")
-    return RESNET.replace("NAME", name).replace("STAGES", "\n".join(lines))
-
-
 UNET = """\
 network: unet
 input: {image: [3, 64, 64]}
@@ -112,8 +67,6 @@ outputs: [scores, mixed]
 """
 
 NETWORKS = {
-    "resnet18": resnet("resnet18", "basic", (2, 2, 2, 2)),
-    "resnet50": resnet("resnet50", "bottleneck", (3, 4, 6, 3)),
     "unet": UNET,
     "pyramid": PYRAMID,
     "strided": STRIDED_SAME,

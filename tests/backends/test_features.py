@@ -19,12 +19,12 @@ from compiler.errors import BackendError, UsageError
 from compiler.facts.features import Feature, feature_graph, features_of
 from compiler.pipeline import load_graph
 from netdraft import features
-from tests.backends.known_networks import NETWORKS, known
+from tests.backends.known_networks import NETWORKS
 from tests.weights.key_lists import key_list
 
 
 def test_the_last_map_before_each_change_of_stride(tmp_path: Path) -> None:
-    assert features_of(known("resnet18", tmp_path)) == (
+    assert features_of(load_graph("zoo/resnet18")) == (
         Feature(64, 2, "stem"),
         Feature(64, 4, "layer1"),
         Feature(128, 8, "layer2"),
@@ -34,7 +34,7 @@ def test_the_last_map_before_each_change_of_stride(tmp_path: Path) -> None:
 
 
 def test_named_maps_in_the_order_asked_for(tmp_path: Path) -> None:
-    graph = known("resnet18", tmp_path)
+    graph = load_graph("zoo/resnet18")
     module = features(graph, ["layer2", "stem"])
     assert module.feature_info == [
         {"num_chs": 128, "reduction": 8, "module": "layer2"},
@@ -47,7 +47,7 @@ def test_named_maps_in_the_order_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_text_is_one_name(tmp_path: Path) -> None:
-    graph = known("resnet18", tmp_path)
+    graph = load_graph("zoo/resnet18")
     assert features_of(graph, "layer2") == (Feature(128, 8, "layer2"),)
     assert features_of(graph, "auto") == features_of(graph)
 
@@ -62,12 +62,12 @@ def test_a_text_is_one_name(tmp_path: Path) -> None:
 )
 def test_what_is_no_map(tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(UsageError) as refused:
-        features_of(known("resnet18", tmp_path), [name])
+        features_of(load_graph("zoo/resnet18"), [name])
     assert str(refused.value) == message
 
 
 def test_every_target_gives_the_maps(tmp_path: Path) -> None:
-    graph = known("resnet18", tmp_path)
+    graph = load_graph("zoo/resnet18")
     part = feature_graph(graph, features_of(graph, ["stem", "layer2.first"]))
     module = build_module(part).eval()
     x = torch.randn(2, 3, 64, 96)
@@ -87,7 +87,7 @@ def test_every_target_gives_the_maps(tmp_path: Path) -> None:
 
 
 def test_weights_of_the_whole_network(tmp_path: Path) -> None:
-    graph = known("resnet18", tmp_path)
+    graph = load_graph("zoo/resnet18")
     whole = build_module(graph, seed=3)
     torch.save(whole.state_dict(), tmp_path / "whole.pth")
     module = features(graph, ["layer1"], weights=tmp_path / "whole.pth")

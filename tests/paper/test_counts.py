@@ -49,6 +49,8 @@ def count_params(graph: Graph, region: str = "") -> int:
         (GOOGLENET, (), 6_624_904),
         (GOOGLENET, ("kernel=5x5",), 7_005_832),
         (GOOGLENET, ("aux=true",), 13_004_888),
+        ("zoo/resnet18", (), 11_689_512),
+        ("zoo/resnet50", (), 25_557_032),
     ],
 )
 def test_parameters(spec: str, settings: tuple[str, ...], count: int) -> None:

@@ -42,12 +42,10 @@ def _timm(name: str) -> Callable[[], nn.Module]:
     return build
 
 
-def _torchvision(name: str, is_aux: bool) -> Callable[[], nn.Module]:
+def _torchvision(name: str, **options: bool) -> Callable[[], nn.Module]:
     def build() -> nn.Module:
         models = pytest.importorskip("torchvision.models")
-        model: nn.Module = getattr(models, name)(
-            weights=None, init_weights=False, aux_logits=is_aux, transform_input=False
-        )
+        model: nn.Module = getattr(models, name)(weights=None, **options)
         return model
 
     return build
@@ -62,6 +60,7 @@ def _facenet(**options: Any) -> Callable[[], nn.Module]:
     return build
 
 
+RAW = {"init_weights": False, "transform_input": False}
 FACENET = "facenet_pytorch:inception_resnet_v1"
 PEERS = {
     "timm-inception_v4": Peer("timm:inception_v4", _timm("inception_v4")),
@@ -71,25 +70,29 @@ PEERS = {
         FACENET, _facenet(classify=True, num_classes=8631), {"classes": "8631"}, full=(160, 160)
     ),
     "torchvision-inception_v3": Peer(
-        "torchvision:inception_v3", _torchvision("inception_v3", False), {"aux": "false"}
+        "torchvision:inception_v3",
+        _torchvision("inception_v3", aux_logits=False, **RAW),
+        {"aux": "false"},
     ),
     "torchvision-inception_v3-aux": Peer(
         "torchvision:inception_v3",
-        _torchvision("inception_v3", True),
+        _torchvision("inception_v3", aux_logits=True, **RAW),
         {"aux": "true"},
         training=(299, 299),  # the auxiliary head has no room on less
     ),
     "torchvision-googlenet": Peer(
         "torchvision:googlenet",
-        _torchvision("googlenet", False),
+        _torchvision("googlenet", aux_logits=False, **RAW),
         {"aux": "false"},
         full=(224, 224),
     ),
     "torchvision-googlenet-aux": Peer(
         "torchvision:googlenet",
-        _torchvision("googlenet", True),
+        _torchvision("googlenet", aux_logits=True, **RAW),
         {"aux": "true"},
         full=(224, 224),
         outputs=lambda out: (out.logits, out.aux_logits1, out.aux_logits2),
     ),
+    "torchvision-resnet18": Peer("torchvision:resnet18", _torchvision("resnet18"), full=(224, 224)),
+    "torchvision-resnet50": Peer("torchvision:resnet50", _torchvision("resnet50"), full=(224, 224)),
 }

@@ -14,8 +14,8 @@ from backends.torch.features import build_features
 from backends.torch.module import build_module
 from compiler.facts.features import features_of
 from compiler.graph import Graph
+from compiler.pipeline import load_graph
 from compiler.weights.mapping import load_map
-from tests.backends.known_networks import known
 from tests.peers.networks import NON_SQUARE
 from tests.peers.pairs import difference, image
 
@@ -27,8 +27,8 @@ NETWORKS = {
         ["stem.conv_2b", "stem.mixed_3a", "a", "b", "c"],
     ),
     "inception_resnet_v2": ("released/inception_resnet_v2_slim", []),
-    "resnet18": ("resnet18", []),
-    "resnet50": ("resnet50", []),
+    "resnet18": ("zoo/resnet18", []),
+    "resnet50": ("zoo/resnet50", []),
 }
 """timm's name -> ours, and the maps where they are not the default.
 
@@ -39,13 +39,9 @@ timm lists `features.3` of Inception-v4, the first map of reduction 4; the last 
 def with_their_weights(graph: Graph, theirs: nn.Module, name: str, folder: Path) -> nn.Module:
     """Return our module with the parameters of timm's network."""
     ours = build_module(graph)
-    if name.startswith("resnet"):  # no map is shipped: the same layers in the same order
-        values = [v for n, v in theirs.state_dict().items()]
-        keys = ours.state_dict()
-        ours.load_state_dict(dict(zip(keys, values, strict=True)))
-        return ours
+    family = "torchvision" if name.startswith("resnet") else "timm"  # with the same names
     torch.save(theirs.state_dict(), folder / "theirs.pth")
-    load_weights(ours, folder / "theirs.pth", load_map(f"timm:{name}"), graph=graph)
+    load_weights(ours, folder / "theirs.pth", load_map(f"{family}:{name}"), graph=graph)
     return ours
 
 
@@ -53,7 +49,7 @@ def with_their_weights(graph: Graph, theirs: nn.Module, name: str, folder: Path)
 def test_maps_are_timm_s(name: str, tmp_path: Path) -> None:
     timm = pytest.importorskip("timm")
     spec, names = NETWORKS[name]
-    graph = known(spec, tmp_path)
+    graph = load_graph(spec)
     theirs = timm.create_model(name, pretrained=False)
     x = image(NON_SQUARE).float()
     randomize(theirs, 5, x)

@@ -82,6 +82,8 @@ def test_which_maps_have_names() -> None:
         "timm:inception_v4": 1000,
         "torchvision:googlenet": 1000,
         "torchvision:inception_v3": 1000,
+        "torchvision:resnet18": 1000,
+        "torchvision:resnet50": 1000,
     }
     assert "the identities have no names here" in load_map(map_names()[0]).classes
 

@@ -178,7 +178,6 @@ def test_every_state_in_the_report(
         "differing": 2,
         "fresh": 6,
         "dropped": 6,
-        "not_needed": 0,
     }
     norm = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"]
     assert report["layers"] == [

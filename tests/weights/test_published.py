@@ -40,6 +40,8 @@ CASES = [
     ),
     ("torchvision:googlenet", "torchvision_googlenet", {}, GOOGLENET_AUX, 344, 6_624_904),
     ("torchvision:googlenet", "torchvision_googlenet", {"aux": "true"}, (), 364, 13_004_888),
+    ("torchvision:resnet18", "torchvision_resnet18", {}, (), 122, 11_689_512),
+    ("torchvision:resnet50", "torchvision_resnet50", {}, (), 320, 25_557_032),
 ]
 
 
