@@ -290,7 +290,7 @@ def test_a_range_of_pixels() -> None:
             "{mean: [0, 0, 0], deviation: [1, 1], interpolation: cubic, crp: 1}",
             [
                 "`interpolation` of `preprocessing`: expected `bilinear` or `bicubic`, "
-                "found `cubic` (did you mean `bicubic`?)",
+                "found the text `cubic` (did you mean `bicubic`?)",
                 "`preprocessing` has no key `crp` (did you mean `crop`?)",
             ],
         ),
