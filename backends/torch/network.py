@@ -22,6 +22,7 @@ from backends.torch.text import (
 from backends.torch.traced import Trace, arguments_of
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Output
+from compiler.ops import Standardize
 from compiler.passes.leaving import keep_only
 
 
@@ -274,12 +275,15 @@ def network_frame(writer: Writer, graph: Graph, scope: Scope, fixed: frozenset[s
     """Return the empty frame of the network's class, with the inputs as arguments of forward.
 
     The channels of the inputs and the parameters are arguments of the constructor, but `fixed`
-    ones; of a graph that passes have rewritten none is.
+    ones; of a graph that passes have rewritten none is. Mean and deviation inside are of as many
+    channels as they have numbers.
     """
     inputs = {name: variable(name) for name in graph.inputs}
     channels_of = _input_channels(graph, inputs)
     if graph.is_rewritten:
         fixed |= {*graph.arguments, *channels_of.values()}
+    inside = [node for node in graph.nodes.values() if isinstance(node.op, Standardize)]
+    fixed |= {channels_of[name] for node in inside for name in node.inputs if name in channels_of}
     params = arguments_of(graph.arguments, graph.params, fixed)
     formulas = Formulas(graph, params, Trace(fixed))
     for name, text in channels_of.items():

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from compiler.errors import UsageError
-from compiler.graph import Graph, Node, verify
+from compiler.graph import Graph, Node, connect, verify
 from compiler.ops import Standardize
 from compiler.passes.rewrite import Rewrite
+from compiler.text import Expr
 from compiler.weights.mapping import Preprocessing
 
 NAME = "standardize"
@@ -46,9 +47,33 @@ def standardize_input(graph: Graph, how: Preprocessing) -> Graph:
     rewrite.insert_after(node, "", name)
     rewrite.set(node)
     rewrite.redirect(name, node.name)
-    made = replace(rewrite.finish(), spec=graph.as_written)
+    finished = _with_sizes_of(rewrite.finish(), name, node.name)
+    # No operation of the spec's is another one, so that its formulas hold.
+    made = replace(finished, spec=graph.as_written, is_rewritten=graph.is_rewritten)
     verify(made)
     return made
+
+
+def _with_sizes_of(graph: Graph, old: str, new: str) -> Graph:
+    """Have formulas that read the sizes of a node read those of another one, which has the same."""
+
+    def moved(formula: Expr) -> Expr:
+        sizes = {size: new if node == old else node for size, node in formula.sizes.items()}
+        return replace(formula, sizes=sizes)
+
+    nodes = {
+        node.name: replace(node, exprs={key: moved(e) for key, e in node.exprs.items()})
+        for node in graph.nodes.values()
+    }
+    regions = {
+        region.name: replace(
+            region,
+            argument_exprs={key: moved(e) for key, e in region.argument_exprs.items()},
+            decisions=tuple(replace(d, formula=moved(d.formula)) for d in region.decisions),
+        )
+        for region in graph.regions.values()
+    }
+    return replace(graph, network=connect(nodes.values()), regions=regions)
 
 
 def with_plain_range(how: Preprocessing) -> Preprocessing:

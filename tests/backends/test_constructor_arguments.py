@@ -312,6 +312,8 @@ def test_argument_is_setting_in(spec: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("released/inception_resnet_v1_facenet", ["in_channels", "embedding"]),
         ("zoo/inception_v3", ["in_channels", "classes"]),
         ("zoo/googlenet", ["in_channels", "classes"]),
+        ("zoo/resnet18", ["in_channels", "classes"]),
+        ("zoo/resnet50", ["in_channels", "classes"]),
     ],
 )
 def test_what_known_networks_offer(spec: str, offers: list[str]) -> None:

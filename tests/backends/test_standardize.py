@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import socket
 from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ from PIL import Image
 
 from backends.state.photo import load_photo
 from backends.state.weights_io import read_metadata, save_weights
-from backends.torch.module import graph_of
+from backends.torch.module import graph_of, load_source, network_class
 from backends.torch.source import emit_source
 from compiler import api
 from compiler.__main__ import main
@@ -277,3 +278,40 @@ def test_verify(
     assert main(["verify", source, str(spec), "--normalize", TEXT, *run]) == 0
     assert main(["verify", source, str(spec), "--normalize", TEXT.replace("229", "2"), *run]) == 1
     assert main(["verify", source, str(spec), *run]) == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "offers"),
+    [("zoo/googlenet", ["classes"]), ("inception_v4", ["classes"]), ("zoo/resnet18", ["classes"])],
+)
+def test_the_emitted_class_takes_the_parameters(spec: str, offers: list[str]) -> None:
+    """All but the channels, of which mean and deviation are: what `--set` gives is `Class(p=v)`."""
+    graph = standardize_input(target_graph(load_graph(spec)), HOW)
+    made = network_class(load_source(emit_source(graph)))
+    assert list(inspect.signature(made.__init__).parameters) == ["self", *offers]
+    other = standardize_input(target_graph(load_graph(spec, {"classes": "7"})), HOW)
+    theirs = network_class(load_source(emit_source(other)))
+    with torch.device("meta"):
+        mine, wanted = made(classes=7).state_dict(), theirs().state_dict()
+    assert {n: t.shape for n, t in mine.items()} == {n: t.shape for n, t in wanted.items()}
+
+
+def test_formulas_behind_mean_and_deviation(tmp_path: Path) -> None:
+    """What reads the input's channels by name reads a number."""
+    path = tmp_path / "t.yaml"
+    path.write_text(
+        "network: t\ninput: {image: [3, 8, 8]}\nparams: {n: 4}\n"
+        "blocks: {b: {params: {n: {type: int}}, layers: [{conv: 1x1, filters: n * in.channels}]}}\n"
+        "layers:\n  - {block: b, name: b, with: {n: n}}\n"
+        "  - {conv: 3x3, filters: image.channels + n, name: c}\n  - {add: [c, c]}\n"
+    )
+    made = network_class(
+        load_source(emit_source(standardize_input(target_graph(load_graph(path)), HOW)))
+    )
+    assert list(inspect.signature(made.__init__).parameters) == ["self", "n"]
+    for n in (1, 6):
+        graph = standardize_input(target_graph(load_graph(path, {"n": str(n)})), HOW)
+        wanted = network_class(load_source(emit_source(graph)))()
+        mine = made(n=n)
+        mine.load_state_dict(wanted.state_dict())
+        torch.testing.assert_close(mine(pictures()), wanted(pictures()))
