@@ -216,12 +216,14 @@ class ConvLayer(Layer):
         groups = fields.channels if is_depthwise else fields.integer("groups", "groups")
         if is_depthwise:
             fields.texts["groups"] = "depthwise"
+        kernel = fields.pair("conv", "kernel_size") or (1, 1)
+        dilation = fields.pair("dilation", "dilation") or (1, 1)
         op = Conv2d(
             out_channels=self._filters(fields) or 0,
-            kernel_size=fields.pair("conv", "kernel_size") or (1, 1),
+            kernel_size=kernel,
             stride=fields.pair("stride", "stride") or (1, 1),
-            padding=fields.padding() or "same",
-            dilation=fields.pair("dilation", "dilation") or (1, 1),
+            padding=fields.padding("conv", kernel, dilation) or "same",
+            dilation=dilation,
             groups=groups or 1,
             bias=norm == "none" if fields.raw("bias") is None else fields.flag("bias"),
         )

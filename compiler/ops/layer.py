@@ -48,8 +48,10 @@ class Fields(Protocol):
     def pair(self, field: str, attribute: str = "", least: int = 1) -> Pair | None:
         """Return (height, width)."""
 
-    def padding(self) -> Pads | Literal["same"] | None:
-        """Return `same`, or ((top, bottom), (left, right))."""
+    def padding(
+        self, op: str, kernel: Pair, dilation: Pair = (1, 1)
+    ) -> Pads | Literal["same"] | None:
+        """Return `same`, or ((top, bottom), (left, right)); the kernel is that of the key `op`."""
 
     def flag(self, field: str) -> bool:
         """Return true or false."""

@@ -226,10 +226,11 @@ class AvgPoolLayer(Layer):
 
 def _window(fields: Fields, op: str) -> tuple[Pair, Pair, Pads | Literal["same"], bool]:
     """Return kernel, stride, padding and rounding of a pooling."""
+    kernel = fields.pair(op, "kernel_size") or (1, 1)
     return (
-        fields.pair(op, "kernel_size") or (1, 1),
+        kernel,
         fields.pair("stride", "stride") or (1, 1),
-        fields.padding() or "same",
+        fields.padding(op, kernel) or "same",
         fields.flag("ceil"),
     )
 

@@ -20,6 +20,7 @@ from compiler.ops import ACTIVATION_WORDS, COMMON, BatchNorm, Layer, Op
 from compiler.spec.model import ParamSpec
 from compiler.spec.params import READERS
 from compiler.text import (
+    HALF,
     PADDINGS,
     Expr,
     ExprError,
@@ -210,13 +211,30 @@ class Values:
         value: Pair | None = _twice(self.pair_of(self.written(field, attribute), least))
         return value
 
-    def padding(self) -> Pads | Literal["same"] | None:
-        """Return `same`, or ((top, bottom), (left, right))."""
+    def padding(
+        self, op: str, kernel: Pair, dilation: Pair = (1, 1)
+    ) -> Pads | Literal["same"] | None:
+        """Return `same`, or ((top, bottom), (left, right)); the kernel is that of the key `op`."""
         value = self.padding_of(self.written("padding", "padding"))
+        if value == HALF:
+            self._settle_half(op)
+            rows, columns = (d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
+            return _twice(rows), _twice(columns)
         if value is None or value == "same":
             return None if value is None else "same"
         rows, columns = (0, 0) if value == "valid" else _twice(value)
         return _twice(rows), _twice(columns)
+
+    def _settle_half(self, op: str) -> None:
+        """Note what padding in numbers, made of kernel and dilation, depends on."""
+        self._note("padding", self.raw("padding"))
+        self.exprs.pop("padding", None)
+        for key in {op, "padding", "dilation"} & type(self.layer).model_fields.keys():
+            formula = self.raw(key)
+            if isinstance(formula, Expr):
+                written = self.written(key)
+                with suppress(Unknown, ExprError):  # reported where it is read
+                    self._decided(written, formula, evaluate(formula, self._lookup(written)))
 
     def flag(self, field: str) -> bool:
         """Return true or false; an unknown condition counts as true."""
@@ -322,12 +340,14 @@ class Values:
         return None if height is None or width is None else (height, width)
 
     def padding_of(self, written: Written) -> Any:
-        """Return `same`, `valid`, one number, a pair of them, or a pair of pairs."""
+        """Return `same`, `valid`, `half`, one number, a pair of them, or a pair of pairs."""
         value = written.raw
         if isinstance(value, Expr):
-            if self._is_misspelt(value, written):
-                return None
+            if self._is_word(value, written):
+                return self._padding_word(value, written)
             value = self.evaluate(written)
+        if value == HALF:
+            return value
         if value is None or value in PADDINGS:
             return PADDINGS.get(value)
         if isinstance(value, tuple) and any(isinstance(v, tuple) for v in value):
@@ -364,19 +384,25 @@ class Values:
             self.report.add(written.refused(value, complaint))
         return None if complaint else value
 
-    def _is_misspelt(self, raw: Expr, written: Written) -> bool:
-        """Report a lone word that is no parameter: it was meant as a padding's name."""
+    def _is_word(self, raw: Expr, written: Written) -> bool:
+        """True for a lone word that is no parameter: it is meant as a padding's name."""
         if raw.root.kind != "name" or "." in raw.text:
             return False
         try:
             self._lookup(written)(raw.text)
         except KeyError:
-            guess = did_you_mean(raw.text, ("same", "valid", "V"))
-            message = f"{written.whose}: there is no padding `{raw.text}`{guess}"
-            help = "write `same`, `V` (valid), or numbers"
-            self.report.add(replace(written, type="").diagnostic(message, help))
             return True
         return False
+
+    def _padding_word(self, raw: Expr, written: Written) -> str | None:
+        """Return `half`; another word is no padding, which is reported."""
+        if raw.text == HALF:
+            return HALF
+        guess = did_you_mean(raw.text, ("same", "valid", "V", HALF))
+        message = f"{written.whose}: there is no padding `{raw.text}`{guess}"
+        help = "write `same`, `V` (valid), `half`, or numbers"
+        self.report.add(replace(written, type="").diagnostic(message, help))
+        return None
 
 
 def _is_plain(raw: object, least: int) -> bool:

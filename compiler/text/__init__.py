@@ -15,6 +15,7 @@ from compiler.text.expr import (
     show_value,
 )
 from compiler.text.grammar import (
+    HALF,
     OPEN_SIZE,
     PADDINGS,
     PAIR,
@@ -56,6 +57,7 @@ from compiler.text.source import (
 
 __all__ = [
     "FUNCTIONS",
+    "HALF",
     "OPEN_SIZE",
     "PADDINGS",
     "PAIR",

@@ -107,6 +107,9 @@ PADDINGS: Mapping[Any, Literal["same", "valid"]] = {
     **dict.fromkeys(("V", "valid", "VALID"), "valid"),
 }
 """Word -> the padding that it means."""
+HALF = "half"
+"""The word for `dilation * (k - 1) // 2` on every side, PyTorch's habit; a parameter of that name
+goes before."""
 
 
 def read_padding(value: Any) -> PaddingValue:
@@ -129,7 +132,8 @@ def read_padding(value: Any) -> PaddingValue:
 
 
 _PADDING_FORMS = (
-    "write `same`, `V` (valid), a number, `[height, width]` or `[[top, bottom], [left, right]]`"
+    "write `same`, `V` (valid), `half`, a number, `[height, width]` or "
+    "`[[top, bottom], [left, right]]`"
 )
 
 

@@ -93,6 +93,7 @@ TAKEN: list[tuple[str, str, Any]] = [
     ("padding", "[[0, 1], [1, 0]]", ((0, 1), (1, 0))),
     *(("bool", v, True) for v in ("true", "True", "TRUE", "1 < 2", "not false")),
     *(("bool", v, False) for v in ("false", "False", "2 < 1")),
+    ("padding", "half", ((1, 1), (1, 1))),
     *(("activation", v, v) for v in ("none", "relu", "hard_swish")),
     *(("number", v, 0.5) for v in ("0.5", "1 / 2", ".5", "5e-1")),
     ("number", "-2", -2.0),
@@ -100,7 +101,7 @@ TAKEN: list[tuple[str, str, Any]] = [
 
 NO_SIZE = "is not a size; write one number, `3x3` (height x width) or `[height, width]`"
 NO_PADDING = (
-    "is not a padding; write `same`, `V` (valid), a number, `[height, width]` "
+    "is not a padding; write `same`, `V` (valid), `half`, a number, `[height, width]` "
     "or `[[top, bottom], [left, right]]`"
 )
 REFUSED: list[tuple[str, str, str]] = [

@@ -286,6 +286,25 @@ def test_formulas_of_an_open_input_are_the_compiler_s(show: Show, tmp_path: Path
     assert found["macs"] == count(graph.macs())
 
 
+HALVES = """\
+network: halves
+input: {image: [3, 19, 24]}
+params: {k: {type: kernel, default: 3x4}, d: 2, pad: {type: padding, default: half}}
+layers:
+  - {conv: k, filters: 4, padding: pad, dilation: d, stride: 2}
+  - {conv: 4x5, filters: 4, padding: half}
+  - {max_pool: k, padding: half, stride: 2}
+  - {avg_pool: 3x3, padding: pad}
+"""
+
+
+def test_half_padding_is_the_compiler_s(bench_of: Callable[[str], Bench]) -> None:
+    bench = bench_of(HALVES)
+    for params in ({}, {"k": "5x2"}, {"d": "1"}, {"pad": "same"}, {"pad": "valid", "k": "3x3"}):
+        case = Case(params=params)
+        assert bench.by_page(case) == bench.by_compiler(case), case
+
+
 DEFAULTS = """\
 network: defaults
 input: {image: [3, 32, 32]}

@@ -4,13 +4,15 @@ const ATTRIBUTES = {
   conv(fields, inputs, lowering) {
     const channels = lowering.nodes.get(inputs[0]).shape[0];
     const groups = fields.raw("groups") === "depthwise" ? known(channels) : fields.integer("groups");
+    const kernel = fields.pair("conv") ?? [1, 1];
+    const dilation = fields.pair("dilation") ?? [1, 1];
     return {
       kind: "Conv2d",
       filters: fields.integer("filters") ?? 0,
-      kernel: fields.pair("conv") ?? [1, 1],
+      kernel,
       stride: fields.pair("stride") ?? [1, 1],
-      padding: fields.padding() ?? "same",
-      dilation: fields.pair("dilation") ?? [1, 1],
+      padding: fields.padding(kernel, dilation) ?? "same",
+      dilation,
       groups: groups || 1,
     };
   },
@@ -27,11 +29,12 @@ const ATTRIBUTES = {
 };
 
 function windowPool(op, fields) {
+  const kernel = fields.pair(op) ?? [1, 1];
   return {
     kind: WINDOW_KINDS[op],
-    kernel: fields.pair(op) ?? [1, 1],
+    kernel,
     stride: fields.pair("stride") ?? [1, 1],
-    padding: fields.padding() ?? "same",
+    padding: fields.padding(kernel) ?? "same",
     ceil: fields.flag("ceil"),
   };
 }

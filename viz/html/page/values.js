@@ -100,10 +100,12 @@ class Fields {
     return one === null ? null : [one, one];
   }
 
-  padding() {
+  padding(kernel, dilation = [1, 1]) {
     let raw = this.raw("padding");
-    if (isExpr(raw) && this.isMisspelt(raw)) return null;
-    if (isExpr(raw)) raw = this.evaluate(raw, "padding");
+    const isWord = isExpr(raw) && this.isWord(raw);
+    if (isWord && raw.x !== "half") return this.refuseWord(raw);
+    if (isExpr(raw)) raw = isWord ? "half" : this.evaluate(raw, "padding");
+    if (raw === "half") return kernel.map((k, axis) => Array(2).fill(Math.floor((dilation[axis] * (k - 1)) / 2)));
     if (raw === null || raw === "same") return raw;
     if (raw === "valid" || raw === "V") return [[0, 0], [0, 0]];
     if (Array.isArray(raw) && Array.isArray(raw[0])) {
@@ -114,12 +116,15 @@ class Fields {
     return pair && [[pair[0], pair[0]], [pair[1], pair[1]]];
   }
 
-  /** A lone word that is no parameter was meant as a padding's name. */
-  isMisspelt({ x, t }) {
-    if (t[0] !== "name" || x.includes(".") || this.lookupFor("padding")(x) !== undefined) return false;
+  /** A lone word that is no parameter is meant as a padding's name. */
+  isWord({ x, t }) {
+    return t[0] === "name" && !x.includes(".") && this.lookupFor("padding")(x) === undefined;
+  }
+
+  refuseWord({ x }) {
     const message = `${this.whose("padding")}: there is no padding \`${x}\``;
     this.report.add({ code: "bad-value", message, at: placeOf(this.layer, "padding") });
-    return true;
+    return null;
   }
 
   /** True or false; an unknown condition counts as true. */
@@ -170,7 +175,7 @@ function coerce(type, value) {
       return pair.every((v) => v >= 1) ? [pair, ""] : [null, "is less than 1"];
     }
     case "padding":
-      return ["same", "valid"].includes(value) || whole || isPair(value) ? [value, ""] : [null, "is not a number"];
+      return ["same", "valid", "half"].includes(value) || whole || isPair(value) ? [value, ""] : [null, "is not a number"];
     default:
       return typeof value === "string" ? [value, ""] : [null, "is not a text"];
   }
