@@ -58,6 +58,7 @@ docs: $(READY) ## write the generated pages anew
 	@$(PY) -m docs.pages.errata
 	@$(PY) -m docs.pages.commands
 	@$(PY) -m docs.pages.limits
+	@$(PY) -m docs.pages.schema
 	@$(PY) -m backends.bench.page
 	@$(PY) -m backends.torch.module_names
 

@@ -11,6 +11,7 @@ COMMANDS: dict[str, str] = {
     "weights": "compiler.cli.weights",
     "predict": "compiler.cli.predict",
     "bench": "compiler.cli.bench",
+    "schema": "compiler.cli.schema",
 }
 """Each module has `HELP`, `configure(parser)` and `run(args) -> exit code`."""
 
@@ -23,5 +24,6 @@ SUMMARIES: dict[str, str] = {
     "weights": "convert published weights by a map",
     "predict": "name the best classes of pictures",
     "bench": "time a network beside its peers in one run",
+    "schema": "print the JSON Schema of specs, for editors",
 }
 """One line a command, for `--help`, which imports none of them."""

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from compiler.errors import Diagnostic, Report, guessing
-from compiler.ops import COMMON, BatchNorm, Layer, norm_of
-from compiler.spec import LAYERS, Defaults, NetworkSpec, Values, validate
+from compiler.ops import BatchNorm, Layer, norm_of
+from compiler.spec import (
+    LAYERS,
+    LAYERS_OWN,
+    WITH_DEFAULTS,
+    Defaults,
+    NetworkSpec,
+    Values,
+    validate,
+)
 from compiler.text import Mapping as YamlMapping
 from compiler.text import describe, describe_text, plain
 
-WITH_DEFAULTS: Mapping[str, dict[str, Any]] = {
-    "conv": {"conv": "1x1"},
-    "max_pool": {"max_pool": "1x1"},
-    "avg_pool": {"avg_pool": "1x1"},
-    "batch_norm": {"batch_norm": True},
-    "linear": {"linear": 1},
-}
-"""Ops that a network may give defaults for, with stand-ins for what they require."""
-LAYERS_OWN = COMMON - {"inputs", "cite", "doc"} | {"from"}
-"""Keys that a layer can say for itself alone."""
 FAULTS_OF_VALUES = ("bad-value", "bad-expression", "unknown-parameter", "frozen-norm")
 
 

@@ -237,7 +237,7 @@ _SHARE = formula_or("number", minimum=0, maximum=1)
 Share = Annotated[
     object,
     kind(
-        "share",
+        "keep or drop",
         "`{keep: 0.8}` or `{drop: 0.2}`",
         type="object",
         properties={"keep": _SHARE, "drop": _SHARE},
@@ -298,6 +298,7 @@ class ScaleLayer(Layer):
 
     op = "scale"
     scale: Number
+    """the constant"""
 
     def operations(self, fields: Fields) -> Parts:
         factor = fields.number("scale", "factor")

@@ -64,9 +64,13 @@ class CiteSpec(Located):
     """Where it is printed."""
 
     figure: int | None = None
+    """the number of a figure"""
     table: int | None = None
+    """the number of a table"""
     section: Text | None = None
+    """a section, in words"""
     code: Text | None = None
+    """published code, in words"""
 
 
 class Common(Located):
@@ -75,24 +79,36 @@ class Common(Located):
     spelled = {"inputs": "from"}
 
     name: LayerName | None = None
+    """default: op and kernel (`conv_3x3`, the second one `conv_3x3_2`)"""
     repeat: Times | None = None
+    """so many copies one after the other; `index` counts from 0 in formulas"""
     when: Flag | None = None
+    """left out where false: the layer after it reads what it would have read"""
     share: Text | None = None
+    """the layer whose parameters it uses"""
     size: Size | None = None
+    """the printed size of its output, which is checked"""
     label: Text | None = None
+    """the words of its box in a figure"""
     title: Text | None = None
+    """its name in figures"""
     drawn: bool = True
+    """false: no box of its own, it belongs to the box that reads it"""
     cite: CiteSpec | None = None
+    """where it is printed"""
     errata: Names = []
+    """which recorded errata apply"""
     doc: Text = ""
+    """what it is, in words"""
     inputs: Operands = None
-    """`from` in YAML: a name, a list of names, or (for a block) a mapping."""
+    """the layer or layers that it reads (`from`); default: the one before"""
 
 
 class CommonOfJoin(Common):
     """The same for a layer that is a line of `forward` and no attribute of a module."""
 
     name: Name | None = None
+    """default: the op (`concat`, the second one `concat_2`)"""
 
 
 COMMON = frozenset(Common.model_fields)

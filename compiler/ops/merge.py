@@ -156,6 +156,7 @@ class ConcatLayer(JoinLayer):
 
     op = "concat"
     concat: list[str]
+    """names"""
 
     def operations(self, fields: Fields) -> Parts:
         return [("", Concat())]
@@ -166,6 +167,7 @@ class AddLayer(JoinLayer):
 
     op = "add"
     add: list[str]
+    """names"""
 
     def operations(self, fields: Fields) -> Parts:
         return [("", Add())]
@@ -176,6 +178,7 @@ class MultiplyLayer(JoinLayer):
 
     op = "multiply"
     multiply: list[str]
+    """names"""
 
     def operations(self, fields: Fields) -> Parts:
         return [("", Multiply())]

@@ -6,6 +6,8 @@ from compiler.spec.expansion import MAX_LEVELS, Expansion
 from compiler.spec.loader import Spec, load_spec, read_yaml
 from compiler.spec.model import (
     LAYERS,
+    LAYERS_OWN,
+    WITH_DEFAULTS,
     WORDS,
     BlockLayer,
     BlockSpec,
@@ -34,8 +36,10 @@ from compiler.spec.values import (
 
 __all__ = [
     "LAYERS",
+    "LAYERS_OWN",
     "MAX_LEVELS",
     "READERS",
+    "WITH_DEFAULTS",
     "WORDS",
     "BlockLayer",
     "BlockSpec",

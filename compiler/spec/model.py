@@ -2,9 +2,10 @@
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class, which is a
 # third of the time that this file takes to import.
+from collections.abc import Mapping
 from typing import Literal
 
-from compiler.ops import OP_LAYERS, ActivationName, CiteSpec, Layer, WordLayer
+from compiler.ops import COMMON, OP_LAYERS, ActivationName, CiteSpec, Layer, WordLayer
 from compiler.text import Located
 from compiler.text.fields import Flag, InputSize, Name, Names, Number, OutputName, Raw, Size, Text
 
@@ -22,7 +23,7 @@ class BlockLayer(Layer):
     block: Text
     """the block's name"""
     arguments: dict[str, Raw] = {}
-    """`with` in YAML: values for the block's parameters"""
+    """values for the block's parameters"""
 
 
 class LayersLayer(Layer):
@@ -30,6 +31,7 @@ class LayersLayer(Layer):
 
     op = "layers"
     layers: Chain
+    """layers, one after the other"""
 
 
 class BranchesLayer(Layer):
@@ -37,7 +39,9 @@ class BranchesLayer(Layer):
 
     op = "branches"
     branches: Chains
+    """name: layers; left to right as drawn, and in this order in the join"""
     join: Literal["concat", "add", "multiply"]
+    """what becomes of the ends of the branches"""
 
 
 class SplitLayer(Layer):
@@ -45,14 +49,18 @@ class SplitLayer(Layer):
 
     op = "split"
     split: Chains
+    """name: layers"""
 
 
 class ResidualBody(Located):
     """What stands under `residual:`."""
 
     body: Chain
+    """the layers of the residual path"""
     shortcut: Chain = []
+    """the layers of the shortcut; none passes the input on"""
     scale: Number | None = None
+    """what the body is multiplied by"""
     activation: ActivationName = "none"
 
 
@@ -61,6 +69,7 @@ class ResidualLayer(Layer):
 
     op = "residual"
     residual: ResidualBody
+    """`{body, shortcut, scale, activation}`"""
 
 
 LAYERS: dict[str, type[Layer]] = {
@@ -83,9 +92,13 @@ class ParamSpec(Located):
     """A parameter of a block or network."""
 
     type: Literal["channels", "int", "number", "bool", "kernel", "padding", "activation", "text"]
+    """of which kind its values are; `channels` is a whole number from 1"""
     default: Raw = None
+    """its value where none is given; it may be a formula of the parameters before"""
     doc: Text = ""
+    """what it is, in words"""
     cite: CiteSpec | None = None
+    """where it is printed"""
 
 
 class BrokenParam(ParamSpec):
@@ -96,30 +109,43 @@ class DrawingSpec(Located):
     """How a figure is drawn."""
 
     input: Text | None = None
+    """what the box of the input says"""
     sizes: Literal["none", "trunk", "output"] = "none"
+    """where sizes are drawn"""
 
 
 class ErratumSpec(Located):
     """A recorded difference between what is printed and what is built."""
 
     where: Text
+    """the figure, table or section"""
     printed: Text
+    """what stands there"""
     built: Text
+    """what is built instead; labels and sizes in backquotes"""
     why: Text
+    """why it is built so"""
     sources: Names = []
+    """what says so"""
     severity: Literal["unbuildable", "differs", "wording"] = "differs"
+    """no network comes of it; another network does; only words are wrong"""
     explains: list[Literal["label", "box", "hidden", "arrow", "order", "size"]] | None = None
-    """Which deviations from a figure it can explain; default: any."""
+    """which deviations from a figure it can explain; default: any"""
 
 
 class ClaimSpec(Located):
     """A published figure or sentence about a network."""
 
     of: Literal["parameters", "macs", "text"]
+    """what it is a figure of"""
     source: Text
+    """where it is published"""
     value: int | None = None
+    """the published number"""
     text: Text = ""
+    """the published sentence"""
     erratum: Text | None = None
+    """the record of what is wrong with it"""
 
 
 class OutputSpec(Located):
@@ -127,10 +153,13 @@ class OutputSpec(Located):
 
     spelled = {"inputs": "from"}
     name: OutputName
+    """what the output is called"""
     inputs: Text | None = None
-    """`from` in YAML; default: the name."""
+    """the tensor that leaves (`from`); default: that of its name"""
     training_only: bool = False
+    """true: it leaves while training alone, as an auxiliary head does"""
     when: Flag | None = None
+    """left out where false"""
 
 
 class BlockSpec(Located):
@@ -139,13 +168,21 @@ class BlockSpec(Located):
     hidden = frozenset(("name", "body"))
     name: str = ""
     title: Text | None = None
+    """its name in figures"""
     doc: Text = ""
+    """what it is, in words"""
     cite: CiteSpec | None = None
+    """where it is printed"""
     errata: Names = []
+    """which recorded errata apply"""
     params: dict[str, ParamSpec] = {}
+    """`NAME: default`, or `NAME: {type, default, doc, cite}`; without a default it is required"""
     inputs: list[Name] = ["x"]
+    """the names of what it reads"""
     input_size: Size | None = None
+    """the input for which the sizes in its figure hold"""
     drawing: DrawingSpec | None = None
+    """how its figure is drawn"""
     body: Chain = []
     """The layers of the body; `branches` and `residual` bodies are one layer."""
 
@@ -154,14 +191,52 @@ class NetworkSpec(Located):
     """A network."""
 
     network: Name
+    """its name"""
     title: Text | None = None
+    """its name in figures"""
     doc: Text = ""
+    """what it is, in words"""
     cite: CiteSpec | None = None
+    """where it is printed"""
     errata: Names = []
+    """which recorded errata apply; in a library the records themselves, by name"""
     params: dict[str, ParamSpec] = {}
+    """`NAME: default`, or `NAME: {type, default, doc, cite}`; `--set NAME=VALUE` overrides"""
     input: dict[str, list[InputSize]]
+    """`NAME: [C, H, W]`, channels first, or `NAME: [C]`; a letter leaves a size open"""
     defaults: dict[str, Raw] = {}
+    """what these ops take where a layer does not say, inside blocks too"""
     drawing: DrawingSpec | None = None
+    """how its figure is drawn"""
     claims: list[ClaimSpec] = []
+    """published figures that `summary` shows beside the computed ones"""
     outputs: list[OutputSpec] | None = None
+    """what leaves: tensors by name; default: the last layer, or the logits before a softmax"""
     layers: Chain
+    """from input to output"""
+
+
+class FileSpec(Located):
+    """What a file may say besides; it is resolved before models are read."""
+
+    spelled = {"imports": "import"}
+    imports: Names = []
+    """libraries: files relative to this one, or shipped ones by name (`blocks/stem_v4`)"""
+    blocks: dict[str, BlockSpec] = {}
+    """block definitions by name"""
+    extends: Text | None = None
+    """the network that this one varies: a file, or a shipped name"""
+    changes: list[Raw] = []
+    """what differs in its layers, one change after the other"""
+
+
+WITH_DEFAULTS: Mapping[str, dict[str, object]] = {
+    "conv": {"conv": "1x1"},
+    "max_pool": {"max_pool": "1x1"},
+    "avg_pool": {"avg_pool": "1x1"},
+    "batch_norm": {"batch_norm": True},
+    "linear": {"linear": 1},
+}
+"""Ops that a network may give defaults for, with stand-ins for what they require."""
+LAYERS_OWN = COMMON - {"inputs", "cite", "doc"} | {"from"}
+"""Keys that a layer can say for itself alone."""

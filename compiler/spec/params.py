@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from compiler.ops import ACTIVATION_WORDS, read_activation
-from compiler.text import (
-    FUNCTIONS,
-    PADDINGS,
-    PAIR,
-    read_bool,
-    read_formula,
-    read_padding,
-    read_pair,
-    read_text,
-)
+from compiler.ops import ACTIVATION_WORDS, ActivationName
+from compiler.text import FUNCTIONS, PADDINGS, PAIR, read_pair
+from compiler.text.fields import Count, Flag, Kernel, Number, Padding, Text, Whole
 from compiler.text.names import read_name, taken
 
 _VALUES = frozenset(
@@ -36,15 +28,21 @@ def read_param_name(value: Any) -> str:
     return name
 
 
-READERS: Mapping[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(("channels", "int", "number"), read_formula),
-    "bool": read_bool,
-    "kernel": read_pair,
-    "padding": read_padding,
-    "activation": read_activation,
-    "text": read_text,
+KINDS: Mapping[str, Any] = {
+    "channels": Count,
+    "int": Whole,
+    "number": Number,
+    "bool": Flag,
+    "kernel": Kernel,
+    "padding": Padding,
+    "activation": ActivationName,
+    "text": Text,
 }
-"""Type of a parameter -> what reads its values: the readers of the keys that they stand in for."""
+"""Type of a parameter -> the kind of its values: that of the keys that they stand in for."""
+READERS: Mapping[str, Callable[[Any], Any]] = {
+    type: kind.__metadata__[0].func for type, kind in KINDS.items()
+}
+"""Type of a parameter -> what reads its values."""
 
 
 def guess_type(value: Any) -> str:

@@ -39,7 +39,8 @@ _FORMULAS = f"^{_LONE}{_FORMULA}$"
 
 def kind(title: str, description: str, **rules: Any) -> WithJsonSchema:
     """Return what an editor knows of a kind of value."""
-    return WithJsonSchema({"title": title, "description": description, **rules})
+    told = {"patternErrorMessage": f"expected {description}"} if "pattern" in rules else {}
+    return WithJsonSchema({"title": title, "description": description, **rules, **told})
 
 
 def words(title: str, description: str, known: tuple[str, ...]) -> WithJsonSchema:
@@ -82,6 +83,11 @@ Times = Annotated[
     Formula,
     PlainValidator(read_formula),
     kind("times", "a whole number, or a formula: `4`, `depth - 1`", **_SIDE),
+]
+Whole = Annotated[
+    Formula,
+    PlainValidator(read_formula),
+    kind("whole number", "a whole number, or a formula", **formula_or("integer")),
 ]
 Kernel = Annotated[
     PairFormula,

@@ -8,6 +8,7 @@ from typing import Any
 
 import onnxruntime
 import torch
+from jsonschema import Draft7Validator
 from torch import nn
 
 from backends.onnx.files import check_onnx
@@ -25,6 +26,7 @@ from compiler.passes.optimizer import optimize_graph
 from compiler.pipeline import draft_graph
 from compiler.spec import load_spec
 from compiler.spec.print import print_spec
+from compiler.spec.schema import json_schema
 from tests.fuzz.arithmetic import Invalid
 from tests.fuzz.case import Case, arrays, compare
 from tests.fuzz.meaning import meaning_of
@@ -34,6 +36,7 @@ from viz.diagram.annotate import ANNOTATIONS, EVERYTHING
 from viz.html.document import render_html
 from viz.render import Options, render
 
+SCHEMA = Draft7Validator(json_schema())
 EXACT = 1e-9
 """Bound on differences in float64."""
 ROUNDED = 2e-4
@@ -45,6 +48,13 @@ def holds_its_meaning(case: Case) -> None:
     verify(case.graph, shapes=True)
     made, wanted = case.lowered_network.lines(), case.meaning.lines()
     assert made == wanted, "\n".join(["the graph is", *made, "and should be", *wanted])
+
+
+def fits_the_schema(case: Case) -> None:
+    """Each of its files is what the JSON Schema describes."""
+    for name, data in case.written.files.items():
+        faults = [f"{list(e.absolute_path)}: {e.message}" for e in SCHEMA.iter_errors(data)]
+        assert not faults, "\n".join([name, *faults])
 
 
 def counts_as_torch_does(case: Case) -> None:
@@ -235,6 +245,7 @@ PROPERTIES: dict[str, Callable[[Case], None]] = {
     p.__name__: p
     for p in (
         holds_its_meaning,
+        fits_the_schema,
         counts_as_torch_does,
         live_is_the_oracle,
         source_is_live,

@@ -16,7 +16,8 @@ from tests.fuzz.strategies import specs
 pytestmark = [pytest.mark.fuzz, pytest.mark.usefixtures("one_thread")]
 
 EXAMPLES = {
-    "holds_its_meaning": 1000, "symbolic_is_concrete": 500, "counts_as_torch_does": 400,
+    "holds_its_meaning": 1000, "fits_the_schema": 1000,
+    "symbolic_is_concrete": 500, "counts_as_torch_does": 400,
     "live_is_the_oracle": 250, "source_is_live": 250, "optimised_is_live": 200, "onnx_is_live": 200,
     "native_is_live": 60, "is_seen": 150, "prints_as_itself": 250, "is_the_same_twice": 60,
 }  # fmt: skip

@@ -101,6 +101,11 @@ def test_paper_and_maps(site: Path, tmp_path: Path) -> None:
     assert "timm:inception_v4" in netdraft(site, tmp_path, "weights", "--help")
 
 
+def test_the_schema(site: Path, tmp_path: Path) -> None:
+    shipped = site / "compiler" / "_specs" / "schema.json"
+    assert netdraft(site, tmp_path, "schema") == shipped.read_text(encoding="utf-8")
+
+
 def test_names_of_classes(site: Path, tmp_path: Path) -> None:
     code = "from compiler.weights import mapping; print(mapping.load_map(%r).names[0])"
     assert python(site, tmp_path, code % "timm:inception_v4") == "tench\n"
