@@ -147,15 +147,15 @@ def _label(node: Node) -> str:
     """Return an operation in a few words: `3x3 conv 384 /2 V`."""
     op = node.op
     if isinstance(op, Conv2d):
-        filters = _written(node.exprs.get("out_channels"), op.out_channels)
+        filters = _written(node.formula("out_channels"), op.out_channels)
         return f"{_times(op.kernel_size)} conv {filters}{_window(op)}"
     if isinstance(op, (MaxPool2d, AvgPool2d)):
         word = "max" if isinstance(op, MaxPool2d) else "avg"
         return f"{_times(op.kernel_size)} {word} pool{_window(op)}"
     if isinstance(op, Linear):
-        return f"linear {_written(node.exprs.get('out_features'), op.out_features)}"
+        return f"linear {_written(node.formula('out_features'), op.out_features)}"
     if isinstance(op, Scale):
-        return f"x {_written(node.exprs.get('factor'), op.factor)}"
+        return f"x {_written(node.formula('factor'), op.factor)}"
     return _word(node)
 
 

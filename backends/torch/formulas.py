@@ -9,7 +9,7 @@ from backends.torch.conditions import from_condition
 from backends.torch.docs import variable
 from backends.torch.symbols import Lookup, Symbol, argument, from_term, number
 from backends.torch.traced import Arguments, Given, Trace, arguments_of, hollow_blocks, params_of
-from compiler.graph import Graph, Region
+from compiler.graph import Graph, Region, formulas_of
 from compiler.text import Expr
 from compiler.text import Value as SpecValue
 
@@ -159,7 +159,7 @@ class Formulas:
     def translated(self, region: Region) -> Arguments:
         """Return the parameters of a block that has no class over the arguments of this one."""
         params = arguments_of(region.arguments, params_of(self.graph, region), ())
-        formulas = region.argument_exprs
+        formulas = formulas_of(region.traced)
         symbols = {n: self.resolve(formulas.get(n), s.value) for n, s in params.symbols.items()}
         plain: dict[str, Given] = {}
         constants: dict[str, Fraction] = {}

@@ -18,7 +18,7 @@ from backends.torch.site import NodeSite
 from backends.torch.symbols import Symbol, number, operation, total
 from backends.torch.traced import Given, Trace
 from compiler.errors import BackendError
-from compiler.graph import Graph, Node
+from compiler.graph import Graph, Node, formulas_of
 from compiler.ops import (
     Activation,
     Add,
@@ -252,9 +252,9 @@ class Frame:
 
     def _settle_twin(self, owner: Scope, user: Scope) -> None:
         """A call does what the owner's formulas say: others that are equal here may differ."""
-        pairs = [(owner.region.argument_exprs, user.region.argument_exprs)]
-        pairs += ((a.exprs, b.exprs) for a, b in zip(owner.nodes(), user.nodes(), strict=True))
-        for first, second in pairs:
+        pairs = [(owner.region.traced, user.region.traced)]
+        pairs += ((a.traced, b.traced) for a, b in zip(owner.nodes(), user.nodes(), strict=True))
+        for first, second in (tuple(map(formulas_of, pair)) for pair in pairs):
             for name in first.keys() | second.keys():
                 ours, theirs = first.get(name), second.get(name)
                 for formula in (ours, theirs) if ours != theirs else ():
@@ -326,7 +326,7 @@ class Frame:
     def _formula(self, scope: Scope, name: str) -> Expr | None:
         """Return how an argument of a class inside is written in this one."""
         is_anonymous = scope.region.definition is None
-        return name_of(name) if is_anonymous else scope.region.argument_exprs.get(name)
+        return name_of(name) if is_anonymous else formulas_of(scope.region.traced).get(name)
 
     def _given(self, scope: Scope, instance: Instance, wanted: Given) -> Symbol | str:
         """Return what this class passes to the constructor of an inner one."""
@@ -362,9 +362,9 @@ class Frame:
         if value == OPEN:
             return number(value)
         if isinstance(op, Conv2d):
-            return self.formulas.resolve(node.exprs.get("out_channels"), op.out_channels)
+            return self.formulas.resolve(node.formula("out_channels"), op.out_channels)
         if isinstance(op, Linear):
-            return self.formulas.resolve(node.exprs.get("out_features"), op.out_features)
+            return self.formulas.resolve(node.formula("out_features"), op.out_features)
         if isinstance(op, Concat):
             return total(inputs)
         symbol = inputs[0] if inputs else number(value)

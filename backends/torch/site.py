@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from backends.torch.docs import unused, variable
 from backends.torch.scopes import local_name
 from backends.torch.symbols import Symbol
-from compiler.graph import Node, Pair
+from compiler.graph import Node, Pair, Traced, formulas_of
 from compiler.ops import BatchNorm, Conv2d, Linear
 from compiler.text import Expr
 from compiler.text.module_names import MODULE_NAMES
@@ -46,7 +46,7 @@ class NodeSite:
     @property
     def is_depthwise(self) -> bool:
         """True when the spec asks for as many groups as channels come in."""
-        return self.node.written.get("groups") == "depthwise"
+        return self.node.traced.get("groups") == Traced("depthwise")
 
     def follows(self, attribute: str) -> bool:
         """True when an attribute is written as a formula over arguments."""
@@ -58,11 +58,11 @@ class NodeSite:
         A grid that some number was computed from stays as it is.
         """
         is_steady = self.node.name in self.frame.writer.steady
-        return None if is_steady and attribute in WINDOW else self.node.exprs.get(attribute)
+        return None if is_steady and attribute in WINDOW else self.node.formula(attribute)
 
     def settle(self) -> None:
         """Note what the text does not follow, when it is written."""
-        for attribute, formula in self.node.exprs.items():
+        for attribute, formula in formulas_of(self.node.traced).items():
             if attribute not in self.followed:
                 self.frame.formulas.fix(formula)
 
@@ -113,7 +113,7 @@ class NodeSite:
 
     def _factor_name(self, attribute: str, value: float) -> str:
         """Return the argument that a number was written as, or nothing."""
-        given = self.frame.formulas.number_alone(self.node.exprs.get(attribute), value)
+        given = self.frame.formulas.number_alone(self.node.formula(attribute), value)
         if given is None:
             return ""
         self._follow(attribute)

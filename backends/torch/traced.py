@@ -13,7 +13,7 @@ from fractions import Fraction
 from backends.torch.conditions import Condition
 from backends.torch.docs import variable
 from backends.torch.symbols import Symbol, argument, number
-from compiler.graph import Graph, Parameter, Reach, Region
+from compiler.graph import Graph, Parameter, Reach, Region, formulas_of
 from compiler.ops import Flatten
 from compiler.text import Expr, Value
 
@@ -167,9 +167,9 @@ def certain_nodes(graph: Graph) -> frozenset[str]:
 
 def _formulas(graph: Graph) -> Iterable[Expr]:
     for node in graph.nodes.values():
-        yield from node.exprs.values()
+        yield from formulas_of(node.traced).values()
     for region in graph.regions.values():
-        yield from region.argument_exprs.values()
+        yield from formulas_of(region.traced).values()
         yield from (decision.formula for decision in region.decisions)
 
 

@@ -89,10 +89,11 @@ _DEPENDENT = re.compile(r"[A-Za-z_]\w*\.[A-Za-z_]|\bindex\b")
 
 def _written(node: Node, naming: Naming) -> dict[str, str]:
     return {
-        attribute: text
-        for attribute, text in node.written.items()
-        if naming >= (Naming.LETTERS if attribute in LETTERED else Naming.PARAMETERS)
-        and (naming is Naming.FORMULAS or not _DEPENDENT.search(text))
+        attribute: traced.text
+        for attribute, traced in node.traced.items()
+        if traced.text
+        and naming >= (Naming.LETTERS if attribute in LETTERED else Naming.PARAMETERS)
+        and (naming is Naming.FORMULAS or not _DEPENDENT.search(traced.text))
     }
 
 

@@ -98,11 +98,31 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class Traced:
+    """Where a value comes from, when the spec does not write it as a plain number or word."""
+
+    text: str = ""
+    """What the spec writes, where that depends on names; `2 * 3` does not."""
+    formula: Expr | None = None
+    """The formula of the whole value; a pair of formulas has none."""
+    span: Span = NOWHERE
+
+
+Traces = Mapping[str, Traced]
+"""Attribute of an operation, key of a layer or parameter of a block -> where it comes from."""
+
+
+def formulas_of(traces: Traces) -> dict[str, Expr]:
+    """Return attribute -> formula, of those that have one."""
+    return {name: t.formula for name, t in traces.items() if t.formula is not None}
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One operation. Its name is also the name of the tensor that it makes.
 
-    `inputs` are names of nodes in operand order. `exprs` holds the expressions that attributes
-    were written as (`{"out_channels": n}`). `share` names the node whose parameters this one
+    `inputs` are names of nodes in operand order. `traced` says where attributes
+    come from, that are not plain values. `share` names the node whose parameters this one
     uses. `is_stated`: its shape is what the spec says, since an error made it unknown; what is
     computed from it goes by that.
     """
@@ -112,11 +132,14 @@ class Node:
     inputs: tuple[str, ...]
     shape: Shape
     info: Info = Info()
-    exprs: Mapping[str, Expr] = field(default_factory=dict)
+    traced: Traces = field(default_factory=dict)
     share: str | None = None
     is_stated: bool = False
-    written: Mapping[str, str] = field(default_factory=dict)
-    """What the spec writes where an attribute or a key depends on names: `{"stride": "s"}`."""
+
+    def formula(self, attribute: str) -> Expr | None:
+        """Return the formula that an attribute was written as, None for a plain value."""
+        traced = self.traced.get(attribute)
+        return traced.formula if traced else None
 
 
 RegionKind = Literal[
@@ -153,7 +176,8 @@ class Region:
     info: Info = Info()
     definition: str | None = None
     arguments: Mapping[str, Value] = field(default_factory=dict)
-    argument_exprs: Mapping[str, Expr] = field(default_factory=dict)
+    traced: Traces = field(default_factory=dict)
+    """Where the arguments come from."""
     transparent: bool = False
     decisions: tuple[Decision, ...] = ()
     """Of a block and of the network: what was decided inside, in its own names."""

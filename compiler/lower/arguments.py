@@ -143,7 +143,7 @@ def _argument(layer: BlockLayer, name: str, param: ParamSpec, values: Values) ->
         Remark(param.span(), "it is declared here"),
     )
     value = values.of_type(param.type, written)
-    return Argument(value, values.exprs.get(written.attribute))
+    return Argument(value, values.traced.get(written.attribute))
 
 
 def parameter_default(

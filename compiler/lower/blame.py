@@ -83,7 +83,7 @@ def _blame_join(
 
 def _written(maker: Node) -> list[str]:
     """Return the expression that a number of channels was written as, as a note."""
-    expr = maker.exprs.get("out_channels") or maker.exprs.get("out_features")
+    expr = maker.formula("out_channels") or maker.formula("out_features")
     number = show(maker.shape.channels)
     return [f"{number} = {expr.text}, the `filters` of `{maker.name}`"] if expr else []
 
@@ -216,7 +216,7 @@ def _help_sum(operands: tuple[Node, ...], odd: int, culprit: Node, is_gated: boo
     width = culprit.op.width_key
     if not width:
         return project
-    written = culprit.exprs.get("out_channels")
+    written = culprit.formula("out_channels")
     now = f" (it is `{written.text}` now)" if written else ""
     return f"set `{width}` to {channels}{now}, or {project}"
 

@@ -6,10 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from compiler.errors import Report, Span
-from compiler.graph import Decision, Info, Node, Region, RegionKind, Shape, ShapeError, check_bounds
+from compiler.graph import (
+    Decision,
+    Info,
+    Node,
+    Region,
+    RegionKind,
+    Shape,
+    ShapeError,
+    Traces,
+    check_bounds,
+)
 from compiler.lower.blame import blame
 from compiler.ops import Identity, Op
-from compiler.text import Expr, Value
+from compiler.text import Value
 
 LONG = 200
 """Letters in a name from which on they are counted; the longest of a shipped network has 60."""
@@ -24,7 +34,7 @@ class _OpenRegion:
     parent: str | None
     definition: str | None = None
     arguments: Mapping[str, Value] = field(default_factory=dict)
-    argument_exprs: Mapping[str, Expr] = field(default_factory=dict)
+    traced: Traces = field(default_factory=dict)
     transparent: bool = False
     decisions: list[Decision] = field(default_factory=list)
     members: list[str] = field(default_factory=list)
@@ -50,9 +60,8 @@ class Builder:
         op: Op,
         inputs: tuple[str, ...],
         info: Info,
-        exprs: Mapping[str, Expr] | None = None,
+        traced: Traces | None = None,
         share: str | None = None,
-        written: Mapping[str, str] | None = None,
     ) -> str:
         """Add a node and return its name; a shape that does not fit is reported and recovered."""
         self._spend("operations", name, len(inputs), info)
@@ -65,9 +74,7 @@ class Builder:
             if not self._is_echo(error, shapes):
                 self.report.add(blame(error, op, name, info, operands, self.nodes))
             shape = op.known_shape(*shapes)
-        self.nodes[name] = Node(
-            name, op, inputs, shape, info, exprs or {}, share, written=written or {}
-        )
+        self.nodes[name] = Node(name, op, inputs, shape, info, traced or {}, share)
         self.shapes[name] = shape
         if self.stack:
             self.stack[-1].members.append(name)
@@ -132,7 +139,7 @@ class Builder:
             top.info,
             top.definition,
             top.arguments,
-            top.argument_exprs,
+            top.traced,
             top.transparent,
             tuple(top.decisions),
         )

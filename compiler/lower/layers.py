@@ -17,7 +17,7 @@ from functools import partial
 from typing import NoReturn, TypeVar
 
 from compiler.errors import CompileError, Diagnostic, Span
-from compiler.graph import Decision, Info, RegionKind, Shape
+from compiler.graph import Decision, Info, RegionKind, Shape, Traced, Traces
 from compiler.lower.arguments import bind_inputs, block_arguments, report_unknown_block
 from compiler.lower.lowering import Argument, Lowering
 from compiler.lower.operands import Operands, operands
@@ -180,14 +180,14 @@ def _operations(lowering: Lowering, layer: Layer, at: Copy) -> str:
     values.channels = channels if isinstance(channels, int) else None
     values.norm = lowering.norm
     parts = layer.operations(values)
-    exprs, written, tensors = values.exprs, values.texts, at.operands.tensors
+    traced, tensors = values.traced, at.operands.tensors
     if len(parts) == 1:
-        return builder.add(at.path, parts[0][1], tensors, info, exprs, written=written)
+        return builder.add(at.path, parts[0][1], tensors, info, traced)
     builder.open(at.path, "layer", tensors, info)
     part = Info(span=info.span, errata=info.errata, cite=info.cite)
     for suffix, op in parts:
-        tensors = (builder.add(f"{at.path}.{suffix}", op, tensors, part, exprs, written=written),)
-        exprs, written = {}, {}
+        tensors = (builder.add(f"{at.path}.{suffix}", op, tensors, part, traced),)
+        traced = {}
     return builder.close(tensors[0])
 
 
@@ -289,10 +289,8 @@ def _residual(lowering: Lowering, layer: ResidualLayer, at: Copy) -> str:
     if part.scale is not None:
         factor = reader.number("scale", "factor")
         op: Op = Scale(1.0 if factor is None else factor)
-        where, exprs = Info(span=part.span("scale")), reader.exprs
-        body = _named_node(
-            lowering, inner, "scale", op, (body,), where, exprs=exprs, written=reader.texts
-        )
+        where = Info(span=part.span("scale"))
+        body = _named_node(lowering, inner, "scale", op, (body,), where, traced=reader.traced)
     function = reader.word("activation", ACTIVATION_WORDS)
     join = replace(
         info, span=layer.key_span("residual"), title=None, drawn=True, errata=(), label=None
@@ -300,9 +298,9 @@ def _residual(lowering: Lowering, layer: ResidualLayer, at: Copy) -> str:
     out = _named_node(lowering, inner, "add", JOINS["add"](), (shortcut, body), join)
     if function != "none":
         where = Info(span=part.span("activation"))
-        written = {"function": reader.texts.get("activation", "")}
+        traced = {"function": reader.traced.get("activation", Traced())}
         op = Activation(function)
-        out = _named_node(lowering, inner, "act", op, (out,), where, written=written)
+        out = _named_node(lowering, inner, "act", op, (out,), where, traced=traced)
     return lowering.builder.close(out)
 
 
@@ -315,14 +313,13 @@ def _named_node(
     info: Info,
     span: Span | None = None,
     *,
-    exprs: Mapping[str, Expr] | None = None,
-    written: Mapping[str, str] | None = None,
+    traced: Traces | None = None,
 ) -> str:
     """Add a node that a structure makes, under a name that is free and can be referred to."""
     name = scope.automatic(base)
     named = Named(scope.prefix + name, span or info.span, is_automatic=True)
     scope.names[name] = named
-    named.tensor = lowering.builder.add(named.path, op, inputs, info, exprs, written=written)
+    named.tensor = lowering.builder.add(named.path, op, inputs, info, traced)
     return named.tensor
 
 
@@ -350,7 +347,7 @@ def _block(lowering: Lowering, layer: BlockLayer, at: Copy) -> str:
         info,
         definition=block.name,
         arguments={k: a.value for k, a in arguments.items()},
-        argument_exprs={k: a.expr for k, a in arguments.items() if a.expr},
+        traced={k: a.traced for k, a in arguments.items() if a.traced},
         decisions=decisions,
     )
     is_definition = at.scope.frame.is_definition

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from compiler.errors import CompileError, Diagnostic, Remark, Report, Span, guessing, limit, way_out
-from compiler.graph import Cite, Drawing, Erratum, Info
+from compiler.graph import Cite, Drawing, Erratum, Info, Traced
 from compiler.lower.builder import Builder
 from compiler.lower.defaults import default_norm
 from compiler.lower.scope import Condition, Lookup, Named, Scope
@@ -20,10 +20,10 @@ from compiler.text import Mapping as YamlMapping
 
 @dataclass(slots=True)
 class Argument:
-    """A value for a parameter, and the expression it was written as."""
+    """A value for a parameter, and where it comes from, unless it is a plain value."""
 
     value: Value
-    expr: Expr | None = None
+    traced: Traced | None = None
 
 
 class Lowering:

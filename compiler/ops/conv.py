@@ -15,6 +15,7 @@ from compiler.graph import (
     Shape,
     ShapeError,
     Shown,
+    Traced,
     Window,
     Words,
     check_window,
@@ -215,7 +216,7 @@ class ConvLayer(Layer):
         is_depthwise = fields.raw("groups") == "depthwise"
         groups = fields.channels if is_depthwise else fields.integer("groups", "groups")
         if is_depthwise:
-            fields.texts["groups"] = "depthwise"
+            fields.traced["groups"] = Traced("depthwise")
         kernel = fields.pair("conv", "kernel_size") or (1, 1)
         dilation = fields.pair("dilation", "dilation") or (1, 1)
         op = Conv2d(

@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Any, ClassVar, Literal, Protocol
 
 from compiler.errors import Report
-from compiler.graph import Op, Pads, Pair
+from compiler.graph import Op, Pads, Pair, Traced
 from compiler.text import Located
 from compiler.text.fields import Bare, Flag, LayerName, Name, Names, Operands, Size, Text, Times
 
@@ -23,8 +23,8 @@ class Fields(Protocol):
     report: Report
     defaults: Located | None
     """What the network's defaults say for layers of this op."""
-    texts: dict[str, str]
-    """Attribute or key -> its text in the spec, where that depends on names."""
+    traced: dict[str, Traced]
+    """Attribute or key -> where it comes from, unless it is a plain value."""
     channels: int | None
     """Channels that enter the layer, None where they are not a number."""
     norm: Op

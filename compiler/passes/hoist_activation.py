@@ -61,5 +61,5 @@ def _hoist(rewrite: Rewrite, node: Node, acts: list[Node], region: str) -> None:
     rewrite.insert_after(hoisted, region, node.name)
     for act in acts:
         taken = graph.nodes[act.inputs[0]]
-        rewrite.set(replace(act, op=taken.op, inputs=(hoisted.name,), exprs={}))
+        rewrite.set(replace(act, op=taken.op, inputs=(hoisted.name,), traced={}))
         rewrite.drop(taken.name, None)

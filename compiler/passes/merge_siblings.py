@@ -121,7 +121,7 @@ def _merge(rewrite: Rewrite, group: list[Node], name: str) -> None:
     start = 0
     for node, op in zip(group, _ops(group), strict=True):
         stop = start + op.out_channels
-        rewrite.set(replace(node, op=Slice(start, stop), inputs=(name,), exprs={}))
+        rewrite.set(replace(node, op=Slice(start, stop), inputs=(name,), traced={}))
         start = stop
     has_bias = any(op.bias for op in _ops(group))
     for part in ("weight", "bias") if has_bias else ("weight",):

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic_core import PydanticCustomError
 
 from compiler.errors import Diagnostic, Remark, Report, did_you_mean, helping, listing
-from compiler.graph import Decision, Pads, Pair
+from compiler.graph import Decision, Pads, Pair, Traced
 from compiler.ops import ACTIVATION_WORDS, COMMON, BatchNorm, Layer, Op
 from compiler.spec.model import ParamSpec
 from compiler.spec.params import READERS
@@ -134,10 +134,8 @@ class Values:
         """The batch norm that follows convolutions, as the network's defaults have it."""
         self.is_inside = False
         """True in a block: what its layers take from the network's defaults is a number there."""
-        self.exprs: dict[str, Expr] = {}
-        """Attribute of the operation -> the expression it was written as."""
-        self.texts: dict[str, str] = {}
-        """Attribute or key -> its text in the spec, where that depends on names."""
+        self.traced: dict[str, Traced] = {}
+        """Attribute or key -> where it comes from, unless it is a plain value."""
         self.decisions: list[Decision] = []
         """What formulas came to that no attribute remembers."""
         self.bind: Callable[[Expr], Expr] = lambda formula: formula
@@ -243,7 +241,7 @@ class Values:
             return raw
         value = self.flag_of(self.written(field))
         if self._shows(self.where(field)):
-            self._note(field, raw)
+            self._note(self.written(field, field), raw)
         return True if value is None else value
 
     def word(self, field: str, known: tuple[str, ...]) -> str:
@@ -254,14 +252,18 @@ class Values:
         word, name = self.word_of(self.written(field), field, known) or "none", str(raw)
         is_shown = self._shows(self.where(field))
         if is_shown and name not in known and word != "none" and self.usual.get(name) != word:
-            self.texts[field] = name
+            self.traced[field] = Traced(name, span=self.where(field).span(field))
         return word
 
-    def _note(self, attribute: str, *parts: Any) -> None:
-        """Remember how an attribute is written where it depends on names."""
-        if any(isinstance(part, Expr) and part.names for part in parts):
-            texts = (part.text if isinstance(part, Expr) else str(part) for part in parts)
-            self.texts[attribute] = "x".join("".join(text.split()) for text in texts)
+    def _note(self, written: Written, *parts: Any, formula: Expr | None = None) -> None:
+        """Remember where an attribute comes from: its text, where that depends on names."""
+        is_named = any(isinstance(part, Expr) and part.names for part in parts)
+        if formula is None and not is_named:
+            return
+        texts = (part.text if isinstance(part, Expr) else str(part) for part in parts)
+        text = "x".join("".join(text.split()) for text in texts) if is_named else ""
+        attribute = written.attribute or str(written.steps[0])
+        self.traced[attribute] = Traced(text, formula, written.where.span(*written.steps))
 
     # -- values, wherever they stand -------------------------------------------------------------
 
@@ -335,7 +337,7 @@ class Values:
             return None
         is_named = bool(written.attribute or written.steps)
         if isinstance(written.raw, tuple) and is_named and self._shows(written.where):
-            self._note(written.attribute or str(written.steps[0]), *written.raw)
+            self._note(written, *written.raw)
         height, width = (self.integer_of(written.part(v), least) for v in value)
         return None if height is None or width is None else (height, width)
 
@@ -362,8 +364,7 @@ class Values:
             return formula  # type: ignore[no-any-return]
         is_kept = bool(written.attribute) and self._shows(written.where)
         if is_kept:
-            self.exprs[written.attribute] = self.bind(formula)
-            self._note(written.attribute, formula)
+            self._note(written, formula, formula=self.bind(formula))
         try:
             value = evaluate(formula, self._lookup(written))
             if not is_kept:

@@ -90,8 +90,7 @@ def test_formulas_of_defaults_are_the_network_s_inside_blocks_too(tmp_path: Path
     assert ops["b.conv_1x1.act"] == Activation("tanh")
     assert ops["b.max_pool"] == MaxPool2d((3, 3), (1, 2), "same")
     # a name inside a block is the block's: the network's formula is a number there
-    assert graph.nodes["b.conv_3x3.conv"].exprs == {}
-    assert graph.nodes["b.conv_3x3.conv"].written == {}
+    assert graph.nodes["b.conv_3x3.conv"].traced == {}
 
 
 def test_norms_take_formulas_too(tmp_path: Path) -> None:

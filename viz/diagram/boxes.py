@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from compiler.facts.labels import Convention, Naming, convention, layer_label
-from compiler.graph import Definition, Drawing, Graph, Info, Region
+from compiler.graph import Definition, Drawing, Graph, Info, Region, formulas_of
 from compiler.ops import Input, Op, Scale
 from compiler.text import show_value
 from viz.diagram.annotate import Subject
@@ -238,7 +238,7 @@ class Boxes:
     def _arguments(self, region: Region) -> str:
         """Return what a block gets where it stands in a definition: `(w = 2 * width)`."""
         definition = self._definition(region)
-        exprs = region.argument_exprs
+        exprs = formulas_of(region.traced)
         given = [
             f"{p.name} = {exprs[p.name].text if p.name in exprs else show_value(value)}"
             for p in (definition.params if definition else ())
