@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from compiler.errors import UsageError
-from compiler.graph import Graph, Node, connect, verify
+from compiler.graph import Graph, Node, Traces, connect, verify
 from compiler.ops import Standardize
 from compiler.passes.rewrite import Rewrite
 from compiler.text import Expr
@@ -61,14 +61,16 @@ def _with_sizes_of(graph: Graph, old: str, new: str) -> Graph:
         sizes = {size: new if node == old else node for size, node in formula.sizes.items()}
         return replace(formula, sizes=sizes)
 
+    def moved_all(traces: Traces) -> Traces:
+        return {k: replace(t, formula=t.formula and moved(t.formula)) for k, t in traces.items()}
+
     nodes = {
-        node.name: replace(node, exprs={key: moved(e) for key, e in node.exprs.items()})
-        for node in graph.nodes.values()
+        node.name: replace(node, traced=moved_all(node.traced)) for node in graph.nodes.values()
     }
     regions = {
         region.name: replace(
             region,
-            argument_exprs={key: moved(e) for key, e in region.argument_exprs.items()},
+            traced=moved_all(region.traced),
             decisions=tuple(replace(d, formula=moved(d.formula)) for d in region.decisions),
         )
         for region in graph.regions.values()
