@@ -225,8 +225,8 @@ class Values:
 
     def _settle_half(self, op: str) -> None:
         """Note what padding in numbers, made of kernel and dilation, depends on."""
-        self._note("padding", self.raw("padding"))
-        self.exprs.pop("padding", None)
+        self.traced.pop("padding", None)
+        self._note(self.written("padding", "padding"), self.raw("padding"))
         for key in {op, "padding", "dilation"} & type(self.layer).model_fields.keys():
             formula = self.raw(key)
             if isinstance(formula, Expr):
