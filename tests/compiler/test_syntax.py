@@ -33,6 +33,7 @@ def place(text: str) -> tuple[int, int]:
 def mutants(name: str, count: int) -> list[tuple[str, int]]:
     """Return texts of a shipped spec with one character too many or too few, and its line."""
     text = (shipped_specs() / f"{name}.yaml").read_text(encoding="utf-8")
+    text = text.partition("\n")[2]  # without the line for editors
     dice, out = random.Random(name), []
     for _ in range(count):
         at = dice.randrange(len(text))

@@ -104,6 +104,10 @@ def test_paper_and_maps(site: Path, tmp_path: Path) -> None:
 def test_the_schema(site: Path, tmp_path: Path) -> None:
     shipped = site / "compiler" / "_specs" / "schema.json"
     assert netdraft(site, tmp_path, "schema") == shipped.read_text(encoding="utf-8")
+    first = (
+        (shipped.parent / "zoo" / "googlenet.yaml").read_text(encoding="utf-8").partition("\n")[0]
+    )
+    assert first == "# yaml-language-server: $schema=../schema.json"
 
 
 def test_names_of_classes(site: Path, tmp_path: Path) -> None:

@@ -66,6 +66,12 @@ def test_valid_specs_fit(path: Path) -> None:
     assert faults(path.read_text(encoding="utf-8")) == []
 
 
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: str(p.relative_to(ROOT)))
+def test_shipped_specs_name_it_in_their_first_line(path: Path) -> None:
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    assert (path.parent / first.removeprefix("# yaml-language-server: $schema=")).resolve() == PAGE
+
+
 def test_the_specs_of_the_pages_fit() -> None:
     assert len(snippets()) >= 3
     assert [(text, found) for text in snippets() if (found := faults(text))] == []
