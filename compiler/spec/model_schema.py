@@ -74,7 +74,7 @@ def hoisted(whole: Json) -> Json:
         if path and isinstance(out.get("title"), str):
             name = out["title"].replace(" ", "_")
             told = {key: out.pop(key) for key in ("default", "words") if key in out}
-            kinds.setdefault(name, out)
+            kinds.setdefault(name, _with_words(out))
             return _with_words({**reference(name), **told}, out["description"])
         return _with_words(out)
 
@@ -104,9 +104,12 @@ def _used(node: Any, definitions: Json) -> set[str]:
 def _with_words(schema: Json, kind: str = "") -> Json:
     """Return a schema whose description is its field's words, then those of its kind."""
     words = schema.pop("words", None)
-    if not isinstance(words, str):
-        return schema
-    return {**schema, "description": f"{words}\n\n{kind}" if kind else words}
+    if isinstance(words, str):
+        schema["description"] = f"{words}\n\n{kind}" if kind else words
+    told = schema.get("description")
+    if isinstance(told, str) and "`" in told:  # else an editor shows the backquotes themselves
+        schema["markdownDescription"] = told
+    return schema
 
 
 def _described(schema: Json, words: str) -> Json:

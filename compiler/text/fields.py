@@ -58,14 +58,19 @@ def formula_or(type: str, **more: Any) -> dict[str, Any]:
     return {"type": [type, "string"], "pattern": _FORMULAS, **more}
 
 
+def _list_of(item: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Return the rules of a list, where the value is one: else editors begin a list for it."""
+    return {"if": {"type": "array"}, "then": {"items": item, **more}}
+
+
 def _two(item: dict[str, Any]) -> dict[str, Any]:
-    return {"items": item, "minItems": 2, "maxItems": 2}
+    return _list_of(item, minItems=2, maxItems=2)
 
 
 _COUNT = formula_or("integer", minimum=1)
 _SIDE = formula_or("integer", minimum=0)
 _PAIRS = rf"^(?:{PAIR.pattern}|{_LONE}{_FORMULA})$"
-_NAMES = {"type": ["string", "array"], "items": {"type": "string"}}
+_NAMES = {"type": ["string", "array"], **_list_of({"type": "string"})}
 
 Number = Annotated[
     Formula,
@@ -106,10 +111,10 @@ Padding = Annotated[
     PlainValidator(read_padding),
     kind(
         "padding",
-        "`same` (TensorFlow's rule), `V` (none), a number, `0x3`, `[height, width]`, "
-        "`[[top, bottom], [left, right]]`, or a formula",
+        "`same` (TensorFlow's rule), `V` (none), `half` (PyTorch's habit), a number, `0x3`, "
+        "`[height, width]`, `[[top, bottom], [left, right]]`, or a formula",
         type=["string", "integer", "array"],
-        examples=["same", "V"],
+        examples=["same", "V", "half"],
         minimum=0,
         pattern=_PAIRS,
         **_two({**_SIDE, "type": ["integer", "string", "array"], **_two(_SIDE)}),
