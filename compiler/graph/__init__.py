@@ -21,11 +21,11 @@ from compiler.graph.graph import (
     Traces,
     connect,
     formulas_of,
-    nodes_in,
     output_name,
 )
 from compiler.graph.op import Input, Op, check_window, fixed_channels, known_vector, one, one_map
 from compiler.graph.reach import Reach, Sees, Spread, Window
+from compiler.graph.regions import Border, borders, nodes_in, regions_around
 from compiler.graph.shapes import (
     Dim,
     Pads,
@@ -50,6 +50,7 @@ from compiler.graph.verify import VerifyError, verify
 from compiler.graph.words import OpKind, Shown, Words, padding_text, pair_text, value_text
 
 __all__ = [
+    "Border",
     "Cite",
     "Claim",
     "Decision",
@@ -87,6 +88,7 @@ __all__ = [
     "Window",
     "Words",
     "Zeros",
+    "borders",
     "check_bounds",
     "check_window",
     "connect",
@@ -103,6 +105,7 @@ __all__ = [
     "padding_text",
     "pair_text",
     "plus",
+    "regions_around",
     "same_pads",
     "same_size",
     "show",

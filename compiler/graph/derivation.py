@@ -12,12 +12,18 @@ class Read:
 
     name: str
 
+    def __str__(self) -> str:
+        return f"${self.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Zeros:
     """A bias of `count` zeros: what a layer without a bias adds."""
 
     count: int
+
+    def __str__(self) -> str:
+        return f"zeros({self.count})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,10 @@ class Folded:
     """`weight` for gamma, `bias` for beta."""
     part: Literal["weight", "bias"]
 
+    def __str__(self) -> str:
+        learned = "".join(f", {part}" for part in self.learned)
+        return f"folded({self.value}, ${self.norm}, {self.eps}{learned})"
+
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
@@ -44,12 +54,18 @@ class Scaled:
     value: Derivation
     factor: float
 
+    def __str__(self) -> str:
+        return f"scaled({self.value}, {self.factor})"
+
 
 @dataclass(frozen=True, slots=True)
 class Stacked:
     """Values one after the other along output channels, the first dimension."""
 
     parts: tuple[Derivation, ...]
+
+    def __str__(self) -> str:
+        return f"stacked({', '.join(map(str, self.parts))})"
 
 
 Derivation = Read | Zeros | Folded | Scaled | Stacked

@@ -12,6 +12,7 @@ import networkx as nx
 
 from compiler.errors import NOWHERE, Span
 from compiler.graph.op import Op
+from compiler.graph.regions import nodes_in, regions_around
 from compiler.graph.shapes import Dim, Shape, ShapeError, tally
 from compiler.text import Expr, Value
 
@@ -324,6 +325,11 @@ class Graph:
         return node
 
     @cached_property
+    def around(self) -> Mapping[str, tuple[str, ...]]:
+        """Node name -> the regions around it, innermost first."""
+        return regions_around(self.regions)
+
+    @cached_property
     def parents(self) -> Mapping[str, str]:
         """Node or region name -> the region that it is a member of; the network has none."""
         return {member: r.name for r in self.regions.values() for member in r.members}
@@ -387,17 +393,6 @@ class Graph:
     def info_of(self, name: str) -> Info:
         """Return the info of a node or a region."""
         return self.regions[name].info if name in self.regions else self.nodes[name].info
-
-
-def nodes_in(regions: Mapping[str, Region], region: str = "") -> Iterator[str]:
-    """Yield the names of the nodes of a region and of the regions inside it, in their order."""
-    stack = [region]
-    while stack:
-        name = stack.pop()
-        if name in regions:
-            stack.extend(reversed(regions[name].members))
-        else:
-            yield name
 
 
 def connect(nodes: Collection[Node]) -> nx.MultiDiGraph[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -19,7 +20,7 @@ class Op:
     """
 
     kind: ClassVar[str]
-    """Its name in printed graphs."""
+    """Its name in printed graphs, where `spellings` gives it no others."""
     drawn_as: ClassVar[OpKind]
     """What kind of box it is in a figure."""
     keeps_shape: ClassVar[bool] = False
@@ -81,14 +82,22 @@ class Op:
         """Return the fields in order, for comparing."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
+    @classmethod
+    def spellings(cls) -> Mapping[str, Mapping[str, object]]:
+        """Return its names in printed graphs, each with the attributes that it says."""
+        return {cls.kind: {}}
+
     @property
     def printed_kind(self) -> str:
         """What a printed graph calls it."""
-        return self.kind
+        own = self.attributes().items()
+        return next(name for name, said in self.spellings().items() if said.items() <= own)
 
     def printed_attributes(self) -> dict[str, object]:
-        """Return the attributes that a printed graph shows: those that are not the default."""
-        return {k: v for k, v in self.attributes().items() if v != getattr(type(self), k, None)}
+        """Return the attributes that a printed graph shows: neither in the name nor the default."""
+        said = self.spellings()[self.printed_kind]
+        own = {k: v for k, v in self.attributes().items() if k not in said}
+        return {k: v for k, v in own.items() if v != getattr(type(self), k, None)}
 
 
 @dataclass(frozen=True)

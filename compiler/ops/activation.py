@@ -1,6 +1,7 @@
 """Element-wise functions, scaling, dropout, softmax and identity: shape is kept."""
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -61,12 +62,9 @@ class Activation(_Elementwise):
 
     function: str = "relu"
 
-    @property
-    def printed_kind(self) -> str:
-        return ACTIVATIONS[self.function]
-
-    def printed_attributes(self) -> dict[str, object]:
-        return {}
+    @classmethod
+    def spellings(cls) -> Mapping[str, Mapping[str, object]]:
+        return {name: {"function": word} for word, name in ACTIVATIONS.items()}
 
     def words(self, shown: Shown) -> Words:
         if named := shown.named("function", "Activation"):
@@ -106,9 +104,6 @@ class Standardize(_Elementwise):
         if shape.channels != len(self.mean):
             raise ShapeError(f"it standardises {len(self.mean)} channels, it receives {shape}")
         return shape
-
-    def printed_attributes(self) -> dict[str, object]:
-        return {name: list(value) for name, value in vars(self).items()}
 
     def words(self, shown: Shown) -> Words:
         return "Standardize", [f"(x - {by_channel(self.mean)}) / {by_channel(self.deviation)}"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from compiler.graph import Graph, Node
 from compiler.ops import AvgPool2d, Conv2d
-from compiler.passes.rewrite import Rewrite, region_of, shared_nodes, sole_reader
+from compiler.passes.rewrite import Rewrite, shared_nodes, sole_reader
 
 
 def exchange_pool_projection(graph: Graph) -> Graph:
@@ -37,18 +37,17 @@ def exchange_pool_projection(graph: Graph) -> Graph:
 def _sweep(graph: Graph) -> Graph:
     """Exchange every pooling with the convolution that reads it now."""
     rewrite = Rewrite(graph)
-    regions = region_of(graph)
     fixed = set(shared_nodes(graph))
     for pool in graph.nodes.values():
         conv = sole_reader(graph, pool.name) if isinstance(pool.op, AvgPool2d) else None
         if conv is None or {pool.inputs[0], conv.name} & fixed:
             continue
-        inside = regions[pool.name][0] in regions[conv.name]
+        inside = graph.around[pool.name][0] in graph.around[conv.name]
         if inside and _commute(graph, pool, conv):
             source = pool.inputs[0]
             rewrite.set(replace(conv, inputs=(source,)))  # stays: its parameters keep their names
             moved = replace(pool, inputs=(conv.name,), shape=conv.shape)
-            rewrite.move_after(moved, regions[conv.name][0], conv.name)
+            rewrite.move_after(moved, graph.around[conv.name][0], conv.name)
             rewrite.redirect(conv.name, pool.name)
             fixed.add(conv.name)
     return rewrite.finish()

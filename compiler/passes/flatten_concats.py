@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from compiler.graph import Graph, Node
 from compiler.ops import Concat
-from compiler.passes.rewrite import Rewrite, region_of, sole_reader
+from compiler.passes.rewrite import Rewrite, sole_reader
 
 
 def flatten_concats(graph: Graph) -> Graph:
@@ -34,12 +34,11 @@ def flatten_concats(graph: Graph) -> Graph:
 
 
 def _inner_concats(graph: Graph) -> frozenset[str]:
-    regions = region_of(graph)
     found = []
     for node in graph.nodes.values():
         reader = sole_reader(graph, node.name) if isinstance(node.op, Concat) else None
         if reader is not None and isinstance(reader.op, Concat):
-            found.append((node.name, regions[node.name][0] == regions[reader.name][0]))
+            found.append((node.name, graph.around[node.name][0] == graph.around[reader.name][0]))
     return frozenset(name for name, same_region in found if same_region)
 
 

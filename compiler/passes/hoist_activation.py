@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from compiler.graph import Graph, Node
 from compiler.ops import Activation, Slice
-from compiler.passes.rewrite import Rewrite, region_of, sole_reader
+from compiler.passes.rewrite import Rewrite, sole_reader
 
 
 def hoist_activation(graph: Graph) -> Graph:
@@ -29,11 +29,10 @@ def hoist_activation(graph: Graph) -> Graph:
         %two.act = Slice(%merged_relu) {start=96, stop=160} : (N, 64, 35, 35)
     """
     rewrite = Rewrite(graph)
-    regions = region_of(graph)
     for node in graph.nodes.values():
         acts = _common_activation(graph, node)
         if acts:
-            _hoist(rewrite, node, acts, regions[node.name][0])
+            _hoist(rewrite, node, acts, graph.around[node.name][0])
     return rewrite.finish()
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from compiler.graph import Graph, Node, Shape, Stacked, letter
 from compiler.ops import Activation, Conv2d, Slice
-from compiler.passes.rewrite import Rewrite, parameter, region_of, shared_nodes, sole_reader
+from compiler.passes.rewrite import Rewrite, parameter, shared_nodes, sole_reader
 
 _STRUCTURED = {"branches", "residual", "repeat", "layer"}
 
@@ -35,11 +35,10 @@ def merge_siblings(graph: Graph) -> Graph:
         %b.two.conv = Slice(%b.merged_1x1) {start=96, stop=160} : (N, 64, 35, 35)
     """
     rewrite = Rewrite(graph)
-    regions = region_of(graph)
     position = {name: at for at, name in enumerate(graph.nodes)}
     for group in _sibling_groups(graph):
-        region = _common_region(graph, [regions[n.name] for n in group])
-        member = _member(graph, regions, region, group[0])
+        region = _common_region(graph, [graph.around[n.name] for n in group])
+        member = _member(graph, region, group[0])
         first = next(graph.nodes_in(member)).name
         if position[group[0].inputs[0]] < position[first]:
             name = rewrite.fresh(_merged_name(_scope(graph, region), group[0]))
@@ -84,9 +83,9 @@ def _common_region(graph: Graph, chains: list[tuple[str, ...]]) -> str:
     return ""
 
 
-def _member(graph: Graph, regions: dict[str, tuple[str, ...]], region: str, node: Node) -> str:
+def _member(graph: Graph, region: str, node: Node) -> str:
     """Return the member of `region` that is `node` or holds it."""
-    chain = regions[node.name]
+    chain = graph.around[node.name]
     at = chain.index(region)
     return chain[at - 1] if at else node.name
 

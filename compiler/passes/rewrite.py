@@ -6,7 +6,19 @@ from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 
-from compiler.graph import Derivation, Graph, Node, Read, Region, Zeros, connect, nodes_in
+from compiler.graph import (
+    Border,
+    Derivation,
+    Graph,
+    Node,
+    Read,
+    Region,
+    Zeros,
+    borders,
+    connect,
+    nodes_in,
+    regions_around,
+)
 from compiler.ops import Op
 
 
@@ -150,48 +162,17 @@ def _with_nodes(regions: Mapping[str, Region], nodes: Container[str]) -> set[str
 
 def refresh_regions(regions: dict[str, Region], nodes: dict[str, Node]) -> dict[str, Region]:
     """Recompute the inputs and outputs of regions from the edges, keeping the order of inputs."""
-    chains = _region_chains(regions)
-    reads: dict[str, dict[str, None]] = {name: {} for name in regions}
-    last: dict[str, str] = {}
-    for node in nodes.values():
-        chain = chains[node.name]
-        for region in chain:
-            last[region] = node.name
-        for source in node.inputs:
-            outside = set(chain) - set(chains[source])
-            for region in chain:
-                if region in outside:
-                    reads[region][source] = None
-    return {name: _refresh(region, reads[name], nodes, last) for name, region in regions.items()}
+    around, found = regions_around(regions), borders(regions, nodes.values())
+    return {name: _refresh(region, found[name], around) for name, region in regions.items()}
 
 
-def _refresh(
-    region: Region, reads: dict[str, None], nodes: dict[str, Node], last: dict[str, str]
-) -> Region:
-    output = region.output if region.output in nodes else last.get(region.name, "")
-    kept = [i for i in region.inputs if i in reads or (i == output and i in nodes)]
-    return replace(region, inputs=tuple(dict.fromkeys([*kept, *reads])), output=output)
-
-
-def _region_chains(regions: dict[str, Region]) -> dict[str, tuple[str, ...]]:
-    """Return node name -> the regions around it, innermost first."""
-    out: dict[str, tuple[str, ...]] = {}
-    around: dict[str, tuple[str, ...]] = {"": ("",)}
-    stack = [""]
-    while stack:
-        name = stack.pop()
-        for member in regions[name].members:
-            if member in regions:
-                around[member] = (member, *around[name])
-                stack.append(member)
-            else:
-                out[member] = around[name]
-    return out
-
-
-def region_of(graph: Graph) -> dict[str, tuple[str, ...]]:
-    """Return node name -> the regions around it, innermost first."""
-    return _region_chains(dict(graph.regions))
+def _refresh(region: Region, border: Border, around: Mapping[str, tuple[str, ...]]) -> Region:
+    output = region.output if region.output in around else border.last
+    if region.kind == "network":
+        return replace(region, output=output)
+    passed_on = {output} if region.name not in around.get(output, ()) else set()
+    kept = [i for i in region.inputs if i in border.reads or i in passed_on & around.keys()]
+    return replace(region, inputs=tuple(dict.fromkeys([*kept, *border.reads])), output=output)
 
 
 def parameter(graph: Graph, node: Node, part: str) -> Derivation:

@@ -161,11 +161,11 @@ def test_a_residual_adds_the_scaled_body_to_its_input(tmp_path: Path) -> None:
         ),
     )
     assert print_graph(graph, shapes=False).splitlines()[2:-2] == [
-        "  residual: residual {",
-        "    body: branch {",
+        "  residual: transparent residual {",
+        "    body: transparent branch {",
         "      %conv_1x1 = Conv2d(%x) {out_channels=64, kernel_size=1x1}",
         "    }",
-        "    shortcut: branch {",
+        "    shortcut: branch -> %x {",
         "    }",
         "    %scale = Scale(%conv_1x1) {factor=0.1}",
         "    %add = Add(%x, %scale)",

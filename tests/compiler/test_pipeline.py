@@ -24,7 +24,7 @@ def test_commands_print_stages_of_the_one_pipeline() -> None:
 
 def test_a_stage_runs_nothing_after_it() -> None:
     compilation = Compilation("inception_v4")
-    assert STAGES["graph"](compilation).startswith("network inception_v4 ")
+    assert STAGES["graph"](compilation).startswith("network inception_v4(classes=1000) ")
     assert {"spec", "draft"} == {"spec", "draft", "target", "optimized"} & set(vars(compilation))
 
 

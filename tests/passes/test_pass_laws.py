@@ -11,8 +11,10 @@ from hypothesis import assume, given, settings
 from backends.run.flat_module import build_flat_module
 from backends.state.parameters import State, convert_state
 from compiler.graph import Graph, verify
+from compiler.graph.parse import parse_graph
+from compiler.graph.print import print_graph
+from compiler.ops import OPS
 from compiler.passes import DEFAULT_PASSES, PASSES, Pass
-from compiler.passes.exchange_pool_projection import exchange_pool_projection
 from compiler.passes.optimizer import optimize_graph
 from tests.passes.random_specs import graph_of, random_state, specs
 
@@ -49,6 +51,16 @@ def test_keeps_numbers(run: Pass, spec: dict[str, Any]) -> None:
 
 @few
 @given(spec=specs())
+def test_printing_and_reading_keep_numbers(spec: dict[str, Any]) -> None:
+    graph = graph_of(spec)
+    state = random_state(graph)
+    optimized = optimize_graph(graph)
+    again = parse_graph(print_graph(optimized, shapes=False), OPS)
+    assert torch.equal(outputs(optimized, state), outputs(again, state))
+
+
+@few
+@given(spec=specs())
 def test_the_default_passes_keep_numbers(spec: dict[str, Any]) -> None:
     graph = graph_of(spec)
     state = random_state(graph)
@@ -74,12 +86,3 @@ def test_leaves_a_well_formed_graph_and_the_original_alone(run: Pass, spec: dict
 def test_a_second_run_changes_nothing(run: Pass, spec: dict[str, Any]) -> None:
     once = run(graph_of(spec))
     assert run(once) is once
-
-
-def test_a_projection_passes_several_poolings_in_one_run() -> None:
-    linear = {"conv": "1x1", "filters": 4, "norm": "none", "activation": "none", "name": "c"}
-    pools = [{"avg_pool": "3x3", "name": name} for name in ("p", "q", "r")]
-    spec = {"network": "n", "input": {"x": [5, 7, 6]}, "layers": [*pools, linear]}
-    once = exchange_pool_projection(graph_of(spec))
-    assert list(once.nodes) == ["x", "c", "p", "q", "r"]
-    assert exchange_pool_projection(once) is once
