@@ -12,7 +12,7 @@ import backends.onnx.ops
 import backends.onnx.pools
 from backends.onnx.names import Scope, unused
 from backends.onnx.plan import Plan
-from backends.onnx.site import Site, Value, batched, spell, weight_names
+from backends.onnx.site import Site, Value, batched, spell
 from compiler.graph import Info, Node, Region
 
 assert backends.onnx.pools
@@ -62,7 +62,7 @@ class Writer:
         site = Site(
             name=scope.tensor(node.name),
             inputs=tuple(scope.tensor(name) for name in operands),
-            weights=tuple(scope.weight(node, suffix) for suffix in weight_names(node.op)),
+            weights=tuple(scope.weight(node, suffix) for suffix in node.op.parameter_names),
             shapes=tuple(self.plan.graph.nodes[name].shape for name in operands),
             output=node.shape,
             opset=self.opset,
@@ -78,7 +78,7 @@ class Writer:
         weights = [
             scope.weight(node, suffix)
             for node in self.plan.live_nodes(region)
-            for suffix in weight_names(node.op)
+            for suffix in node.op.parameter_names
         ]
         call = helper.make_node(
             self._function_for(region),
@@ -117,7 +117,7 @@ class Writer:
         weights = [
             scope.weight(node, suffix)
             for node in self.plan.live_nodes(region)
-            for suffix in weight_names(node.op)
+            for suffix in node.op.parameter_names
         ]
         outputs = self.plan.handed_out[region.name]
         imports = {node.domain: 1 if node.domain else self.opset for node in body.nodes}

@@ -12,7 +12,7 @@ from onnx import helper
 from backends.onnx.functions import Body, Writer, value_infos
 from backends.onnx.names import Scope
 from backends.onnx.plan import Plan, make_plan
-from backends.onnx.site import batched, weight_names
+from backends.onnx.site import batched
 from backends.open_grid import open_grid
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node
@@ -137,7 +137,7 @@ def _read_weights(plan: Plan) -> list[tuple[Node, str]]:
     read: dict[tuple[str, str], tuple[Node, str]] = {}
     for node in plan.graph.nodes.values():
         if node.name in plan.live:
-            for suffix in weight_names(node.op):
+            for suffix in node.op.parameter_names:
                 read.setdefault((node.share or node.name, suffix), (node, suffix))
     return list(read.values())
 

@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 
 from compiler.errors import BackendError
 from compiler.graph import Dim, Shape
-from compiler.ops import BatchNorm, Conv2d, Dropout, Identity, Linear, Op
+from compiler.ops import Dropout, Identity, Op
 
 INT64 = int(onnx.TensorProto.INT64)
 
@@ -44,7 +44,7 @@ class Site:
     name: str
     inputs: tuple[str, ...]
     weights: tuple[str, ...]
-    """Names of the state that the operation reads, in the order of `weight_names`."""
+    """Names of the state that the operation reads, in the order of its `parameter_names`."""
     shapes: tuple[Shape, ...]
     """Shapes of `inputs` for one sample."""
     output: Shape
@@ -111,15 +111,6 @@ def spell(op: Op, site: Site) -> None:
         BackendError: ONNX cannot express it; the text says what and why.
     """
     raise site.refusal(f"operation {op.kind} has no spelling in ONNX")
-
-
-def weight_names(op: Op) -> tuple[str, ...]:
-    """Return the state that an operation reads, by its last name in the `state_dict`."""
-    if isinstance(op, (Conv2d, Linear)):
-        return ("weight", "bias") if op.bias else ("weight",)
-    if isinstance(op, BatchNorm):
-        return (*op.learned, "running_mean", "running_var")
-    return ()
 
 
 TRANSPARENT = (Dropout, Identity)

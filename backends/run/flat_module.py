@@ -13,12 +13,11 @@ from torch import Tensor, fx, nn
 from backends.run.pointwise import is_pointwise, multiply
 from backends.run.short_convolution import short_convolution, short_parameters, short_variant
 from backends.state.parameters import State
+from backends.torch.operation import build_operation
 from backends.winograd import Variant
-from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Pads, Shape
 from compiler.ops import (
     Activation,
-    AdaptiveAvgPool2d,
     Add,
     AvgPool2d,
     BatchNorm,
@@ -31,12 +30,9 @@ from compiler.ops import (
     Linear,
     MaxPool2d,
     Multiply,
-    Normalize,
     Scale,
     Slice,
     Softmax,
-    Standardize,
-    Upsample,
 )
 
 _ACTIVATIONS: dict[str, Callable[..., Any]] = {
@@ -64,9 +60,6 @@ def build_flat_module(
     long thin convolutions (1x7, 7x1) are computed as F(6, 7), with 12 products instead of 42,
     and large 3x3 ones as F(4x4, 3x3), with 36 instead of 144. With `pointwise`, 1x1
     convolutions are matrix products over the pixels.
-
-    Raises:
-        BackendError: an operation has no inference form here.
     """
     root = nn.Module()
     trace = fx.Graph()
@@ -138,9 +131,7 @@ class _Builder:
                 return self.call(torch.narrow, x[0], 1, start, stop - start)
             case Add() | Multiply():
                 return self.join(node.op, x)
-            case Standardize():
-                return self.standardize(node, node.op, x[0])
-        return self.elementwise(node, x[0])
+        return self.elementwise(node, x)
 
     def conv(self, node: Node, op: Conv2d, x: fx.Node, shape: Shape) -> fx.Node:
         variant = short_variant(self.graph, node) if self.short and op.bias else None
@@ -193,16 +184,8 @@ class _Builder:
             out = self.call(function, out, operand)
         return out
 
-    def standardize(self, node: Node, op: Standardize, x: fx.Node) -> fx.Node:
-        constants = []
-        for part, values in (("mean", op.mean), ("deviation", op.deviation)):
-            name = _attribute(f"{node.name}.{part}")
-            self.root.register_buffer(name, torch.tensor(values).view(-1, 1, 1))
-            constants.append(self.trace.get_attr(name))
-        mean, deviation = constants
-        return self.call(operator.truediv, self.call(operator.sub, x, mean), deviation)
-
-    def elementwise(self, node: Node, x: fx.Node) -> fx.Node:
+    def elementwise(self, node: Node, operands: list[fx.Node]) -> fx.Node:
+        x = operands[0]
         match node.op:
             case Activation(function):
                 return self.call(_ACTIVATIONS[function], x)
@@ -212,18 +195,23 @@ class _Builder:
                 return x
             case Softmax():
                 return self.call(torch.softmax, x, 1)
-            case Normalize():
-                return self.call(F.normalize, x)
             case Flatten():
                 return self.call(torch.flatten, x, 1)
             case GlobalPool2d(function, keep_grid):
                 reduce = torch.mean if function == "avg" else torch.amax
                 return self.call(reduce, x, (2, 3), keep_grid)
-            case AdaptiveAvgPool2d(size):
-                return self.call(F.adaptive_avg_pool2d, x, size)
-            case Upsample(factor):
-                return self.call(F.interpolate, x, scale_factor=factor)
-        raise BackendError(f"`{node.name}`: the engine has no {node.op.kind}")
+        return self.as_module(node, operands)
+
+    def as_module(self, node: Node, operands: list[fx.Node]) -> fx.Node:
+        """Call what the torch backend emits for an operation that has no short form here."""
+        owner = node.share or node.name
+        state = {
+            part: self.root.get_buffer(_attribute(f"{owner}.{part}"))
+            for part in node.op.parameter_names
+        }
+        module = build_operation(node.op, self.graph.input_shapes(node), state)
+        self.root.add_module(_attribute(node.name), module)
+        return self.trace.call_module(_attribute(node.name), tuple(operands))
 
 
 def _moved_ends(op: MaxPool2d | AvgPool2d, pads: Pads, shape: Shape, made: Shape) -> Pads:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compiler.graph import Graph, Node, Region, padding_text
+from compiler.graph import Graph, Node, Region, Shown, padding_text
 from compiler.ops import (
     Activation,
-    AdaptiveAvgPool2d,
     AvgPool2d,
     Conv2d,
     Dropout,
@@ -15,8 +14,6 @@ from compiler.ops import (
     Linear,
     MaxPool2d,
     Scale,
-    Slice,
-    Upsample,
 )
 from compiler.text import Expr
 
@@ -160,20 +157,18 @@ def _label(node: Node) -> str:
 
 
 def _word(node: Node) -> str:
+    """Return the usual name of an operation, else the words of a figure."""
     op = node.op
     if isinstance(op, Activation):
         return op.function
     if isinstance(op, GlobalPool2d):
         return f"global {op.function} pool"
-    if isinstance(op, AdaptiveAvgPool2d):
-        return f"avg pool to {_times(op.output_size)}"
     if isinstance(op, Dropout):
         return f"dropout {op.drop:g}"
-    if isinstance(op, Slice):
-        return f"channels {op.start}:{op.stop}"
-    if isinstance(op, Upsample):
-        return f"upsample x{op.factor}"
-    return op.kind.lower()
+    if len(node.inputs) > 1:
+        return op.kind.lower()
+    words, details = op.words(Shown({name: expr.text for name, expr in node.exprs.items()}))
+    return _ascii(" ".join([words.lower(), *details]))
 
 
 def _written(expr: Expr | None, value: float) -> str:

@@ -7,7 +7,7 @@ import re
 import textwrap
 from collections.abc import Container
 
-from backends.torch.emitted_helpers import HELPERS, IMPORTS
+from backends.torch.ops import HELPERS, IMPORTS
 from compiler.graph import Info
 
 _PLAIN = str.maketrans(

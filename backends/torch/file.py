@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from backends.torch.docs import clean, docstring
-from backends.torch.emitted_helpers import HELPERS, IMPORTS, closure
+from backends.torch.ops import HELPERS, IMPORTS, closure
 from backends.torch.text import ClassText
 from backends.torch.units import Unit
 from compiler.graph import Graph

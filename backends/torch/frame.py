@@ -12,7 +12,7 @@ from backends.torch.docs import unused, variable
 from backends.torch.formulas import Formulas
 from backends.torch.forward import TRUNK, Body, Line, one_line
 from backends.torch.layout import Call, Code, Copies, Listing, Value, call
-from backends.torch.ops import MODULES, function, module
+from backends.torch.ops import function, has_function, module
 from backends.torch.scopes import Scope, local_name
 from backends.torch.site import NodeSite
 from backends.torch.symbols import Symbol, number, operation, total
@@ -161,7 +161,7 @@ class Frame:
         code: Code | None = None
         if node.share:
             result: Code = Call(self._shared_path(node.share), (("", operands[0]),))
-        elif isinstance(node.op, MODULES):
+        elif not has_function(node.op):
             code = module(node.op, site)
             self.paths[node.name] = accessor(path)
             result = Call(accessor(path), (("", operands[0]),))

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from backends.torch.ops import has_module
 from compiler.graph import Graph, Node, Region
-from compiler.ops import Activation, Add, BatchNorm, Concat, Conv2d, Input, Linear, Multiply
+from compiler.ops import Activation, BatchNorm, Conv2d, Input, Linear
 from compiler.text.module_names import CONTAINER_NAMES
 
 Form = Literal["class", "unit", "chain", "sequence", "list", "group"]
@@ -197,8 +198,8 @@ def is_chain(scope: Scope) -> bool:
 
 
 def is_join(node: Node) -> bool:
-    """True for operations on several tensors."""
-    return isinstance(node.op, (Add, Concat, Multiply))
+    """True for what is a line of a forward pass alone: operations on several tensors."""
+    return not has_module(node.op)
 
 
 def _is_unit(scope: Scope) -> bool:

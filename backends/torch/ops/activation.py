@@ -1,0 +1,146 @@
+"""Element-wise functions, scaling, dropout, softmax and identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backends.torch.layout import Call, Code, call
+from backends.torch.ops.helpers import HELPERS, Helper
+from backends.torch.ops.spelling import Site, function, module, operand, operators
+from compiler.ops import (
+    ACTIVATIONS,
+    Activation,
+    Dropout,
+    Identity,
+    Normalize,
+    Scale,
+    Softmax,
+    Standardize,
+)
+
+FUNCTIONS = {
+    "relu": "F.relu",
+    "relu6": "F.relu6",
+    "leaky_relu": "F.leaky_relu",
+    "elu": "F.elu",
+    "gelu": "F.gelu",
+    "silu": "F.silu",
+    "sigmoid": "torch.sigmoid",
+    "tanh": "torch.tanh",
+    "softplus": "F.softplus",
+    "hard_sigmoid": "F.hardsigmoid",
+    "hard_swish": "F.hardswish",
+}
+"""Word in a spec -> function."""
+
+
+HELPERS.update(
+    {
+        "Scale": Helper(
+            '''
+class Scale(nn.Module):
+    """Multiply by a constant."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Multiply."""
+        return self.factor * x
+'''
+        ),
+        "Standardize": Helper(
+            '''
+class Standardize(nn.Module):
+    """Take RGB values from 0 to 1 to what the weights expect: (x - mean) / deviation."""
+
+    def __init__(self, mean: tuple[float, ...], deviation: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(deviation).view(-1, 1, 1), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardise every channel."""
+        return (x - self.mean) / self.deviation
+'''
+        ),
+        "Normalize": Helper(
+            '''
+class Normalize(nn.Module):
+    """Divide a vector by its Euclidean length."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise over channels."""
+        return F.normalize(x, dim=1)
+''',
+            imports=("F",),
+        ),
+    }
+)
+
+
+@module.register
+def _(op: Activation, site: Site) -> Code:
+    return activation_module(op, site.is_inplace)
+
+
+def activation_module(op: Activation, is_inplace: bool) -> Call:
+    """Return an activation; only ReLU overwrites, its derivative needs the result alone."""
+    inplace: dict[str, Code] = {"inplace": "True"} if is_inplace and op.function == "relu" else {}
+    return call(f"nn.{ACTIVATIONS[op.function]}", **inplace)
+
+
+@function.register
+def _(op: Activation, operands: Sequence[Code], site: Site) -> Code:
+    return call(FUNCTIONS[op.function], operands[0])
+
+
+@module.register
+def _(op: Dropout, site: Site) -> Code:
+    return call("nn.Dropout", p=site.factor("drop", op.drop))
+
+
+@module.register
+def _(op: Scale, site: Site) -> Code:
+    return call(site.helper("Scale"), site.factor("factor", op.factor))
+
+
+@function.register
+def _(op: Scale, operands: Sequence[Code], site: Site) -> Code:
+    return operators(" * ", [site.stored_factor("factor", op.factor), operand(operands[0])])
+
+
+@module.register
+def _(op: Standardize, site: Site) -> Code:
+    return call(site.helper("Standardize"), str(op.mean), str(op.deviation))
+
+
+@module.register
+def _(op: Normalize, site: Site) -> Code:
+    return call(site.helper("Normalize"))
+
+
+@function.register
+def _(op: Normalize, operands: Sequence[Code], site: Site) -> Code:
+    return call("F.normalize", operands[0], dim="1")
+
+
+@module.register
+def _(op: Softmax, site: Site) -> Code:
+    return call("nn.Softmax", dim="1")
+
+
+@function.register
+def _(op: Softmax, operands: Sequence[Code], site: Site) -> Code:
+    return call("F.softmax", operands[0], dim="1")
+
+
+@module.register
+def _(op: Identity, site: Site) -> Code:
+    return call("nn.Identity")
+
+
+@function.register
+def _(op: Identity, operands: Sequence[Code], site: Site) -> Code:
+    return operands[0]

@@ -1,0 +1,25 @@
+"""Fully connected layers and flattening."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backends.torch.layout import Code, call
+from backends.torch.ops.spelling import Site, function, module
+from compiler.ops import Flatten, Linear
+
+
+@module.register
+def _(op: Linear, site: Site) -> Code:
+    args = [site.channels().text, site.symbol("out_features", op.out_features).text]
+    return call("nn.Linear", *args, **({} if op.bias else {"bias": "False"}))
+
+
+@module.register
+def _(op: Flatten, site: Site) -> Code:
+    return call("nn.Flatten", "1")
+
+
+@function.register
+def _(op: Flatten, operands: Sequence[Code], site: Site) -> Code:
+    return call("torch.flatten", operands[0], "1")
