@@ -10,7 +10,14 @@ import numpy.typing as npt
 from backends.onnx.open_padding import VECTOR, Padding, onnx_order, open_padding
 from backends.onnx.site import INT64, Site, Value, spell
 from compiler.graph import Dim, Pads, Pair, show_sizes, window_size
-from compiler.ops import AdaptiveAvgPool2d, AvgPool2d, GlobalPool2d, MaxPool2d, Upsample
+from compiler.ops import (
+    AdaptiveAvgPool2d,
+    AvgPool2d,
+    GlobalPool2d,
+    MaxPool2d,
+    PixelShuffle,
+    Upsample,
+)
 
 UNPADDED: Pads = ((0, 0), (0, 0))
 Window = tuple[Pair, Pair]
@@ -188,3 +195,8 @@ def _(op: Upsample, site: Site) -> None:
         coordinate_transformation_mode="asymmetric",
         nearest_mode="floor",
     )
+
+
+@spell.register
+def _(op: PixelShuffle, site: Site) -> None:
+    site.emit("DepthToSpace", site.input, blocksize=op.factor, mode="CRD")

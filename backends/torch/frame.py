@@ -18,7 +18,7 @@ from backends.torch.site import NodeSite
 from backends.torch.symbols import Symbol, number, operation, total
 from backends.torch.traced import Given, Trace
 from compiler.errors import BackendError
-from compiler.graph import Graph, Node, formulas_of
+from compiler.graph import Graph, Node, Shape, ShapeError, formulas_of, letter
 from compiler.ops import (
     Activation,
     Add,
@@ -370,7 +370,7 @@ class Frame:
         symbol = inputs[0] if inputs else number(value)
         if isinstance(op, Flatten) and symbol.value != value:
             return operation("*", (symbol, number(value // symbol.value)))
-        if symbol.value == value:
+        if symbol.value == value and _passes_channels(self.writer.graph, node):
             return symbol
         self.formulas.fix_symbol(symbol)
         return number(value)
@@ -382,6 +382,17 @@ OPEN = 0
 
 def _channels(node: Node) -> int:
     return value if isinstance(value := node.shape.channels, int) else OPEN
+
+
+def _passes_channels(graph: Graph, node: Node) -> bool:
+    """True where as many channels leave a node as come in, whatever their number."""
+    if node.op.keeps_shape or not node.inputs:
+        return True
+    shapes = [Shape((letter("C"), *shape.grid)) for shape in graph.input_shapes(node)]
+    try:
+        return node.op.infer_shape(*shapes).channels == letter("C")
+    except ShapeError:
+        return False
 
 
 def _are_alike(owner: Scope, user: Scope) -> bool:

@@ -46,7 +46,8 @@ class Op:
 
         Unknown sizes are None; they agree with everything, so that one cause is reported once.
         """
-        return Shape((inputs[0].channels if inputs else None, None, None))
+        rank = len(inputs[0]) if inputs and self.keeps_shape else 3
+        return Shape((inputs[0].channels if inputs else None, *(None,) * (rank - 1)))
 
     def sees(self, shape: Shape) -> Sees:
         """Return what a unit of the output sees of an input of `shape`."""

@@ -36,7 +36,14 @@ from compiler.ops.layer import (
 from compiler.ops.linear import Flatten, Linear
 from compiler.ops.merge import Add, Concat, Multiply, Slice
 from compiler.ops.norm import BatchNorm, BatchNormLayer, norm_of
-from compiler.ops.pool import AdaptiveAvgPool2d, AvgPool2d, GlobalPool2d, MaxPool2d, Upsample
+from compiler.ops.pool import (
+    AdaptiveAvgPool2d,
+    AvgPool2d,
+    GlobalPool2d,
+    MaxPool2d,
+    PixelShuffle,
+    Upsample,
+)
 
 _T = TypeVar("_T")
 
@@ -109,6 +116,7 @@ __all__ = [
     "Multiply",
     "Normalize",
     "Op",
+    "PixelShuffle",
     "Scale",
     "Slice",
     "Softmax",

@@ -130,6 +130,9 @@ class Slice(Op):
             raise ShapeError(f"slice {self.start}:{self.stop} is outside {shape.channels} channels")
         return Shape((self.stop - self.start, *shape.grid))
 
+    def known_shape(self, *inputs: Shape) -> Shape:
+        return Shape((self.stop - self.start, *(inputs[0].grid if inputs else ())))
+
     def words(self, shown: Shown) -> Words:
         return "Channels", [f"{self.start} to {self.stop - 1}"]
 

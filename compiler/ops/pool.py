@@ -1,10 +1,11 @@
-"""Pooling: sliding windows, whole maps, adaptive grids, and nearest-neighbour upsampling."""
+"""Pooling: sliding windows, whole maps, adaptive grids; and what makes a grid larger."""
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from compiler.graph import (
+    Dim,
     Op,
     Pads,
     Pair,
@@ -16,6 +17,7 @@ from compiler.graph import (
     Window,
     Words,
     check_window,
+    floor_divide,
     known_vector,
     one_map,
     times,
@@ -134,7 +136,7 @@ class GlobalPool2d(Op):
         return Shape((shape.channels, 1, 1) if self.keep_grid else (shape.channels,))
 
     def known_shape(self, *inputs: Shape) -> Shape:
-        return known_vector(inputs)
+        return Shape((*known_vector(inputs), *((1, 1) if self.keep_grid else ())))
 
     def sees(self, shape: Shape) -> Reach:
         return Reach.MAP
@@ -189,6 +191,46 @@ class Upsample(Op):
 
     def words(self, shown: Shown) -> Words:
         return "Upsample", [f"{shown('factor', self.factor)}x"]
+
+
+@dataclass(frozen=True)
+class PixelShuffle(Op):
+    """Spread groups of channels over squares of pixels: sub-pixel upsampling (arXiv 1609.05158).
+
+    Channel `(c*factor + i)*factor + j` gives row i and column j of the squares of channel c.
+    Shape: `(N, C*factor^2, H, W) -> (N, C, H*factor, W*factor)`.
+    """
+
+    kind: ClassVar[str] = "PixelShuffle"
+    drawn_as = "reshape"
+
+    factor: int
+
+    def infer_shape(self, *inputs: Shape) -> Shape:
+        channels, *grid = one_map(inputs, "pixel shuffle")
+        square = self.factor**2
+        if isinstance(channels, int) and channels % square:
+            pixels = f"{self.factor}x{self.factor} pixels"
+            raise ShapeError(
+                f"{channels} channels cannot be spread over squares of {pixels} "
+                f"({channels} % {square} = {channels % square})",
+                "groups-mismatch",
+                f"give it a multiple of {square} channels",
+            )
+        return Shape((floor_divide(channels, 0, square), *self._spread(*grid)))
+
+    def known_shape(self, *inputs: Shape) -> Shape:
+        grid = inputs[0].grid if inputs else ()
+        return Shape((None, *(self._spread(*grid) if len(grid) == 2 else (None, None))))
+
+    def _spread(self, *grid: Dim) -> tuple[Dim, ...]:
+        return tuple(times(size, self.factor) for size in grid)
+
+    def sees(self, shape: Shape) -> Spread:
+        return Spread(self.factor)
+
+    def words(self, shown: Shown) -> Words:
+        return "Pixel shuffle", [f"{shown('factor', self.factor)}x"]
 
 
 class MaxPoolLayer(Layer):
@@ -281,3 +323,14 @@ class UpsampleLayer(Layer):
 
     def operations(self, fields: Fields) -> Parts:
         return [("", Upsample(fields.integer("upsample", "factor") or 1))]
+
+
+class PixelShuffleLayer(Layer):
+    """Spread groups of channels over squares of pixels (sub-pixel upsampling)."""
+
+    op = "pixel_shuffle"
+    pixel_shuffle: Number
+    """whole factor, whose square divides the channels"""
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", PixelShuffle(fields.integer("pixel_shuffle", "factor") or 1))]

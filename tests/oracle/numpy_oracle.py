@@ -31,6 +31,7 @@ from compiler.ops import (
     Multiply,
     Normalize,
     Op,
+    PixelShuffle,
     Scale,
     Slice,
     Softmax,
@@ -235,6 +236,15 @@ def _cell(i: int, cells: int, size: int) -> slice:
 @apply.register
 def _(op: Upsample, operands: list[Array], weights: Weights) -> Array:
     return operands[0].repeat(op.factor, axis=2).repeat(op.factor, axis=3)
+
+
+@apply.register
+def _(op: PixelShuffle, operands: list[Array], weights: Weights) -> Array:
+    x, r = operands[0], op.factor
+    out = np.empty((len(x), x.shape[1] // r**2, x.shape[2] * r, x.shape[3] * r))
+    for i, j in np.ndindex(r, r):
+        out[:, :, i::r, j::r] = x[:, i * r + j :: r**2]
+    return out
 
 
 @apply.register

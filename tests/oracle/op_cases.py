@@ -23,6 +23,7 @@ from compiler.ops import (
     Multiply,
     Normalize,
     Op,
+    PixelShuffle,
     Scale,
     Slice,
     Softmax,
@@ -102,6 +103,8 @@ def _other_cases() -> dict[str, Case]:
         "adaptive 1": (AdaptiveAvgPool2d((1, 1)), (grid,)),
         "upsample 2": (Upsample(2), (grid,)),
         "upsample 3": (Upsample(3), (grid,)),
+        "pixel shuffle 2": (PixelShuffle(2), ((8, 3, 4),)),
+        "pixel shuffle 3": (PixelShuffle(3), ((9, 2, 5),)),
         "batch norm": (BatchNorm(eps=1e-3), (grid,)),
         "batch norm plain": (BatchNorm(scale=False, shift=False), (grid,)),
         "batch norm without scale": (BatchNorm(scale=False), (grid,)),
@@ -139,3 +142,20 @@ CASES: dict[str, Case] = {
     **_other_cases(),
     **{f"activation {name}": (Activation(name), ((3, 5, 4),)) for name in ACTIVATIONS},
 }
+
+
+REFUSED: dict[str, tuple[Op, tuple[tuple[int, ...], ...], str, str]] = {
+    "groups that do not divide": (
+        Conv2d(3, (1, 1), groups=3),
+        ((4, 5, 5),),
+        "4 input channels cannot be split into 3 groups (4 % 3 = 1)",
+        "choose groups that divide 4",
+    ),
+    "pixel shuffle that does not divide": (
+        PixelShuffle(2),
+        ((6, 3, 4),),
+        "6 channels cannot be spread over squares of 2x2 pixels (6 % 4 = 2)",
+        "give it a multiple of 4 channels",
+    ),
+}
+"""Operations on shapes that they do not take: the whole message, and its help."""

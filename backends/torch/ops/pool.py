@@ -8,7 +8,14 @@ from backends.torch.layout import Code, Joined, call
 from backends.torch.ops.conv import padding_of
 from backends.torch.ops.helpers import HELPERS, Helper
 from backends.torch.ops.spelling import Site, function, module, operand, size
-from compiler.ops import AdaptiveAvgPool2d, AvgPool2d, GlobalPool2d, MaxPool2d, Upsample
+from compiler.ops import (
+    AdaptiveAvgPool2d,
+    AvgPool2d,
+    GlobalPool2d,
+    MaxPool2d,
+    PixelShuffle,
+    Upsample,
+)
 
 HELPERS.update(
     {
@@ -215,3 +222,8 @@ def _(op: Upsample, site: Site) -> Code:
 def _(op: Upsample, operands: Sequence[Code], site: Site) -> Code:
     named = {"scale_factor": str(op.factor), "mode": '"nearest"'}
     return call("F.interpolate", operands[0], **named)
+
+
+@module.register
+def _(op: PixelShuffle, site: Site) -> Code:
+    return call("nn.PixelShuffle", str(op.factor))

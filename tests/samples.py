@@ -1,0 +1,71 @@
+"""Layers made from their models alone: what a field may hold is read off its type."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any, get_args
+
+from pydantic import PlainValidator
+
+from compiler.ops import OP_LAYERS, JoinLayer, Layer, WordLayer, read_activation
+from compiler.text import grammar
+
+VALUES: dict[Callable[[Any], Any], tuple[Any, ...]] = {
+    grammar.read_formula: (2, 3),
+    grammar.read_pair: ("2x2", "3x1"),
+    grammar.read_padding: ("same", "V"),
+    grammar.read_groups: (2, "depthwise"),
+    grammar.read_bool: (True, False),
+    grammar.read_true: (True,),
+    grammar.read_text: ("none",),
+    read_activation: ("relu", "none"),
+}
+"""What reads a field -> values that it takes."""
+
+OTHERWISE: dict[str, Any] = {"dropout": {"keep": 0.8}}
+"""Op -> an argument that its type does not tell."""
+
+
+def readers(model: type[Layer]) -> dict[str, Callable[[Any], Any] | None]:
+    """Return a layer's own fields, and what reads each; None where its type does not say."""
+    return {
+        name: next(_validators(info.annotation, info.metadata), None)
+        for name, info in model.model_fields.items()
+        if name not in model.hidden
+    }
+
+
+def _validators(annotation: Any, metadata: Any = ()) -> Iterator[Callable[[Any], Any]]:
+    for item in metadata:
+        if isinstance(item, PlainValidator):
+            yield item.func  # type: ignore[misc]
+    for part in get_args(annotation):
+        yield from _validators(part, getattr(part, "__metadata__", ()))
+
+
+def values(field: str, reader: Callable[[Any], Any] | None) -> tuple[Any, ...]:
+    """Return values that a field takes."""
+    if field in OTHERWISE:
+        return (OTHERWISE[field],)
+    if reader not in VALUES:
+        raise AssertionError(f"tests/samples.py: no value for `{field}`, which {reader} reads")
+    return VALUES[reader]
+
+
+def samples(word: str) -> Iterator[Any]:
+    """Yield layers of an op: the least that it takes, then each of its fields with each value."""
+    model = OP_LAYERS[word]
+    if issubclass(model, WordLayer):
+        yield word
+        return
+    if issubclass(model, JoinLayer):
+        yield {word: ["x", "prev"]}
+        return
+    fields = readers(model)
+    first = {f: values(f, fields[f])[0] for f in (word, *model.mostly)}
+    yield first
+    for field in fields:
+        for value in itertools.islice(values(field, fields[field]), 2):
+            if {**first, field: value} != first:
+                yield {**first, field: value}
