@@ -31,6 +31,7 @@ from compiler.ops.layer import (
     Fields,
     JoinLayer,
     Layer,
+    Parts,
     WordLayer,
 )
 from compiler.ops.linear import Flatten, Linear
@@ -116,6 +117,7 @@ __all__ = [
     "Multiply",
     "Normalize",
     "Op",
+    "Parts",
     "PixelShuffle",
     "Scale",
     "Slice",

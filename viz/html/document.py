@@ -25,6 +25,7 @@ SCRIPTS = (
     "symbolic",
     "residues",
     "shapes",
+    "traced",
     "operations",
     "values",
     "report",
@@ -77,10 +78,11 @@ def render_html(
     program = write_program(graph, spec)
     program["depth"] = depth
     files = {file: i for i, file in enumerate(spec.texts)}
+    computed = COMPUTED.union(program.pop("codes"))
     program["findings"] = [
         _finding(found, files)
         for found in findings
-        if found.severity == "error" and found.code not in COMPUTED
+        if found.severity == "error" and found.code not in computed
     ]
     style, script = _style(), _script()
     return Template(_text("page.html")).substitute(

@@ -11,7 +11,7 @@ from compiler.errors import Report, Span
 from compiler.graph import Graph, Shape, Symbolic
 from compiler.lower import layer_defaults
 from compiler.lower.order import lowering_order
-from compiler.ops import CiteSpec, Layer
+from compiler.ops import BatchNorm, CiteSpec, Layer
 from compiler.spec import (
     BlockLayer,
     BlockSpec,
@@ -37,6 +37,7 @@ from viz.html.layers import (
     reads_of,
     taken_from,
 )
+from viz.html.traced import Tracer
 
 
 def write_program(graph: Graph, spec: Spec) -> Json:
@@ -58,6 +59,9 @@ class _Writer:
         self.files = {file: i for i, file in enumerate(spec.texts)}
         self.defaults = layer_defaults(spec.network, Report())
         self.count = 0
+        self.tracer = Tracer(graph, self.defaults, BatchNorm(**self._norm()))
+        self.block = ""
+        """The block whose layers are written."""
 
     def program(self) -> Json:
         """Return the whole network."""
@@ -78,6 +82,7 @@ class _Writer:
             "outputs": self._outputs(),
             "blocks": {b.name: self._block(b) for b in self._used_blocks()},
             "errata": self._errata(),
+            "codes": sorted(self.tracer.codes),
         }
 
     # -- the network ---------------------------------------------------------------------------
@@ -159,6 +164,7 @@ class _Writer:
     # -- blocks and layers ---------------------------------------------------------------------
 
     def _block(self, block: BlockSpec) -> Json:
+        self.block = block.name
         return {
             **self._words(block),
             "title": block.title or block.name,
@@ -207,6 +213,7 @@ class _Writer:
         out["info"]["drawn"] = layer.common.drawn
         if layer.common.share is not None:
             out["share"] = layer.common.share
+        out |= self.tracer.variants(layer, self.block)
         return {**out, **reads_of(layer), **self._inside(layer)}
 
     def _inside(self, layer: Layer) -> Json:

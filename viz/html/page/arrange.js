@@ -59,7 +59,7 @@ class Arranging {
       type: "box",
       id: name,
       label: copies.length > 1 ? `${copies.length} x ${label}` : label,
-      kind: BOX_KINDS[main.op.kind],
+      kind: boxKind(main.op),
       size: this.sizeBeside(copies.at(-1), place, isInput),
       members: this.all(members),
       times: copies.length,

@@ -94,7 +94,7 @@ Object.assign(Lowering.prototype, {
     if (ours.kind !== theirs.kind) return `it is a ${ours.kind}, not a ${theirs.kind}`;
     const differ = (key) => JSON.stringify(ours[key]) !== JSON.stringify(theirs[key]);
     const shown = (key, value) => (key === "padding" ? paddingText(value) : Array.isArray(value) ? value.join("x") : String(value));
-    const different = Object.keys(ours).filter(differ);
+    const different = ours.traced && differ("traced") ? ["attributes"] : Object.keys(ours).filter(differ);
     if (different.length) {
       return different.map((key) => `\`${SHARED_KEYS[key] ?? key}\` is ${shown(key, ours[key])}, not ${shown(key, theirs[key])}`).join("; ");
     }

@@ -86,6 +86,9 @@ const WORDS = {
   Input: (op) => ["Input", [paper(op.dims)]],
 };
 
+const wordsOf = (op) => (op.traced ? [op.traced.words[0], [...op.traced.words[1]]] : WORDS[op.kind](op));
+const boxKind = (op) => op.traced?.box ?? BOX_KINDS[op.kind];
+
 /** Whether a layer has a norm, and its activation: what goes with its convolution. */
 function companyOf(nodes) {
   const act = nodes.find((n) => n.op.kind === "Activation");
@@ -125,7 +128,7 @@ function aroundWords(op, company, usual) {
 function layerLabel(nodes, usual) {
   const head = nodes.find((n) => n.op.kind === "Conv2d" || n.op.kind === "Linear") ?? nodes[0];
   const company = companyOf(nodes);
-  const [words, details] = WORDS[head.op.kind](head.op);
+  const [words, details] = wordsOf(head.op);
   if (head.op.kind === "Conv2d") details.push(...aroundWords(head.op, company, usual));
   else if (company.activation && head !== nodes.at(-1)) details.push(ACTIVATIONS[company.activation]);
   return details.length ? `${words} (${details.join(" ")})` : words;

@@ -54,6 +54,7 @@ function dropRate(fields) {
 
 /** Lower a layer that is no structure: one node, or a region with its norm and activation. */
 Lowering.prototype.operation = function operation(layer, path, scope, inputs, fields) {
+  if (layer.traced) return this.parts(layer, path, tracedParts(layer, fields), inputs, fields);
   const { params } = scope.frame;
   if (layer.op === "conv") {
     const linear = fields.flag("linear");
@@ -76,7 +77,12 @@ Lowering.prototype.unit = function unit(layer, path, suffix, op, norm, activatio
   const parts = [[suffix, op]];
   if (norm === "batch_norm") parts.push(["norm", { kind: "BatchNorm", ...this.program.norm }]);
   if (activation !== "none") parts.push(["act", { kind: "Activation", activation }]);
-  if (parts.length === 1) return this.add(path, op, inputs, layer.info, fields.written);
+  return this.parts(layer, path, parts, inputs, fields);
+};
+
+/** Add a layer's operations: one node, or a region of several. */
+Lowering.prototype.parts = function addParts(layer, path, parts, inputs, fields) {
+  if (parts.length === 1) return this.add(path, parts[0][1], inputs, layer.info, fields.written);
   this.begin(path, "layer", inputs, layer.info, { layer });
   const info = { at: layer.at, errata: layer.info.errata, cite: layer.info.cite, layer };
   let tensor = inputs;

@@ -188,7 +188,7 @@ class Lowering {
     const refs = layer.from ?? null;
     if (refs === null || !refs.length) return [before];
     const found = refs.map((ref) => this.tensor(ref, scope, before, layer));
-    return layer.op in JOIN_KINDS || layer.op === "block" ? found : found.slice(0, 1);
+    return layer.op in JOIN_KINDS || layer.op === "block" || layer.traced ? found : found.slice(0, 1);
   }
 
   /** `a or b` means b where a `when` leaves a out. */

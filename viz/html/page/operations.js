@@ -153,14 +153,16 @@ const INFER = {
   Identity: keep,
 };
 
-const inferShape = (op, shapes) => INFER[op.kind](op, shapes);
+const inferShape = (op, shapes) => (op.traced ? inferTraced(op, shapes) : INFER[op.kind](op, shapes));
 
 function leastGrid(op) {
+  if (op.traced) return op.traced.least;
   return ["Conv2d", "MaxPool2d", "AvgPool2d"].includes(op.kind) ? leastWindow(op) : [1, 1];
 }
 
 /** Learnable elements; running statistics are not counted. Null where a size is unknown. */
 function countParameters(op, shapes) {
+  if (op.traced) return countTraced(op, shapes, "parameters");
   if (op.kind === "Conv2d") return product([op.filters || null, sum([weightsPerFilter(op, shapes[0][0]), Number(op.bias)])]);
   if (op.kind === "Linear") return product([op.features || null, sum([shapes[0][0], Number(op.bias)])]);
   if (op.kind === "BatchNorm") return product([Number(op.scale) + Number(op.shift), shapes[0][0]]);
@@ -169,10 +171,11 @@ function countParameters(op, shapes) {
 
 /** Multiply-accumulates for one sample: convolutions and linear layers only. */
 function countMacs(op, shapes, output) {
+  if (op.traced) return countTraced(op, shapes, "macs");
   if (op.kind === "Linear") return product([op.features || null, shapes[0][0]]);
   if (op.kind !== "Conv2d") return 0;
   return product([op.filters || null, weightsPerFilter(op, shapes[0][0]), output[1], output[2]]);
 }
 
 const weightsPerFilter = (op, channels) => product([floorDivide(channels, 0, op.groups), ...op.kernel]);
-const hasParameters = (op) => ["Conv2d", "Linear", "BatchNorm"].includes(op.kind);
+const hasParameters = (op) => (op.traced ? op.traced.parameters.length > 0 : ["Conv2d", "Linear", "BatchNorm"].includes(op.kind));

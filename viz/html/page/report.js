@@ -69,7 +69,8 @@ function oddOne(sizes, node) {
 
 /** The node that gave a tensor its sizes: norms and activations keep them. */
 function makerOf(node, nodes) {
-  while (["BatchNorm", "Activation", "Scale", "Dropout", "Identity"].includes(node.op.kind) && node.inputs.length) {
+  const keeps = (op) => op.traced?.keeps ?? ["BatchNorm", "Activation", "Scale", "Dropout", "Identity"].includes(op.kind);
+  while (keeps(node.op) && node.inputs.length) {
     node = nodes.get(node.inputs[0]);
   }
   return node;
@@ -113,6 +114,7 @@ function helpForJoin(node, operands, odd, culprit) {
 
 /** The most that can be said of the output of an operation that does not fit. */
 function recover(op, shapes) {
+  if (op.traced) return recoverTraced(op, shapes);
   const first = shapes[0]?.[0] ?? null;
   switch (op.kind) {
     case "Concat": {

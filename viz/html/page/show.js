@@ -17,7 +17,9 @@ Object.assign(App.prototype, {
     const list = byId("problems");
     const show = (name) => this.goTo(name);
     list.hidden = !errors.length;
-    const title = html("h2", {}, errors.length === 1 ? "It does not fit" : `It does not fit: ${errors.length} errors`);
+    const isBeyond = errors.every((e) => e.code === "beyond-page");
+    const heading = isBeyond ? "The page cannot follow this" : "It does not fit";
+    const title = html("h2", {}, errors.length === 1 || isBeyond ? heading : `${heading}: ${errors.length} errors`);
     list.replaceChildren(title, html("ul", {}, ...errors.map((e) => problemItem(this.program, e, show))));
     const sizes = this.graph.findings.filter((f) => f.code === "wrong-size");
     const note = byId("sizes");
