@@ -7,24 +7,36 @@ from __future__ import annotations
 
 from math import prod
 
+import numpy as np
+
+from compiler.graph import Shape, ShapeError
 from compiler.ops import (
+    Activation,
     AdaptiveAvgPool2d,
+    Add,
     AvgPool2d,
     BatchNorm,
     Concat,
     Conv2d,
+    Dropout,
     Flatten,
     GlobalPool2d,
+    Identity,
     Linear,
     MaxPool2d,
     Multiply,
     Normalize,
     Op,
-    Upsample,
+    Scale,
+    Softmax,
 )
+from tests.oracle.numpy_oracle import apply
 
 Sizes = tuple[int, ...]
 """The sizes of one sample, channels first."""
+
+KEEPING = (Activation, Add, BatchNorm, Dropout, Identity, Multiply, Normalize, Scale, Softmax)
+"""Operations that leave the sizes of their operands."""
 
 LARGEST = 40_000
 """Elements of one tensor that a random spec may have."""
@@ -68,9 +80,9 @@ def _sizes(op: Op, first: Sizes, operands: list[Sizes]) -> Sizes:
         case GlobalPool2d():
             need(len(first) == 3, "a global pooling of a vector")
             return (first[0], 1, 1) if op.keep_grid else (first[0],)
-        case AdaptiveAvgPool2d() | Upsample():
+        case AdaptiveAvgPool2d():
             need(len(first) == 3, "a vector on another grid")
-            return (first[0], *_resized(first, op))
+            return (first[0], *op.output_size)
         case Linear():
             need(len(first) == 1, "a linear layer of a map")
             return (op.out_features,)
@@ -79,6 +91,11 @@ def _sizes(op: Op, first: Sizes, operands: list[Sizes]) -> Sizes:
         case Concat():
             need(len({s[1:] for s in operands}) == 1, "grids that differ in a concat")
             return (sum(s[0] for s in operands), *first[1:])
+    return _kept(op, operands) if isinstance(op, KEEPING) else _as_the_oracle(op, operands)
+
+
+def _kept(op: Op, operands: list[Sizes]) -> Sizes:
+    first = operands[0]
     need(not isinstance(op, Normalize) or len(first) == 1, "a map to normalize")
     if isinstance(op, Multiply):
         operands = [(s[0], *first[1:]) if s[1:] == (1, 1) else s for s in operands]
@@ -86,10 +103,15 @@ def _sizes(op: Op, first: Sizes, operands: list[Sizes]) -> Sizes:
     return first
 
 
-def _resized(first: Sizes, op: AdaptiveAvgPool2d | Upsample) -> Sizes:
-    if isinstance(op, AdaptiveAvgPool2d):
-        return op.output_size
-    return tuple(size * op.factor for size in first[1:])
+def _as_the_oracle(op: Op, operands: list[Sizes]) -> Sizes:
+    """Return what the oracle makes of operands that an operation takes."""
+    try:
+        said = op.infer_shape(*map(Shape, operands)).numbers
+    except ShapeError as error:
+        raise Invalid(str(error)) from None
+    made = apply(op, [np.zeros((1, *sizes)) for sizes in operands], {}).shape[1:]
+    assert made == said, f"{op.kind} gives {made} in tests/oracle, its shape rule says {said}"
+    return said
 
 
 def _windows(

@@ -6,15 +6,22 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from compiler.ops import OP_LAYERS, JoinLayer, WordLayer, read_activation
+from compiler.text import grammar
 from tests.fuzz.arithmetic import Invalid
 from tests.fuzz.dice import WORDS, Dice, left_out, references
+from tests.fuzz.meaning import BY_HAND as BY_HAND_MEANT
 from tests.fuzz.meaning import Frame, Layer, Meaning, Place, Scope, declaration, printed, typed
 from tests.fuzz.tensors import Tensor
+from tests.samples import readers, values
 
 NAMES = ("a", "b", "c", "x", "y", "out", "F", "Tensor", "math", "weight", "size", "args",
     "list", "input", "mixed_3a", "_u", "stem", "Conv", "conv_1x7", "net", "n", "main",
     "image_2")  # fmt: skip
 TYPES = ("channels", "int", "number", "bool", "kernel", "padding", "activation", "text")
+BY_HAND = (*BY_HAND_MEANT, "conv", "max_pool", "avg_pool", "batch_norm", "linear")
+OTHERS = [w for w in OP_LAYERS if w not in BY_HAND and not issubclass(OP_LAYERS[w], JoinLayer)]
+"""Ops that are drawn by the types of their fields; the rest with what is odd about them."""
 LETTER = {"channels": "f", "int": "v", "number": "r", "bool": "q", "kernel": "k",
     "padding": "pad", "activation": "g", "text": "w"}  # fmt: skip
 
@@ -160,6 +167,8 @@ class Maker:
         dice, place = self.dice, Place(scope, source)
         if len(source.sizes) == 1:
             return self.of_vector(place)
+        if OTHERS and dice.chance(8):
+            return self.other(place)
         kind = dice.upto(16 if keeps else 22)
         if kind <= 5:
             return self.conv(place, keeps)
@@ -180,11 +189,32 @@ class Maker:
             return {"scale": dice.constant(place)}
         return dice.pick(["identity", "softmax"] if kind == 2 else WORDS)
 
+    def other(self, place: Place) -> Any:
+        """Draw an operation by the types of its fields alone."""
+        dice = self.dice
+        draws: dict[Any, Callable[[], Any]] = {
+            grammar.read_formula: lambda: dice.count(place, 3),
+            grammar.read_pair: lambda: dice.kernel(place, 3),
+            grammar.read_padding: lambda: dice.padding(place),
+            grammar.read_bool: lambda: dice.flag(place),
+            read_activation: lambda: dice.activation(place),
+        }
+        word = dice.pick(OTHERS)
+        model = OP_LAYERS[word]
+        if issubclass(model, WordLayer):
+            return word
+        fields = readers(model)
+        said = [f for f in fields if f in (word, *model.mostly) or dice.chance(40)]
+        return {
+            f: draws[fields[f]]() if fields[f] in draws else dice.pick(values(f, fields[f]))
+            for f in said
+        }
+
     def resized(self, place: Place, kind: int) -> Any:
         """Draw an operation that leaves another grid, or none."""
         dice = self.dice
         if kind == 17:
-            return {"upsample": dice.count(place, 2)}
+            return {"max_pool": dice.kernel(place, 2), "stride": 2}
         if kind == 18:
             return {"adaptive_avg_pool": dice.kernel(place, 4)}
         if kind == 19 and not dice.is_open:

@@ -14,6 +14,7 @@ from typing import Any
 
 from compiler.ops import (
     ACTIVATIONS,
+    OP_LAYERS,
     Activation,
     AdaptiveAvgPool2d,
     Add,
@@ -33,8 +34,8 @@ from compiler.ops import (
     Op,
     Scale,
     Softmax,
-    Upsample,
 )
+from compiler.ops import Layer as LayerModel
 from tests.fuzz.arithmetic import need, sizes_after
 from tests.fuzz.expressions import evaluate
 from tests.fuzz.tensors import Network, Output, Tensor
@@ -44,6 +45,12 @@ JOINS: Mapping[str, Callable[[], Op]] = {"concat": Concat, "add": Add, "multiply
 STRUCTURES = ("block", "layers", "branches", "split", "residual")
 SIZES = ("channels", "height", "width")
 PADDINGS = ("same", "SAME", "V", "valid", "VALID")
+BY_HAND = frozenset((
+    *("adaptive_avg_pool", "global_avg_pool", "global_max_pool", "scale", "dropout", "softmax"),
+    *("flatten", "normalize", "identity", *ACTIVATIONS),
+))  # fmt: skip
+"""Ops of one operation whose meaning is worked out here; that of others is their model's."""
+
 MOST_FACTORS = 6
 """How often a tensor may be a factor of itself: beyond, float32 overflows."""
 
@@ -191,6 +198,43 @@ class Place:
             written = self.scope.frame.params.get(written, written)
         need(written in known, f"no {written}")
         return written
+
+
+@dataclass(eq=False)
+class Reader:
+    """The fields of a layer for its model's `operations`, without the compiler's reader."""
+
+    model: type[LayerModel]
+    says: Mapping[str, Any]
+    place: Place
+    incoming: Tensor
+    texts: dict[str, str] = field(default_factory=dict)
+    norm: Op = field(default_factory=BatchNorm)
+
+    @property
+    def channels(self) -> int:
+        return self.incoming.sizes[0]
+
+    def raw(self, key: str) -> Any:
+        return self.says.get(key, self.model.model_fields[key].default)
+
+    def integer(self, key: str, attribute: str = "", least: int = 1) -> int:
+        return self.place.whole(self.raw(key), least)
+
+    def number(self, key: str, attribute: str = "") -> float:
+        return float(self.place.value(self.raw(key)))
+
+    def pair(self, key: str, attribute: str = "", least: int = 1) -> tuple[int, int]:
+        return self.place.pair(self.raw(key), least)
+
+    def padding(self) -> Any:
+        return self.place.pads(self.raw("padding"))
+
+    def flag(self, key: str) -> bool:
+        return self.place.flag(self.raw(key))
+
+    def word(self, key: str, known: tuple[str, ...]) -> str:
+        return self.place.word(self.raw(key), known)
 
 
 class Meaning:
@@ -446,7 +490,18 @@ class Meaning:
             if "decay" in layer:
                 usual.pop("momentum", None)
             return self.add(batch_norm({**usual, **layer}, place), [first])
-        return self.add(plain_op(op, layer, place), [first])
+        if op in BY_HAND:
+            return self.add(plain_op(op, layer, place), [first])
+        return self.derived(op, layer, place, first)
+
+    def derived(self, op: str, layer: Layer, place: Place, first: Tensor) -> Tensor:
+        """Lower a layer by its own model, with the fields as they are read here."""
+        need(op in OP_LAYERS, f"no op `{op}`")
+        model = OP_LAYERS[op]
+        reader: Any = Reader(model, {**self.defaults.get(op, {}), **layer}, place, first)
+        for _, made in model.model_construct().operations(reader):
+            first = self.add(made, [first])
+        return first
 
     def conv(
         self, layer: Layer, place: Place, first: Tensor, says: Callable[[str, Any], Any]
@@ -483,8 +538,6 @@ def plain_op(op: str, layer: Layer, place: Place) -> Op:
             return GlobalPool2d(function, place.flag(layer.get("keep_grid", False)))
         case "adaptive_avg_pool":
             return AdaptiveAvgPool2d(place.pair(layer[op]))
-        case "upsample":
-            return Upsample(place.whole(layer[op]))
         case "scale":
             return Scale(float(place.value(layer[op])))
         case "dropout":
