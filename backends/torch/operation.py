@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from backends.torch.module import build_from_source
 from backends.torch.source import emit_source
-from compiler.graph import Graph, Node, Output, Region, Shape
+from compiler.graph import Graph, Node, Output, Region, Shape, connect
 from compiler.ops import Input, Op
 
 _NAME = "y"
@@ -28,7 +28,7 @@ def build_operation(op: Op, shapes: tuple[Shape, ...], state: Mapping[str, Tenso
     graph = Graph(
         name="operation",
         title="",
-        nodes=nodes,
+        network=connect(nodes.values()),
         regions={"": network},
         inputs=tuple(inputs),
         outputs=(Output(_NAME, _NAME),),

@@ -1,24 +1,50 @@
 """Operation -> Python: as a module of torch.nn, or as a line of a forward pass.
 
-A file for each family, as in `compiler/ops`. An operation on one tensor needs a `module` and has a
-`function` where a line of a forward pass reads better; one on several tensors has a `function`.
+A file for each family, as in `compiler/ops`, with the helpers of an emitted file that it needs. An
+operation on one tensor needs a `module` and has a `function` where a line of a forward pass reads
+better; one on several tensors has a `function`.
 """
 
 from __future__ import annotations
 
-# In this order their helpers stand in an emitted file.
-from backends.torch.ops import conv, norm, pool, linear, activation, merge  # isort: skip
+from collections.abc import Iterable
+
 from backends.torch.ops.activation import FUNCTIONS, activation_module
+from backends.torch.ops.activation import HELPERS as OF_ACTIVATIONS
+from backends.torch.ops.conv import HELPERS as OF_CONVOLUTIONS
 from backends.torch.ops.conv import conv_arguments
-from backends.torch.ops.helpers import HELPERS, IMPORTS, closure
+from backends.torch.ops.emitted import IMPORTS, STRUCTURE, Helper
+from backends.torch.ops.linear import HELPERS as OF_LINEAR
+from backends.torch.ops.merge import HELPERS as OF_MERGES
+from backends.torch.ops.norm import HELPERS as OF_NORMS
 from backends.torch.ops.norm import batch_norm, norm_class
+from backends.torch.ops.pool import HELPERS as OF_POOLING
 from backends.torch.ops.spelling import Site, function, has_function, has_module, module
 
-FAMILIES = (conv, norm, pool, linear, activation, merge)
-"""Each registers its operations."""
+HELPERS: dict[str, Helper] = {
+    **STRUCTURE,
+    **OF_CONVOLUTIONS,
+    **OF_NORMS,
+    **OF_POOLING,
+    **OF_LINEAR,
+    **OF_ACTIVATIONS,
+    **OF_MERGES,
+}
+"""Name -> helper, in the order in which they stand in an emitted file."""
+
+
+def closure(names: Iterable[str]) -> list[str]:
+    """Return the helpers and those that they need, in file order."""
+    wanted, stack = set(), list(names)
+    while stack:
+        name = stack.pop()
+        if name not in wanted:
+            wanted.add(name)
+            stack.extend(HELPERS[name].needs)
+    return [name for name in HELPERS if name in wanted]
+
 
 __all__ = [
-    "FAMILIES",
     "FUNCTIONS",
     "HELPERS",
     "IMPORTS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backends.torch.layout import Call, Code, call
-from backends.torch.ops.helpers import HELPERS, Helper
+from backends.torch.ops.emitted import Helper
 from backends.torch.ops.spelling import Site, function, module, operand, operators
 from compiler.ops import (
     ACTIVATIONS,
@@ -34,10 +34,9 @@ FUNCTIONS = {
 """Word in a spec -> function."""
 
 
-HELPERS.update(
-    {
-        "Scale": Helper(
-            '''
+HELPERS: dict[str, Helper] = {
+    "Scale": Helper(
+        '''
 class Scale(nn.Module):
     """Multiply by a constant."""
 
@@ -49,9 +48,9 @@ class Scale(nn.Module):
         """Multiply."""
         return self.factor * x
 '''
-        ),
-        "Standardize": Helper(
-            '''
+    ),
+    "Standardize": Helper(
+        '''
 class Standardize(nn.Module):
     """Take RGB values from 0 to 1 to what the weights expect: (x - mean) / deviation."""
 
@@ -64,9 +63,9 @@ class Standardize(nn.Module):
         """Standardise every channel."""
         return (x - self.mean) / self.deviation
 '''
-        ),
-        "Normalize": Helper(
-            '''
+    ),
+    "Normalize": Helper(
+        '''
 class Normalize(nn.Module):
     """Divide a vector by its Euclidean length."""
 
@@ -74,10 +73,9 @@ class Normalize(nn.Module):
         """Normalise over channels."""
         return F.normalize(x, dim=1)
 ''',
-            imports=("F",),
-        ),
-    }
-)
+        imports=("F",),
+    ),
+}
 
 
 @module.register

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backends.torch.layout import Call, Code
-from backends.torch.ops.helpers import HELPERS, Helper
+from backends.torch.ops.emitted import Helper
 from backends.torch.ops.spelling import Site, module, size
 from compiler.graph import Pads, Pair
 from compiler.ops import AvgPool2d, Conv2d, MaxPool2d
 
-HELPERS.update(
-    {
-        "same_pads": Helper(
-            '''
+HELPERS: dict[str, Helper] = {
+    "same_pads": Helper(
+        '''
 def same_pads(
     x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...] = (1, 1)
 ) -> list[int]:
@@ -28,9 +27,9 @@ def same_pads(
         pads += [total // 2, total - total // 2]
     return pads
 '''
-        ),
-        "SameConv2d": Helper(
-            '''
+    ),
+    "SameConv2d": Helper(
+        '''
 class SameConv2d(nn.Conv2d):
     """Convolution whose SAME padding depends on the size of its input."""
 
@@ -39,11 +38,11 @@ class SameConv2d(nn.Conv2d):
         pads = same_pads(input, self.kernel_size, self.stride, self.dilation)
         return super().forward(F.pad(input, pads))
 ''',
-            ("same_pads",),
-            ("F",),
-        ),
-        "PaddedConv2d": Helper(
-            '''
+        ("same_pads",),
+        ("F",),
+    ),
+    "PaddedConv2d": Helper(
+        '''
 class PaddedConv2d(nn.Conv2d):
     """Convolution behind uneven padding (left, right, top, bottom)."""
 
@@ -55,10 +54,9 @@ class PaddedConv2d(nn.Conv2d):
         """Pad, then convolve."""
         return super().forward(F.pad(input, self.pads))
 ''',
-            imports=("F", "Any"),
-        ),
-    }
-)
+        imports=("F", "Any"),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backends.torch.layout import Code, Joined, Listing, call
-from backends.torch.ops.helpers import HELPERS, Helper
+from backends.torch.ops.emitted import Helper
 from backends.torch.ops.spelling import Site, function, module, operand, operators
 from compiler.ops import Add, Concat, Multiply, Slice
 
-HELPERS.update(
-    {
-        "Slice": Helper(
-            '''
+HELPERS: dict[str, Helper] = {
+    "Slice": Helper(
+        '''
 class Slice(nn.Module):
     """Take the channels from `start` up to `stop`."""
 
@@ -24,9 +23,8 @@ class Slice(nn.Module):
         """Take the channels."""
         return x[:, self.start : self.stop]
 '''
-        ),
-    }
-)
+    ),
+}
 
 
 @function.register

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from backends.torch.layout import Call, Code, call
-from backends.torch.ops.helpers import HELPERS, Helper
+from backends.torch.ops.emitted import Helper
 from backends.torch.ops.spelling import Site, module
 from compiler.ops import BatchNorm
 
-HELPERS.update(
-    {
-        "ScaleNorm2d": Helper(
-            '''
+HELPERS: dict[str, Helper] = {
+    "ScaleNorm2d": Helper(
+        '''
 class ScaleNorm2d(nn.BatchNorm2d):
     """Batch normalisation that learns a scale and no shift."""
 
@@ -23,9 +22,9 @@ class ScaleNorm2d(nn.BatchNorm2d):
         self.reset_running_stats()
         nn.init.ones_(self.weight)
 '''
-        ),
-        "ScaleNorm1d": Helper(
-            '''
+    ),
+    "ScaleNorm1d": Helper(
+        '''
 class ScaleNorm1d(nn.BatchNorm1d):
     """Batch normalisation that learns a scale and no shift."""
 
@@ -38,9 +37,9 @@ class ScaleNorm1d(nn.BatchNorm1d):
         self.reset_running_stats()
         nn.init.ones_(self.weight)
 '''
-        ),
-        "ShiftNorm2d": Helper(
-            '''
+    ),
+    "ShiftNorm2d": Helper(
+        '''
 class ShiftNorm2d(nn.BatchNorm2d):
     """Batch normalisation that learns a shift and no scale."""
 
@@ -53,9 +52,9 @@ class ShiftNorm2d(nn.BatchNorm2d):
         self.reset_running_stats()
         nn.init.zeros_(self.bias)
 '''
-        ),
-        "ShiftNorm1d": Helper(
-            '''
+    ),
+    "ShiftNorm1d": Helper(
+        '''
 class ShiftNorm1d(nn.BatchNorm1d):
     """Batch normalisation that learns a shift and no scale."""
 
@@ -68,9 +67,8 @@ class ShiftNorm1d(nn.BatchNorm1d):
         self.reset_running_stats()
         nn.init.zeros_(self.bias)
 '''
-        ),
-    }
-)
+    ),
+}
 
 
 @module.register

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from backends.torch.layout import Code, Joined, call
 from backends.torch.ops.conv import padding_of
-from backends.torch.ops.helpers import HELPERS, Helper
+from backends.torch.ops.emitted import Helper
 from backends.torch.ops.spelling import Site, function, module, operand, size
 from compiler.ops import (
     AdaptiveAvgPool2d,
@@ -17,10 +17,9 @@ from compiler.ops import (
     Upsample,
 )
 
-HELPERS.update(
-    {
-        "SameMaxPool2d": Helper(
-            '''
+HELPERS: dict[str, Helper] = {
+    "SameMaxPool2d": Helper(
+        '''
 class SameMaxPool2d(nn.Module):
     """Maximum over a window with SAME padding, which counts as minus infinity."""
 
@@ -33,11 +32,11 @@ class SameMaxPool2d(nn.Module):
         x = F.pad(x, same_pads(x, self.kernel_size, self.stride), value=-math.inf)
         return F.max_pool2d(x, self.kernel_size, self.stride, padding=0, ceil_mode=False)
 ''',
-            ("same_pads",),
-            ("F", "math"),
-        ),
-        "SameAvgPool2d": Helper(
-            '''
+        ("same_pads",),
+        ("F", "math"),
+    ),
+    "SameAvgPool2d": Helper(
+        '''
 class SameAvgPool2d(nn.Module):
     """Mean over a window with SAME padding, which the mean leaves out unless it is counted."""
 
@@ -58,11 +57,11 @@ class SameAvgPool2d(nn.Module):
         """Return the plain mean over every window."""
         return F.avg_pool2d(x, self.kernel_size, self.stride, padding=0, ceil_mode=False)
 ''',
-            ("same_pads",),
-            ("F",),
-        ),
-        "ceil_pads": Helper(
-            '''
+        ("same_pads",),
+        ("F",),
+    ),
+    "ceil_pads": Helper(
+        '''
 def ceil_pads(
     x: Tensor, kernel: tuple[int, int], stride: tuple[int, int], pads: tuple[int, int, int, int]
 ) -> list[int]:
@@ -76,9 +75,9 @@ def ceil_pads(
         out += [before, (count - 1) * s + k - n - before]
     return out
 '''
-        ),
-        "PaddedMaxPool2d": Helper(
-            '''
+    ),
+    "PaddedMaxPool2d": Helper(
+        '''
 class PaddedMaxPool2d(nn.Module):
     """Maximum over a window behind uneven padding, which counts as minus infinity."""
 
@@ -101,11 +100,11 @@ class PaddedMaxPool2d(nn.Module):
         x = F.pad(x, pads, value=-math.inf)
         return F.max_pool2d(x, self.kernel_size, self.stride, padding=0, ceil_mode=False)
 ''',
-            ("ceil_pads",),
-            ("F", "math"),
-        ),
-        "PaddedAvgPool2d": Helper(
-            '''
+        ("ceil_pads",),
+        ("F", "math"),
+    ),
+    "PaddedAvgPool2d": Helper(
+        '''
 class PaddedAvgPool2d(nn.Module):
     """Mean over a window behind uneven padding, which the mean leaves out unless counted."""
 
@@ -138,11 +137,11 @@ class PaddedAvgPool2d(nn.Module):
         """Return the plain mean over every window."""
         return F.avg_pool2d(x, self.kernel_size, self.stride, padding=0, ceil_mode=False)
 ''',
-            ("ceil_pads",),
-            ("F",),
-        ),
-        "GlobalAvgPool2d": Helper(
-            '''
+        ("ceil_pads",),
+        ("F",),
+    ),
+    "GlobalAvgPool2d": Helper(
+        '''
 class GlobalAvgPool2d(nn.Module):
     """Mean over the whole map: (N, C, H, W) -> (N, C)."""
 
@@ -150,9 +149,9 @@ class GlobalAvgPool2d(nn.Module):
         """Average over height and width."""
         return x.mean((2, 3))
 '''
-        ),
-        "GlobalMaxPool2d": Helper(
-            '''
+    ),
+    "GlobalMaxPool2d": Helper(
+        '''
 class GlobalMaxPool2d(nn.Module):
     """Maximum over the whole map: (N, C, H, W) -> (N, C)."""
 
@@ -160,9 +159,8 @@ class GlobalMaxPool2d(nn.Module):
         """Take the maximum over height and width."""
         return x.amax((2, 3))
 '''
-        ),
-    }
-)
+    ),
+}
 
 
 @module.register

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -23,7 +22,7 @@ IMPORTS = {
 }
 """Word in the text -> the import that it needs, in the order of the file."""
 
-HELPERS: dict[str, Helper] = {
+STRUCTURE: dict[str, Helper] = {
     "chain": Helper(
         '''
 def chain(**layers: nn.Module) -> nn.Sequential:
@@ -55,16 +54,4 @@ class Group(nn.Module):
 '''
     ),
 }
-"""Name -> helper, in the order in which they stand in the file; the families of operations add
-theirs."""
-
-
-def closure(names: Iterable[str]) -> list[str]:
-    """Return the helpers and those that they need, in file order."""
-    wanted, stack = set(), list(names)
-    while stack:
-        name = stack.pop()
-        if name not in wanted:
-            wanted.add(name)
-            stack.extend(HELPERS[name].needs)
-    return [name for name in HELPERS if name in wanted]
+"""What holds layers; the other helpers stand with the family of operations that needs them."""
