@@ -8,6 +8,7 @@ Everything else is derived from these.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -49,6 +50,7 @@ from compiler.graph import (
 from compiler.graph.print import print_graph
 from compiler.ops import OP_LAYERS, OPS
 from compiler.pipeline import draft_graph, load_graph, target_graph
+from compiler.spec import shipped_specs
 from docs.pages.op_table import op_table
 from tests.kernels import need_kernels
 from tests.odd.targets import TARGETS
@@ -157,9 +159,32 @@ def test_misfit_is_a_sentence_and_leaves_what_is_known(kind: str) -> None:
 @pytest.mark.parametrize("case", REFUSED)
 def test_refusal(case: str) -> None:
     op, shapes, message, help = REFUSED[case]
-    with pytest.raises(ShapeError) as refused:
+    with place("compiler/ops", f"`infer_shape` of {op}"):
+        with pytest.raises(ShapeError) as refused:
+            op.infer_shape(*map(Shape, shapes))
+        assert (str(refused.value), refused.value.help) == (message, help)
+
+
+GENERAL = {"shape-mismatch", "empty-output", "not-a-map", "not-a-vector", "operand-count"}
+"""Codes of refusals that many operations have, which tests of messages hold."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_refusal_of_its_own_has_a_case(kind: str) -> None:
+    known = {(op.kind, _refusal(op, shapes)) for op, shapes, *_ in REFUSED.values()}
+    for op, shapes in cases(kind):
+        for more in range(1, 5):
+            code = _refusal(op, tuple((shape[0] + more, *shape[1:]) for shape in shapes))
+            where = f"tests/oracle/op_cases.py: no case in `REFUSED` of {kind}"
+            assert code in GENERAL | {""} or (kind, code) in known, f"{where}: {code}"
+
+
+def _refusal(op: Op, shapes: tuple[tuple[int, ...], ...]) -> str:
+    try:
         op.infer_shape(*map(Shape, shapes))
-    assert (str(refused.value), refused.value.help) == (message, help)
+    except ShapeError as error:
+        return error.code
+    return ""
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -200,7 +225,9 @@ def _reaches(sees: Any, axis: int, unit: int, pixel: int) -> bool:
 @pytest.mark.parametrize("kind", KINDS)
 def test_counts_are_those_of_the_module(kind: str) -> None:
     for op, shapes in cases(kind):
-        module, inputs = build_module(single(op, *shapes), seed=None), list(map(Shape, shapes))
+        inputs = list(map(Shape, shapes))
+        with place("backends/torch/ops", kind):
+            module = build_module(single(op, *shapes), seed=None)
         with place("compiler/ops", f"`count_params`, `count_buffers` of {kind}"):
             assert op.count_params(*inputs) == sum(p.numel() for p in module.parameters())
             held = {n.removeprefix("y."): t for n, t in module.state_dict().items() if t.ndim}
@@ -368,9 +395,13 @@ def test_layer_is_summed_up(word: str) -> None:
 @pytest.mark.parametrize("word", OP_LAYERS)
 def test_layer_is_documented(word: str) -> None:
     assert f"`{word}`" in op_table(), f"docs/pages/op_table.py: no row of `{word}`"
+    (row,) = [*re.findall(rf"^\| `{word}` \| (.*?) \|", op_table(), re.M), "a word"][:1]
+    assert row, f"compiler/ops: nothing says what the argument of `{word}` is"
     model = OP_LAYERS[word]
     assert (model.__doc__ or "").strip(), f"compiler/ops: `{word}` has no docstring"
-    assert f"`{word}`" in (Path(compiler.__path__[0]).parent / "specs/README.md").read_text()
+    for file in ("README.md", "schema.json"):
+        text = (shipped_specs() / file).read_text()
+        assert f"`{word}`" in text or f'"{word}"' in text, f"specs/{file} is stale: no `{word}`"
 
 
 @pytest.mark.parametrize("word", OP_LAYERS)

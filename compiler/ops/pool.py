@@ -329,7 +329,7 @@ class PixelShuffleLayer(Layer):
     """Spread groups of channels over squares of pixels (sub-pixel upsampling)."""
 
     op = "pixel_shuffle"
-    pixel_shuffle: Number
+    pixel_shuffle: Count
     """whole factor, whose square divides the channels"""
 
     def operations(self, fields: Fields) -> Parts:
