@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compiler.graph import Graph, Node, Region, Shown, padding_text
+from compiler.graph import Graph, Node, Region, Shown, formulas_of, padding_text
 from compiler.ops import (
     Activation,
     AvgPool2d,
@@ -167,7 +167,9 @@ def _word(node: Node) -> str:
         return f"dropout {op.drop:g}"
     if len(node.inputs) > 1:
         return op.kind.lower()
-    words, details = op.words(Shown({name: expr.text for name, expr in node.exprs.items()}))
+    words, details = op.words(
+        Shown({name: formula.text for name, formula in formulas_of(node.traced).items()})
+    )
     return _ascii(" ".join([words.lower(), *details]))
 
 

@@ -208,7 +208,7 @@ class Reader:
     says: Mapping[str, Any]
     place: Place
     incoming: Tensor
-    texts: dict[str, str] = field(default_factory=dict)
+    traced: dict[str, Any] = field(default_factory=dict)
     norm: Op = field(default_factory=BatchNorm)
 
     @property
