@@ -133,14 +133,16 @@ def _snippet(
 
 def _fit(source: str, span: Span, margin: int) -> tuple[str, int, int]:
     """Return the part of a source line to show, the column of its caret, and the caret's width."""
-    cells = [on_one_line(c) for c in source]
-    start = min(span.column - 1, len(cells))
-    end = span.end_column - 1 if span.end_line == span.line else len(cells)
-    end = max(start + 1, min(end, len(cells)))
+    start = min(span.column - 1, len(source))
+    end = span.end_column - 1 if span.end_line == span.line else len(source)
+    end = max(start + 1, min(end, len(source)))
     room = WIDTH - margin - 4
-    if display_width("".join(cells)) > room:
-        cut = max(0, min(start - 8, len(cells) - room))
-        cells = [*(["..."] if cut else []), *cells[cut : cut + room - 6], "..."]
+    cut = max(0, min(start - 8, len(source) - room))
+    # What is too far away to be shown is not looked at: a line may be as long as a file.
+    near = [on_one_line(c) for c in source[cut : cut + room + 1]]
+    cells = near
+    if cut or display_width("".join(near)) > room:
+        cells = [*(["..."] if cut else []), *near[: room - 6], "..."]
         start, end = (at - cut + bool(cut) for at in (start, end))
     before = display_width("".join(cells[:start]))
     width = display_width("".join(cells[start:end]))

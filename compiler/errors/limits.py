@@ -19,7 +19,7 @@ class Limit:
 LIMITS: dict[str, Limit] = {
     "verify_seconds": Limit(600, "seconds that a file may take in `verify --run`"),
     "bytes": Limit(16 * 2**20, "bytes of YAML in one spec, what it imports included"),
-    "values": Limit(1_000_000, "values in one spec, those that aliases repeat included"),
+    "values": Limit(500_000, "values in one spec, those that aliases repeat included"),
     "files": Limit(1_000, "files in one spec"),
     "import_depth": Limit(100, "files in a row through which `import` or `extends` leads"),
     "entries": Limit(200_000, "layers, parameters and other entries in one spec"),

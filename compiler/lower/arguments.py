@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from compiler.errors import (
@@ -34,6 +34,22 @@ NOUNS = {
     "padding": "a padding",
 }
 """Type whose values are no words -> what they are."""
+
+
+@dataclass(slots=True)
+class Known:
+    """The parameters before one whose default is read, and whether it reads them."""
+
+    arguments: Mapping[str, Argument]
+    is_read: bool = False
+
+    def __call__(self, name: str) -> Value:
+        """Return the value of a parameter; raise `KeyError` where there is none before it."""
+        self.is_read = True
+        if name not in self.arguments:
+            guess = did_you_mean(name, self.arguments)
+            raise KeyError(name, f"a default can use the parameters before it{guess}")
+        return self.arguments[name].value
 
 
 def report_unknown_block(lowering: Lowering, layer: BlockLayer) -> None:
@@ -101,14 +117,21 @@ def block_arguments(
                 guessing(name, block.params, "its parameters are {words}"),
             )
     out: dict[str, Argument] = {}
+    constants = lowering.constants.setdefault(block.name, {})
     lowering.report.spend("operands", len(block.params), layer.span())
     for name, param in block.params.items():
         if isinstance(param, BrokenParam):
             out[name] = Argument(None)
         elif name in layer.arguments:
             out[name] = _argument(layer, name, param, values)
+        elif name in constants:
+            out[name] = constants[name]
         elif param.default is not None:
-            out[name] = Argument(parameter_default(lowering.report, name, param, out, decisions))
+            known = Known(out)
+            value = parameter_default(lowering.report, name, param, known, decisions)
+            out[name] = Argument(value)
+            if not known.is_read:
+                constants[name] = out[name]
         else:
             lowering.report.add(
                 Diagnostic(
@@ -150,7 +173,7 @@ def parameter_default(
     report: Report,
     name: str,
     param: ParamSpec,
-    known: Mapping[str, Argument],
+    known: Known,
     decisions: list[Decision],
 ) -> Value:
     """Return the default of a parameter; it may be a formula over the ones before it."""
@@ -185,7 +208,7 @@ def setting(
     except CompileError as error:
         raise UsageError(f"{shown}: {error.diagnostics[0].message}") from None
     written = replace(default_of(name, param), raw=raw, whose="the value")
-    value = _reader(param, known, report, decisions).of_type(param.type, written)
+    value = _reader(param, Known(known), report, decisions).of_type(param.type, written)
     for found in report.diagnostics:
         if found.code == "unknown-parameter" and str(raw).isidentifier():
             raise UsageError(f"{shown}: the value is not {NOUNS[param.type]}")
@@ -205,15 +228,7 @@ def _plain(given: object, type: str) -> Any:
     return plain(parse_value(text, "--set")) if text[:1] in OPENING else resolve(text)
 
 
-def _reader(
-    param: ParamSpec, known: Mapping[str, Argument], report: Report, decisions: list[Decision]
-) -> Values:
-    def lookup(name: str) -> Value:
-        if name not in known:
-            guess = did_you_mean(name, known)
-            raise KeyError(name, f"a default can use the parameters before it{guess}")
-        return known[name].value
-
-    values = Values(param, "", lookup, report)
+def _reader(param: ParamSpec, known: Known, report: Report, decisions: list[Decision]) -> Values:
+    values = Values(param, "", known, report)
     values.decisions = decisions
     return values

@@ -6,12 +6,12 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from compiler.errors import Diagnostic, Report, UsageError, did_you_mean, listing
+from compiler.errors import Diagnostic, Remark, Report, UsageError, did_you_mean, listing
 from compiler.graph import Decision, Dim, Shape, Symbolic, letter
-from compiler.lower.arguments import parameter_default, setting
+from compiler.lower.arguments import Known, parameter_default, setting
 from compiler.lower.lowering import Argument
 from compiler.spec import BrokenParam, NetworkSpec
-from compiler.text import OPEN_SIZE, describe, name_of
+from compiler.text import OPEN_SIZE, describe, name_of, show_value
 
 
 def network_arguments(
@@ -45,7 +45,7 @@ def network_arguments(
             )
             out[name] = Argument(None)
         else:
-            out[name] = Argument(parameter_default(report, name, param, out, decisions))
+            out[name] = Argument(parameter_default(report, name, param, Known(out), decisions))
     return out
 
 
@@ -147,18 +147,33 @@ def _declared(
         elif place > 0 and (size := _open(str(value), arguments)) is not None:
             out.append(size)
         else:
-            report.add(
-                Diagnostic(
-                    "bad-value",
-                    f"size {place + 1} of input `{name}` is {describe(value)}, "
-                    "not a whole number from 1 to 1,000,000",
-                    network.span("input", name, place),
-                    help=_INPUT_HELP,
-                )
-            )
+            if value is not None:  # what is wrong with the parameter is said of it
+                report.add(_no_size(network, name, place, dim, value))
             out.append(None)
     _warn_channels_last(network, name, out, report)
     return Shape(out)
+
+
+def _no_size(network: NetworkSpec, name: str, place: int, dim: object, value: Any) -> Diagnostic:
+    """Say that a size of an input is none, and where its parameter is declared."""
+    what, span = f"size {place + 1} of input `{name}`", network.span("input", name, place)
+    if isinstance(dim, str) and place == 0 and dim.isidentifier() and dim not in network.params:
+        guess = did_you_mean(dim, network.params)
+        message = f"{what}: unknown name `{dim}`{guess}"
+        help = f"channels are a number or a parameter; the parameters are {listing(network.params)}"
+        return Diagnostic("unknown-parameter", message, span, help=help)
+    said = describe(value)
+    remarks: tuple[Remark, ...] = ()
+    if isinstance(dim, str) and dim in network.params:
+        said = f"`{show_value(value)}`"
+        remarks = (Remark(network.key_span("params", dim), f"`{dim}` is declared here"),)
+    return Diagnostic(
+        "bad-value",
+        f"{what} is {said}, not a whole number from 1 to 1,000,000",
+        span,
+        remarks=remarks,
+        help=_INPUT_HELP,
+    )
 
 
 def _warn_channels_last(network: NetworkSpec, name: str, dims: list[Dim], report: Report) -> None:

@@ -22,7 +22,7 @@ from compiler.lower.arguments import bind_inputs, block_arguments, report_unknow
 from compiler.lower.lowering import Argument, Lowering
 from compiler.lower.operands import Operands, operands
 from compiler.lower.order import lowering_order
-from compiler.lower.scope import Condition, Frame, Named, Scope
+from compiler.lower.scope import Frame, Named, Scope
 from compiler.lower.sharing import share_parameters
 from compiler.ops import ACTIVATION_WORDS, JOINS, Activation, Layer, Op, Scale
 from compiler.spec import (
@@ -76,10 +76,13 @@ def _layer(
     lowering: Lowering, layer: Layer, name: str, scope: Scope, before: str, is_last: bool
 ) -> list[str]:
     """Lower one layer, with its condition, operands and repeat."""
-    entering = _once(lambda: operands(lowering, layer, scope, before))
-    values = lowering.values(layer, scope, lambda: entering().first)
     path = scope.prefix + name
     is_there = layer.common.when is None or scope.frame.is_definition
+    if layer.common.when is False and not is_there:  # no formula is read: there may be many
+        _leave_out(lowering, layer, path, scope.names.get(name))
+        return [before]
+    entering = _once(lambda: operands(lowering, layer, scope, before))
+    values = lowering.values(layer, scope, lambda: entering().first)
     if not (is_there or values.flag("when")):
         _leave_out(lowering, layer, path, scope.names.get(name))
         return [before]
@@ -102,9 +105,7 @@ def _layer(
 def _leave_out(lowering: Lowering, layer: Layer, path: str, named: Named | None) -> None:
     """Note that a `when` leaves a layer out."""
     lowering.report.spend("left_out", 1, layer.span())
-    when = layer.common.when
-    text = when.text if isinstance(when, Expr) else str(when).lower()
-    condition = Condition(text, layer.span("when"))
+    condition = lowering.condition(layer)
     lowering.left_out[path] = condition
     if named is not None:
         named.left_out_by = condition

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from compiler.errors import CompileError, Diagnostic, Report, limit, way_out
 from compiler.graph import Info
-from compiler.lower.arguments import parameter_default
+from compiler.lower.arguments import Known, parameter_default
 from compiler.lower.layers import lower_body
 from compiler.lower.lowering import Argument, Lowering
 from compiler.ops import Input
@@ -32,7 +32,7 @@ def check_library(spec: Spec, report: Report) -> int:
         for key, param in block.params.items():
             has_default = param.default is not None
             arguments[key] = Argument(
-                parameter_default(report, key, param, arguments, []) if has_default else None
+                parameter_default(report, key, param, Known(arguments), []) if has_default else None
             )
         end = lower_body(lowering, block, f"{name}.", {i: i for i in block.inputs}, arguments)
         builder.close(end)

@@ -45,6 +45,20 @@ class Lowering:
         self.sizes = Expansion(spec.blocks)
         self._infos: dict[int, tuple[Layer, Info]] = {}
         """A layer by its identity, and its info: made once for all copies."""
+        self._conditions: dict[int, tuple[Layer, Condition]] = {}
+        """The same for its `when`."""
+        self.constants: dict[str, dict[str, Argument]] = {}
+        """Block -> the defaults of its parameters that read nothing: one for all instances."""
+
+    def condition(self, layer: Layer) -> Condition:
+        """Return the condition of a layer, for what is said where it leaves the layer out."""
+        known = self._conditions.get(id(layer))
+        if known is None:
+            when = layer.common.when
+            text = when.text if isinstance(when, Expr) else str(when).lower()
+            known = layer, Condition(text, layer.span("when"))
+            self._conditions[id(layer)] = known
+        return known[1]
 
     def declare(self, layer: Layer, scope: Scope) -> str:
         """Give a layer its local name; a name that stands twice is reported."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -200,6 +200,7 @@ class _Open:
     """A collection that is being read."""
 
     event: Any
+    is_mapping: bool
     items: list[Node] = field(default_factory=list)
     keys: list[Scalar] = field(default_factory=list)
     key: Scalar | None = None
@@ -230,29 +231,36 @@ class _Builder:
         """True where something is left out that may define names."""
 
     def build(self) -> Node | None:
+        steps: dict[type, Callable[[Any], None]] = {
+            yaml.DocumentStartEvent: self._begin,
+            yaml.ScalarEvent: self._put_scalar,
+            yaml.AliasEvent: self._put_alias,
+            yaml.MappingStartEvent: self._open,
+            yaml.SequenceStartEvent: self._open,
+            yaml.MappingEndEvent: self._close,
+            yaml.SequenceEndEvent: self._close,
+        }
         for event in self._events():
-            if isinstance(event, yaml.DocumentStartEvent):
-                self.documents += 1
-                if self.documents > 1:
-                    raise fail(
-                        "several-documents",
-                        "the file holds more than one document",
-                        self._span(event),
-                        help="keep one spec per file; take the second `---` out",
-                    )
-            elif isinstance(event, yaml.ScalarEvent):
-                self._check_tag(event)
-                self._count("too-large", 1, event)
-                self._put_new(self._scalar(event), event, 1, 0)
-            elif isinstance(event, yaml.AliasEvent):
-                self._put_alias(event)
-            elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-                self._open(event)
-            elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-                self._close(event)
+            if step := steps.get(type(event)):
+                step(event)
         self.budget.spend("values", self.size)
         empty = isinstance(self.root, Scalar) and self.root.value is None
         return None if empty else self.root
+
+    def _begin(self, event: Any) -> None:
+        self.documents += 1
+        if self.documents > 1:
+            raise fail(
+                "several-documents",
+                "the file holds more than one document",
+                self._span(event),
+                help="keep one spec per file; take the second `---` out",
+            )
+
+    def _put_scalar(self, event: Any) -> None:
+        self._check_tag(event)
+        self._count("too-large", 1, event)
+        self._put_new(self._scalar(event), event, 1, 0)
 
     def _events(self) -> Iterator[Any]:
         try:
@@ -323,7 +331,7 @@ class _Builder:
         self._count("too-large", 1, event)
         if event.anchor:
             self.open_anchors.add(event.anchor)
-        self.stack.append(_Open(event))
+        self.stack.append(_Open(event, type(event) is yaml.MappingStartEvent))
 
     def _check_depth(self, height: int, event: Any) -> None:
         if len(self.stack) + height > MAX_DEPTH:
@@ -347,11 +355,7 @@ class _Builder:
         top = self.stack.pop()
         start, end = top.event.start_mark, event.end_mark
         span = Span(self.file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
-        node: Node
-        if isinstance(top.event, yaml.SequenceStartEvent):
-            node = Sequence(tuple(top.items), span)
-        else:
-            node = self._mapping(top, span)
+        node = self._mapping(top, span) if top.is_mapping else Sequence(tuple(top.items), span)
         if top.event.anchor:
             self.open_anchors.discard(top.event.anchor)
         self._put_new(node, top.event, top.size, top.height)
@@ -368,8 +372,9 @@ class _Builder:
             return
         top = self.stack[-1]
         top.size += size
-        top.height = max(top.height, height + 1)
-        if isinstance(top.event, yaml.MappingStartEvent) and top.key is None:
+        if height >= top.height:
+            top.height = height + 1
+        if top.is_mapping and top.key is None:
             top.key = self._key(node)
             return
         if top.key is not None:

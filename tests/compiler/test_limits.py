@@ -5,13 +5,17 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from compiler.errors import LIMITS, CompileError, Diagnostic, Report, UsageError, limit, variable_of
+from compiler.errors.diagnose import as_text
 from compiler.lower import check_library
+from compiler.lower.arguments import parameter_default
 from compiler.lower.builder import Builder
 from compiler.pipeline import draft_graph
 from compiler.spec import load_spec
@@ -33,7 +37,7 @@ def doubling(levels: int) -> str:
 def variant(folder: Path) -> str:
     (folder / "base.yaml").write_text(f"{HEAD}layers: [{{relu: true, name: a}}]\n")
     layers = ", ".join(["relu"] * 1000)
-    changes = of_each(899, "  - {after: a, insert: *x}\n")
+    changes = of_each(449, "  - {after: a, insert: *x}\n")
     first = f"  - {{after: a, insert: &x [{layers}]}}\n"
     return f"network: v\nextends: base.yaml\nchanges:\n{first}{changes}"
 
@@ -115,13 +119,13 @@ BOMBS: dict[str, tuple[str | Callable[[Path], str], str, str]] = {
         "shorten the names; ",
     ),
     "aliased layers": (
-        f"{HEAD}layers: [&a relu{', *a' * 899_999}]\n",
+        f"{HEAD}layers: [&a relu{', *a' * 449_999}]\n",
         "there are more than 200,000 layers, parameters and other entries in one spec",
         "write what is the same once: a block, or `repeat`; ",
     ),
     "aliased mappings": (
         f"{HEAD}layers: [&a {{relu: true}}{', *a' * 899_999}]\n",
-        "there are more than 1,000,000 values in one spec, those that aliases repeat included",
+        "there are more than 500,000 values in one spec, those that aliases repeat included",
         "use a block with `repeat` instead of aliases of aliases; ",
     ),
     "parameters": (
@@ -135,7 +139,7 @@ BOMBS: dict[str, tuple[str | Callable[[Path], str], str, str]] = {
         "",
     ),
     "changes": (
-        lambda folder: f"{variant(folder)}{of_each(1101, '  - {remove: relu}' + chr(10))}  - *x\n",
+        lambda folder: f"{variant(folder)}{of_each(1601, '  - {remove: relu}' + chr(10))}  - *x\n",
         "there are more than 2,000 changes in one variant, what it extends included",
         "",
     ),
@@ -157,7 +161,7 @@ BOMBS: dict[str, tuple[str | Callable[[Path], str], str, str]] = {
     ),
     "empty lists": (
         f"{HEAD}x: [{'[],' * 1_000_000}]\nlayers: [relu]\n",
-        "there are more than 1,000,000 values in one spec, those that aliases repeat included",
+        "there are more than 500,000 values in one spec, those that aliases repeat included",
         "",
     ),
 }
@@ -264,3 +268,35 @@ def test_a_hundred_thousand_layers_are_fine(tmp_path: Path) -> None:
     graph, report, _ = draft_graph(tmp_path / "s.yaml")
     assert len(graph.nodes) == 100_001
     assert report.counts["error"] == 0
+
+
+def test_a_default_that_reads_nothing_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "s.yaml").write_text(
+        f"{HEAD}blocks:\n  b:\n    params: {{a: 1, b: a + 1, c: 3, k: 3x3}}\n"
+        "    layers: [{conv: k, filters: b + c}]\nlayers: [{block: b, repeat: 50}]\n"
+    )
+    read: list[str] = []
+    real = parameter_default
+
+    def counting(report: Report, name: str, *more: Any) -> Any:
+        read.append(name)
+        return real(report, name, *more)
+
+    monkeypatch.setattr("compiler.lower.arguments.parameter_default", counting)
+    graph, report, _ = draft_graph(tmp_path / "s.yaml")
+    assert report.counts["error"] == 0
+    assert Counter(read) == {"a": 1, "b": 50, "c": 1, "k": 1}
+    assert graph.tensor("b.49").shape == (5, 8, 8)
+
+
+def test_a_line_as_long_as_a_file_is_shown_near_the_fault(tmp_path: Path) -> None:
+    text = f"{HEAD}layers: [{'relu, ' * 5000}nope, {'relu, ' * 5000}]\n"
+    (tmp_path / "s.yaml").write_text(text)
+    (error,) = errors_of(tmp_path / "s.yaml")
+    shown = as_text([error], {error.span.file: text}).splitlines()
+    line = next(i for i, row in enumerate(shown) if row.startswith("3 |"))
+    near = "relu, nope, relu, relu, relu, relu, relu, relu, relu, relu, relu, r..."
+    assert shown[line] == f"3 | ..., {near}"
+    assert shown[line + 1].rstrip() == "  |            ^^^^"

@@ -73,3 +73,30 @@ def test_a_key_that_stands_twice_hides_nothing(
     found = sorted(places(text, tmp_path))
     rest = [place for place in found if place[0] != "duplicate-key"]
     assert (rest, len(found) > len(rest)) == (sorted(others), True)
+
+
+@pytest.mark.parametrize(
+    ("declared", "code", "message", "remarks"),
+    [
+        ("c: 0", "bad-value", "size 1 of input `x` is `0`, not a whole number from 1 to 1,000,000",
+         ["`c` is declared here"]),
+        ("c: 3x3", "bad-value",
+         "size 1 of input `x` is `3x3`, not a whole number from 1 to 1,000,000",
+         ["`c` is declared here"]),
+        ("cc: 3", "unknown-parameter",
+         "size 1 of input `x`: unknown name `c` (did you mean `cc`?)", []),
+        ("c: 1 +", "bad-expression",
+         "the default of `c`: in `1 +`: expected a number, a name or `(`, found the end", []),
+    ],
+)  # fmt: skip
+def test_a_parameter_that_is_no_size_of_an_input(
+    declared: str, code: str, message: str, remarks: list[str], tmp_path: Path
+) -> None:
+    spec = tmp_path / "t.yaml"
+    spec.write_text(
+        f"network: t\nparams: {{{declared}}}\ninput: {{x: [c, 4, 4]}}\n"
+        "layers: [{conv: 1, filters: 2}]\n"
+    )
+    (found,) = draft_graph(spec)[1].errors
+    assert (found.code, found.message) == (code, message)
+    assert [(r.span.line, r.text) for r in found.remarks] == [(2, text) for text in remarks]

@@ -32,8 +32,8 @@ from tests.fuzz.tensors import Network, network_of
 ELSEWHERE = frozenset((
     *("shape-mismatch", "empty-output", "wrong-size", "symbolic-size", "groups-mismatch"),
     *("share-mismatch", "unknown-layer", "unknown-block", "unknown-parameter", "left-out"),
-    *("bad-expression", "missing-parameter", "operand-count", "bad-import", "bad-change"),
-    *("too-large", "duplicate-name", "unknown-erratum", "channels-last", "bad-value"),
+    *("missing-parameter", "operand-count", "bad-import", "bad-change"),
+    *("duplicate-name", "unknown-erratum", "channels-last"),
 ))  # fmt: skip
 """Codes of errors between two places: the changed one and one that reads it."""
 LARGEST = 10**6
@@ -82,12 +82,22 @@ def outcome(case: Mutated, folder: Path) -> str:
         holds_of_valid(case, path)
         return "valid"
     first = errors[0]
-    if Path(first["file"]) == folder / case.file and case.mutant.is_near(first["line"]):
+    if is_beside(case, first, folder) or any(
+        is_beside(case, other, folder) for other in first["related"]
+    ):
         return "at"
     what = f"{first['file']}:{first['line']}: {first['code']}: {first['message']}"
     is_between = first["code"] in ELSEWHERE or Path(first["file"]) != folder / case.file
     assert is_between or is_of_yaml(case, first), f"far from the change: {what}"
     return "elsewhere"
+
+
+def is_beside(case: Mutated, place: dict[str, Any], folder: Path) -> bool:
+    """Tell whether a place is near the change, or is what holds it."""
+    if Path(place["file"]) != folder / case.file:
+        return False
+    holds = place["line"] <= case.mutant.first and case.mutant.last <= place["end_line"]
+    return holds or case.mutant.is_near(place["line"])
 
 
 def check(path: Path) -> tuple[int, list[dict[str, Any]]]:
