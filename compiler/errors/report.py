@@ -136,8 +136,8 @@ class Report:
     is_partial: bool = False
     """True where something that may define names could not be read, which is reported: what
     nothing defines then is an echo of that."""
-    removed: dict[str, str] = field(default_factory=dict)
-    """Name -> a note of where a variant took the key or the layer of that name away."""
+    removed: dict[str, Remark] = field(default_factory=dict)
+    """Name -> where a variant took the key or the layer of that name away, and a note of it."""
     _seen: set[tuple[str, Span, object]] = field(default_factory=set)
     _more: dict[Severity, int] = field(default_factory=dict)
 
@@ -174,14 +174,20 @@ class Report:
         self.diagnostics.append(self._with_removal(diagnostic))
 
     def _with_removal(self, found: Diagnostic) -> Diagnostic:
-        """Return a finding that says which change took away what it misses."""
+        """Return a finding that stands at the change that took away what it misses."""
         if found.code not in WANTING or not self.removed:
             return found
         named = dict.fromkeys(re.findall("`([^`.]+)[^`]*`", found.message))
-        notes = [self.removed[name] for name in named if name in self.removed]
+        gone = [self.removed[name] for name in named if name in self.removed]
         if found.code.startswith("missing"):  # what a variant's own file never had is its own fault
-            notes = [note for note in notes if not note.startswith(f"{found.span.file}:")]
-        return replace(found, notes=(*found.notes, *notes)) if notes else found
+            gone = [each for each in gone if each.span.file != found.span.file]
+        if not gone:
+            return found
+        found = replace(found, notes=(*found.notes, *(each.text for each in gone)))
+        if gone[0].span.file == found.span.file:
+            return found
+        reader = Remark(found.span, "this needs it")
+        return replace(found, span=gone[0].span, remarks=(reader, *found.remarks))
 
     def add_all(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Record findings, such as those of a `CompileError`, that are not recorded yet."""

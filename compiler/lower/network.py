@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from compiler.errors import Diagnostic, Report, Span, UsageError, did_you_mean
+from compiler.errors import Diagnostic, Remark, Report, Span, UsageError, did_you_mean
 from compiler.graph import (
     Claim,
     Decision,
@@ -198,8 +198,10 @@ def _warn_parameters(
             hint = did_you_mean(name, inherited)  # a variant may have meant another of its base's
             is_own = param.span().file == network.span().file
             way_out = "take it out" if is_own else f"take it out with `params: {{{name}: null}}`"
-            span = network.key_span("params", name)
-            _warn_parameter(report, name, span, "the network", hint, way_out)
+            span, use = network.key_span("params", name), spec.use_in_base(name)
+            if use is not None and not is_own:
+                way_out = f"the variant changes what reads it; {way_out}"
+            _warn_parameter(report, name, span, "the network", hint, way_out, use)
     for block in spec.blocks.values():
         if block.name in lowering.instances:
             used = lowering.used_params.get(block.name, set())
@@ -227,12 +229,14 @@ def _warn_parameter(
     where: str,
     hint: str = "",
     way_out: str = "take it out",
+    use: Span | None = None,
 ) -> None:
     report.add(
         Diagnostic(
             "unused-parameter",
             f"nothing in {where} uses the parameter `{name}`{hint}",
             span,
+            remarks=() if use is None else (Remark(use, "its base reads it here"),),
             help=f"{way_out}, or use it in an expression",
             severity="warning",
         )

@@ -187,17 +187,22 @@ def guessing_layer(lowering: Lowering, ref: str, scope: Scope) -> Completion:
     named = scope.find(head)
 
     def complete(found: Diagnostic) -> Diagnostic:
-        inside = _names_inside(lowering, named) if named and rest else []
+        given, path = head, named.path if named else ""
+        for step in rest.split(".")[:-1]:  # as far as the path leads somewhere
+            if f"{path}.{step}" not in lowering.builder.regions:
+                break
+            given, path = f"{given}.{step}", f"{path}.{step}"
+        inside = [f"{given}.{n}" for n in _names_inside(lowering, path)] if named and rest else []
         if inside:
-            return guessing(rest, inside, f"inside `{head}` are {{words}}", 12)(found)
+            return guessing(ref, inside, f"inside `{given}` are {{words}}", 12)(found)
         names = dict.fromkeys(n for n in scope.visible() if n != "in")
         return guessing(ref, names, "in reach are {words}", 12)(found)
 
     return complete
 
 
-def _names_inside(lowering: Lowering, named: Named) -> list[str]:
-    prefix = f"{named.path}."
+def _names_inside(lowering: Lowering, path: str) -> list[str]:
+    prefix = f"{path}."
     paths = [*lowering.builder.regions, *lowering.builder.nodes]
     return list(
         dict.fromkeys(p[len(prefix) :].partition(".")[0] for p in paths if p.startswith(prefix))

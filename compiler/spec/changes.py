@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from compiler.errors import Diagnostic, Report, Span, did_you_mean, guessing, limit
+from compiler.errors import Diagnostic, Remark, Report, Span, did_you_mean, guessing, limit
 from compiler.spec.chains import Chain, Item, Names, Place, as_mapping, named, pin
 from compiler.spec.merge import merged, noted, take_away
 from compiler.text import Entry, Mapping, Node, Scalar, Sequence, describe_text
@@ -257,7 +257,8 @@ class _Editor:
         else:
             del chains[place.branch]
             names.places.pop(name, None)
-        note = self.report.removed[name] = f"{change.note} takes `{name}` out"
+        note = f"{change.note} takes `{name}` out"
+        self.report.removed[name] = Remark(change.target.span, note)
         place.item.node = noted(place.item.node, note)
 
     def _add_branches(self, place: Place, names: Names, change: Change, name: str) -> None:
@@ -323,7 +324,8 @@ class _Editor:
         if gone and not items:
             words = ", ".join(f"`{item.name}`" for item in gone)
             note = f"{change.note} takes {words} out"
-            self.report.removed.update((item.name, note) for item in gone)
+            remark = Remark(change.target.span, note)
+            self.report.removed.update((item.name, remark) for item in gone)
             self._note_gap(chain, at.start or 0, note)
 
     def _note_gap(self, chain: Chain, at: int, note: str) -> None:
@@ -340,6 +342,9 @@ class _Editor:
         is_opened = item.is_scope and item.op in values
         if is_opened:
             pin(self.chain)
+        if "name" in values and item.name:
+            note = f"{change.note} gives `{item.name}` another name"
+            self.report.removed[item.name] = Remark(change.target.span, note)
         if is_opened or "name" in values:
             names.forget(item)
             item.close()

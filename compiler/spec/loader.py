@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,8 +62,29 @@ class Spec:
     """Blocks with faults that are reported already."""
     own_blocks: tuple[str, ...] = ()
     """Blocks that the file itself defines."""
+    bases: tuple[Mapping, ...] = ()
+    """What the file extends, as it is written."""
     texts: dict[str, str] = field(default_factory=dict)
     """File as spans name it -> text, for showing lines."""
+
+    def use_in_base(self, name: str) -> Span | None:
+        """Return where a base reads a parameter of the network."""
+        stack: list[Node] = [e.node for b in self.bases for k, e in b.entries.items() if k in BODY]
+        word = re.compile(rf"\b{re.escape(name)}\b")
+        found: list[Span] = []
+        while stack:
+            node = stack.pop()
+            if isinstance(node, Mapping):
+                stack += [entry.node for entry in node.entries.values()]
+            elif isinstance(node, Sequence):
+                stack += node.items
+            elif isinstance(node.value, str) and word.search(node.text):
+                found.append(node.span)
+        return min(found, key=lambda s: (s.file, s.line, s.column), default=None)
+
+
+BODY = ("input", "defaults", "layers", "outputs", "changes")
+"""Keys of a network under which its parameters are read."""
 
 
 def load_spec(path: str | Path, report: Report, texts: dict[str, str] | None = None) -> Spec:
@@ -90,7 +112,8 @@ def load_spec(path: str | Path, report: Report, texts: dict[str, str] | None = N
             Diagnostic("not-a-spec", "the file says neither `network` nor `blocks`", root.span)
         )
     faulty = frozenset(nodes) - frozenset(blocks)
-    return Spec(found, network, blocks, loader.errata, faulty, tuple(loader.own), loader.texts)
+    own, bases = tuple(loader.own), tuple(loader.bases)
+    return Spec(found, network, blocks, loader.errata, faulty, own, bases, loader.texts)
 
 
 def find_spec(path: str | Path) -> Path:
@@ -152,6 +175,7 @@ class _Loader:
         """How far below the variant the files are that define a block of their base anew."""
         self.errata: dict[str, ErratumSpec] = {}
         self.own: list[str] = []
+        self.bases: list[Mapping] = []
         self.done: set[str] = set()
 
     def network_mapping(self, path: Path) -> tuple[Mapping, dict[str, Node | None]]:
@@ -168,6 +192,7 @@ class _Loader:
             variants.append((node, found))
             base = node.get("extends")
             found = None if base is None else self._target(base, found, chain, "extends")
+        self.bases = [node for node, _ in variants[1:]]
         own = variants[0][0].get("blocks")
         self.own = list(own.entries) if isinstance(own, Mapping) else []
         for depth, (node, file) in reversed(list(enumerate(variants))):

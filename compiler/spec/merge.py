@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
-from compiler.errors import Diagnostic, Report, guessing
+from compiler.errors import Diagnostic, Remark, Report, guessing
 from compiler.text import Entry, Mapping, Node, Scalar, Sequence
 
 N = TypeVar("N", Scalar, Mapping, Sequence, Node)
@@ -64,5 +64,6 @@ def take_away(
         return ""
     if old is None:
         return ""
-    report.removed[key] = f"{place_of(entry)} takes `{key}` away"
+    note = f"{place_of(entry)} takes `{key}` away"
+    report.removed[key] = Remark(entry.key_span, note)
     return f"takes `{key}` away"

@@ -616,8 +616,10 @@ def test_what_a_variant_took_away_is_noted_where_its_base_misses_it(
 ) -> None:
     path = write(tmp_path, child=f"extends: taken.yaml\nnetwork: child\n{change}\n", taken=TAKEN)
     found = next(d for d in errors_of(path) if d.message == message)
-    assert found.span.file.endswith("taken.yaml")
+    assert (found.span.file, found.span.line) == (str(path), 3)
     assert found.notes == (f"{path}:3 {note}",)
+    assert found.remarks[0].span.file.endswith("taken.yaml")
+    assert found.remarks[0].text == "this needs it"
 
 
 def test_what_a_variant_never_said_was_not_taken_away(tmp_path: Path) -> None:
@@ -629,8 +631,8 @@ changes:
   - {after: last, insert: [{block: pair, name: more}]}
 """
     path = write(tmp_path, child=child, taken=TAKEN)
-    notes = {d.span.file.rpartition("/")[2]: d.notes for d in errors_of(path)}
-    assert notes == {"taken.yaml": (f"{path}:4 takes `k` away",), "child.yaml": ()}
+    notes = {d.span.line: d.notes for d in errors_of(path)}
+    assert notes == {4: (f"{path}:4 takes `k` away",), 5: ()}
 
 
 def test_a_parameter_that_a_variant_leaves_without_use_is_taken_out_there(tmp_path: Path) -> None:
@@ -638,6 +640,11 @@ def test_a_parameter_that_a_variant_leaves_without_use_is_taken_out_there(tmp_pa
     path = write(tmp_path, child=child, taken=TAKEN)
     (found,) = draft_graph(path)[1].diagnostics
     assert found.message == "nothing in the network uses the parameter `n`"
-    assert found.help == "take it out with `params: {n: null}`, or use it in an expression"
+    assert found.help == (
+        "the variant changes what reads it; "
+        "take it out with `params: {n: null}`, or use it in an expression"
+    )
+    (use,) = found.remarks
+    assert (use.text, use.span.file.rpartition("/")[2]) == ("its base reads it here", "taken.yaml")
     path.write_text(child + "params: {n: null}\n")
     assert not draft_graph(path)[1].diagnostics
