@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from compiler.errors import BackendError
-from compiler.facts.working import fitting_inputs
+from compiler.facts.working_sizes import fitting_inputs
 from compiler.graph import Graph, Node, ShapeError, Symbolic, connect
 from compiler.ops import Input
 

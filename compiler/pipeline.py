@@ -13,7 +13,13 @@ from compiler.collector import paused
 from compiler.errors import CompileError, Diagnostic, Report, UsageError, in_file_order
 from compiler.graph import Graph, verify
 from compiler.lower import lower_network
-from compiler.passes.leaving import endings, final_softmax, keep_only, take_logits, unread
+from compiler.passes.outputs import (
+    final_softmax,
+    keep_only,
+    take_logits,
+    trailing_softmaxes,
+    unused_layers,
+)
 from compiler.spec import Spec, load_spec
 from compiler.text import show_value
 
@@ -79,10 +85,10 @@ class Compilation:
             if self.report.errors:
                 _add_sizes(spec, graph, self.report, self.settings, self.inputs)
                 return graph
-            for warning in unread(graph):
+            for warning in unused_layers(graph):
                 self.report.add(warning)
             # Here, so that no later stage meets what no output depends on.
-            graph = keep_only(graph, [*(o.node for o in graph.outputs), *endings(graph)])
+            graph = keep_only(graph, [*(o.node for o in graph.outputs), *trailing_softmaxes(graph)])
             verify(graph)
             return graph
 

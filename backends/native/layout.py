@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 
 from backends.native.groups import Loop, Loops, Pooling, Product, RowFunction, Sum
-from compiler.facts.memory import Buffer, place_buffers
+from compiler.facts.buffers import Buffer, place_buffers
 from compiler.graph import Graph
 from compiler.ops import Concat
 

@@ -16,7 +16,7 @@ from backends.onnx.site import batched
 from backends.open_grid import open_grid
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node
-from compiler.passes.leaving import take_logits
+from compiler.passes.outputs import take_logits
 
 OPSET = 21
 """The first with IR version 10, which has types inside functions; runtimes know it since 2024."""

@@ -9,7 +9,7 @@ from backends.onnx.site import TRANSPARENT
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Region
 from compiler.ops import Input
-from compiler.passes.leaving import tapped
+from compiler.passes.outputs import tap_nodes
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def make_plan(graph: Graph, taps: Sequence[str] = (), *, flat: bool = False) -> 
         UsageError: a tap names nothing.
     """
     leaving = {o.name: o.node for o in graph.outputs if not o.training_only}
-    for tap, node in tapped(graph, taps).items():
+    for tap, node in tap_nodes(graph, taps).items():
         if tap in graph.inputs:  # the model's input has that name already
             raise BackendError(f"tap `{tap}` is an input of the network, not a computed tensor")
         leaving[tap] = node

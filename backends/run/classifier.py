@@ -15,9 +15,9 @@ from backends.state.photo import load_photo
 from backends.torch.module import build_module, computed_graph, taps_of
 from backends.torch.module import notes_of as notes_of_module
 from compiler.errors import BackendError, UsageError
+from compiler.facts.available_memory import check_memory
 from compiler.facts.class_output import ClassOutput, check_doubt, class_output, picture_size
 from compiler.facts.prediction import ClassScore, Prediction
-from compiler.facts.room import check_room
 from compiler.graph import Graph
 from compiler.ops import Standardize
 from compiler.weights.mapping import Preprocessing, WeightMap
@@ -110,7 +110,7 @@ def load_classifier(
     """
     picture_size(graph)
     output = class_output(graph, asked.output)
-    check_room(graph, copies=2)  # the module's and the file's
+    check_memory(graph, copies=2)  # the module's and the file's
     module = build_module(graph, seed=None)
     # In part, so that what does not fit is told here: half a network predicts nothing, and advice
     # to load it so would lead nowhere.

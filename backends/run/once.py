@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from backends.state.photo import INCEPTION, load_photo
 from compiler.errors import BackendError, UsageError
-from compiler.facts.working import shapes_near
+from compiler.facts.working_sizes import shapes_near
 from compiler.graph import Graph, Shape
 from compiler.weights.mapping import Preprocessing
 

@@ -22,8 +22,8 @@ from backends.torch.module import build_module, computed_graph, feature_info_of,
 from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.passes import DEFAULT_PASSES, TRAINING_PASSES, Pass
-from compiler.passes.leaving import keep_only, take_logits
 from compiler.passes.optimizer import optimize_graph
+from compiler.passes.outputs import keep_only, take_logits
 from compiler.passes.tapping import hold_taps, let_go
 
 Precision = torch.dtype | Literal["tf32"]

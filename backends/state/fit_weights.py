@@ -14,9 +14,9 @@ from compiler.errors import BackendError
 from compiler.files import check_file
 from compiler.graph import Graph
 from compiler.pipeline import published_graph
-from compiler.weights.fit import Sizes
 from compiler.weights.mapping import Preprocessing, WeightMap
 from compiler.weights.match import Move, match_tensors, names_in_part
+from compiler.weights.misfits import Sizes
 from compiler.weights.notes import Notes, notes_of_file, notes_of_map, preprocessing_of_file
 from compiler.weights.report import WeightsReport
 from compiler.weights.wiring import wiring_differences

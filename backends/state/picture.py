@@ -21,7 +21,7 @@ from pathlib import Path
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from compiler.errors import UsageError, limit, way_out
-from compiler.facts.room import show_bytes
+from compiler.facts.available_memory import show_bytes
 
 FORMATS = (
     *("AVIF", "BLP", "BMP", "DDS", "DIB", "GIF", "ICNS", "ICO", "JPEG", "JPEG2000"),

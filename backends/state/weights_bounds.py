@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from compiler.errors import BackendError, excess, limit, way_out
-from compiler.facts.room import check_bytes, show_bytes
+from compiler.facts.available_memory import check_bytes, show_bytes
 
 ARCHIVE = b"PK\x03\x04"
 PICKLE = b"\x80"

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from backends.state.weights_bounds import check_checkpoint, check_safetensors, refused_code
 from compiler.errors import BackendError
-from compiler.facts.room import show_bytes
+from compiler.facts.available_memory import show_bytes
 from compiler.files import check_file, write_with
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")

@@ -19,7 +19,7 @@ from torch.fx.experimental import _config as symbolic_sizes
 
 from backends.open_grid import open_grid
 from compiler.errors import BackendError
-from compiler.facts.working import shapes_near
+from compiler.facts.working_sizes import shapes_near
 from compiler.graph import Graph, Shape, Symbolic
 
 SAMPLE_BATCH = 2

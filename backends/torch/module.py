@@ -14,9 +14,9 @@ from torch import nn
 
 from backends.torch.init import initialize
 from backends.torch.source import emit_source
-from compiler.facts.room import check_room
+from compiler.facts.available_memory import check_memory
 from compiler.graph import Graph
-from compiler.passes.leaving import take_logits
+from compiler.passes.outputs import take_logits
 from compiler.weights.notes import Notes
 
 PREFIX = "netdraft_source_"
@@ -56,7 +56,7 @@ def build_module(
     """
     graph = take_logits(graph, taps)
     if torch.get_default_device().type != "meta":
-        check_room(graph)
+        check_memory(graph)
     return build_from_source(graph, emit_source(graph, taps=taps), seed, device, taps)
 
 

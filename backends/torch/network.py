@@ -23,7 +23,7 @@ from backends.torch.traced import Trace, arguments_of
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Output
 from compiler.ops import Standardize
-from compiler.passes.leaving import keep_only
+from compiler.passes.outputs import keep_only
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ from backends.torch.traced import (
 )
 from backends.torch.units import Units
 from compiler.graph import Graph, Info
-from compiler.passes.leaving import take_logits, tapped
+from compiler.passes.outputs import take_logits, tap_nodes
 
 
 def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = False) -> str:
@@ -78,7 +78,7 @@ class _Writer:
     ) -> None:
         self.fixed = fixed
         self.found: dict[str, frozenset[str]] = {}
-        self.network = prepare(graph, tapped(graph, taps), features)
+        self.network = prepare(graph, tap_nodes(graph, taps), features)
         self.graph = self.network.graph
         self.exported = frozenset(self.network.leaving)
         self.classes: list[ClassText] = []

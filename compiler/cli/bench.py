@@ -11,7 +11,7 @@ from typing import Any
 from compiler.cli.options import add_format, add_spec, device_of, graph_from, whole
 from compiler.errors import UsageError
 from compiler.errors.terminal import write
-from compiler.facts.room import check_room
+from compiler.facts.available_memory import check_memory
 from compiler.files import check_folder, write_file
 from compiler.pipeline import target_graph
 
@@ -73,7 +73,9 @@ def run(args: argparse.Namespace) -> int:
         args.profile,
     )
     graph = target_graph(graph_from(args))
-    check_room(graph, copies=8, batch=max(*plan.batches, 4, plan.training))  # one for each subject
+    check_memory(
+        graph, copies=8, batch=max(*plan.batches, 4, plan.training)
+    )  # one for each subject
     if args.output:
         check_folder(args.output)
     result = run_plan(graph, plan, lambda text: write(sys.stderr, text + "\n"))

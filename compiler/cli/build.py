@@ -30,14 +30,14 @@ from compiler.cli.summary import as_json as summary_json
 from compiler.cli.summary import as_text as summary_text
 from compiler.errors import UsageError, on_one_line
 from compiler.errors.terminal import write
+from compiler.facts.available_memory import check_memory, show_bytes
 from compiler.facts.features import Feature, features_of
-from compiler.facts.room import check_room, show_bytes
 from compiler.facts.summarize import summarize
-from compiler.facts.working import open_sizes
+from compiler.facts.working_sizes import open_sizes
 from compiler.files import check_folder
 from compiler.graph import Graph
 from compiler.graph.print import print_graph
-from compiler.passes.leaving import tapped
+from compiler.passes.outputs import tap_nodes
 from compiler.pipeline import STAGES, Compilation, Interface
 from compiler.weights.mapping import Preprocessing, load_map
 from compiler.weights.report import WeightsReport
@@ -135,7 +135,7 @@ def run(args: argparse.Namespace) -> int:
     folder = args.output or Path("build") / whole.name
     check_folder(folder)
     converted = 2 if args.optimize or args.save_weights else 1
-    check_room(target, max(converted, *(TARGETS[name] for name in targets)))
+    check_memory(target, max(converted, *(TARGETS[name] for name in targets)))
     say(f"{on_one_line(whole.title)}: checked, {len(whole.nodes)} operations")
     say("loading torch ...")
     _import_what_is_needed(targets, args)
@@ -158,7 +158,7 @@ def _compilation(args: argparse.Namespace) -> tuple[Compilation, Preprocessing |
     compilation = compilation_from(args)
     graph = checked_graph(compilation)
     features = _features(graph, args)
-    tapped(graph, args.taps)  # what cannot be tapped is refused before anything else
+    tap_nodes(graph, args.taps)  # what cannot be tapped is refused before anything else
     if args.emit in ("graph", "shapes"):  # which do not have the interface of a target
         return compilation, None
     left = how = preprocessing_of(args)

@@ -156,7 +156,7 @@ def as_text(summary: Summary, buffers: bool = False, fields: bool = False) -> st
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class DisplayUnit:
     """What a column counts in: it takes part from a total of `least` on."""
 
     name: str
@@ -164,19 +164,23 @@ class Unit:
     least: int = 0
 
 
-MACS = (Unit("MMAC", 10**6, 10**7), Unit("kMAC", 10**3, 10**5), Unit("MAC", 1))
-BYTES = (Unit("MiB", 2**20, 2**20), Unit("KiB", 2**10, 10 * 2**10), Unit("bytes", 1))
-TOTALS = (Unit("G", 10**9, 10**8), Unit("M", 10**6, 10**5), Unit("", 1))
+MACS = (DisplayUnit("MMAC", 10**6, 10**7), DisplayUnit("kMAC", 10**3, 10**5), DisplayUnit("MAC", 1))
+BYTES = (
+    DisplayUnit("MiB", 2**20, 2**20),
+    DisplayUnit("KiB", 2**10, 10 * 2**10),
+    DisplayUnit("bytes", 1),
+)
+TOTALS = (DisplayUnit("G", 10**9, 10**8), DisplayUnit("M", 10**6, 10**5), DisplayUnit("", 1))
 
 
-def _unit(total: Dim, units: tuple[Unit, ...]) -> Unit:
+def _unit(total: Dim, units: tuple[DisplayUnit, ...]) -> DisplayUnit:
     """Return the unit for a total; formulas are shown in the smallest."""
     if not isinstance(total, int):
         return units[-1]
     return next(unit for unit in units if total >= unit.least)
 
 
-def _row(stage: Stage, macs: Unit, memory: Unit) -> tuple[str, ...]:
+def _row(stage: Stage, macs: DisplayUnit, memory: DisplayUnit) -> tuple[str, ...]:
     title = "  " * (stage.depth - 1) + on_one_line(stage.title)
     if len(title) > 28:
         title = title[:25] + "..."
@@ -190,7 +194,7 @@ def _row(stage: Stage, macs: Unit, memory: Unit) -> tuple[str, ...]:
     )
 
 
-def _scaled(count: Dim, unit: Unit) -> str:
+def _scaled(count: Dim, unit: DisplayUnit) -> str:
     """Return multiply-accumulates in a unit, with the digits that keep a few from looking 0."""
     if unit.size == 1 or not isinstance(count, int):
         return show_count(count)
@@ -201,7 +205,7 @@ def _scaled(count: Dim, unit: Unit) -> str:
     return f"{value:.{digits}f}"
 
 
-def _memory(count: Dim, unit: Unit) -> str:
+def _memory(count: Dim, unit: DisplayUnit) -> str:
     """Return memory in a unit, with one digit: it is there to be added up."""
     if unit.size == 1 or not isinstance(count, int):
         return show_count(count)

@@ -9,7 +9,7 @@ from pathlib import Path
 from compiler.cli.options import add_probabilities, add_spec, graph_from
 from compiler.errors import UsageError
 from compiler.errors.terminal import write
-from compiler.facts.room import check_room
+from compiler.facts.available_memory import check_memory
 from compiler.pipeline import target_graph
 
 HELP = """Compare a Python file with the network that a spec describes. The file is first read as
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         proven, reason = False, str(departure)
     if not args.is_run:
         return _report_text(path, graph.name, proven, reason)
-    check_room(graph, copies=4, batch=2)  # two networks, their state and a file of it
+    check_memory(graph, copies=4, batch=2)  # two networks, their state and a file of it
     try:
         facts = compare_run(path, graph)
     except Departure as departure:

@@ -19,8 +19,8 @@ from compiler.cli.options import (
 )
 from compiler.errors import BackendError, UsageError
 from compiler.errors.terminal import write
+from compiler.facts.available_memory import check_memory
 from compiler.facts.class_output import check_names
-from compiler.facts.room import check_room
 from compiler.graph import Graph
 from compiler.weights.mapping import load_map
 from compiler.weights.notes import Notes
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     weights = None if args.map is None else load_map(args.map)
     output = _output(args.output)
     graph = graph_from(args)
-    check_room(graph, copies=2, batch=0, drawn=0)  # the file's and what is written
+    check_memory(graph, copies=2, batch=0, drawn=0)  # the file's and what is written
     from backends.state.fit_weights import fit_weights, notes_of  # loads torch
     from backends.state.weights_io import save_weights
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from compiler.errors import Diagnostic, Report, Span
-from compiler.facts.working import advice, another_of, fits, least_of, working_sizes
+from compiler.facts.working_sizes import advice, another_of, fits, least_of, working_sizes
 from compiler.graph import Dim, Graph, Shape, show_sizes
 from compiler.lower.blame import SAME_STRIDE
 

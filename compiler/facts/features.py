@@ -9,7 +9,7 @@ import networkx as nx
 
 from compiler.errors import UsageError, did_you_mean
 from compiler.graph import Graph, Node, Output, Spread, Window
-from compiler.passes.leaving import keep_only
+from compiler.passes.outputs import keep_only
 
 
 @dataclass(frozen=True, slots=True)

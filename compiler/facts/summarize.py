@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from compiler.facts.labels import label_of
 from compiler.facts.receptive import Fields, receptive_fields
-from compiler.facts.working import open_sizes
+from compiler.facts.working_sizes import open_sizes
 from compiler.graph import Claim, Dim, Graph, Node, Shape, ShapeError, tally, times
 from compiler.text import show_value
 

@@ -8,7 +8,7 @@ import re
 
 from compiler.errors import on_one_line
 from compiler.errors.terminal import display_width
-from compiler.facts.document import LATEX, MARKDOWN, Form
+from compiler.facts.notation import LATEX, MARKDOWN, Notation
 from compiler.facts.summarize import Stage, Summary
 from compiler.graph import Dim, show
 
@@ -96,7 +96,7 @@ def _pair(pair: tuple[float | None, float | None] | None) -> str:
     return texts[0] if texts[0] == texts[1] else "x".join(texts)
 
 
-def _caption(summary: Summary, fields: bool, form: Form) -> str:
+def _caption(summary: Summary, fields: bool, form: Notation) -> str:
     """Return what the table is of, and what its columns count."""
     parts: list[Stage | Summary] = [*summary.stages, summary]
     inputs = ", ".join(f"{form.text(name)} {form.sizes(shape)}" for name, shape in summary.inputs)
@@ -108,7 +108,7 @@ def _caption(summary: Summary, fields: bool, form: Form) -> str:
     )
 
 
-def _rows(summary: Summary, buffers: bool, fields: bool, form: Form) -> list[list[str]]:
+def _rows(summary: Summary, buffers: bool, fields: bool, form: Notation) -> list[list[str]]:
     """Return the cells of the table of text, names and total included."""
     blank = [""] * len(FIELDS)
     table = [[*HEADERS[:3], *(["stats"] if buffers else []), *HEADERS[3:], *FIELDS]]

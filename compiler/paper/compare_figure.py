@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import networkx as nx
 
 from compiler.errors import Span
-from compiler.facts.boxes import Box, Boxes, boxes_of
+from compiler.facts.figure_boxes import FigureBox, FigureBoxes, boxes_of
 from compiler.facts.labels import automatic_label, label_of
 from compiler.graph import Erratum, Graph, Region
 from compiler.ops import Scale
@@ -55,7 +55,7 @@ class _Comparing:
         graph: Graph,
         region: Region,
         figure: Figure,
-        drawn: Boxes,
+        drawn: FigureBoxes,
         records: Mapping[str, Record],
     ) -> None:
         self.graph = graph
@@ -247,7 +247,7 @@ class _Comparing:
                 self._deviate("size", text, box.span, box.id, built)
         return Count(same, len(sizes)), ""
 
-    def _size(self, box: Box) -> str:
+    def _size(self, box: FigureBox) -> str:
         """Return the computed size of what a box gives, whatever the spec says of it."""
         name = box.id if self._is_known(box.id) else self.region.inputs[0]
         return self.graph.tensor(name).shape.paper
@@ -270,14 +270,14 @@ def _leaves_open(label: str, built: str) -> bool:
     return all(word in rest for word in _words(label))
 
 
-def _without_training(graph: Graph, drawn: Boxes) -> Boxes:
+def _without_training(graph: Graph, drawn: FigureBoxes) -> FigureBoxes:
     """Leave out what only leads to outputs of training; no figure has an auxiliary head."""
     if not any(o.training_only for o in graph.outputs):
         return drawn
     needed = graph.ancestors(o.node for o in graph.outputs if not o.training_only)
     kept = tuple(b for b in drawn.boxes if not _is_idle(graph, b.id, needed))
     ids = {b.id for b in kept}
-    return Boxes(kept, tuple(e for e in drawn.edges if ids.issuperset(e)), drawn.hidden)
+    return FigureBoxes(kept, tuple(e for e in drawn.edges if ids.issuperset(e)), drawn.hidden)
 
 
 def _is_idle(graph: Graph, name: str, needed: set[str]) -> bool:

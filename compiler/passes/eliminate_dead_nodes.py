@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from compiler.graph import Graph, Read
-from compiler.passes.leaving import keep_only
+from compiler.passes.outputs import keep_only
 
 
 def eliminate_dead_nodes(graph: Graph) -> Graph:

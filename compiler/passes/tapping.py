@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from compiler.graph import Graph, Output
-from compiler.passes.leaving import tapped
+from compiler.passes.outputs import tap_nodes
 
 
 def hold_taps(graph: Graph, taps: Iterable[str]) -> Graph:
@@ -24,7 +24,7 @@ def hold_taps(graph: Graph, taps: Iterable[str]) -> Graph:
         UsageError: a tap names nothing, or bears the name of an output that is another tensor.
     """
     held = list(graph.outputs)
-    for tap, node in tapped(graph, taps).items():
+    for tap, node in tap_nodes(graph, taps).items():
         name = tap.replace(".", "_")
         while (name in graph.nodes and name != node) or name in {o.name for o in held}:
             name += "_"

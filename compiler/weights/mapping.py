@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from compiler.errors import UsageError, by_channel, did_you_mean, listing
-from compiler.weights.fit import layer_of
+from compiler.weights.misfits import layer_of
 
 FOLDER = Path(__file__).with_name("maps")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from compiler.graph import Graph
-from compiler.weights.fit import Misfit, Size, Sizes, is_counter, layer_of, misfit
 from compiler.weights.mapping import WeightMap
+from compiler.weights.misfits import Misfit, Size, Sizes, is_counter, layer_of, misfit
 from compiler.weights.sizes import tensor_sizes
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from compiler.weights.fit import Misfit, is_counter, layer_of, sentences
-from compiler.weights.layers import LayerState, State, layer_states
+from compiler.weights.layer_states import LayerState, State, layer_states
 from compiler.weights.mapping import WeightMap, load_map, map_names
 from compiler.weights.match import Match
+from compiler.weights.misfits import Misfit, is_counter, layer_of, sentences
 
 MOST = 6
 """Misfits of a kind, differences of wiring and odd values that text shows; data has them all."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from compiler.graph import Graph, Node
 from compiler.ops import BatchNorm, Conv2d, Linear
-from compiler.weights.fit import COUNTER, Size
+from compiler.weights.misfits import COUNTER, Size
 
 
 def tensor_sizes(graph: Graph) -> dict[str, Size]:

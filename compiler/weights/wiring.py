@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from compiler.graph import Graph, Node
 from compiler.ops import BatchNorm, Dropout, Input, Linear
-from compiler.weights.fit import layer_of
+from compiler.weights.misfits import layer_of
 
 
 def wiring_differences(

@@ -19,7 +19,7 @@ from backends.torch.module import build_module
 from backends.torch.source import emit_source
 from compiler.__main__ import main
 from compiler.errors import BackendError, CompileError
-from compiler.facts.working import shapes_near
+from compiler.facts.working_sizes import shapes_near
 from compiler.graph import Graph
 from compiler.pipeline import load_graph, target_graph
 from tests.backends.known_networks import NETWORKS, known

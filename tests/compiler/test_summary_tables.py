@@ -13,7 +13,7 @@ import pytest
 
 from compiler.__main__ import main
 from compiler.cli.summary import as_json
-from compiler.facts.document import in_signs
+from compiler.facts.notation import in_signs
 from compiler.facts.summarize import Summary, summarize
 from compiler.facts.summary_tables import as_csv, as_latex, as_markdown
 from compiler.pipeline import load_graph

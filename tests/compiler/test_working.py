@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from compiler.facts.summarize import summarize
-from compiler.facts.working import smallest_input, working_sizes
+from compiler.facts.working_sizes import smallest_input, working_sizes
 from compiler.pipeline import draft_graph, load_graph
 
 HALVES = """\

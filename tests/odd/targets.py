@@ -25,8 +25,8 @@ from backends.torch.export_program import export_program
 from backends.torch.module import build_module
 from backends.torch.source import emit_source
 from compiler.graph import Graph
-from compiler.passes.leaving import take_logits
 from compiler.passes.optimizer import optimize_graph
+from compiler.passes.outputs import take_logits
 from tests.oracle.ways import fit_state, module_from
 
 State = Mapping[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compiler.facts.boxes import boxes_of
+from compiler.facts.figure_boxes import boxes_of
 from compiler.graph import Graph
 from compiler.paper.figures import figures_named, paper, plain_label
 from compiler.pipeline import draft_graph

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from compiler.pipeline import load_graph
-from compiler.weights.fit import Size, sentences, transposition
 from compiler.weights.mapping import WeightMap
 from compiler.weights.match import match_tensors
+from compiler.weights.misfits import Size, sentences, transposition
 from compiler.weights.wiring import wiring_differences
 
 

@@ -1,7 +1,7 @@
 """Why a text is no YAML: where the fault opens, and the way out, in place of libyaml's words.
 
 libyaml stops where a text becomes impossible, which is often far below the mistake. Its tokens up
-to there say what is still open (`site`), and each rule knows one kind of mistake by that: `marks`
+to there say what is still open (`state`), and each rule knows one kind of mistake by that: `marks`
 for single characters, `lines` for entries, items and indentation. A text, its file's name and
 libyaml's error come in, one diagnostic goes out; what the values mean does not belong here.
 """
@@ -31,7 +31,7 @@ from compiler.text.syntax.marks import (
     question,
     tab,
 )
-from compiler.text.syntax.site import Site, place_of
+from compiler.text.syntax.parser_state import ParserState, place_of
 
 __all__ = ["explain"]
 
@@ -41,26 +41,28 @@ def explain(text: str, file: str, error: yaml.MarkedYAMLError) -> Diagnostic:
     mark = error.problem_mark or error.context_mark
     at = place_of(mark) if mark else (0, 0)
     start = place_of(error.context_mark) if error.context_mark else at
-    site = Site(file, text.splitlines(), error.problem or "", error.context or "", at, start)
+    state = ParserState(
+        file, text.splitlines(), error.problem or "", error.context or "", at, start
+    )
     try:
         for token in yaml.scan(text, Loader=yaml.CLoader):
             if place_of(token.start_mark) >= at and not isinstance(token, yaml.BlockEndToken):
                 break
-            site.take(token)
+            state.take(token)
     except yaml.YAMLError:
         pass  # the same error: all tokens before it are taken
-    found = (rule(site) for rule in _RULES)
+    found = (rule(state) for rule in _RULES)
     return next(d for d in found if d is not None)
 
 
-def _otherwise(site: Site) -> Diagnostic:
-    word = site.word(site.at)
+def _otherwise(state: ParserState) -> Diagnostic:
+    word = state.word(state.at)
     message = f"the text is not YAML here, at `{word}`" if word else "the text is not YAML here"
     help = "look for a quote, a bracket or an indentation that is wrong in this line or before it"
-    return site.fault(message, site.at, help)
+    return state.fault(message, state.at, help)
 
 
-_RULES: tuple[Callable[[Site], Diagnostic | None], ...] = (
+_RULES: tuple[Callable[[ParserState], Diagnostic | None], ...] = (
     open_quote,
     tab,
     question,

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from compiler.weights.fit import is_counter, layer_of, show
 from compiler.weights.match import Match
+from compiler.weights.misfits import is_counter, layer_of, show
 
 State = Literal["loaded", "fresh", "dropped", "differing"]
 STATES: tuple[State, ...] = ("loaded", "differing", "fresh", "dropped")

@@ -14,7 +14,7 @@ OPENED = ("network", "chain", "branches", "branch", "residual")
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class FigureBox:
     """One box of a figure."""
 
     id: str
@@ -26,16 +26,16 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Boxes:
+class FigureBoxes:
     """The boxes of one figure, bottom to top and left to right, and its arrows (tail, head)."""
 
-    boxes: tuple[Box, ...]
+    boxes: tuple[FigureBox, ...]
     edges: tuple[tuple[str, str], ...]
     hidden: tuple[str, ...] = ()
     """Nodes and regions that compute something and have no box."""
 
 
-def boxes_of(graph: Graph, region: str = "", by_name: bool = False) -> Boxes:
+def boxes_of(graph: Graph, region: str = "", by_name: bool = False) -> FigureBoxes:
     """Return the boxes of a network (`""`) or of one block, with the blocks inside it closed.
 
     Args:
@@ -47,7 +47,9 @@ def boxes_of(graph: Graph, region: str = "", by_name: bool = False) -> Boxes:
     drafting = _Drafting(graph, whole, drawing_of(graph, whole), by_name)
     drafting.draw_inputs()
     drafting.draw(whole, is_trunk=True)
-    return Boxes(tuple(drafting.boxes.values()), tuple(drafting.arrows()), tuple(drafting.hidden))
+    return FigureBoxes(
+        tuple(drafting.boxes.values()), tuple(drafting.arrows()), tuple(drafting.hidden)
+    )
 
 
 def drawing_of(graph: Graph, region: Region) -> Drawing:
@@ -77,7 +79,7 @@ class _Drafting:
     whole: Region
     drawing: Drawing
     by_name: bool
-    boxes: dict[str, Box] = field(default_factory=dict)
+    boxes: dict[str, FigureBox] = field(default_factory=dict)
     box_of: dict[str, str] = field(default_factory=dict)
     """Node -> the box that it is in."""
     hidden: list[str] = field(default_factory=list)
@@ -100,7 +102,7 @@ class _Drafting:
                 self.drawing, self.graph.nodes[tensor].shape, is_trunk=True, is_input=True
             )
             label = words if len(definition.inputs) == 1 else name
-            self.boxes[box] = Box(box, label, size, definition.info.span)
+            self.boxes[box] = FigureBox(box, label, size, definition.info.span)
             self.box_of[tensor] = box
 
     def draw(self, region: Region, is_trunk: bool) -> None:
@@ -123,7 +125,7 @@ class _Drafting:
         shape = self.graph.tensor(name).shape
         size = size_beside(self.drawing, shape, is_trunk, is_input=name in self.graph.inputs)
         label = label_of(self.graph, name, self.by_name)
-        self.boxes[name] = Box(name, label, size, info.span)
+        self.boxes[name] = FigureBox(name, label, size, info.span)
 
     def _nodes(self, name: str) -> Iterator[str]:
         if name in self.graph.regions:

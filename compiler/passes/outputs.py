@@ -28,10 +28,10 @@ def take_logits(graph: Graph, taps: Iterable[str] = ()) -> Graph:
         return logits = %logits
     """
     known = (t for t in taps if t in graph.held or t in graph.nodes or t in graph.regions)
-    tapped = [graph.held.get(t) or graph.tensor(t).name for t in known]
+    tap_nodes = [graph.held.get(t) or graph.tensor(t).name for t in known]
     softmax = final_softmax(graph)
     if softmax is None:
-        kept = keep_only(graph, [*(o.node for o in graph.outputs), *tapped])
+        kept = keep_only(graph, [*(o.node for o in graph.outputs), *tap_nodes])
         return graph if kept is graph else replace(kept, spec=graph.as_written)
     source = softmax.inputs[0]
     is_computed = not isinstance(graph.nodes[source].op, Input)
@@ -39,10 +39,10 @@ def take_logits(graph: Graph, taps: Iterable[str] = ()) -> Graph:
     regions = {**graph.regions, "": replace(graph.regions[""], output=source)}
     outputs = (Output(name, source),)
     ends = replace(graph, outputs=outputs, regions=regions, returns="logits", spec=graph)
-    return keep_only(ends, (source, *tapped))
+    return keep_only(ends, (source, *tap_nodes))
 
 
-def tapped(graph: Graph, taps: Iterable[str]) -> dict[str, str]:
+def tap_nodes(graph: Graph, taps: Iterable[str]) -> dict[str, str]:
     """Return tap -> the node whose tensor it is, the same for every target.
 
     Raises:
@@ -71,7 +71,7 @@ def tapped(graph: Graph, taps: Iterable[str]) -> dict[str, str]:
     return out
 
 
-def endings(graph: Graph) -> list[str]:
+def trailing_softmaxes(graph: Graph) -> list[str]:
     """Return the softmax layers on listed outputs that nothing reads: drawn, and not computed."""
     leaving = {output.node for output in graph.outputs}
     return [
@@ -83,9 +83,9 @@ def endings(graph: Graph) -> list[str]:
     ]
 
 
-def unread(graph: Graph) -> Iterator[Diagnostic]:
+def unused_layers(graph: Graph) -> Iterator[Diagnostic]:
     """Yield a warning for each layer and input that nothing reads and that is no output."""
-    leaving = {*(o.node for o in graph.outputs), *endings(graph)}
+    leaving = {*(o.node for o in graph.outputs), *trailing_softmaxes(graph)}
     said: set[Span] = set()  # once for all copies of a repeat
     for node in graph.nodes.values():
         if graph.consumers[node.name] or node.name in leaving or node.info.span in said:
@@ -124,12 +124,12 @@ def keep_only(graph: Graph, wanted: Iterable[str]) -> Graph:
     for name in graph.nodes:
         if name not in live:
             rewrite.drop(name, None)
-    for node in _heirs(graph, live):
+    for node in _new_owners(graph, live):
         rewrite.set(node)
     return replace(rewrite.finish(), is_rewritten=graph.is_rewritten)
 
 
-def _heirs(graph: Graph, live: set[str]) -> Iterable[Node]:
+def _new_owners(graph: Graph, live: set[str]) -> Iterable[Node]:
     """Yield the live nodes whose parameters a dead node owned, with an owner that lives."""
     heirs: dict[str, str] = {}
     for node in graph.nodes.values():

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from compiler.errors import NOWHERE, BackendError, limit, variable_of
-from compiler.facts.memory import peak_elements
+from compiler.facts.buffers import peak_elements
 from compiler.graph import Graph, Node
 
 FLOAT = 4
@@ -16,7 +16,7 @@ DRAWN = 4
 """Tensors of the size of a layer's weight beside it while its first numbers are drawn."""
 
 
-def check_room(graph: Graph, copies: int = 1, batch: int = 1, drawn: int = DRAWN) -> None:
+def check_memory(graph: Graph, copies: int = 1, batch: int = 1, drawn: int = DRAWN) -> None:
     """Refuse a network whose tensors do not fit into the memory that is free here.
 
     Counted are parameters and statistics, the drawing of the largest, and the activations that are
@@ -31,7 +31,7 @@ def check_room(graph: Graph, copies: int = 1, batch: int = 1, drawn: int = DRAWN
     Raises:
         BackendError: it needs more than there is; nothing was made.
     """
-    free = free_bytes()
+    free = available_bytes()
     if free is None or not graph.nodes:
         return
     held = {node.name: FLOAT * _held(graph, node) for node in graph.nodes.values()}
@@ -59,7 +59,7 @@ def check_bytes(what: str, need: int) -> None:
     Raises:
         BackendError: there are fewer.
     """
-    free = free_bytes()
+    free = available_bytes()
     if free is not None and need * 100 > free * limit("memory_percent"):
         raise BackendError(
             f"{what} needs {show_bytes(need)} of memory, and {show_bytes(free)} are free here"
@@ -80,7 +80,7 @@ def show_bytes(count: int) -> str:
     return f"{value:,.0f} PB"
 
 
-def free_bytes(root: Path = Path("/")) -> int | None:
+def available_bytes(root: Path = Path("/")) -> int | None:
     """Return the memory that this process can still take: of machine, container and `ulimit -v`.
 
     Args:

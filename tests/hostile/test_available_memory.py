@@ -11,7 +11,7 @@ import pytest
 
 from backends.torch.module import build_module
 from compiler.errors import BackendError
-from compiler.facts.room import check_room, free_bytes
+from compiler.facts.available_memory import available_bytes, check_memory
 from compiler.pipeline import load_graph
 from tests.hostile.commands import ROOT, shell
 
@@ -25,7 +25,7 @@ HELP = (
 
 @pytest.fixture
 def one_gigabyte(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.facts.room.free_bytes", lambda: 10**9)
+    monkeypatch.setattr("compiler.facts.available_memory.free_bytes", lambda: 10**9)
 
 
 @pytest.mark.usefixtures("one_gigabyte")
@@ -48,7 +48,7 @@ def test_activations(tmp_path: Path) -> None:
         "network: t\ninput: {image: [3, 20000, 20000]}\nlayers: [relu]\n"
     )
     with pytest.raises(BackendError) as caught:
-        check_room(load_graph(tmp_path / "t.yaml"))
+        check_memory(load_graph(tmp_path / "t.yaml"))
     assert str(caught.value).splitlines() == [
         "`t` needs about 9.6 GB of memory, and 1.0 GB are free here",
         f"  the largest layer is `image`, {tmp_path}/t.yaml:2:16: what it gives takes 4.8 GB",
@@ -63,19 +63,19 @@ def test_what_fits_just_and_what_does_not(tmp_path: Path) -> None:
         "network: t\ninput: {x: [1000]}\nlayers: [{linear: 9999, bias: false}]\n"
     )
     graph = load_graph(tmp_path / "t.yaml")
-    check_room(graph, copies=20)
+    check_memory(graph, copies=20)
     with pytest.raises(BackendError, match=r"^`t` needs about 1\.0 GB of memory, and 1\.0 GB are"):
-        check_room(graph, copies=22)
+        check_memory(graph, copies=22)
 
 
 @pytest.mark.usefixtures("one_gigabyte")
 def test_an_open_size_is_not_counted_but_parameters_are(tmp_path: Path) -> None:
     text = "network: t\ninput: {x: [3, H, W]}\nlayers: [{conv: 3x3, filters: #, name: c}]\n"
     (tmp_path / "t.yaml").write_text(text.replace("#", "9"))
-    check_room(load_graph(tmp_path / "t.yaml"))
+    check_memory(load_graph(tmp_path / "t.yaml"))
     (tmp_path / "t.yaml").write_text(text.replace("#", "9999999"))
     with pytest.raises(BackendError, match="the largest layer is `c`"):
-        check_room(load_graph(tmp_path / "t.yaml"))
+        check_memory(load_graph(tmp_path / "t.yaml"))
 
 
 def test_the_check_can_be_turned_off(
@@ -87,9 +87,9 @@ def test_the_check_can_be_turned_off(
     graph = load_graph(tmp_path / "t.yaml")
     monkeypatch.setenv("NETDRAFT_LIMIT_MEMORY_PERCENT", "959")
     with pytest.raises(BackendError):
-        check_room(graph)
+        check_memory(graph)
     monkeypatch.setenv("NETDRAFT_LIMIT_MEMORY_PERCENT", "960")
-    check_room(graph)
+    check_memory(graph)
 
 
 @pytest.mark.parametrize(
@@ -176,13 +176,13 @@ V2 = "sys/fs/cgroup"
     ],
 )
 def test_memory_that_is_free(files: dict[str, str], free: int, tmp_path: Path) -> None:
-    assert free_bytes(write(tmp_path, {"proc/meminfo": MEMORY, **files})) == free
+    assert available_bytes(write(tmp_path, {"proc/meminfo": MEMORY, **files})) == free
 
 
 def test_memory_by_ulimit() -> None:
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (5 * 10**8, 5 * 10**8));"
-        "from compiler.facts.room import free_bytes; print(free_bytes())"
+        "from compiler.facts.available_memory import free_bytes; print(free_bytes())"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
     assert 3 * 10**8 < int(done.stdout) < 5 * 10**8
@@ -191,6 +191,6 @@ def test_memory_by_ulimit() -> None:
 def test_a_system_that_says_nothing_is_asked_for_all_its_memory(tmp_path: Path) -> None:
     if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY:
         pytest.skip("memory is limited here")
-    free = free_bytes(tmp_path)
+    free = available_bytes(tmp_path)
     assert free is not None
     assert free > 5 * 10**8

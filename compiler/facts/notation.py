@@ -25,7 +25,7 @@ _COMMANDS = {"⌊": r"\lfloor ", "⌋": r"\rfloor ", "≈": r"\approx ", "·": r
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class Notation:
     """A kind of document.
 
     `text` escapes what it would obey, `formula` writes the signs of `in_signs`, which stand
@@ -107,5 +107,5 @@ def _mathematics(signs: str) -> str:
     return "".join(_COMMANDS.get(character, character) for character in named).strip()
 
 
-MARKDOWN = Form(_markdown, _markdown, "x", "")
-LATEX = Form(_latex, _mathematics, r" \times ", "$")
+MARKDOWN = Notation(_markdown, _markdown, "x", "")
+LATEX = Notation(_latex, _mathematics, r" \times ", "$")

@@ -26,7 +26,7 @@ def place_of(mark: Any) -> Place:
 
 
 @dataclass(slots=True)
-class Site:
+class ParserState:
     """What is known where libyaml stopped."""
 
     file: str

@@ -24,33 +24,35 @@ _ODD = re.compile(r"\s*([^-\s]\s\s+\S|[^\w\s\"'&*<.-])")
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class Indentation:
     """A line, and the column in which it should begin, both from 0."""
 
     line: int
     column: int
 
 
-def odd_line(lines: Sequence[str], at: int, suspects: Sequence[int], columns: set[int]) -> Move:
+def misindented_line(
+    lines: Sequence[str], at: int, suspects: Sequence[int], columns: set[int]
+) -> Indentation:
     """Return the line to blame, one of `suspects` (`at` is among them), and its right column."""
     start = max(0, min(suspects) - 1)
     while start > 0 and (not lines[start].strip() or lines[start][0].isspace()):
         start -= 1
     end = min(len(lines), at + AHEAD)
     if end - start > LINES:
-        return Move(at, min(columns, key=lambda c: abs(c - indent_of(lines[at]))))
+        return Indentation(at, min(columns, key=lambda c: abs(c - indent_of(lines[at]))))
     window = list(lines[start:end])
     common = Counter(indent_of(line) for line in window if line.strip())
-    best, move = (-1, False, 0, 0, False), Move(at, 0)
+    best, move = (-1, False, 0, 0, False), Indentation(at, 0)
     for number in suspects:
         old, indent = lines[number], indent_of(lines[number])
         for column, new in _moved(old, columns):
             window[number - start] = new
             looks_odd = _ODD.match(old) is not None
             nearness = -abs(indent - column)
-            score = _reach(window), looks_odd, -common[indent], nearness, number == at
+            score = _lines_read(window), looks_odd, -common[indent], nearness, number == at
             if score > best:
-                best, move = score, Move(number, column)
+                best, move = score, Indentation(number, column)
         window[number - start] = old
     return move
 
@@ -65,7 +67,7 @@ def _moved(line: str, columns: set[int]) -> Iterator[tuple[int, str]]:
         yield indent_of(line), line.replace("#", "", 1)
 
 
-def _reach(lines: Sequence[str]) -> int:
+def _lines_read(lines: Sequence[str]) -> int:
     """Return how many lines libyaml reads before it stops."""
     try:
         for _ in yaml.parse("\n".join(lines), Loader=yaml.CLoader):
