@@ -11,10 +11,10 @@ from compiler.errors import UsageError, did_you_mean
 from compiler.facts.labels import convention
 from compiler.graph import Graph
 from viz.diagram.arrange import arrange
-from viz.diagram.boxes import View
+from viz.diagram.box_builder import View
 from viz.diagram.faults import NO_FAULTS, Faults
 from viz.diagram.parts import Diagram
-from viz.diagram.scope import drawn, view_of_block, view_of_figure
+from viz.diagram.selection import drawn, view_of_block, view_of_figure
 from viz.layout.fit import LEAST_TYPE_PT, fit, parse_length
 from viz.layout.lay_out import lay_out
 from viz.layout.placed import Layout

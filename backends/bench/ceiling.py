@@ -55,7 +55,7 @@ def _best(run: Callable[[], object], device: torch.device) -> float:
 
 
 @dataclass(frozen=True)
-class Floor:
+class TimeFloor:
     """The least a network costs: per sample, and per run."""
 
     macs: int
@@ -76,11 +76,11 @@ class Floor:
         return moved / ceiling.bandwidth
 
 
-def floor_of(graph: Graph, dtype: torch.dtype) -> Floor:
+def floor_of(graph: Graph, dtype: torch.dtype) -> TimeFloor:
     """Return the floor of an optimised graph; sizes must be numbers."""
     width = dtype.itemsize
     made = [n for n in graph.nodes.values() if not isinstance(n.op, Input | Concat)]
-    return Floor(
+    return TimeFloor(
         number(graph.macs()),
         sum(round(number(graph.count_macs(n)) * _shortening(n.op)) for n in made),
         width * number(graph.parameters()),

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from backends.native import steps as c
+from backends.native.compiled_library import load_library
 from backends.native.groups import Segment
-from backends.native.library import load_library
 from backends.native.weights import aligned_floats, split_panels
 from backends.winograd import Variant
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from backends.native.groups import Loop, Product
-from backends.native.layout import Layout, View
+from backends.native.memory_layout import BufferView, MemoryLayout
 from backends.native.rounded import Rounded, RoundingRules
 from backends.native.weights import aligned_floats
 from compiler.graph import Graph
@@ -19,7 +19,7 @@ from compiler.graph import Graph
 class Memory:
     """Addresses and views of tensors by name, for one batch size."""
 
-    def __init__(self, graph: Graph, layout: Layout, batch: int, parts: int) -> None:
+    def __init__(self, graph: Graph, layout: MemoryLayout, batch: int, parts: int) -> None:
         self.graph = graph
         self.layout = layout
         self.batch = batch
@@ -31,7 +31,7 @@ class Memory:
         self.rounding = RoundingRules(graph, layout)
         self.rounded = Rounded()
 
-    def view(self, name: str) -> View:
+    def view(self, name: str) -> BufferView:
         """Return where a tensor lies."""
         return self.layout.views[name]
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from backends.native import steps as c
+from backends.native.compiled_library import load_library
 from backends.native.convolution import on_pixels
-from backends.native.library import load_library
 
 _MOST_PIXELS = 512
 """Of one part: so few that its sums in float32 stay exact to 1e-5 of the deviation."""

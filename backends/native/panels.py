@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from backends.native import steps as c
+from backends.native.compiled_library import Library
 from backends.native.groups import Product
-from backends.native.library import Library
 from backends.native.memory import Memory
 from backends.native.weight_file import move_to_file
 from backends.native.weights import (

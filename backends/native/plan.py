@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from backends.native import steps as c
+from backends.native.compiled_library import load_library
 from backends.native.groups import Loop, Pooling, Product, RowFunction, Sum, group_loops
-from backends.native.layout import lay_out
-from backends.native.library import load_library
 from backends.native.memory import Memory
+from backends.native.memory_layout import lay_out
 from backends.native.panels import Panels
 from backends.native.pixels import PixelTable, pixel_table
 from backends.native.transforms import variants_of

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from backends.native import steps as c
-from backends.native.library import load_library
+from backends.native.compiled_library import load_library
 
 _TASK = 1 << 14
 """Values of one task: some steps of a core, many tasks for the threads."""

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from backends.native.groups import Loop, Pooling, Product
-from backends.native.layout import Layout, View, reads, writes
+from backends.native.memory_layout import BufferView, MemoryLayout, reads, writes
 from compiler.graph import Graph
 from compiler.ops import GlobalPool2d
 
@@ -27,14 +27,14 @@ class Rounded:
 
 
 @dataclass(frozen=True)
-class Extent:
+class ChannelRange:
     """A tensor's channels of a buffer."""
 
     buffer: int
     start: int
     stop: int
 
-    def meets(self, other: Extent) -> bool:
+    def meets(self, other: ChannelRange) -> bool:
         """Say whether two extents share a channel."""
         return self.buffer == other.buffer and self.start < other.stop and other.start < self.stop
 
@@ -42,7 +42,7 @@ class Extent:
 class RoundingRules:
     """Says of the tensors of one layout which can be written in bfloat16, and which have to."""
 
-    def __init__(self, graph: Graph, layout: Layout) -> None:
+    def __init__(self, graph: Graph, layout: MemoryLayout) -> None:
         self.graph = graph
         self.layout = layout
         self.writers = [
@@ -51,7 +51,7 @@ class RoundingRules:
             for name in writes(loop)
         ]
 
-    def extent(self, loop: Loop, name: str) -> Extent:
+    def extent(self, loop: Loop, name: str) -> ChannelRange:
         """Return the channels of a tensor that a loop writes."""
         view = self.layout.views[name]
         if isinstance(loop, Product):
@@ -117,8 +117,8 @@ class RoundingRules:
         yield from (output.node for output in self.graph.outputs)
 
 
-def _extent(view: View, channels: int) -> Extent:
-    return Extent(view.buffer, view.offset, view.offset + channels)
+def _extent(view: BufferView, channels: int) -> ChannelRange:
+    return ChannelRange(view.buffer, view.offset, view.offset + channels)
 
 
 def _rounds(loop: Loop) -> bool:

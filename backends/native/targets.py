@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from backends.native.library import load_library
+from backends.native.compiled_library import load_library
 from backends.native.runner import NativeRunner
 from backends.native.tuner import Choices
 from backends.run.targets import Request, Result, Runner, need_cpu

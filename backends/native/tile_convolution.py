@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from backends.native import steps as c
+from backends.native.compiled_library import load_library
 from backends.native.convolution import SCRATCH, Geometry, PanelConvolution, on_pixels, step_of
-from backends.native.library import load_library
 from backends.native.pixels import PixelTable, pixel_table
 from backends.native.tuner import tile_tasks
 from backends.native.weights import TILES_ACROSS

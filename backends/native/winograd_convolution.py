@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from backends.native import steps as c
+from backends.native.compiled_library import Library, load_library
 from backends.native.convolution import SCRATCH, Geometry, PanelConvolution, on_pixels, step_of
-from backends.native.library import Library, load_library
 from backends.native.tuner import tiles_per_task
 from backends.winograd import Variant
 

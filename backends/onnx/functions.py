@@ -10,8 +10,8 @@ from onnx import helper
 
 import backends.onnx.ops
 import backends.onnx.pools
-from backends.onnx.names import Scope, unused
-from backends.onnx.plan import Plan
+from backends.onnx.inference import InferenceGraph
+from backends.onnx.names import TensorNames, unused
 from backends.onnx.site import Site, Value, batched, spell
 from compiler.graph import Info, Node, Region
 
@@ -20,7 +20,7 @@ assert backends.onnx.ops  # imported for the spellings that it registers
 
 
 @dataclass(slots=True)
-class Body:
+class FunctionBody:
     """The nodes of a function or of the main graph, and the types of the tensors they make."""
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
@@ -28,10 +28,10 @@ class Body:
 
 
 @dataclass(slots=True)
-class Writer:
+class GraphWriter:
     """Writes bodies, and a function for each structure of each block on the way."""
 
-    plan: Plan
+    plan: InferenceGraph
     domain: str
     opset: int
     ir_version: int
@@ -40,9 +40,9 @@ class Writer:
     _values: dict[str, dict[str, Value]] = field(default_factory=dict)
     _names: dict[tuple[str, bytes], str] = field(default_factory=dict)
 
-    def write(self, region: Region, scope: Scope) -> Body:
+    def write(self, region: Region, scope: TensorNames) -> FunctionBody:
         """Return the body of a region, its blocks being calls."""
-        body = Body()
+        body = FunctionBody()
         for step in self.plan.steps(region):
             if isinstance(step, Node):
                 self._write_node(step, scope, body)
@@ -57,7 +57,7 @@ class Writer:
                 function.value_info.extend(value_infos(self._values[name]))
             yield function
 
-    def _write_node(self, node: Node, scope: Scope, body: Body) -> None:
+    def _write_node(self, node: Node, scope: TensorNames, body: FunctionBody) -> None:
         operands = self.plan.operands(node)
         site = Site(
             name=scope.tensor(node.name),
@@ -73,8 +73,8 @@ class Writer:
         body.nodes.extend(site.nodes)
         body.values.update(site.values)
 
-    def _write_call(self, region: Region, scope: Scope, body: Body) -> None:
-        outputs = self.plan.handed_out[region.name]
+    def _write_call(self, region: Region, scope: TensorNames, body: FunctionBody) -> None:
+        outputs = self.plan.exports[region.name]
         weights = [
             scope.weight(node, suffix)
             for node in self.plan.live_nodes(region)
@@ -98,7 +98,7 @@ class Writer:
         """Return the name of the function that a block instance calls, written if it is new."""
         reads = self.plan.outside(region)
         locals_ = {name: f"in/{i}" if i else "in" for i, name in enumerate(reads)}
-        scope = Scope(f"{region.name}.", locals_)
+        scope = TensorNames(f"{region.name}.", locals_)
         body = self.write(region, scope)
         body.values |= {locals_[name]: self._value(name) for name in reads}
         function = self._function(region, scope, body)
@@ -113,13 +113,15 @@ class Writer:
         self._values[name] = _common(self._values[name], body.values)
         return name
 
-    def _function(self, region: Region, scope: Scope, body: Body) -> onnx.FunctionProto:
+    def _function(
+        self, region: Region, scope: TensorNames, body: FunctionBody
+    ) -> onnx.FunctionProto:
         weights = [
             scope.weight(node, suffix)
             for node in self.plan.live_nodes(region)
             for suffix in node.op.parameter_names
         ]
-        outputs = self.plan.handed_out[region.name]
+        outputs = self.plan.exports[region.name]
         imports = {node.domain: 1 if node.domain else self.opset for node in body.nodes}
         definition = self.plan.graph.definitions.get(str(region.definition))
         return helper.make_function(

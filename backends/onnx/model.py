@@ -9,9 +9,9 @@ import numpy.typing as npt
 import onnx
 from onnx import helper
 
-from backends.onnx.functions import Body, Writer, value_infos
-from backends.onnx.names import Scope
-from backends.onnx.plan import Plan, make_plan
+from backends.onnx.functions import FunctionBody, GraphWriter, value_infos
+from backends.onnx.inference import InferenceGraph, inference_graph
+from backends.onnx.names import TensorNames
 from backends.onnx.site import batched
 from backends.open_grid import open_grid
 from compiler.errors import BackendError
@@ -58,7 +58,7 @@ def build_onnx(
     if opset not in OPSETS:
         raise BackendError(f"opset {opset} is not in {OPSETS[0]} to {OPSETS[-1]}")
     graph = graph if probabilities else take_logits(graph, taps)
-    plan = make_plan(
+    plan = inference_graph(
         open_grid(graph) if dynamic_grid else graph,
         taps,
         flat=flat,
@@ -70,8 +70,8 @@ def build_onnx(
         (helper.np_dtype_to_tensor_dtype(array.dtype) for array in weights.values()),
         onnx.TensorProto.FLOAT,
     )
-    writer = Writer(plan, DOMAIN, opset, ir_version, dtype)
-    scope = Scope("", {name: name for name in plan.graph.inputs}, plan.outputs)
+    writer = GraphWriter(plan, DOMAIN, opset, ir_version, dtype)
+    scope = TensorNames("", {name: name for name in plan.graph.inputs}, plan.outputs)
     body = writer.write(plan.graph.regions[""], scope)
     functions = list(writer.functions())
     if functions:
@@ -94,7 +94,9 @@ def build_onnx(
     return model
 
 
-def _main_graph(plan: Plan, body: Body, scope: Scope, dtype: int) -> onnx.GraphProto:
+def _main_graph(
+    plan: InferenceGraph, body: FunctionBody, scope: TensorNames, dtype: int
+) -> onnx.GraphProto:
     graph = plan.graph
     inputs = {name: batched(graph.nodes[name].shape, dtype) for name in graph.inputs}
     outputs = {
@@ -121,7 +123,9 @@ def _main_graph(plan: Plan, body: Body, scope: Scope, dtype: int) -> onnx.GraphP
     )
 
 
-def _weights(plan: Plan, state: Mapping[str, npt.ArrayLike]) -> dict[str, npt.NDArray[np.generic]]:
+def _weights(
+    plan: InferenceGraph, state: Mapping[str, npt.ArrayLike]
+) -> dict[str, npt.NDArray[np.generic]]:
     """Return the weights that the live nodes read, each once, in execution order."""
     names = [f"{node.share or node.name}.{suffix}" for node, suffix in _read_weights(plan)]
     missing = [name for name in names if name not in state]
@@ -132,7 +136,7 @@ def _weights(plan: Plan, state: Mapping[str, npt.ArrayLike]) -> dict[str, npt.ND
     return {name: _little_endian(np.asarray(state[name])) for name in names}
 
 
-def _read_weights(plan: Plan) -> list[tuple[Node, str]]:
+def _read_weights(plan: InferenceGraph) -> list[tuple[Node, str]]:
     """Return the weights that the live nodes read, shared ones once, each with a node."""
     read: dict[tuple[str, str], tuple[Node, str]] = {}
     for node in plan.graph.nodes.values():

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from compiler.graph import Node
 
 
-class Names:
+class UniqueNames:
     """Hands out names; one that is taken gets a number behind `/`, which no spec can write.
 
     Args:
@@ -32,25 +32,25 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class TensorNames:
     """How the tensors and weights of the graph are called in one function or the main graph."""
 
     prefix: str
     """What the names of the nodes in it begin with."""
     outside: Mapping[str, str]
     """Node -> the name of its tensor here, for those that come in."""
-    leaving: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] = field(default_factory=dict)
     """Name of an output -> the node that makes it."""
-    names: Names = field(init=False)
+    names: UniqueNames = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "names", Names((*self.outside.values(), *self.leaving)))
+        object.__setattr__(self, "names", UniqueNames((*self.outside.values(), *self.outputs)))
 
     def tensor(self, name: str) -> str:
         """Return the local name of the tensor that a node makes."""
         if name in self.outside:
             return self.outside[name]
-        is_output = self.leaving.get(name) == name
+        is_output = self.outputs.get(name) == name
         return name if is_output else self.names.of(("tensor", name), self.local(name))
 
     def weight(self, node: Node, suffix: str) -> str:

@@ -24,7 +24,7 @@ Runner = Callable[..., Result]
 
 
 @dataclass(frozen=True)
-class Numbers:
+class Precision:
     """Where and in which numbers a network computes: all of a request that a runner keeps."""
 
     device: torch.device
@@ -56,9 +56,9 @@ class Request:
         return self.inputs[0].device
 
     @property
-    def numbers(self) -> Numbers:
+    def numbers(self) -> Precision:
         """What a runner keeps of the request, so that the parameters may go."""
-        return Numbers(self.device, self.dtype, self.tf32)
+        return Precision(self.device, self.dtype, self.tf32)
 
 
 def build_runner(target: str, request: Request) -> Runner:
@@ -203,7 +203,7 @@ def in_layout(x: Tensor, layout: torch.memory_format = torch.channels_last) -> T
 
 
 @contextlib.contextmanager
-def gpu_settings(numbers: Numbers) -> Iterator[None]:
+def gpu_settings(numbers: Precision) -> Iterator[None]:
     """Inside, let cuDNN measure its algorithms, and use TF32 if and only if the numbers say so.
 
     Nothing changes for a CPU.

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from backends.state.picture import Frame, read_apart, read_picture
+from backends.state.picture import Cropping, read_apart, read_picture
 from compiler.errors import UsageError
 from compiler.files import check_file
 from compiler.weights.mapping import Preprocessing
@@ -51,7 +51,7 @@ def load_photo(
         raise UsageError(f"{source}: there is no such file")
     check_file(source)
     read = read_picture if path is None else read_apart
-    middle = bytearray(read(source, Frame(width, height, how.interpolation, how.crop)))
+    middle = bytearray(read(source, Cropping(width, height, how.interpolation, how.crop)))
     flat = torch.frombuffer(middle, dtype=torch.uint8)
     pixels = flat.view(height, width, 3).permute(2, 0, 1).float()
     mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in (how.mean, how.deviation))

@@ -36,7 +36,7 @@ _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.B
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class Cropping:
     """What is wanted of a picture: its middle in so many pixels."""
 
     width: int
@@ -46,7 +46,7 @@ class Frame:
     """The share of the scaled picture that is cut out, as a fraction or a decimal."""
 
 
-def read_apart(source: Path, frame: Frame) -> bytes:
+def read_apart(source: Path, cropping: Cropping) -> bytes:
     """Return what `read_picture` returns, from a process that memory and time are counted for.
 
     Raises:
@@ -61,7 +61,7 @@ def read_apart(source: Path, frame: Frame) -> bytes:
         "-m",
         "backends.state.picture",
         str(source),
-        *map(str, astuple(frame)),
+        *map(str, astuple(cropping)),
     ]
     done = subprocess.run(
         command,
@@ -71,7 +71,7 @@ def read_apart(source: Path, frame: Frame) -> bytes:
         stderr=subprocess.DEVNULL,  # libraries under Pillow say what they please
         check=False,
     )
-    if done.returncode == 0 and len(done.stdout) == 3 * frame.width * frame.height:
+    if done.returncode == 0 and len(done.stdout) == 3 * cropping.width * cropping.height:
         return done.stdout
     if done.returncode == REFUSED and done.stdout:
         raise UsageError(done.stdout.decode("utf-8", "replace"))
@@ -86,7 +86,7 @@ def read_apart(source: Path, frame: Frame) -> bytes:
     )
 
 
-def read_picture(source: Path, frame: Frame) -> bytes:
+def read_picture(source: Path, cropping: Cropping) -> bytes:
     """Return a picture in RGB, row by row, scaled to cover a frame and cropped to its middle.
 
     Of a picture that moves it is the first frame; it is turned as its EXIF says.
@@ -100,7 +100,7 @@ def read_picture(source: Path, frame: Frame) -> bytes:
         with _bounded(), Image.open(source, formats=_known()) as opened:
             form = f"{opened.format} "
             ImageOps.exif_transpose(opened, in_place=True)
-            return _middle(_in_rgb(opened, source), frame, source).tobytes()
+            return _middle(_in_rgb(opened, source), cropping, source).tobytes()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(source, str(error)) from None
     except UnidentifiedImageError:
@@ -132,9 +132,9 @@ def _in_rgb(picture: Image.Image, source: Path) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _middle(picture: Image.Image, frame: Frame, source: Path) -> Image.Image:
+def _middle(picture: Image.Image, cropping: Cropping, source: Path) -> Image.Image:
     """Scale a picture to cover the size divided by the crop, and cut out its middle."""
-    width, height, share = frame.width, frame.height, Fraction(frame.crop)
+    width, height, share = cropping.width, cropping.height, Fraction(cropping.crop)
     least_width, least_height = floor(width / share), floor(height / share)
     if picture.width * least_height <= picture.height * least_width:
         size = least_width, max(least_height, least_width * picture.height // picture.width)
@@ -146,7 +146,7 @@ def _middle(picture: Image.Image, frame: Frame, source: Path) -> Image.Image:
             f"it is {size[0]}x{size[1]}: {way_out('scaled_pixels')}"
         )
     left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
-    scaled = picture.resize(size, _FILTERS[frame.interpolation])
+    scaled = picture.resize(size, _FILTERS[cropping.interpolation])
     return scaled.crop((left, top, left + width, top + height))
 
 
@@ -205,8 +205,8 @@ def main(source: str, width: str, height: str, interpolation: str, crop: str) ->
     """Write the pixels of a picture, or the sentence that says why not."""
     _bound_process()
     try:
-        frame = Frame(int(width), int(height), interpolation, crop)
-        answer, code = read_picture(Path(source), frame), 0
+        cropping = Cropping(int(width), int(height), interpolation, crop)
+        answer, code = read_picture(Path(source), cropping), 0
     except UsageError as error:
         answer, code = str(error).encode("utf-8", "replace"), REFUSED
     sys.stdout.buffer.write(answer)

@@ -15,12 +15,12 @@ Polynomial = dict[tuple[str, ...], int]
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class ArgumentCondition:
     """A comparison of two whole numbers, or `and` or `or` of two conditions."""
 
     kind: str
     sides: tuple[Symbol, ...] = ()
-    parts: tuple[Condition, ...] = ()
+    parts: tuple[ArgumentCondition, ...] = ()
 
     @property
     def text(self) -> str:
@@ -36,17 +36,19 @@ class Condition:
         return (*self.sides, *(s for part in self.parts for s in part.symbols))
 
     @property
-    def opposite(self) -> Condition:
+    def opposite(self) -> ArgumentCondition:
         """The condition that holds where this one does not."""
         if self.sides:
-            return Condition(_OPPOSITE[self.kind], self.sides)
+            return ArgumentCondition(_OPPOSITE[self.kind], self.sides)
         kind = "and" if self.kind == "or" else "or"
-        return Condition(kind, (), tuple(part.opposite for part in self.parts))
+        return ArgumentCondition(kind, (), tuple(part.opposite for part in self.parts))
 
-    def replaced(self, values: Mapping[str, Symbol]) -> Condition:
+    def replaced(self, values: Mapping[str, Symbol]) -> ArgumentCondition:
         """Return the same condition over the arguments of a caller."""
         sides = tuple(side.replaced(values) for side in self.sides)
-        return Condition(self.kind, sides, tuple(part.replaced(values) for part in self.parts))
+        return ArgumentCondition(
+            self.kind, sides, tuple(part.replaced(values) for part in self.parts)
+        )
 
     def always_holds(self, positive: Collection[str]) -> bool:
         """True where it is sure to hold for all whole numbers; those `positive` are 1 at least."""
@@ -67,7 +69,7 @@ class Condition:
         return (least is not None and least > 0) or (most is not None and most > 0)
 
 
-def from_condition(term: Term, lookup: Lookup) -> Condition | None:
+def from_condition(term: Term, lookup: Lookup) -> ArgumentCondition | None:
     """Return a spec's condition over whole numbers, None where it speaks of anything else."""
     try:
         return _condition(term, lookup)
@@ -75,9 +77,9 @@ def from_condition(term: Term, lookup: Lookup) -> Condition | None:
         return None
 
 
-def _condition(term: Term, lookup: Lookup) -> Condition:
+def _condition(term: Term, lookup: Lookup) -> ArgumentCondition:
     if term.kind in ("and", "or"):
-        return Condition(term.kind, (), tuple(_condition(a, lookup) for a in term.args))
+        return ArgumentCondition(term.kind, (), tuple(_condition(a, lookup) for a in term.args))
     if term.kind == "not":
         return _condition(term.args[0], lookup).opposite
     if term.kind not in _OPPOSITE:
@@ -86,8 +88,8 @@ def _condition(term: Term, lookup: Lookup) -> Condition:
     if not (b.is_number and d.is_number and b.value > 0 and d.value > 0):
         raise NoFormula  # the sign of what both sides are multiplied by is not known
     if b == d:
-        return Condition(term.kind, (a, c))
-    return Condition(term.kind, (operation("*", (a, d)), operation("*", (c, b))))
+        return ArgumentCondition(term.kind, (a, c))
+    return ArgumentCondition(term.kind, (operation("*", (a, d)), operation("*", (c, b))))
 
 
 def _least(left: Symbol, right: Symbol, positive: Collection[str]) -> int | None:

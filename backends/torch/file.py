@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from backends.torch.class_text import ClassText
 from backends.torch.docs import clean, docstring
 from backends.torch.ops import HELPERS, IMPORTS, closure
-from backends.torch.text import ClassText
 from backends.torch.units import Unit
 from compiler.graph import Graph
 from compiler.version import VERSION

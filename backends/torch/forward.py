@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backends.torch.docs import AMBIGUOUS, variable
-from backends.torch.layout import Call, Code, Joined, Listing, Value, flat, laid_out, values_in
+from backends.torch.expressions import Call, Code, Joined, Listing, Value, flat, laid_out, values_in
 
 TRUNK = "x"
 """The variable of whatever flows down the trunk."""
@@ -38,7 +38,7 @@ class Line:
 
 
 @dataclass(slots=True)
-class Body:
+class ForwardBody:
     """A forward pass under construction."""
 
     inputs: dict[str, str]

@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from backends.torch.docs import unused, variable
-from backends.torch.formulas import Formulas
-from backends.torch.forward import RESULT, Body, Variables, render
-from backends.torch.frame import Frame, Writer, literal, parameter_name
-from backends.torch.layout import INDENT, Code, Listing, call, laid_out
-from backends.torch.scopes import Scope
-from backends.torch.text import (
+from backends.torch.class_builder import ClassBuilder, ModuleWriter, literal, parameter_name
+from backends.torch.class_text import (
     Row,
     annotation,
     as_rows,
@@ -19,6 +14,11 @@ from backends.torch.text import (
     returns_directly,
     with_comment,
 )
+from backends.torch.docs import unused, variable
+from backends.torch.expressions import INDENT, Code, Listing, call, laid_out
+from backends.torch.formulas import Formulas
+from backends.torch.forward import RESULT, ForwardBody, Variables, render
+from backends.torch.scopes import ModuleScope
 from backends.torch.traced import Trace, arguments_of
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Output
@@ -78,11 +78,11 @@ class NetworkClass:
     tuple_name: str
     """What the NamedTuple of several outputs is called."""
     doc: list[str]
-    frame: Frame
+    builder: ClassBuilder
 
     def lines(self) -> list[str]:
         """Return the NamedTuple of several outputs, if there are, and the class."""
-        rows: list[Row] = [("", ""), *constructor(self.frame, self._signature()), ("", "")]
+        rows: list[Row] = [("", ""), *constructor(self.builder, self._signature()), ("", "")]
         rows += self._forward()
         if self._gives_logits:
             rows += [("", ""), *self._probabilities()]
@@ -90,7 +90,7 @@ class NetworkClass:
         return [*self._outputs_class(), head, *self.doc, *map(with_comment, rows)]
 
     def _signature(self) -> list[str]:
-        formulas, out = self.frame.formulas, []
+        formulas, out = self.builder.formulas, []
         for name, symbol in formulas.inputs.items():
             if name in formulas.used:
                 out.append(f"{name}: int = {symbol.value}")
@@ -132,7 +132,7 @@ class NetworkClass:
         ]
 
     def _forward(self) -> list[Row]:
-        network, body = self.network, self.frame.body
+        network, body = self.network, self.builder.body
         results = tuple(body.resolved(n) for n in network.leaving)
         body.results = results
         self._mark_training()
@@ -163,12 +163,12 @@ class NetworkClass:
             return
         lasting = [*network.graph.inputs, *(o.node for o in network.lasting)]
         always = network.graph.ancestors([*lasting, *network.taps.values()])
-        for line in self.frame.body.lines:
+        for line in self.builder.body.lines:
             line.training_only = not any(t in always for t in line.targets)
 
     def _return(self, names: dict[str, str], guarded: bool) -> list[Row]:
         """Return the last statements: what leaves in evaluation, and what in training."""
-        network, resolved = self.network, self.frame.body.resolved
+        network, resolved = self.network, self.builder.body.resolved
         tapped = {t: names[resolved(n)] for t, n in network.taps.items()}
         if network.features:
             return _statement("return ", Listing(tuple(tapped.values())), 2)
@@ -219,7 +219,7 @@ class NetworkClass:
         return f"Return {what}{tapped}{more}."
 
     def _probabilities(self) -> list[Row]:
-        inputs = list(self.frame.body.inputs.values())
+        inputs = list(self.builder.body.inputs.values())
         args = ", ".join(["self", *(f"{v}: Tensor" for v in inputs)])
         what = "Return class probabilities: the softmax that ends the network."
         rows = [
@@ -271,7 +271,9 @@ def _sample(node: Node) -> list[int]:
     return [d if isinstance(d, int) else 299 for d in node.shape]
 
 
-def network_frame(writer: Writer, graph: Graph, scope: Scope, fixed: frozenset[str]) -> Frame:
+def network_frame(
+    writer: ModuleWriter, graph: Graph, scope: ModuleScope, fixed: frozenset[str]
+) -> ClassBuilder:
     """Return the empty frame of the network's class, with the inputs as arguments of forward.
 
     The channels of the inputs and the parameters are arguments of the constructor, but `fixed`
@@ -290,7 +292,7 @@ def network_frame(writer: Writer, graph: Graph, scope: Scope, fixed: frozenset[s
         channels = graph.nodes[name].shape.channels
         assert isinstance(channels, int), f"input {name} has {channels} channels"
         formulas.learn_input(name, text, channels)
-    return Frame(writer, scope, formulas, Body(inputs, ()))
+    return ClassBuilder(writer, scope, formulas, ForwardBody(inputs, ()))
 
 
 def _input_channels(graph: Graph, inputs: Mapping[str, str]) -> dict[str, str]:

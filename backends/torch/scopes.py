@@ -11,7 +11,7 @@ from compiler.graph import Graph, Node, Region
 from compiler.ops import Activation, BatchNorm, Conv2d, Input, Linear
 from compiler.text.module_names import CONTAINER_NAMES
 
-Form = Literal["class", "unit", "chain", "sequence", "list", "group"]
+ScopeForm = Literal["class", "unit", "chain", "sequence", "list", "group"]
 """How a scope is written.
 
 class     an instance of a class of its own           InceptionA(384)
@@ -24,7 +24,7 @@ group     layers that are called one by one           group(conv_1x1=..., wide=.
 
 
 @dataclass(slots=True)
-class Scope:
+class ModuleScope:
     """A region whose name is a step of its members' names; transparent regions are dissolved.
 
     `inputs` are the nodes outside that it reads, `exports` the nodes inside that are read
@@ -33,10 +33,10 @@ class Scope:
 
     region: Region
     local: str
-    items: list[Node | Scope] = field(default_factory=list)
+    items: list[Node | ModuleScope] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
     exports: list[str] = field(default_factory=list)
-    form: Form = "group"
+    form: ScopeForm = "group"
 
     @property
     def name(self) -> str:
@@ -53,11 +53,11 @@ class Scope:
         """True for one tensor in and one tensor out."""
         return self.is_callable and len(self.inputs) == 1 and len(self.exports) == 1
 
-    def all_scopes(self) -> Iterator[Scope]:
+    def all_scopes(self) -> Iterator[ModuleScope]:
         """Yield this scope and those inside it."""
         yield self
         for item in self.items:
-            if isinstance(item, Scope):
+            if isinstance(item, ModuleScope):
                 yield from item.all_scopes()
 
     def nodes(self) -> Iterator[Node]:
@@ -69,15 +69,15 @@ class Scope:
                 yield from item.nodes()
 
 
-def build_scopes(graph: Graph, leaving: Sequence[str]) -> Scope:
+def build_scopes(graph: Graph, leaving: Sequence[str]) -> ModuleScope:
     """Return the root scope of a graph.
 
     Args:
         graph: a checked graph.
         leaving: nodes whose tensors leave the network.
     """
-    root = Scope(graph.regions[""], "")
-    paths: dict[str, tuple[Scope, ...]] = {}
+    root = ModuleScope(graph.regions[""], "")
+    paths: dict[str, tuple[ModuleScope, ...]] = {}
     _fill(graph, root, root.region, (root,), paths)
     _find_edges(graph, paths, leaving)
     for scope in _inside_out(root):
@@ -91,10 +91,10 @@ def build_scopes(graph: Graph, leaving: Sequence[str]) -> Scope:
 
 def _fill(
     graph: Graph,
-    scope: Scope,
+    scope: ModuleScope,
     region: Region,
-    path: tuple[Scope, ...],
-    paths: dict[str, tuple[Scope, ...]],
+    path: tuple[ModuleScope, ...],
+    paths: dict[str, tuple[ModuleScope, ...]],
 ) -> None:
     for member in region.members:
         if member not in graph.regions:
@@ -105,7 +105,7 @@ def _fill(
         elif graph.regions[member].transparent:
             _fill(graph, scope, graph.regions[member], path, paths)
         else:
-            inner = Scope(graph.regions[member], local_name(member, scope.name))
+            inner = ModuleScope(graph.regions[member], local_name(member, scope.name))
             _fill(graph, inner, inner.region, (*path, inner), paths)
             if inner.items:  # else nothing is computed in it, nor in what is inside it
                 scope.items.append(inner)
@@ -122,7 +122,9 @@ def local_name(name: str, scope: str) -> str:
     return rest.replace(".", "_")
 
 
-def _find_edges(graph: Graph, paths: dict[str, tuple[Scope, ...]], leaving: Sequence[str]) -> None:
+def _find_edges(
+    graph: Graph, paths: dict[str, tuple[ModuleScope, ...]], leaving: Sequence[str]
+) -> None:
     """Record for every scope which tensors enter and leave it."""
     root = next(iter(paths.values()))[:1]
     pairs = [(i, n.name) for n in graph.nodes.values() for i in n.inputs]
@@ -137,20 +139,20 @@ def _find_edges(graph: Graph, paths: dict[str, tuple[Scope, ...]], leaving: Sequ
                 scope.inputs.append(source)
 
 
-def _order_inputs(scope: Scope) -> None:
+def _order_inputs(scope: ModuleScope) -> None:
     """Put the inputs in the region's order, which is that of a block's declared inputs."""
     order = {name: i for i, name in enumerate(scope.region.inputs)}
     scope.inputs.sort(key=lambda name: order.get(name, len(order)))
 
 
-def _inside_out(scope: Scope) -> Iterator[Scope]:
+def _inside_out(scope: ModuleScope) -> Iterator[ModuleScope]:
     for item in scope.items:
-        if isinstance(item, Scope):
+        if isinstance(item, ModuleScope):
             yield from _inside_out(item)
     yield scope
 
 
-def _form(scope: Scope) -> Form:
+def _form(scope: ModuleScope) -> ScopeForm:
     if _shares_outside(scope):
         return "list" if scope.region.kind == "repeat" else "group"
     if scope.region.kind == "repeat":
@@ -162,14 +164,14 @@ def _form(scope: Scope) -> Form:
     return "unit" if _is_unit(scope) else "chain"
 
 
-def _form_of_copies(scope: Scope) -> Form:
+def _form_of_copies(scope: ModuleScope) -> ScopeForm:
     for copy in scope.items:
-        if isinstance(copy, Scope) and copy.form == "group" and not _shares_outside(copy):
+        if isinstance(copy, ModuleScope) and copy.form == "group" and not _shares_outside(copy):
             copy.form = "class"
     return "sequence" if is_chain(scope) else "list"
 
 
-def _shares_outside(scope: Scope) -> bool:
+def _shares_outside(scope: ModuleScope) -> bool:
     """True when a layer inside uses parameters of one outside, which a class cannot reach."""
     prefix = f"{scope.name}."
     return bool(scope.name) and any(
@@ -177,7 +179,7 @@ def _shares_outside(scope: Scope) -> bool:
     )
 
 
-def is_chain(scope: Scope) -> bool:
+def is_chain(scope: ModuleScope) -> bool:
     """True when every item reads the one before and nothing else, and only the last leaves."""
     if len(scope.inputs) != 1:
         return False
@@ -186,7 +188,7 @@ def is_chain(scope: Scope) -> bool:
         local = local_name(item.name, scope.name)
         if local in CONTAINER_NAMES:
             return False
-        if isinstance(item, Scope):
+        if isinstance(item, ModuleScope):
             if not item.is_unary or item.inputs != [tensor]:
                 return False
             tensor = item.exports[0]
@@ -202,7 +204,7 @@ def is_join(node: Node) -> bool:
     return not has_module(node.op)
 
 
-def _is_unit(scope: Scope) -> bool:
+def _is_unit(scope: ModuleScope) -> bool:
     """True for a convolution or linear layer with the norm and activation that follow it."""
     if scope.region.kind != "layer":
         return False
@@ -215,17 +217,17 @@ def _is_unit(scope: Scope) -> bool:
     return not rest or (len(rest) == 1 and isinstance(rest[0], Activation))
 
 
-def _settle(scope: Scope, depth: int = 0) -> None:
+def _settle(scope: ModuleScope, depth: int = 0) -> None:
     """Give a class to every group that stands too deep.
 
     Only groups and lists directly in a class can be called layer by layer, as in
     `self.stem["conv"](x)`.
     """
     for item in scope.items:
-        if not isinstance(item, Scope):
+        if not isinstance(item, ModuleScope):
             continue
         if item.form == "group" and not _shares_outside(item):
-            holds_list = any(isinstance(i, Scope) and i.form == "list" for i in item.items)
+            holds_list = any(isinstance(i, ModuleScope) and i.form == "list" for i in item.items)
             if holds_list or depth > 0:
                 item.form = "class"
         _settle(item, 0 if item.is_callable else depth + 1)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 
 from backends.torch.ascii_figure import figure_lines
+from backends.torch.class_builder import ClassBuilder, Instance, input_arguments
+from backends.torch.class_text import ClassText, class_lines
 from backends.torch.docs import GLOBAL, class_name, docstring, variable
+from backends.torch.expressions import Code
 from backends.torch.file import File, assemble
 from backends.torch.formulas import Formulas
-from backends.torch.forward import Body
-from backends.torch.frame import Frame, Instance, input_arguments
-from backends.torch.layout import Code
+from backends.torch.forward import ForwardBody
 from backends.torch.network import NetworkClass, network_frame, prepare
-from backends.torch.scopes import Scope, build_scopes
-from backends.torch.site import NodeSite
-from backends.torch.text import ClassText, class_lines
+from backends.torch.node_attributes import NodeAttributes
+from backends.torch.scopes import ModuleScope, build_scopes
 from backends.torch.traced import (
     Trace,
     arguments_of,
@@ -85,7 +85,7 @@ class _Writer:
         self.helpers: set[str] = set()
         self.taken = {*GLOBAL, *_arguments_of(self.graph)}
         self.units = Units(self.free_name)
-        self.scopes: Mapping[str, Scope] = {}
+        self.scopes: Mapping[str, ModuleScope] = {}
         self.steady = steady_nodes(self.graph)
         self.certain = certain_nodes(self.graph)
 
@@ -95,13 +95,13 @@ class _Writer:
         scope = build_scopes(graph, self.network.leaving)
         self.scopes = {s.name: s for s in scope.all_scopes()}
         name = self.free_name(class_name(graph.name))
-        frame = network_frame(self, graph, scope, self._fixed(scope))
-        frame.build()
-        frame.formulas.conclude()
+        builder = network_frame(self, graph, scope, self._fixed(scope))
+        builder.build()
+        builder.formulas.conclude()
         doc = docstring(graph.title or graph.name, graph.info, "", [], 1)
         outputs = self.free_name(f"{name}Outputs", hidden_by=_steps(graph))
-        network = NetworkClass(self.network, name, outputs, doc, frame)
-        self._settle(frame)
+        network = NetworkClass(self.network, name, outputs, doc, builder)
+        self._settle(builder)
         units = self.units.found.values()
         file = File(graph, network.lines(), network.main(), self.classes, self.helpers, units)
         return assemble(file)
@@ -120,25 +120,25 @@ class _Writer:
         self.helpers.add(name)
         return name
 
-    def unit(self, scope: Scope, site: NodeSite) -> Code:
+    def unit(self, scope: ModuleScope, site: NodeAttributes) -> Code:
         """Return the constructor of a convolution with its norm and activation."""
         return self.units.construct(scope, site)
 
-    def instance(self, scope: Scope, outer: Frame) -> Instance:
+    def instance(self, scope: ModuleScope, outer: ClassBuilder) -> Instance:
         """Write the class of a scope, or find it written by an earlier instance."""
-        frame = self._frame(scope, outer)
-        frame.build()
+        builder = self._frame(scope, outer)
+        builder.build()
         definition = self.graph.definitions.get(scope.region.definition or "")
         title = definition.title if definition else f"Part of {scope.name.rpartition('.')[0]}"
         info = definition.info if definition else Info()
         figure = figure_lines(self.graph, scope.region, 92)
         doc = docstring(title or str(scope.region.definition), info, info.doc, figure, 1)
-        text = class_lines(self.graph, frame, scope, doc)
+        text = class_lines(self.graph, builder, scope, doc)
         # Copies of an anonymous scope, `body.0` and `body.1`, are one class where they agree.
         base = class_name(definition.name if definition else scope.name.rstrip(".0123456789"))
         name = self._register(base, text)
-        self._settle(frame)
-        formulas = frame.formulas
+        self._settle(builder)
+        formulas = builder.formulas
         return Instance(
             name,
             text.arguments,
@@ -149,16 +149,16 @@ class _Writer:
             formulas.trace,
         )
 
-    def _fixed(self, scope: Scope) -> frozenset[str]:
+    def _fixed(self, scope: ModuleScope) -> frozenset[str]:
         return self.fixed.get(scope.name, frozenset())
 
-    def _settle(self, frame: Frame) -> None:
+    def _settle(self, builder: ClassBuilder) -> None:
         """Note the arguments that a class offers and does not follow."""
-        offered = frame.formulas.trace.found & frame.formulas.used.keys()
+        offered = builder.formulas.trace.found & builder.formulas.used.keys()
         if offered:
-            self.found[frame.scope.name] = frozenset(offered)
+            self.found[builder.scope.name] = frozenset(offered)
 
-    def _frame(self, scope: Scope, outer: Frame) -> Frame:
+    def _frame(self, scope: ModuleScope, outer: ClassBuilder) -> ClassBuilder:
         region, fixed = scope.region, self._fixed(scope)
         if region.definition is None:
             arguments = passed_on(outer.formulas.names, fixed)
@@ -167,9 +167,9 @@ class _Writer:
         names = input_arguments(self.graph, scope)
         inputs = dict(zip(scope.inputs, names, strict=True))
         formulas = Formulas(self.graph, arguments, Trace(fixed))
-        frame = Frame(self, scope, formulas, Body(inputs, tuple(scope.exports)))
-        frame.learn_inputs(outer)
-        return frame
+        builder = ClassBuilder(self, scope, formulas, ForwardBody(inputs, tuple(scope.exports)))
+        builder.learn_inputs(outer)
+        return builder
 
     def _register(self, base: str, text: ClassText) -> str:
         """Return the name of a class with this text: one for all instances that agree."""

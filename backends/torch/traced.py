@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from backends.torch.conditions import Condition
+from backends.torch.conditions import ArgumentCondition
 from backends.torch.docs import variable
 from backends.torch.symbols import Symbol, argument, number
 from compiler.graph import Graph, Parameter, Reach, Region, formulas_of
@@ -97,14 +97,14 @@ class Trace:
     """Arguments that should have been numbers."""
     nodes: set[str] = field(default_factory=set)
     """Nodes outside whose channels are numbers in this text."""
-    conditions: dict[str, Condition] = field(default_factory=dict)
+    conditions: dict[str, ArgumentCondition] = field(default_factory=dict)
     """Text -> what must hold of the arguments for this to be the class of the block."""
-    inner: list[Condition] = field(default_factory=list)
+    inner: list[ArgumentCondition] = field(default_factory=list)
     """The same of the classes inside."""
     counts: dict[str, Symbol] = field(default_factory=dict)
     """Text -> a number that is 1 or more in whatever a spec accepts: of layers always there."""
 
-    def learn(self, conditions: Iterable[Condition]) -> None:
+    def learn(self, conditions: Iterable[ArgumentCondition]) -> None:
         """Note what classes inside rely on."""
         self.inner += (c for c in conditions if any(s.names for s in c.symbols))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from backends.torch.layout import INDENT, Call, Code, call, laid_out
+from backends.torch.expressions import INDENT, Call, Code, call, laid_out
+from backends.torch.node_attributes import NodeAttributes
 from backends.torch.ops import activation_module, batch_norm, conv_arguments, module, norm_class
-from backends.torch.scopes import Scope, local_name
-from backends.torch.site import NodeSite
+from backends.torch.scopes import ModuleScope, local_name
 from compiler.ops import ACTIVATIONS, Activation, BatchNorm, Conv2d, Linear, Op
 
 OPTIONS = {
@@ -90,7 +90,7 @@ class Units:
     free_name: Callable[[str], str]
     found: dict[Profile, Unit] = field(default_factory=dict)
 
-    def construct(self, scope: Scope, site: NodeSite) -> Code:
+    def construct(self, scope: ModuleScope, site: NodeAttributes) -> Code:
         """Return the constructor call of a unit."""
         nodes = list(scope.nodes())
         op = nodes[0].op

@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare; 0 when the file is the spec, 1 when it is not or not proven."""
-    from backends.torch.compare import Departure, compare_run, compare_text  # loads torch
+    from backends.torch.source_comparison import Departure, compare_run, compare_text  # loads torch
 
     path = Path(args.file)
     checked, how = graph_from(args), None

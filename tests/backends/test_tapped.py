@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from backends.onnx.model import build_onnx
-from backends.onnx.names import Names
+from backends.onnx.names import UniqueNames
 from backends.state.parameters import convert_state
 from backends.torch.module import build_module
 from backends.torch.source import emit_source
@@ -129,6 +129,6 @@ def test_names_of_merged_layers_are_nobody_else_s(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_taken_gets_a_number() -> None:
-    names = Names(("x",))
+    names = UniqueNames(("x",))
     assert [names.of(thing, "x") for thing in (1, 2, 1)] == ["x/2", "x/3", "x/2"]
     assert names.of(3, "y") == "y"

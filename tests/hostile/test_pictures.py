@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from backends.state.photo import load_photo
-from backends.state.picture import FORMATS, Frame, read_apart, read_picture
+from backends.state.picture import FORMATS, Cropping, read_apart, read_picture
 from compiler.errors import UsageError
 from tests.hostile.commands import PYTHON, shell
 from tests.hostile.images import METADATA, icon, many_scans, png
@@ -69,7 +69,7 @@ def mutated(data: bytes, draw: random.Random) -> bytes:
 def refusal(path: Path) -> str:
     """Read a picture and return what is said of it, without its folder."""
     with pytest.raises(UsageError) as caught:
-        read_picture(path, Frame(8, 8))
+        read_picture(path, Cropping(8, 8))
     return str(caught.value).replace(f"{path.parent}/", "")
 
 
@@ -81,7 +81,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_format_is_read(form: str, path: Path) -> None:
     path.write_bytes(picture(form))
-    assert len(read_picture(path, Frame(9, 7))) == 3 * 9 * 7
+    assert len(read_picture(path, Cropping(9, 7))) == 3 * 9 * 7
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -91,7 +91,7 @@ def test_damage_is_a_sentence(form: str, path: Path, capfd: pytest.CaptureFixtur
     for _ in range(MUTATIONS):
         path.write_bytes(mutated(data, draw))
         try:
-            read_picture(path, Frame(8, 8))
+            read_picture(path, Cropping(8, 8))
         except UsageError as error:
             said.add(str(error).replace(f"{path.parent}/", ""))
     assert said
@@ -131,7 +131,7 @@ def test_many_pixels_in_a_small_file(path: Path, monkeypatch: pytest.MonkeyPatch
     assert path.stat().st_size < 100_000
     assert refusal(path) == f"x has 176,890,000 pixels{PIXELS}"
     monkeypatch.setenv("NETDRAFT_LIMIT_PICTURE_PIXELS", "180000000")
-    assert len(read_picture(path, Frame(8, 8))) == 192
+    assert len(read_picture(path, Cropping(8, 8))) == 192
 
 
 def test_a_picture_inside_a_small_one(path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_picture_inside_a_small_one(path: Path) -> None:
 def test_pixels_up_to_the_limit(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NETDRAFT_LIMIT_PICTURE_PIXELS", "10000")
     path.write_bytes(png(100, 100))
-    assert len(read_picture(path, Frame(8, 8))) == 192
+    assert len(read_picture(path, Cropping(8, 8))) == 192
     path.write_bytes(png(100, 101))
     assert refusal(path).startswith("x has 10,100 pixels\n")
 
@@ -164,7 +164,7 @@ def test_what_stands_beside_pixels_is_bounded(
     monkeypatch.setenv("NETDRAFT_LIMIT_PICTURE_MEMORY", "200000000")
     path.write_bytes(METADATA[what]())
     try:
-        assert len(read_apart(path, Frame(8, 8))) == 192
+        assert len(read_apart(path, Cropping(8, 8))) == 192
     except UsageError as error:
         said = str(error).replace(f"{path.parent}/", "")
     else:
@@ -198,7 +198,7 @@ def test_memory_is_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.write_bytes(png(8000, 6000))
     monkeypatch.setenv("NETDRAFT_LIMIT_PICTURE_MEMORY", "150000000")
     with pytest.raises(UsageError) as caught:
-        read_apart(path, Frame(8, 8))
+        read_apart(path, Cropping(8, 8))
     assert str(caught.value) == (
         f"{path} takes more memory than a picture may\n"
         "  help: the limit is 150,000,000; NETDRAFT_LIMIT_PICTURE_MEMORY sets another"
@@ -220,7 +220,7 @@ def test_a_decoder_that_crashes(
     path.write_bytes(picture("PNG"))
     monkeypatch.setenv("PYTHONPATH", str(path.parent))
     with pytest.raises(UsageError) as caught:
-        read_apart(path, Frame(8, 8))
+        read_apart(path, Cropping(8, 8))
     assert str(caught.value) == f"{path} is no picture that can be read: {words}"
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backends.native import library
-from backends.native.library import load_library
+from backends.native import compiled_library
+from backends.native.compiled_library import load_library
 from backends.native.weight_file import move_to_file
 from backends.native.weights import Packed
 from backends.state import cache
@@ -27,11 +27,11 @@ WAY_OUT = "; set XDG_CACHE_HOME to a folder with room that can be written"
 NETWORK = """
 import sys, torch
 from backends.run import optimized
-from backends.native import library
+from backends.native import compiled_library
 from backends.torch.module import build_module
 from tests.passes.random_specs import graph_of
 
-library._FLAGS = ("-O0", *library._FLAGS[1:])
+compiled_library._FLAGS = ("-O0", *compiled_library._FLAGS[1:])
 optimized.TARGETS = {n: optimized.TARGETS[n] for n in ("plain", "eager", "native", "native_lean")}
 module = build_module(graph_of(sys.argv[1])).eval()
 image = torch.ones(1, 3, 16, 16)
@@ -98,7 +98,7 @@ def test_a_network_runs_where_nothing_can_be_kept(refusing: tuple[Path, str]) ->
 def kept_kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give the place of kernels that were kept; they are compiled without being optimised."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(library, "_FLAGS", ("-O0", *library._FLAGS[1:]))
+    monkeypatch.setattr(compiled_library, "_FLAGS", ("-O0", *compiled_library._FLAGS[1:]))
     load_library.__wrapped__()
     return next((tmp_path / "netdraft").glob("kernels-*.so"))
 
@@ -135,7 +135,11 @@ def test_one_of_several_processes_compiles(tmp_path: Path) -> None:
     wrapper.write_text(f'#!/bin/sh\necho "$*" >> {count}\nexec {COMPILER} "$@" -O0\n')
     wrapper.chmod(0o755)
     environment = {**os.environ, "CXX": str(wrapper), "XDG_CACHE_HOME": str(tmp_path)}
-    command = [sys.executable, "-c", "from backends.native.library import *; load_library()"]
+    command = [
+        sys.executable,
+        "-c",
+        "from backends.native.compiled_library import *; load_library()",
+    ]
     processes = [subprocess.Popen(command, cwd=ROOT, env=environment) for _ in range(3)]
     assert [process.wait(timeout=300) for process in processes] == [0, 0, 0]
     compiled = [line for line in count.read_text().splitlines() if line != "--version"]

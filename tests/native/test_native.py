@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from backends.native.compiled_library import load_library
 from backends.native.groups import Product, Segment, Sum, group_loops
-from backends.native.layout import lay_out
-from backends.native.library import load_library
+from backends.native.memory_layout import lay_out
 from backends.native.plan import Choice, candidates
 from backends.native.runner import NativeRunner
 from backends.native.steps import KINDS

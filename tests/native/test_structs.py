@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.native import library, structs
-from backends.native.library import load_library
+from backends.native import compiled_library, structs
+from backends.native.compiled_library import load_library
 from backends.native.structs import STRUCTS
 from compiler.errors import BackendError
 from tests.kernels import kernels
@@ -35,7 +35,7 @@ def pages_of(fields: Mapping[str, type]) -> type[ctypes.Structure]:
 @pytest.fixture(autouse=True)
 def _quick_and_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(library, "_FLAGS", ("-O0", *library._FLAGS[1:]))
+    monkeypatch.setattr(compiled_library, "_FLAGS", ("-O0", *compiled_library._FLAGS[1:]))
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,6 @@ def test_a_step_of_another_number_is_named() -> None:
 
 
 def test_every_struct_is_compared() -> None:
-    header = Path(library.__file__).with_name("kernels") / "steps.h"
+    header = Path(compiled_library.__file__).with_name("kernels") / "steps.h"
     written = re.findall(r"^struct (\w+)", header.read_text(), re.MULTILINE)
     assert {struct.__name__ for struct in STRUCTS} == set(written)

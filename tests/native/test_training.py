@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from backends.native import training
-from backends.native.library import load_library
+from backends.native.compiled_library import load_library
 from backends.native.training import conv2d
 from backends.native.training.conv2d import TunedConv2d, may_be_tuned
 from backends.run.optimized import optimize

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from backends.native import winograd_convolution
+from backends.native.compiled_library import load_library
 from backends.native.convolution import Geometry, on_pixels
-from backends.native.library import load_library
 from backends.native.tile_convolution import TileConvolution, TileWeightGradient
 from backends.native.transforms import KERNELS, variants_of
 from backends.native.winograd_convolution import ShortConvolution, ShortWeightGradient, tile_groups

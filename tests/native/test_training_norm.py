@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backends.native import norm
-from backends.native.training.layers import replace_layers
 from backends.native.training.norm2d import NativeNorm2d, may_be_native
+from backends.native.training.replace_layers import replace_layers
 from backends.run.optimized import optimize
 from backends.state.unit_scale import randomize
 from backends.torch.module import build_module

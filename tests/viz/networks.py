@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from compiler.graph import Graph
 from compiler.pipeline import draft_graph, load_graph
 from viz.diagram.arrange import arrange
-from viz.diagram.boxes import View
+from viz.diagram.box_builder import View
 from viz.diagram.faults import Faults, find_faults
 from viz.layout.lay_out import lay_out
 from viz.layout.placed import Layout

@@ -10,7 +10,7 @@ from compiler.pipeline import draft_graph, load_graph
 from tests.viz.geometry import bent, clipped, crossings, downwards, overlaps, struck, touched
 from tests.viz.networks import broken, layout, network
 from viz.diagram.arrange import arrange
-from viz.diagram.boxes import View
+from viz.diagram.box_builder import View
 from viz.diagram.faults import find_faults
 from viz.diagram.parts import Box, walk
 from viz.layout.lay_out import lay_out

@@ -14,7 +14,7 @@ from compiler.paper.figures import paper
 from compiler.pipeline import draft_graph
 from tests.viz.geometry import bent, clipped, crossings, downwards, overlaps, struck, touched
 from viz.diagram.faults import find_faults
-from viz.diagram.scope import figures_of
+from viz.diagram.selection import figures_of
 from viz.layout.fit import fit, texts
 from viz.layout.lay_out import lay_out
 from viz.layout.placed import Layout

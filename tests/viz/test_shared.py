@@ -10,7 +10,7 @@ import pytest
 
 from compiler.pipeline import draft_graph, load_graph
 from viz.diagram.arrange import arrange
-from viz.diagram.boxes import View
+from viz.diagram.box_builder import View
 from viz.html import render_html
 from viz.render import render
 

@@ -18,7 +18,7 @@ EVERYTHING = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class BoxSubject:
     """What the numbers in a box are about: of several copies the last."""
 
     output: str
@@ -38,7 +38,7 @@ class Annotator:
             "macs": (graph.count_macs, "MACs"),
         }
 
-    def box(self, box: Box, subject: Subject, copies: int) -> tuple[str, ...]:
+    def box(self, box: Box, subject: BoxSubject, copies: int) -> tuple[str, ...]:
         """Return the lines for a box.
 
         Args:

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from compiler.facts.labels import Convention
 from compiler.graph import Graph
-from viz.diagram.annotate import Annotator, Subject
-from viz.diagram.boxes import Boxes, View
+from viz.diagram.annotate import Annotator, BoxSubject
+from viz.diagram.box_builder import BoxBuilder, View
 from viz.diagram.dissolve import dissolve_crossed
 from viz.diagram.faults import NO_FAULTS, Faults
-from viz.diagram.merge import merge_hidden
+from viz.diagram.merge_hidden import merge_hidden
 from viz.diagram.parts import Arrow, Box, Diagram, Group, Item, Parallel, Series, walk
 
 
@@ -33,7 +33,7 @@ def arrange(
         KeyError: the view's scope is no region of the graph.
     """
     view = view or View()
-    boxes = Boxes(graph, view, faults, usual)
+    boxes = BoxBuilder(graph, view, faults, usual)
     content = merge_hidden(graph, boxes.draw(), boxes.hidden)
     if view.show:
         content = _annotated(content, Annotator(graph, view.show), boxes.subjects)
@@ -48,7 +48,7 @@ def arrange(
 
 
 def _annotated(
-    series: Series, annotator: Annotator, subjects: Mapping[str, Subject], copies: int = 1
+    series: Series, annotator: Annotator, subjects: Mapping[str, BoxSubject], copies: int = 1
 ) -> Series:
     """Return a series with numbers in its boxes; inside a frame of copies those of one copy."""
     items: list[Item] = []
@@ -76,7 +76,7 @@ def _stated(graph: Graph, scope: str) -> Iterator[str]:
             yield f"`{node.name}`: {size} is stated, not computed; what follows goes by it"
 
 
-def _arrows(graph: Graph, content: Series, made: Boxes, faults: Faults) -> Iterator[Arrow]:
+def _arrows(graph: Graph, content: Series, made: BoxBuilder, faults: Faults) -> Iterator[Arrow]:
     """Yield one arrow for each pair of boxes that data flows between, in drawing order.
 
     A box that stands for several copies shows the way of the first copy; what a copy reads

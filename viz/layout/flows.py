@@ -13,7 +13,7 @@ ABOVE = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PathStep:
     """One level on the way to a box: item number `index` of a series."""
 
     series: int
@@ -30,7 +30,7 @@ Flow = tuple[int, int]
 class Flows:
     """The paths of all boxes from the outermost series, and the flows of each series."""
 
-    paths: dict[str, tuple[Step, ...]]
+    paths: dict[str, tuple[PathStep, ...]]
     flows: dict[int, dict[Flow, None]]
 
     def meeting(self, tail: str, head: str) -> int:
@@ -61,13 +61,13 @@ def _add(found: Flows, series: int, flow: Flow) -> None:
     found.flows.setdefault(series, {})[flow] = None
 
 
-def _paths(content: Series) -> dict[str, tuple[Step, ...]]:
-    paths: dict[str, tuple[Step, ...]] = {}
-    stack: list[tuple[Series, tuple[Step, ...]]] = [(content, ())]
+def _paths(content: Series) -> dict[str, tuple[PathStep, ...]]:
+    paths: dict[str, tuple[PathStep, ...]] = {}
+    stack: list[tuple[Series, tuple[PathStep, ...]]] = [(content, ())]
     while stack:
         series, above = stack.pop()
         for index, item in enumerate(series.items):
-            path = (*above, Step(id(series), index, item))
+            path = (*above, PathStep(id(series), index, item))
             if isinstance(item, Box):
                 paths[item.id] = path
             elif isinstance(item, Group):

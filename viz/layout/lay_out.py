@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from viz.diagram.parts import Arrow, Box, Diagram, Group, Item
+from viz.layout.arrow_labels import place_labels
 from viz.layout.cells import FRAME_PAD, Cells, GroupCell
 from viz.layout.flows import find_flows
 from viz.layout.measure import NOTE_LEADING, SIZE_GAP, BoxSize, measure_boxes
@@ -12,7 +13,6 @@ from viz.layout.placed import Area, Layout, PlacedArrow, PlacedBox, PlacedFrame,
 from viz.layout.route import Router
 from viz.layout.spots import Spots
 from viz.layout.straighten import Rect
-from viz.layout.words import place_words
 from viz.style.font import font
 from viz.style.text import lines_of, visible
 from viz.style.theme import THEMES, Theme
@@ -31,7 +31,7 @@ def lay_out(diagram: Diagram, theme: Theme = THEMES["paper"]) -> Layout:
     routes = router.routes()
     labels = {i: visible(arrow.label) for i, arrow in enumerate(diagram.arrows) if arrow.label}
     widths = {i: font().width(label, theme.note_pt) for i, label in labels.items()}
-    words = place_words(routes, widths, theme.note_pt, router.obstacles())
+    words = place_labels(routes, widths, theme.note_pt, router.obstacles())
     return _Drawing(diagram, theme, sizes, spots, routes, words).layout()
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from viz.layout.flows import ABOVE, BELOW, Flow
 from viz.layout.grid import Extent, Grid, Span
-from viz.layout.order import order_rows
 from viz.layout.placed import Point
+from viz.layout.row_order import order_rows
 from viz.layout.spread import spread
 from viz.style.theme import Theme
 
@@ -23,7 +23,7 @@ RISE, RISE_LIMIT = 0.25, 3.0
 
 
 @dataclass(slots=True)
-class Plan:
+class LayeredPlacement:
     """Where the items are, y upwards and x from the spine, and the bends of their flows."""
 
     left: float
@@ -38,7 +38,7 @@ def layered(
     spans: Sequence[tuple[Span, Span]],
     flows: Iterable[Flow],
     theme: Theme,
-) -> Plan:
+) -> LayeredPlacement:
     """Return places for items that data flows between in any way, no backward flow among them.
 
     Args:
@@ -122,7 +122,9 @@ def _lay_lane(grid: Grid, ranks: dict[int, int], tail: int, heads: list[int]) ->
         grid.pieces.append((stops[-1], head))
 
 
-def _plan(grid: Grid, spans: Sequence[tuple[Span, Span]], xs: list[float], theme: Theme) -> Plan:
+def _plan(
+    grid: Grid, spans: Sequence[tuple[Span, Span]], xs: list[float], theme: Theme
+) -> LayeredPlacement:
     count = len(spans)
     bottoms, tops = _heights(grid, spans, xs, theme)
     rank_of = {node: rank for rank, row in enumerate(grid.rows) for node in row}
@@ -137,7 +139,7 @@ def _plan(grid: Grid, spans: Sequence[tuple[Span, Span]], xs: list[float], theme
         ways[_end(tail, count), _end(head, count)] = points
     left = max(grid.extents[n][0] - xs[n] + spine for n in rank_of)
     right = max(grid.extents[n][1] + xs[n] - spine for n in rank_of)
-    return Plan(left, right, tops[-1], places, ways)
+    return LayeredPlacement(left, right, tops[-1], places, ways)
 
 
 def _end(node: int, count: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from viz.diagram.parts import Arrow, Diagram, Group
 from viz.layout.cells import FRAME_PAD, caption_height, caption_width
-from viz.layout.flows import ABOVE, BELOW, Flows, Step
+from viz.layout.flows import ABOVE, BELOW, Flows, PathStep
 from viz.layout.measure import BoxSize
 from viz.layout.placed import Point
 from viz.layout.ports import spread_heads
@@ -49,15 +49,15 @@ class Router:
             ways_in.append(self._way_in(head, step, ways_in[-1]))
         return _distinct([*points, *reversed(ways_in)])
 
-    def _ways(self, step: Step, flow: tuple[int, int]) -> list[Point]:
+    def _ways(self, step: PathStep, flow: tuple[int, int]) -> list[Point]:
         (x, y), cell = self.spots.series[step.series]
         return [(x + dx, y + dy) for dx, dy in cell.ways.get(flow, [])]
 
-    def _way_out(self, path: tuple[Step, ...], step: Step, last: Point) -> Point:
+    def _way_out(self, path: tuple[PathStep, ...], step: PathStep, last: Point) -> Point:
         """Return where an arrow leaves the item that holds the series of `step`: straight up."""
         return last[0], self.spots.top(path[path.index(step) - 1].item)[1]
 
-    def _way_in(self, path: tuple[Step, ...], step: Step, first: Point) -> Point:
+    def _way_in(self, path: tuple[PathStep, ...], step: PathStep, first: Point) -> Point:
         """Return where an arrow enters it: a frame in the middle, a column right below."""
         holder = path[path.index(step) - 1].item
         x, y = self.spots.bottom(holder)

@@ -2,10 +2,10 @@
 
 from torch import nn
 
-from backends.native.library import load_library
-from backends.native.training.blocks import rewrite_blocks
-from backends.native.training.layers import replace_layers
+from backends.native.compiled_library import load_library
 from backends.native.training.norm2d import norms_apart
+from backends.native.training.replace_layers import replace_layers
+from backends.native.training.rewrite_blocks import rewrite_blocks
 from backends.torch.module import computed_graph
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from backends.native.compiled_library import load_library
 from backends.native.convolution import Geometry
-from backends.native.library import load_library
 from backends.native.tile_convolution import TileConvolution, TileWeightGradient
 from backends.native.transforms import variants_of
 from backends.native.tuner import cache_sweep

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backends.torch.layout import Call, Code, call
+from backends.torch.expressions import Call, Code, call
 from backends.torch.ops.emitted import Helper
 from backends.torch.ops.spelling import Site, function, module, operand, operators
 from compiler.ops import (

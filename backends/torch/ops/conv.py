@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backends.torch.layout import Call, Code
+from backends.torch.expressions import Call, Code
 from backends.torch.ops.emitted import Helper
 from backends.torch.ops.spelling import Site, module, size
 from compiler.graph import Pads, Pair

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backends.torch.layout import Code, call
+from backends.torch.expressions import Code, call
 from backends.torch.ops.emitted import Helper
 from backends.torch.ops.spelling import Site, function, module
 from compiler.ops import Flatten, Linear

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backends.torch.layout import Call, Code, call
+from backends.torch.expressions import Call, Code, call
 from backends.torch.ops.emitted import Helper
 from backends.torch.ops.spelling import Site, module
 from compiler.ops import BatchNorm

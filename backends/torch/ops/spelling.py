@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import singledispatch
 from typing import Protocol
 
-from backends.torch.layout import Code, Joined
+from backends.torch.expressions import Code, Joined
 from backends.torch.symbols import Symbol
 from compiler.errors import BackendError
 from compiler.graph import Pair

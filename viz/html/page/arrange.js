@@ -1,5 +1,5 @@
 // Graph -> figure as data: boxes, columns side by side, frames of opened blocks, and arrows. The
-// rules are those of viz/diagram/boxes.py; `opened` holds the names of the blocks that are open.
+// rules are those of viz/diagram/box_builder.py; `opened` holds the names of the blocks that are open.
 
 class Arranging {
   constructor(program, graph, opened) {

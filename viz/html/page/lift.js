@@ -1,5 +1,5 @@
 // How high short columns stand beside a tall one, and where the words at an arrow stand: the rules
-// are those of viz/layout/lift.py and viz/layout/words.py.
+// are those of viz/layout/lift.py and viz/layout/arrow_labels.py.
 
 /** Return how far each column stands above the tallest one's lower edge; its rows keep boxes level. */
 function liftsOf(columns, xs, below, above) {

@@ -1,4 +1,5 @@
-// The input sizes at which a network fits: the counterpart of compiler/graph/residues.py and working.py.
+// The input sizes at which a network fits: the counterpart of compiler/graph/residues.py and
+// compiler/facts/working_sizes.py.
 // Sizes are {period, rests, others, least}: rests modulo the period, and single sizes.
 
 const MOST_CLASSES = 16384;

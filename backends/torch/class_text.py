@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from backends.torch.class_builder import ClassBuilder, input_arguments, literal, parameter_name
 from backends.torch.docs import AMBIGUOUS
+from backends.torch.expressions import INDENT, WIDTH, Call, laid_out
 from backends.torch.forward import Line, Variables, render
-from backends.torch.frame import Frame, input_arguments, literal, parameter_name
-from backends.torch.layout import INDENT, WIDTH, Call, laid_out
-from backends.torch.scopes import Scope
+from backends.torch.scopes import ModuleScope
 from compiler.graph import Definition, Graph
 from compiler.text import Value as SpecValue
 
@@ -57,30 +57,32 @@ def with_comment(row: Row) -> str:
     return line if len(line) <= WIDTH or "noqa" in comment else code
 
 
-def class_lines(graph: Graph, frame: Frame, scope: Scope, doc: list[str]) -> ClassText:
+def class_lines(
+    graph: Graph, builder: ClassBuilder, scope: ModuleScope, doc: list[str]
+) -> ClassText:
     """Return the text of a block's class."""
     definition = graph.definitions.get(scope.region.definition or "")
-    for condition in frame.formulas.trace.conditions.values():
+    for condition in builder.formulas.trace.conditions.values():
         for symbol in condition.symbols:
-            frame.write(symbol)
-    arguments = _ordered(frame, definition)
+            builder.write(symbol)
+    arguments = _ordered(builder, definition)
     defaults = _defaults(definition, arguments)
-    signature = _signature(frame, definition, arguments, defaults)
+    signature = _signature(builder, definition, arguments, defaults)
     names = input_arguments(graph, scope)
-    results = tuple(frame.body.resolved(n) for n in scope.exports)
-    made = constructor(frame, signature)
+    results = tuple(builder.body.resolved(n) for n in scope.exports)
+    made = constructor(builder, signature)
     rows: list[Row] = [("", ""), *made, *([("", "")] if made else [])]
     what = "output" if len(results) == 1 else "output, and tensors inside that are read elsewhere"
     doc_row = (f'{INDENT * 2}"""Return the {what}."""', "")
-    rows += [*_forward_signature(names, len(results)), doc_row, *_forward(frame, results)]
+    rows += [*_forward_signature(names, len(results)), doc_row, *_forward(builder, results)]
     return ClassText(doc, rows, arguments, defaults)
 
 
-def _ordered(frame: Frame, definition: Definition | None) -> tuple[str, ...]:
+def _ordered(builder: ClassBuilder, definition: Definition | None) -> tuple[str, ...]:
     """Return the arguments that the class reads: channels first, then as the spec lists them."""
-    channels = [n for n in frame.formulas.used if n in frame.formulas.inputs]
-    declared = [p.name for p in definition.params] if definition else sorted(frame.formulas.used)
-    return (*channels, *(n for n in declared if n in frame.formulas.used and n not in channels))
+    channels = [n for n in builder.formulas.used if n in builder.formulas.inputs]
+    declared = [p.name for p in definition.params] if definition else sorted(builder.formulas.used)
+    return (*channels, *(n for n in declared if n in builder.formulas.used and n not in channels))
 
 
 def _defaults(definition: Definition | None, arguments: tuple[str, ...]) -> dict[str, str]:
@@ -91,7 +93,7 @@ def _defaults(definition: Definition | None, arguments: tuple[str, ...]) -> dict
 
 
 def _signature(
-    frame: Frame,
+    builder: ClassBuilder,
     definition: Definition | None,
     arguments: tuple[str, ...],
     defaults: dict[str, str],
@@ -99,13 +101,13 @@ def _signature(
     types = {p.name: p.type for p in definition.params} if definition else {}
     out: list[str] = []
     for name in arguments:
-        if name in frame.formulas.inputs:
+        if name in builder.formulas.inputs:
             out.append(f"{name}: int")
             continue
         if "*" not in out:
             out.append("*")
         default = f" = {defaults[name]}" if name in defaults else ""
-        kind = annotation(frame.formulas.used[name], types.get(name))
+        kind = annotation(builder.formulas.used[name], types.get(name))
         out.append(f"{parameter_name(name)}: {kind}{default}")
     return out
 
@@ -119,10 +121,10 @@ def annotation(value: SpecValue, declared: str | None = None) -> str:
     return type(value).__name__
 
 
-def constructor(frame: Frame, signature: list[str]) -> list[Row]:
+def constructor(builder: ClassBuilder, signature: list[str]) -> list[Row]:
     """Return `__init__`, or nothing where there is nothing to hold."""
-    conditions = frame.formulas.trace.conditions if frame.scope.name else {}
-    if not (frame.fields or frame.stored or conditions):
+    conditions = builder.formulas.trace.conditions if builder.scope.name else {}
+    if not (builder.fields or builder.stored or conditions):
         return []
     rows = _init_head(["self", *signature])
     for text in conditions:
@@ -130,9 +132,9 @@ def constructor(frame: Frame, signature: list[str]) -> list[Row]:
         opened = [f"{INDENT * 2}assert {text}, (", f"{INDENT * 3}{OTHERWISE}", f"{INDENT * 2})"]
         rows += [(part, "") for part in ([line] if len(line) <= WIDTH else opened)]
     rows.append((f"{INDENT * 2}super().__init__()", ""))
-    for name, attribute in frame.stored.items():
+    for name, attribute in builder.stored.items():
         rows.append((f"{INDENT * 2}self.{attribute} = {parameter_name(name)}", ""))
-    for local, code in frame.fields:
+    for local, code in builder.fields:
         rows += [(line, "") for line in laid_out(f"self.{local} = ", code, "", 2, str)]
     return rows
 
@@ -160,8 +162,8 @@ def _forward_signature(names: list[str], results: int) -> list[Row]:
     return [(line, "") for line in laid_out("def ", head, f" -> {returns}:", 1, str)]
 
 
-def _forward(frame: Frame, results: tuple[str, ...]) -> list[Row]:
-    body = frame.body
+def _forward(builder: ClassBuilder, results: tuple[str, ...]) -> list[Row]:
+    body = builder.body
     body.results = results
     lines = body.folded()
     alone = results[0] if len(results) == 1 else None

@@ -15,7 +15,7 @@ ALONG = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)
 """Parts of a piece at which words are tried."""
 
 
-def place_words(
+def place_labels(
     routes: Sequence[Sequence[Point]],
     widths: Mapping[int, float],
     height: float,

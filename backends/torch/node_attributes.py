@@ -14,17 +14,17 @@ from compiler.text import Expr
 from compiler.text.module_names import MODULE_NAMES
 
 if TYPE_CHECKING:
-    from backends.torch.frame import Frame
+    from backends.torch.class_builder import ClassBuilder
 
 WINDOW = ("kernel_size", "stride", "dilation", "padding")
 """Attributes that the height and width of a result depend on."""
 
 
 @dataclass(slots=True)
-class NodeSite:
+class NodeAttributes:
     """How the numbers of a node are written where it stands (the `Site` of `ops`)."""
 
-    frame: Frame
+    builder: ClassBuilder
     node: Node
     followed: set[str] = field(default_factory=lambda: {"out_channels", "out_features"})
     """Attributes whose formulas are in the text; the frame sees to the channels."""
@@ -32,16 +32,16 @@ class NodeSite:
     @property
     def is_map(self) -> bool:
         """True for a map (C, H, W), False for a vector."""
-        return len(self.frame.writer.graph.nodes[self.node.inputs[0]].shape) == 3
+        return len(self.builder.writer.graph.nodes[self.node.inputs[0]].shape) == 3
 
     @property
     def is_inplace(self) -> bool:
         """A result that nobody else reads may be overwritten, if it is not the caller's."""
-        graph = self.frame.writer.graph
+        graph = self.builder.writer.graph
         source = graph.nodes[self.node.inputs[0]]
         fresh = isinstance(source.op, (Conv2d, BatchNorm, Linear))
         is_read_once = len(graph.consumers[source.name]) == 1
-        return fresh and is_read_once and source.name not in self.frame.writer.exported
+        return fresh and is_read_once and source.name not in self.builder.writer.exported
 
     @property
     def is_depthwise(self) -> bool:
@@ -50,35 +50,35 @@ class NodeSite:
 
     def follows(self, attribute: str) -> bool:
         """True when an attribute is written as a formula over arguments."""
-        return self.frame.formulas.follows(self._formula(attribute))
+        return self.builder.formulas.follows(self._formula(attribute))
 
     def _formula(self, attribute: str) -> Expr | None:
         """Return how the spec has an attribute, None where that is no use here.
 
         A grid that some number was computed from stays as it is.
         """
-        is_steady = self.node.name in self.frame.writer.steady
+        is_steady = self.node.name in self.builder.writer.steady
         return None if is_steady and attribute in WINDOW else self.node.formula(attribute)
 
     def settle(self) -> None:
         """Note what the text does not follow, when it is written."""
         for attribute, formula in formulas_of(self.node.traced).items():
             if attribute not in self.followed:
-                self.frame.formulas.fix(formula)
+                self.builder.formulas.fix(formula)
 
     def channels(self) -> Symbol:
         """Return the channels of the input."""
-        symbol = self.frame.channels_of(self.node.inputs[0])
-        self.frame.write(symbol)
+        symbol = self.builder.channels_of(self.node.inputs[0])
+        self.builder.write(symbol)
         return symbol
 
     def symbol(self, attribute: str, value: int) -> Symbol:
         """Return an attribute that is a count."""
-        symbol = self.frame.formulas.resolve(self._formula(attribute), value)
+        symbol = self.builder.formulas.resolve(self._formula(attribute), value)
         if attribute != "padding":
-            self.frame.count(self.node, symbol)
+            self.builder.count(self.node, symbol)
         self._follow(attribute)
-        self.frame.write(symbol)
+        self.builder.write(symbol)
         return symbol
 
     def _follow(self, attribute: str) -> None:
@@ -87,10 +87,10 @@ class NodeSite:
 
     def pair(self, attribute: str, value: Pair) -> str:
         """Return an attribute that is (height, width)."""
-        given = self.frame.formulas.alone(self._formula(attribute), value)
+        given = self.builder.formulas.alone(self._formula(attribute), value)
         if given is not None:
             self._follow(attribute)
-            return self.frame.formulas.hand_on(given)
+            return self.builder.formulas.hand_on(given)
         if value[0] == value[1]:
             return self.symbol(attribute, value[0]).text
         return f"({value[0]}, {value[1]})"
@@ -102,24 +102,24 @@ class NodeSite:
 
     def stored_factor(self, attribute: str, value: float) -> str:
         """Return a number where `forward` reads it: the constructor keeps it."""
-        frame, name = self.frame, self._factor_name(attribute, value)
+        builder, name = self.builder, self._factor_name(attribute, value)
         if not name:
             return repr(value)
-        if name not in frame.stored:
-            layers = {local_name(i.name, frame.scope.name) for i in frame.scope.items}
-            taken = {*MODULE_NAMES, *layers, *frame.stored.values()}
-            frame.stored[name] = unused(variable(name), taken)
-        return f"self.{frame.stored[name]}"
+        if name not in builder.stored:
+            layers = {local_name(i.name, builder.scope.name) for i in builder.scope.items}
+            taken = {*MODULE_NAMES, *layers, *builder.stored.values()}
+            builder.stored[name] = unused(variable(name), taken)
+        return f"self.{builder.stored[name]}"
 
     def _factor_name(self, attribute: str, value: float) -> str:
         """Return the argument that a number was written as, or nothing."""
-        given = self.frame.formulas.number_alone(self.node.formula(attribute), value)
+        given = self.builder.formulas.number_alone(self.node.formula(attribute), value)
         if given is None:
             return ""
         self._follow(attribute)
-        self.frame.formulas.hand_on(given)
+        self.builder.formulas.hand_on(given)
         return given.key
 
     def helper(self, name: str) -> str:
         """Return the name of a helper function, which the file then defines."""
-        return self.frame.writer.helper(name)
+        return self.builder.writer.helper(name)

@@ -9,7 +9,7 @@ from compiler.facts.labels import Convention, Naming, convention, layer_label
 from compiler.graph import Definition, Drawing, Graph, Info, Region, formulas_of
 from compiler.ops import Input, Op, Scale
 from compiler.text import show_value
-from viz.diagram.annotate import Subject
+from viz.diagram.annotate import BoxSubject
 from viz.diagram.faults import Faults
 from viz.diagram.fold import names_in, runs
 from viz.diagram.parts import Box, BoxKind, Group, Item, Parallel, Series
@@ -44,7 +44,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Context:
     """Where in the hierarchy a thing is drawn."""
 
     depth: int
@@ -60,7 +60,7 @@ class _Place:
     """How often the thing itself is there, as a formula; by name only."""
 
 
-class Boxes:
+class BoxBuilder:
     """Makes the boxes of one view.
 
     After `draw`, `hidden` holds the ids of boxes that belong into the box of their reader,
@@ -78,7 +78,7 @@ class Boxes:
         self.hidden: set[str] = set()
         self.entrances: dict[str, str] = {}
         self.exits: dict[str, str] = {}
-        self.subjects: dict[str, Subject] = {}
+        self.subjects: dict[str, BoxSubject] = {}
         self._usual = usual or convention(graph)
         self._twins: dict[str, list[str]] = {}
 
@@ -89,14 +89,14 @@ class Boxes:
         drawing = definition.drawing if definition else self.graph.drawing
         if not self.view.sizes:
             drawing = replace(drawing, sizes="none")
-        place = _Place(self.view.depth, drawing, self.view.by_name)
+        context = _Context(self.view.depth, drawing, self.view.by_name)
         items: list[Item] = []
         if scope.kind != "network":
-            items += self._entrances(scope, place)
+            items += self._entrances(scope, context)
         if scope.kind == "repeat":
-            items += self._repeat(scope, place)
+            items += self._repeat(scope, context)
         else:
-            items += self._items(scope.members, place)
+            items += self._items(scope.members, context)
         if scope.kind == "network":
             items += self._exits()
         return Series(tuple(items))
@@ -113,21 +113,21 @@ class Boxes:
     def _definition(self, region: Region) -> Definition | None:
         return self.graph.definitions.get(region.definition or "")
 
-    def _entrances(self, scope: Region, place: _Place) -> Iterator[Box]:
+    def _entrances(self, scope: Region, context: _Context) -> Iterator[Box]:
         """Yield the boxes that the data of a block comes from, in the figure's words."""
         definition = self._definition(scope)
         names = definition.inputs if definition else ()
         for i, tensor in enumerate(scope.inputs):
             shape = self.graph.nodes[tensor].shape
-            words = place.drawing.input if i == 0 else None
+            words = context.drawing.input if i == 0 else None
             if words is None:
                 several = len(scope.inputs) > 1 and len(names) == len(scope.inputs)
                 words = names[i] if several else "Input"
-                words += "" if place.by_name else f" ({shape.paper})"
+                words += "" if context.by_name else f" ({shape.paper})"
             self.entrances[tensor] = box_id = f"{scope.name}:{i}"
             kind = ENTRANCE_KINDS.get(words.partition(" ")[0].lower(), "input")
-            size = None if place.drawing.sizes == "none" else shape.paper
-            self.subjects[box_id] = Subject(tensor, tensor)
+            size = None if context.drawing.sizes == "none" else shape.paper
+            self.subjects[box_id] = BoxSubject(tensor, tensor)
             yield Box(box_id, words, kind, size)
 
     def _exits(self) -> Iterator[Box]:
@@ -141,83 +141,85 @@ class Boxes:
             self.exits[box_id] = output.node
             yield Box(box_id, words, "output")
 
-    def _items(self, names: tuple[str, ...], place: _Place) -> list[Item]:
-        return [item for name in names for item in self._member(name, place)]
+    def _items(self, names: tuple[str, ...], context: _Context) -> list[Item]:
+        return [item for name in names for item in self._member(name, context)]
 
-    def _member(self, name: str, place: _Place) -> list[Item]:
+    def _member(self, name: str, context: _Context) -> list[Item]:
         region = self.graph.regions.get(name)
         when = self.graph.info_of(name).when
-        if place.by_name and when and when not in place.conditions:
-            place = replace(place, conditions=(*place.conditions, when))
+        if context.by_name and when and when not in context.conditions:
+            context = replace(context, conditions=(*context.conditions, when))
         if region is None or region.kind == "layer":
-            return [self._layer(name, place)]
+            return [self._layer(name, context)]
         if not names_in(self.graph, name):
             return []
         if region.kind == "block":
-            return [self._block((name,), place)]
+            return [self._block((name,), context)]
         if region.kind == "repeat":
-            return self._repeat(region, place)
+            return self._repeat(region, context)
         if region.kind in ("branches", "residual"):
-            return self._parallel(region, place)
-        return self._items(region.members, place)
+            return self._parallel(region, context)
+        return self._items(region.members, context)
 
-    def _layer(self, name: str, place: _Place, copies: tuple[str, ...] = ()) -> Box:
+    def _layer(self, name: str, context: _Context, copies: tuple[str, ...] = ()) -> Box:
         """Return the box of a layer, and of the equal copies that follow it."""
         members = names_in(self.graph, name)
         nodes = [self.graph.nodes[m] for m in members]
         info = self.graph.info_of(name)
-        label = info.label or layer_label(nodes, self._usual, self._naming(place))
+        label = info.label or layer_label(nodes, self._usual, self._naming(context))
         if isinstance(nodes[0].op, Input):
-            label = self._input_words(name, info, place)
-        label = _times(1 + len(copies), place) + label + self._shared(name, place) + _if(place)
+            label = self._input_words(name, info, context)
+        label = (
+            _times(1 + len(copies), context) + label + self._shared(name, context) + _if(context)
+        )
         if not info.drawn:
             self.hidden.add(name)
         main = next((n for n in nodes if n.op.parameter_names), nodes[0])
         last = (name, *copies)[-1]
         output = self.graph.tensor(last).name
-        self.subjects[name] = Subject(output, last)
+        self.subjects[name] = BoxSubject(output, last)
         return Box(
             id=name,
             label=label,
             kind=main.op.drawn_as,
-            size=self._size(output, place, isinstance(main.op, Input)),
+            size=self._size(output, context, isinstance(main.op, Input)),
             members=self._all(members),
             times=1 + len(copies),
             failed=not self.faults.nodes.isdisjoint(members),
-            optional=bool(place.conditions),
+            optional=bool(context.conditions),
         )
 
-    def _naming(self, place: _Place) -> Naming:
-        if not place.by_name:
+    def _naming(self, context: _Context) -> Naming:
+        if not context.by_name:
             return Naming.VALUES
         return Naming.FORMULAS if self.view.sizes_by_name else Naming.PARAMETERS
 
-    def _input_words(self, name: str, info: Info, place: _Place) -> str:
+    def _input_words(self, name: str, info: Info, context: _Context) -> str:
         shape = self.graph.nodes[name].shape.paper
-        if info.label or place.drawing.input:
-            return info.label or place.drawing.input or ""
+        if info.label or context.drawing.input:
+            return info.label or context.drawing.input or ""
         return f"Input ({shape})" if len(self.graph.inputs) == 1 else f"{name} ({shape})"
 
-    def _block(self, copies: tuple[str, ...], place: _Place) -> Item:
+    def _block(self, copies: tuple[str, ...], context: _Context) -> Item:
         """Return a block, closed or opened, that stands for equal copies."""
         region = self.graph.regions[copies[0]]
         definition = self._definition(region)
-        drawing = definition.drawing if definition else place.drawing
+        drawing = definition.drawing if definition else context.drawing
         times = len(copies)
         title = self.title(region.name)
-        shared = self._shared(region.name, place)
-        label = _times(times, place) + title + shared + _if(place)
+        shared = self._shared(region.name, context)
+        label = _times(times, context) + title + shared + _if(context)
         output = self.graph.tensor(copies[-1]).name
-        size = self._size(output, place, False)
-        if place.depth > 0:
-            inner = _Place(place.depth - 1, replace(drawing, input=None), place.by_name)
-            inner = replace(inner, is_shared=place.is_shared or bool(shared))
-            label += self._arguments(region) if place.by_name else ""
+        size = self._size(output, context, False)
+        if context.depth > 0:
+            inner = _Context(context.depth - 1, replace(drawing, input=None), context.by_name)
+            inner = replace(inner, is_shared=context.is_shared or bool(shared))
+            label += self._arguments(region) if context.by_name else ""
             content = Series(tuple(self._items(region.members, inner)))
             kind = block_kind(region.definition or "", title)
             return Group(region.name, label, kind, content, region.name, times, size)
         members = names_in(self.graph, region.name)
-        self.subjects[region.name] = Subject(output, copies[-1])
+        self.subjects[region.name] = BoxSubject(output, copies[-1])
         if not region.info.drawn:
             self.hidden.add(region.name)
         return Box(
@@ -229,11 +231,11 @@ class Boxes:
             region=region.name,
             times=times,
             failed=not self.faults.nodes.isdisjoint(self._all(members)),
-            optional=bool(place.conditions),
+            optional=bool(context.conditions),
         )
 
-    def _shared(self, name: str, place: _Place) -> str:
-        return "" if place.is_shared else shared_words(self.graph, name)
+    def _shared(self, name: str, context: _Context) -> str:
+        return "" if context.is_shared else shared_words(self.graph, name)
 
     def _arguments(self, region: Region) -> str:
         """Return what a block gets where it stands in a definition: `(w = 2 * width)`."""
@@ -246,33 +248,33 @@ class Boxes:
         ]
         return f" ({', '.join(given)})" if given else ""
 
-    def _repeat(self, region: Region, place: _Place) -> list[Item]:
+    def _repeat(self, region: Region, context: _Context) -> list[Item]:
         """Return a repeat: runs of equal copies as one box or frame each."""
         out: list[Item] = []
         fold = (
             runs(self.graph, region.members) if self.view.fold else [(m,) for m in region.members]
         )
-        formula = region.info.repeat if place.by_name and len(fold) == 1 else ""
-        place = replace(place, repeat=formula)
+        formula = region.info.repeat if context.by_name and len(fold) == 1 else ""
+        context = replace(context, repeat=formula)
         for copies in fold:
             self._pair(copies)
             first = self.graph.regions.get(copies[0])
             if len(copies) == 1 and not formula:
-                out += self._member(copies[0], place)
+                out += self._member(copies[0], context)
             elif first is None or first.kind == "layer":
-                out.append(self._layer(copies[0], place, copies[1:]))
+                out.append(self._layer(copies[0], context, copies[1:]))
             elif first.kind == "block":
-                out.append(self._block(copies, place))
+                out.append(self._block(copies, context))
             else:
-                out.append(self._frame(region, copies, place))
+                out.append(self._frame(region, copies, context))
         return out
 
-    def _frame(self, region: Region, copies: tuple[str, ...], place: _Place) -> Group:
+    def _frame(self, region: Region, copies: tuple[str, ...], context: _Context) -> Group:
         words = region.info.label or region.info.title or ""
-        label = (_times(len(copies), place) + words).rstrip() + _if(place)
-        content = Series(tuple(self._member(copies[0], replace(place, repeat=""))))
+        label = (_times(len(copies), context) + words).rstrip() + _if(context)
+        content = Series(tuple(self._member(copies[0], replace(context, repeat=""))))
         output = self.graph.tensor(copies[-1]).name
-        size = self._size(output, place, False)
+        size = self._size(output, context, False)
         return Group(copies[0], label, "block", content, region.name, len(copies), size)
 
     def _pair(self, copies: tuple[str, ...]) -> None:
@@ -293,7 +295,7 @@ class Boxes:
                     stack.append(twin)
         return tuple(found)
 
-    def _parallel(self, region: Region, place: _Place) -> list[Item]:
+    def _parallel(self, region: Region, context: _Context) -> list[Item]:
         """Return columns side by side, and above them what joins them.
 
         The shortcut of a residual stands at the left, in line with what is below and above,
@@ -305,12 +307,12 @@ class Boxes:
         if region.kind == "residual":
             branches.reverse()
             self.hidden.update(m for m in rest if isinstance(self._op(m), Scale))
-        inner = replace(place, in_branch=True)
+        inner = replace(context, in_branch=True)
         columns = [
             Series(tuple(self._items(self.graph.regions[b].members, inner))) for b in branches
         ]
         spine = 0 if region.kind == "residual" else None
-        return [Parallel(tuple(columns), spine), *self._items(tuple(rest), place)]
+        return [Parallel(tuple(columns), spine), *self._items(tuple(rest), context)]
 
     def _is_branch(self, name: str) -> bool:
         region = self.graph.regions.get(name)
@@ -320,23 +322,23 @@ class Boxes:
         node = self.graph.nodes.get(name)
         return node.op if node else None
 
-    def _size(self, output: str, place: _Place, is_input: bool) -> str | None:
+    def _size(self, output: str, context: _Context, is_input: bool) -> str | None:
         """Return what is printed beside a box: the computed size, `?` where it is unknown."""
-        if place.drawing.sizes == "none" or place.in_branch:
+        if context.drawing.sizes == "none" or context.in_branch:
             return None
         text = self.graph.nodes[output].shape.paper
-        return f"Output: {text}" if place.drawing.sizes == "output" and not is_input else text
+        return f"Output: {text}" if context.drawing.sizes == "output" and not is_input else text
 
 
-def _times(count: int, place: _Place) -> str:
-    if place.repeat:
-        return f"{place.repeat if place.repeat.isidentifier() else f'({place.repeat})'} x "
+def _times(count: int, context: _Context) -> str:
+    if context.repeat:
+        return f"{context.repeat if context.repeat.isidentifier() else f'({context.repeat})'} x "
     return f"{count} x " if count > 1 else ""
 
 
-def _if(place: _Place) -> str:
-    several = len(place.conditions) > 1
-    parts = [f"({c})" if several and " or " in c else c for c in place.conditions]
+def _if(context: _Context) -> str:
+    several = len(context.conditions) > 1
+    parts = [f"({c})" if several and " or " in c else c for c in context.conditions]
     return f" if {' and '.join(parts)}" if parts else ""
 
 

@@ -16,7 +16,7 @@ ALIGN = 16
 
 
 @dataclass(frozen=True)
-class View:
+class BufferView:
     """Channels of a buffer: float `offset` of it, `stride` floats from pixel to pixel."""
 
     buffer: int
@@ -25,11 +25,11 @@ class View:
 
 
 @dataclass(frozen=True)
-class Layout:
+class MemoryLayout:
     """Loops with copies added where a concat needs them, views by tensor name, and offsets."""
 
     loops: tuple[Loop, ...]
-    views: dict[str, View]
+    views: dict[str, BufferView]
     offsets: list[int]
     total: int
     """Floats of the whole arena."""
@@ -57,16 +57,16 @@ def writes(loop: Loop) -> Iterator[str]:
         yield loop.out
 
 
-def lay_out(graph: Graph, grouped: Loops, batch: int) -> Layout:
+def lay_out(graph: Graph, grouped: Loops, batch: int) -> MemoryLayout:
     """Return the layout for a batch size.
 
     Raises:
         ValueError: a size is not a number.
     """
-    return _Layouter(graph, grouped, batch).run()
+    return _Placement(graph, grouped, batch).run()
 
 
-class _Layouter:
+class _Placement:
     def __init__(self, graph: Graph, grouped: Loops, batch: int) -> None:
         self.graph = graph
         self.grouped = grouped
@@ -74,10 +74,10 @@ class _Layouter:
         self.loops = list(zip(grouped.positions, grouped.loops, strict=True))
         self.position = {name: at for at, name in enumerate(graph.nodes)}
         self.made = {name for loop in grouped.loops for name in writes(loop)}
-        self.views: dict[str, View] = {}
+        self.views: dict[str, BufferView] = {}
         self.sizes: list[int] = []
 
-    def run(self) -> Layout:
+    def run(self) -> MemoryLayout:
         for node in reversed(list(self.graph.nodes.values())):
             if isinstance(node.op, Concat):
                 self.place_concat(node.name, node.inputs)
@@ -86,17 +86,17 @@ class _Layouter:
                 self.own(name)
         for name, alias in self.grouped.aliases.items():  # in graph order: `of` is placed
             of = self.views[alias.of]
-            self.views[name] = View(of.buffer, of.offset + alias.start, of.stride)
+            self.views[name] = BufferView(of.buffer, of.offset + alias.start, of.stride)
         self.loops.sort(key=lambda entry: entry[0])
         loops = tuple(loop for _, loop in self.loops)
         offsets, total = place_buffers(self.lifetimes(loops), ALIGN)
-        return Layout(loops, self.views, offsets, total)
+        return MemoryLayout(loops, self.views, offsets, total)
 
-    def own(self, name: str) -> View:
+    def own(self, name: str) -> BufferView:
         """Return the view of a tensor, with a buffer of its own unless it has one."""
         if name not in self.views:
             shape = self.graph.nodes[name].shape.numbers
-            self.views[name] = View(len(self.sizes), 0, shape[0])
+            self.views[name] = BufferView(len(self.sizes), 0, shape[0])
             self.sizes.append(self.batch * prod(shape))
         return self.views[name]
 
@@ -105,7 +105,7 @@ class _Layouter:
         whole = self.own(name)
         at = whole.offset
         for operand in operands:
-            place = View(whole.buffer, at, whole.stride)
+            place = BufferView(whole.buffer, at, whole.stride)
             if self.may_move(operand):
                 self.views[operand] = place
             else:

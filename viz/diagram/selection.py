@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from compiler.errors import UsageError, did_you_mean, listing
 from compiler.graph import Definition, Graph
-from viz.diagram.boxes import View
+from viz.diagram.box_builder import View
 
 
 def view_of_block(graph: Graph, name: str, view: View) -> View:

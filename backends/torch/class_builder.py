@@ -9,12 +9,12 @@ from itertools import groupby, zip_longest
 from typing import Protocol
 
 from backends.torch.docs import unused, variable
+from backends.torch.expressions import Call, Code, Copies, Listing, Value, call
 from backends.torch.formulas import Formulas
-from backends.torch.forward import TRUNK, Body, Line, one_line
-from backends.torch.layout import Call, Code, Copies, Listing, Value, call
+from backends.torch.forward import TRUNK, ForwardBody, Line, one_line
+from backends.torch.node_attributes import NodeAttributes
 from backends.torch.ops import function, has_function, module
-from backends.torch.scopes import Scope, local_name
-from backends.torch.site import NodeSite
+from backends.torch.scopes import ModuleScope, local_name
 from backends.torch.symbols import Symbol, number, operation, total
 from backends.torch.traced import Given, Trace
 from compiler.errors import BackendError
@@ -55,37 +55,37 @@ class Instance:
     """What its text depends on besides its arguments."""
 
 
-class Writer(Protocol):
+class ModuleWriter(Protocol):
     """Writes the classes and helpers that a frame asks for."""
 
     graph: Graph
     exported: frozenset[str]
     """Nodes that leave the network."""
-    scopes: Mapping[str, Scope]
+    scopes: Mapping[str, ModuleScope]
     """Path -> scope."""
     steady: frozenset[str]
     """Nodes whose height and width some number was computed from."""
     certain: frozenset[str]
     """Nodes that are there whatever a `when` comes to."""
 
-    def instance(self, scope: Scope, outer: Frame) -> Instance:
+    def instance(self, scope: ModuleScope, outer: ClassBuilder) -> Instance:
         """Write the class of a scope, or find it written."""
 
     def helper(self, name: str) -> str:
         """Ask for a helper of the emitted file."""
 
-    def unit(self, scope: Scope, site: NodeSite) -> Code:
+    def unit(self, scope: ModuleScope, site: NodeAttributes) -> Code:
         """Return the constructor of a convolution with its norm and activation."""
 
 
 @dataclass(slots=True)
-class Frame:
+class ClassBuilder:
     """A class in the making."""
 
-    writer: Writer
-    scope: Scope
+    writer: ModuleWriter
+    scope: ModuleScope
     formulas: Formulas
-    body: Body
+    body: ForwardBody
     fields: list[tuple[str, Code]] = field(default_factory=list)
     stored: dict[str, str] = field(default_factory=dict)
     """Argument -> the attribute that keeps it for the forward pass."""
@@ -94,7 +94,7 @@ class Frame:
     around: dict[str, str] = field(default_factory=dict)
     """Node or scope -> the scope that it stands in, of the whole network; filled on use."""
 
-    def learn_inputs(self, outer: Frame) -> None:
+    def learn_inputs(self, outer: ClassBuilder) -> None:
         """Make the channels of every input an argument."""
         names = input_arguments(self.writer.graph, self.scope)
         params = self.formulas.names.all
@@ -112,7 +112,7 @@ class Frame:
         if self.scope.region.kind in ("block", "network"):
             self.formulas.rely_on(self.scope.region)
 
-    def place(self, item: Node | Scope, path: tuple[str, ...], trunk: str) -> Code | None:
+    def place(self, item: Node | ModuleScope, path: tuple[str, ...], trunk: str) -> Code | None:
         """Write the lines of an item; return its constructor if it has a module."""
         if isinstance(item, Node):
             return self._place_node(item, path, trunk)
@@ -128,7 +128,7 @@ class Frame:
             return code
         return self._place_parts(item, path, trunk)
 
-    def _place_parts(self, scope: Scope, path: tuple[str, ...], trunk: str) -> Code | None:
+    def _place_parts(self, scope: ModuleScope, path: tuple[str, ...], trunk: str) -> Code | None:
         """Write the lines of a group or list one by one."""
         flow = scope.local if len(path) == 1 or trunk == TRUNK else f"{trunk}_{scope.local}"
         flow = TRUNK if scope.region.kind == "repeat" else flow
@@ -152,7 +152,7 @@ class Frame:
         return Call(self.writer.helper("group" if is_plain else "Group"), tuple(parts))
 
     def _place_node(self, node: Node, path: tuple[str, ...], trunk: str) -> Code | None:
-        site = NodeSite(self, node)
+        site = NodeAttributes(self, node)
         self.formulas.channels[node.name] = self._output_channels(node)
         operands = [Value(self.body.resolved(i)) for i in node.inputs]
         if isinstance(node.op, Identity):
@@ -185,7 +185,7 @@ class Frame:
         )
         return code
 
-    def _add_call(self, scope: Scope, reach: str, path: tuple[str, ...], trunk: str) -> None:
+    def _add_call(self, scope: ModuleScope, reach: str, path: tuple[str, ...], trunk: str) -> None:
         nodes = self.writer.graph.nodes
         shapes = ", ".join(str(nodes[e].shape) for e in scope.exports)
         self.body.lines.append(
@@ -199,7 +199,7 @@ class Frame:
             )
         )
 
-    def _twin(self, scope: Scope) -> str | None:
+    def _twin(self, scope: ModuleScope) -> str | None:
         """Return how to reach the module whose parameters all of a scope's layers use."""
         nodes = [n for n in scope.nodes() if n.op.parameter_names]
         if not nodes or not all(n.share for n in nodes):
@@ -232,11 +232,11 @@ class Frame:
             name = self.around[name]
         return ".".join(steps)
 
-    def _learn_channels(self, scope: Scope) -> None:
+    def _learn_channels(self, scope: ModuleScope) -> None:
         for node in scope.nodes():
             self.formulas.channels[node.name] = self._output_channels(node)
 
-    def _learn_from_twin(self, scope: Scope) -> None:
+    def _learn_from_twin(self, scope: ModuleScope) -> None:
         """Learn the channels of what calls another scope's module: they are that one's."""
         first = next(n for n in scope.nodes() if n.share)
         owner = str(first.share)[: len(scope.name) - len(first.name)]
@@ -250,7 +250,7 @@ class Frame:
             self.formulas.channels[name] = known
         self._settle_twin(self.writer.scopes[owner], scope)
 
-    def _settle_twin(self, owner: Scope, user: Scope) -> None:
+    def _settle_twin(self, owner: ModuleScope, user: ModuleScope) -> None:
         """A call does what the owner's formulas say: others that are equal here may differ."""
         pairs = [(owner.region.traced, user.region.traced)]
         pairs += ((a.traced, b.traced) for a, b in zip(owner.nodes(), user.nodes(), strict=True))
@@ -261,13 +261,13 @@ class Frame:
                     if formula is not None:
                         self.formulas.fix(formula)
 
-    def construct(self, scope: Scope) -> Code:
+    def construct(self, scope: ModuleScope) -> Code:
         """Return the constructor of a scope that is computed in one call."""
         if scope.form == "class":
             return self._construct_class(scope)
         if scope.form == "unit":
             first = next(scope.nodes())
-            site = NodeSite(self, first)
+            site = NodeAttributes(self, first)
             code = self.writer.unit(scope, site)
             site.settle()
             self._learn_channels(scope)
@@ -280,16 +280,16 @@ class Frame:
             return Call(self.writer.helper("chain"), tuple(parts))
         return _sequence(_numbered(parts))
 
-    def _construct_item(self, item: Node | Scope) -> Code:
-        if isinstance(item, Scope):
+    def _construct_item(self, item: Node | ModuleScope) -> Code:
+        if isinstance(item, ModuleScope):
             return self.construct(item)
-        site = NodeSite(self, item)
+        site = NodeAttributes(self, item)
         code = module(item.op, site)
         site.settle()
         self.formulas.channels[item.name] = self._output_channels(item)
         return code
 
-    def _construct_class(self, scope: Scope) -> Code:
+    def _construct_class(self, scope: ModuleScope) -> Code:
         instance = self.writer.instance(scope, self)
         given = {g.key: g for g in instance.keys.values()}
         values = {n: self._given(scope, instance, given[n]) for n in instance.arguments}
@@ -302,7 +302,7 @@ class Frame:
                 args.append(("" if is_first else parameter_name(name), text))
         return Call(instance.name, tuple(args))
 
-    def _learn_instance(self, scope: Scope, instance: Instance) -> None:
+    def _learn_instance(self, scope: ModuleScope, instance: Instance) -> None:
         """Learn what a class inside makes, and what its text depends on."""
         formulas, inner = self.formulas, instance.trace
         for key in inner.found | inner.fixed:
@@ -323,12 +323,12 @@ class Frame:
         for count in inner.counts.values():
             formulas.trace.count(count.replaced(known))
 
-    def _formula(self, scope: Scope, name: str) -> Expr | None:
+    def _formula(self, scope: ModuleScope, name: str) -> Expr | None:
         """Return how an argument of a class inside is written in this one."""
         is_anonymous = scope.region.definition is None
         return name_of(name) if is_anonymous else formulas_of(scope.region.traced).get(name)
 
-    def _given(self, scope: Scope, instance: Instance, wanted: Given) -> Symbol | str:
+    def _given(self, scope: ModuleScope, instance: Instance, wanted: Given) -> Symbol | str:
         """Return what this class passes to the constructor of an inner one."""
         if wanted.key in instance.inputs:
             return self.channels_of(scope.inputs[instance.inputs.index(wanted.key)])
@@ -395,7 +395,7 @@ def _passes_channels(graph: Graph, node: Node) -> bool:
         return False
 
 
-def _are_alike(owner: Scope, user: Scope) -> bool:
+def _are_alike(owner: ModuleScope, user: ModuleScope) -> bool:
     """True when a call of `owner` computes what `user` stands for: the same layers, wired alike."""
     cut, rest = len(owner.name), len(user.name)
     same_ends = [n[cut:] for n in owner.exports] == [n[rest:] for n in user.exports]
@@ -429,7 +429,7 @@ def accessor(path: tuple[str, ...]) -> str:
     return f'self.get_submodule("{".".join(path)}")'
 
 
-def input_arguments(graph: Graph, scope: Scope) -> list[str]:
+def input_arguments(graph: Graph, scope: ModuleScope) -> list[str]:
     """Return the names of a class's forward arguments."""
     if len(scope.inputs) == 1:
         return [TRUNK]

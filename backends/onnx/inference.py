@@ -13,7 +13,7 @@ from compiler.passes.outputs import tap_nodes
 
 
 @dataclass(frozen=True)
-class Plan:
+class InferenceGraph:
     """A graph cut down to inference.
 
     Dropout and identity vanish (`source` sees through them), and so does everything that only
@@ -24,7 +24,7 @@ class Plan:
     outputs: dict[str, str]
     """Name of an output -> the node that makes it."""
     live: frozenset[str]
-    handed_out: dict[str, tuple[str, ...]]
+    exports: dict[str, tuple[str, ...]]
     """Block instance -> names of its nodes that are read outside any instance of its kind."""
     flat: bool
 
@@ -63,7 +63,9 @@ class Plan:
         return tuple(dict.fromkeys(name for name in reads if name not in inner))
 
 
-def make_plan(graph: Graph, taps: Sequence[str] = (), *, flat: bool = False) -> Plan:
+def inference_graph(
+    graph: Graph, taps: Sequence[str] = (), *, flat: bool = False
+) -> InferenceGraph:
     """Decide what of a graph is written.
 
     Args:
@@ -84,11 +86,11 @@ def make_plan(graph: Graph, taps: Sequence[str] = (), *, flat: bool = False) -> 
     unwritten = (Input, *TRANSPARENT)
     needed = graph.ancestors(outputs.values())
     live = frozenset(n for n in needed if not isinstance(graph.nodes[n].op, unwritten))
-    plan = Plan(graph, outputs, live, {}, flat)
-    return replace(plan, handed_out=_handed_out(plan))
+    plan = InferenceGraph(graph, outputs, live, {}, flat)
+    return replace(plan, exports=_exports(plan))
 
 
-def _handed_out(plan: Plan) -> dict[str, tuple[str, ...]]:
+def _exports(plan: InferenceGraph) -> dict[str, tuple[str, ...]]:
     """Return what each block instance hands out, the block's own output first.
 
     Instances of one definition hand out the same tensors even where only one is tapped, so
@@ -106,7 +108,7 @@ def _handed_out(plan: Plan) -> dict[str, tuple[str, ...]]:
     return {r.name: _ordered(plan, r, wanted[str(r.definition)]) for r in calls}
 
 
-def _readers(plan: Plan) -> dict[str, set[str]]:
+def _readers(plan: InferenceGraph) -> dict[str, set[str]]:
     out: dict[str, set[str]] = {name: set() for name in plan.graph.nodes}
     for name in plan.live:
         for read in plan.operands(plan.graph.nodes[name]):
@@ -114,7 +116,7 @@ def _readers(plan: Plan) -> dict[str, set[str]]:
     return out
 
 
-def _ordered(plan: Plan, region: Region, wanted: set[str]) -> tuple[str, ...]:
+def _ordered(plan: InferenceGraph, region: Region, wanted: set[str]) -> tuple[str, ...]:
     names = [
         node.name for node in plan.live_nodes(region) if _relative(region, node.name) in wanted
     ]
