@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from compiler.graph import Pads
+from compiler.graph import Pads, Pair
 
-Pair = tuple[int, int]
 PixelTable = np.ndarray[tuple[int, ...], np.dtype[np.int32]]
 
 

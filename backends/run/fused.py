@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, fx
 
 from backends.run.pointwise import is_pointwise, multiply
+from compiler.graph import Pair
 
-Pair = tuple[int, int]
 Clock = Callable[[Callable[[], Tensor]], float]
 """Returns how long a computation takes."""
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Pair = tuple[int, int]
+from compiler.graph import Pair
 
 
 def is_pointwise(kernel: Pair, stride: Pair, pads: Pair) -> bool:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from backends.winograd import Variant, tensor_of
-from compiler.graph import Graph, Node, Pads
+from compiler.graph import Graph, Node, Pads, Pair
 from compiler.ops import Conv2d
 
 LEAST_TAPS = 5
@@ -20,8 +20,6 @@ LEAST_TILES = 64
 """Of a 3x3 convolution: its filters at the points are four times the weights."""
 LEAST_COVER = 0.8
 """Part of the tiles' pixels that the output has: 35 x 35 of 36 x 36, but not 17 x 17 of 20 x 20."""
-
-Pair = tuple[int, int]
 
 
 def short_variant(graph: Graph, node: Node) -> Variant | None:

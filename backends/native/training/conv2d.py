@@ -17,9 +17,9 @@ from backends.native.transforms import variants_of
 from backends.native.tuner import cache_sweep
 from backends.native.winograd_convolution import ShortConvolution, ShortWeightGradient
 from backends.run.pointwise import input_gradient, is_pointwise, output, weight_gradient
+from compiler.graph import Pair
 
 Run = Callable[..., Tensor]
-Pair = tuple[int, int]
 
 _ROUNDS = 3
 _WORTH = 0.9
