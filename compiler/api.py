@@ -286,12 +286,12 @@ def predict(
 
     if isinstance(top, bool) or not isinstance(top, int) or top < 1:
         raise UsageError(f"top={top!r}: it takes a whole number from 1")
-    asked = classifiers.asked(output, names, preprocessing)
+    overrides = classifiers.parse_overrides(output, names, preprocessing)
     paths = [Path(p) for p in ([images] if isinstance(images, str | Path) else images)]
     if not isinstance(network, str | Path | Graph):
         if weights is not None or weights_from is not None:
             raise UsageError("a module has its weights; `load_weights` gives it others")
-        return classifiers.predict_with(network, paths, top, asked)
+        return classifiers.predict_with(network, paths, top, overrides)
     if weights is None:
         raise UsageError("a spec has no weights: give a file of them, weights=...")
     from compiler.weights.mapping import load_map
@@ -299,7 +299,7 @@ def predict(
     source = None if weights_from is None else load_map(weights_from)
     graph = target_graph(load(network))
     classifier = classifiers.load_classifier(
-        graph, Path(weights), source, asked, device=device or "cpu"
+        graph, Path(weights), source, overrides, device=device or "cpu"
     )
     if classifier.warnings:
         warn("\n".join(classifier.warnings).strip(), stacklevel=2)

@@ -32,7 +32,7 @@ NO_SETTINGS: Mapping[str, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """What enters and leaves a target's network, where that is not what the spec has."""
+    """Inputs and outputs of a target's network, where they are not those of the spec."""
 
     probabilities: bool = False
     """Keep the softmax that ends the network."""

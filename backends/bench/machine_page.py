@@ -23,7 +23,7 @@ ABOUT = {
 
 
 def machine_page(machine: Machine) -> str:
-    """Return the page of a machine, beside whose folder it stands."""
+    """Return the page of a machine, which is written beside its folder."""
     run = next(iter(machine.runs.values()))
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
     parts = [

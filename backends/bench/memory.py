@@ -25,7 +25,7 @@ def measure_memory(
     of it. On a GPU it is the memory of the device, with what PyTorch holds in reserve.
 
     Raises:
-        BackendError: the process failed; the text is the last line of what it said.
+        BackendError: the process failed; the message is the last line that it printed.
     """
     command = [sys.executable, "-m", "backends.bench.process", spec, side, subject, dtype]
     done = subprocess.run([*command, str(batch), device, *settings], capture_output=True, text=True)
@@ -36,7 +36,7 @@ def measure_memory(
 
 
 def used_bytes(device: torch.device) -> int:
-    """Return the memory that is taken now: of this process, or of a GPU by all."""
+    """Return the memory in use now: of this process, or of a GPU by all."""
     if device.type == "cpu":
         return resident_bytes()
     torch.cuda.synchronize(device)
@@ -55,7 +55,7 @@ def settle(device: torch.device) -> None:
 
 
 def peak_bytes(device: torch.device) -> int:
-    """Return the most that was taken since `settle`; on a GPU PyTorch keeps what it had."""
+    """Return the peak of memory in use since `settle`; on a GPU PyTorch keeps what it had."""
     return resident_bytes("VmHWM") if device.type == "cpu" else used_bytes(device)
 
 

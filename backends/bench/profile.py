@@ -21,7 +21,7 @@ class Share:
     steps: int = 0
     milliseconds: float = 0.0
     gmacs: float = 0.0
-    """Multiply-accumulates as they stand, in billions; a short convolution computes fewer."""
+    """GMAC of the direct computation; a short convolution computes fewer."""
 
 
 Steps = list[tuple[str, float]]

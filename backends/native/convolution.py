@@ -95,18 +95,18 @@ SCRATCH = _Scratch()
 class PanelConvolution:
     """`y = x * w` of one geometry; or with turned taps, which is the input's gradient.
 
-    A subclass says how: `filters` packs the weights, `product` multiplies, `steps` are both. It is
-    made once; a call only writes addresses.
+    How is in a subclass: `filters` packs the weights, `product` multiplies, `steps` are both. It is
+            made once; a call only writes addresses.
 
     Args:
-        geometry: the convolution.
-        threads: that compute it.
-        width: output channels of a vector.
-        most: vectors of a panel.
-        a_vector: bytes of the packed weights of a vector.
+                geometry: the convolution.
+                threads: that compute it.
+                width: output channels of a vector.
+                most: vectors of a panel.
+                a_vector: bytes of the packed weights of a vector.
 
     Raises:
-        BackendError: there is no C++ compiler.
+                BackendError: there is no C++ compiler.
     """
 
     filters: c.Filters | c.TileFilters
@@ -137,7 +137,7 @@ class PanelConvolution:
         return self._run(x, weight, bias, turned=False)
 
     def turned(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Return the same with a weight (C, O, kH, kW) whose taps stand the other way round."""
+        """Return the same with a weight (C, O, kH, kW) whose taps are in reverse order."""
         return self._run(x, weight, None, turned=True)
 
     def _run(self, x: Tensor, weight: Tensor, bias: Tensor | None, turned: bool) -> Tensor:

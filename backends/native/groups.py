@@ -116,13 +116,13 @@ class _Grouping:
         self.graph = graph
         self.outputs = {output.node for output in graph.outputs}
         self.position = {name: at for at, name in enumerate(graph.nodes)}
-        self.taken: set[str] = set()
+        self.fused: set[str] = set()
         self.loops: list[tuple[int, Loop]] = []
         self.aliases: dict[str, Alias] = {}
 
     def run(self) -> Loops:
         for node in self.graph.nodes.values():
-            if node.name not in self.taken and not isinstance(node.op, Input):
+            if node.name not in self.fused and not isinstance(node.op, Input):
                 self.add(node)
         self.loops.sort(key=lambda entry: entry[0])
         positions = tuple(at for at, _ in self.loops)
@@ -132,17 +132,17 @@ class _Grouping:
         self.loops.append((self.position[at], loop))
 
     def reader(self, name: str) -> Node | None:
-        """Return the node that alone reads a tensor that does not leave the network."""
+        """Return the only consumer of a tensor that is no output of the network."""
         readers = self.graph.consumers[name]
         alone = len(readers) == 1 and name not in self.outputs
         return self.graph.nodes[readers[0]] if alone else None
 
     def relu_after(self, name: str) -> str:
-        """Return the name of the ReLU that alone reads a tensor, taken; or the tensor's own."""
+        """Return the name of the ReLU that alone reads a tensor, now fused; or the tensor's own."""
         reader = self.reader(name)
         if reader is None or reader.op != Activation("relu"):
             return name
-        self.taken.add(reader.name)
+        self.fused.add(reader.name)
         return reader.name
 
     def add(self, node: Node) -> None:
@@ -205,7 +205,7 @@ class _Grouping:
         channels = int(self.graph.nodes[node.name].shape.numbers[0])
         if add is not None:
             other = next(name for name in add.inputs if name != tail)
-            self.taken.add(add.name)
+            self.fused.add(add.name)
             out = self.relu_after(add.name)
             segment = Segment(0, channels, out, out != add.name, other)
             self.emit(add.name, Product(node, node.inputs[0], (segment,)))
@@ -230,13 +230,15 @@ class _Grouping:
 
     def sliced(self, piece: Node, relu: bool) -> Segment:
         assert isinstance(piece.op, Slice)
-        self.taken.add(piece.name)
+        self.fused.add(piece.name)
         out = piece.name if relu else self.relu_after(piece.name)
         return Segment(piece.op.start, piece.op.stop, out, relu or out != piece.name)
 
     def addition(self, name: str) -> Node | None:
-        """Return the two-operand sum that alone reads a tensor, once."""
+        """Return the two-operand sum that is a tensor's only consumer, once."""
         reader = self.reader(name)
-        if reader is None or reader.name in self.taken:  # by the product of the other operand
+        if (
+            reader is None or reader.name in self.fused
+        ):  # fused into the product of the other operand
             return None
         return reader if isinstance(reader.op, Add) and len(reader.inputs) == 2 else None

@@ -1,6 +1,6 @@
-"""A product with a constant matrix as straight-line C++, with what two results share taken once.
+"""A product with a constant matrix as straight-line C++; what two results share is computed once.
 
-Interpolation points stand in pairs p and -p, so two rows of a data transform differ in the signs
+Interpolation points come in pairs p and -p, so two rows of a data transform differ in the signs
 of every other entry: with the sum of the even terms and that of the odd ones, one row is their
 sum and the other their difference. In an output transform the same holds of two columns.
 """

@@ -30,7 +30,7 @@ def _numbers() -> Iterator[tuple[str, str, int]]:
 
 
 def emit_layout() -> str:
-    """Return a C++ function that says how the compiler lays out every struct of `steps.h`."""
+    """Return a C++ function that returns the memory layout of every struct of `steps.h`."""
     rows = "\n".join(f"    static_cast<int64_t>({code})," for _, code, _ in _numbers())
     return f"""
 extern "C" const int64_t* netdraft_layout() {{

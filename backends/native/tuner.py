@@ -70,8 +70,8 @@ class Tuner:
             if plan.library.has_tiles and parts_of(method):
                 yield Choice(method, *self.tile_tasks(loop, method))
                 continue
-            room = max(48, _CACHE_FLOATS // channels)
-            yield Choice(method, task_size(pixels, shares, threads, room))
+            most = max(48, _CACHE_FLOATS // channels)
+            yield Choice(method, task_size(pixels, shares, threads, most))
         if plan.library.has_tiles and self.rounding == torch.bfloat16:
             return
         for variant in candidates(plan.graph, loop.node):
@@ -139,7 +139,7 @@ class Tuner:
         return seconds
 
     def runner(self, loop: Product, choice: Choice) -> Callable[[], float]:
-        """Return a function that computes a product and says how much time that took.
+        """Return a function that computes a product and returns the seconds that it took.
 
         It is the processor time of one thread: that hardly depends on what else runs here.
         """

@@ -23,14 +23,14 @@ def move_to_file(packs: Iterable[Packed]) -> list[Packed]:
     """Return packs whose weights lie in a file without a name, mapped, each from a page on.
 
     The file is in the cache folder, for the folder of temporary files may be in memory itself, and
-    in that one only where the other has no room. It goes with the last pack. What the system keeps
-    of it in its own cache is no memory of this process, and there only while there is room.
+    in that one only where the other has no space. It is deleted with the last pack. The system's
+    page cache of it is no memory of this process, and is evicted under pressure.
 
     Args:
-        packs: at least one; taken one by one, so that only one is in memory.
+        packs: at least one; read one by one, so that only one is in memory.
 
     Raises:
-        BackendError: neither folder has room, or its file system cannot map.
+        BackendError: neither folder has space, or its file system cannot map.
     """
     none = np.zeros(0, dtype=np.float32)
     moved: list[tuple[Packed, slice]] = []

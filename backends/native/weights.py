@@ -121,9 +121,9 @@ def _in_pairs(values: Tensor) -> Tensor:
 def _in_tiles(values: Tensor, parts: int, width: int) -> Tensor:
     """Return (taps, C, O) floats as tiles of bfloat16 in parts, seen as floats again.
 
-    A tile is 16 pairs of input channels x `width` output channels x 2. The channels of all taps
-    stand one after the other, and are filled up with zeros to whole tiles:
-    (depth in tiles, parts, O / width, 16, width, 2).
+        A tile is 16 pairs of input channels x `width` output channels x 2. The channels of all taps
+    follow each other, and are padded with zeros to whole tiles:
+        (depth in tiles, parts, O / width, 16, width, 2).
     """
     flat = values.flatten(0, 1)
     whole = torch.nn.functional.pad(flat, (0, 0, 0, -flat.shape[0] % 32))

@@ -22,7 +22,7 @@ def save_onnx(
     """Check a model in full and write it: one file, or two where protobuf cannot hold it.
 
     Weights go to `NAME.onnx.data` only past `limit`; such a file from an earlier build is
-    removed when it is no longer needed. Past the limit the weights leave `model` for the file.
+    removed when it is no longer needed. Past the limit the weights move from `model` to the file.
 
     Returns:
         The files that make up the model, the one to load first.

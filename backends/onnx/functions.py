@@ -136,7 +136,7 @@ class GraphWriter:
 
 
 def describe(info: Info, title: str = "") -> str:
-    """Return a title and the place in the paper, as far as the spec gives them."""
+    """Return a title and the place in the paper, as far as the spec has them."""
     words = title or info.title or ""
     return ", ".join(part for part in (words, str(info.cite or "")) if part)
 

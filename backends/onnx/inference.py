@@ -1,4 +1,4 @@
-"""What of a graph reaches an ONNX file: its outputs, the live nodes, and what blocks hand out."""
+"""What of a graph is in an ONNX file: outputs, live nodes, and the tensors that blocks export."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ def inference_graph(
         BackendError: a tap is an input.
         UsageError: a tap names nothing.
     """
-    leaving = {o.name: o.node for o in graph.outputs if not o.training_only}
+    outputs = {o.name: o.node for o in graph.outputs if not o.training_only}
     for tap, node in tap_nodes(graph, taps).items():
         if tap in graph.inputs:  # the model's input has that name already
             raise BackendError(f"tap `{tap}` is an input of the network, not a computed tensor")
-        leaving[tap] = node
-    outputs = {name: graph.source(node, *TRANSPARENT).name for name, node in leaving.items()}
+        outputs[tap] = node
+    outputs = {name: graph.source(node, *TRANSPARENT).name for name, node in outputs.items()}
     unwritten = (Input, *TRANSPARENT)
     needed = graph.ancestors(outputs.values())
     live = frozenset(n for n in needed if not isinstance(graph.nodes[n].op, unwritten))
@@ -91,9 +91,9 @@ def inference_graph(
 
 
 def _exports(plan: InferenceGraph) -> dict[str, tuple[str, ...]]:
-    """Return what each block instance hands out, the block's own output first.
+    """Return the tensors that each block instance exports, the block's own output first.
 
-    Instances of one definition hand out the same tensors even where only one is tapped, so
+    Instances of one definition export the same tensors even where only one is tapped, so
     that they stay calls of one function.
     """
     calls = [r for r in plan.graph.regions.values() if plan.is_call(r)]

@@ -21,7 +21,7 @@ from compiler.passes.outputs import take_logits
 OPSET = 21
 """The first with IR version 10, which has types inside functions; runtimes know it since 2024."""
 OPSETS = range(17, 25)
-"""What can be asked for."""
+"""Opsets that can be requested."""
 DOMAIN = "netdraft"
 """Where the functions live."""
 

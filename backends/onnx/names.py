@@ -1,4 +1,4 @@
-"""The one place that gives ONNX names: values, nodes, weights and functions, each unique."""
+"""The one place that makes ONNX names: values, nodes, weights and functions, each unique."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from compiler.graph import Node
 
 
 class UniqueNames:
-    """Hands out names; one that is taken gets a number behind `/`, which no spec can write.
+    """Makes names unique: one that is in use gets a number behind `/`, which no spec can write.
 
     Args:
-        taken: names that are given already.
+        used: names that are in use already.
     """
 
-    def __init__(self, taken: Iterable[str] = ()) -> None:
-        self._taken = set(taken)
+    def __init__(self, used: Iterable[str] = ()) -> None:
+        self._used = set(used)
         self._given: dict[Hashable, str] = {}
 
     def of(self, thing: Hashable, wanted: str) -> str:
         """Return the name of a thing: the wanted one where nothing else has it."""
         if thing not in self._given:
             name, count = wanted, 1
-            while name in self._taken:
+            while name in self._used:
                 count += 1
                 name = f"{wanted}/{count}"
-            self._taken.add(name)
+            self._used.add(name)
             self._given[thing] = name
         return self._given[thing]
 
@@ -63,10 +63,10 @@ class TensorNames:
         return name.removeprefix(self.prefix)
 
 
-def unused(name: str, is_taken: Callable[[str], bool]) -> str:
-    """Return a name that is not taken: name, name_2, name_3, ..."""
+def unused(name: str, is_used: Callable[[str], bool]) -> str:
+    """Return a name that is not in use: name, name_2, name_3, ..."""
     number, out = 1, name
-    while is_taken(out):
+    while is_used(out):
         number += 1
         out = f"{name}_{number}"
     return out

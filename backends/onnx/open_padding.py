@@ -23,7 +23,7 @@ def onnx_order(pads: Pads) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Padding:
-    """The operand of a window, and what its node says of padding: one of the two attributes."""
+    """The operand of a window, and the padding attributes of its node, at most one of them."""
 
     source: str
     pads: list[int] | None = None
@@ -33,7 +33,7 @@ class Padding:
 def open_padding(op: Conv2d | MaxPool2d | AvgPool2d, site: Site, value: float) -> Padding | None:
     """Return strided SAME padding of a size that is left open.
 
-    `auto_pad` says it where ONNX Runtime follows it: it refuses `auto_pad` with a dilation, and a
+    It is `auto_pad` where ONNX Runtime implements it: it refuses `auto_pad` with a dilation, and a
     window smaller than its stride gets negative padding (1.32). There the operand is padded by
     `value`, as far as the runtime computes from its size, and is called `NAME/padded`.
 

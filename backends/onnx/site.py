@@ -99,7 +99,7 @@ class Site:
         return batched(Shape(dims), self.dtype)
 
     def refusal(self, what: str) -> BackendError:
-        """Return the error for something that ONNX cannot say here."""
+        """Return the error for something that ONNX cannot express here."""
         return BackendError(f"`{self.path}`: {what}")
 
 
@@ -108,7 +108,7 @@ def spell(op: Op, site: Site) -> None:
     """Add the nodes of one operation to `site`.
 
     Raises:
-        BackendError: ONNX cannot express it; the text says what and why.
+        BackendError: ONNX cannot express it; the message states what and why.
     """
     raise site.refusal(f"operation {op.kind} has no spelling in ONNX")
 

@@ -27,8 +27,8 @@ from compiler.weights.standardize import with_plain_range
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What is said beside the weights, and goes before what they say."""
+class Overrides:
+    """Settings of a user, which override those stored with the weights."""
 
     output: str | None = None
     """The output with the classes, where there are several."""
@@ -38,10 +38,10 @@ class Asked:
     preprocessing: Preprocessing | None = None
 
 
-def asked(
+def parse_overrides(
     output: str | None, names: str | Path | Sequence[str] | None, preprocessing: str | None
-) -> Asked:
-    """Return what is said beside the weights, as a user says it.
+) -> Overrides:
+    """Parse the settings of a user that override those stored with the weights.
 
     Raises:
         CompileError: the preprocessing is at fault.
@@ -49,8 +49,8 @@ def asked(
     """
     how = None if preprocessing is None else preprocessing_from(preprocessing)
     if isinstance(names, str | Path):
-        return Asked(output, read_names(Path(names)), str(names), how)
-    return Asked(output, tuple(names or ()), preprocessing=how)
+        return Overrides(output, read_names(Path(names)), str(names), how)
+    return Overrides(output, tuple(names or ()), preprocessing=how)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def load_classifier(
     graph: Graph,
     file: Path,
     weights: WeightMap | None,
-    asked: Asked,
+    overrides: Overrides,
     *,
     drop_background: bool = False,
     device: str = "cpu",
@@ -99,7 +99,7 @@ def load_classifier(
         graph: what `target_graph` returns.
         file: safetensors, or a torch checkpoint.
         weights: the map of its names; None: they are the network's own.
-        asked: what goes before what the file and the map say.
+        overrides: settings that override those of the file and the map.
         drop_background: leave the first of 1001 classes behind.
         device: where it runs.
 
@@ -109,7 +109,7 @@ def load_classifier(
             how a picture becomes the input.
     """
     picture_size(graph)
-    output = class_output(graph, asked.output)
+    output = class_output(graph, overrides.output)
     check_memory(graph, copies=2)  # the module's and the file's
     module = build_module(graph, seed=None)
     # In part, so that what does not fit is told here: half a network predicts nothing, and advice
@@ -119,13 +119,13 @@ def load_classifier(
     )
     if not report.match.is_complete:
         raise BackendError(report.refusal("predicted"))
-    notes, how = _settled(asked, notes_of(report), output, str(file))
+    notes, how = _settled(overrides, notes_of(report), output, str(file))
     warnings = tuple(report.warnings)
     return Classifier(graph, module.to(device).eval(), output, notes, how, warnings)
 
 
 def predict_with(
-    module: nn.Module, images: Iterable[Path], top: int, asked: Asked
+    module: nn.Module, images: Iterable[Path], top: int, overrides: Overrides
 ) -> tuple[Prediction, ...]:
     """Return the best classes of pictures by a module that netdraft built, as it is.
 
@@ -135,14 +135,14 @@ def predict_with(
     """
     modes = {part: part.training for part in module.modules()}
     try:
-        classifier = classifier_of(module, asked)
+        classifier = classifier_of(module, overrides)
         return tuple(classifier.predict(image, top) for image in images)
     finally:
         for part, is_training in modes.items():
             part.training = is_training
 
 
-def classifier_of(module: nn.Module, asked: Asked) -> Classifier:
+def classifier_of(module: nn.Module, overrides: Overrides) -> Classifier:
     """Return a classifier of a module with the weights that it has, in evaluation mode from now.
 
     Raises:
@@ -157,30 +157,31 @@ def classifier_of(module: nn.Module, asked: Asked) -> Classifier:
             "build one without"
         )
     picture_size(graph)
-    output = class_output(graph, asked.output)
-    notes, how = _settled(asked, notes_of_module(module) or Notes(), output, "the module")
+    output = class_output(graph, overrides.output)
+    notes, how = _settled(overrides, notes_of_module(module) or Notes(), output, "the module")
     if any(isinstance(node.op, Standardize) for node in graph.nodes.values()):
         how = with_plain_range(how)
     return Classifier(graph, module.eval(), output, notes, how)
 
 
 def _settled(
-    asked: Asked, found: Notes, output: ClassOutput, source: str
+    overrides: Overrides, found: Notes, output: ClassOutput, source: str
 ) -> tuple[Notes, Preprocessing]:
-    """Return what is asked and what the weights say, complete and fitting, or refuse."""
-    names = asked.names or found.names
+    """Return notes and preprocessing, overrides first, checked against the output."""
+    names = overrides.names or found.names
     if names and len(names) != output.classes:
+        where = overrides.named_in if overrides.names else source
         text = (
-            f"{asked.named_in if asked.names else source} names {len(names):,} classes, and the "
+            f"{where} names {len(names):,} classes, and the "
             f"output `{output.name}` has {output.classes:,}"
         )
-        raise UsageError(text) if asked.names else BackendError(text)
+        raise UsageError(text) if overrides.names else BackendError(text)
     check_doubt(output, bool(names))
     lack = (
         f"{source} does not say how a picture becomes the input, and a guess would give "
         "wrong classes"
     )
-    how = needed(asked.preprocessing or found.preprocessing, lack, "preprocessing=")
+    how = needed(overrides.preprocessing or found.preprocessing, lack, "preprocessing=")
     return Notes(found.map, found.source, how, names), how
 
 

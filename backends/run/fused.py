@@ -49,7 +49,7 @@ def separate(
 def _by_cudnn(
     x: Tensor, weight: Tensor, bias: Tensor | None, addend: Tensor | None, _: bool, *window: Any
 ) -> Tensor:
-    cudnn: Any = torch  # PyTorch's stubs leave these out
+    cudnn: Any = torch  # PyTorch's stubs lack these
     if addend is None:
         made: Tensor = cudnn.cudnn_convolution_relu(x, weight, bias, *window)
     else:

@@ -18,7 +18,7 @@ from backends.run.tune import ROUNDS, LockFile, Tuned, device_name, measure, med
 from backends.state.cache import cached
 from backends.state.parameters import State, convert_state
 from backends.torch.features import build_maps
-from backends.torch.module import build_module, computed_graph, feature_info_of, lend, taps_of
+from backends.torch.module import attach, build_module, computed_graph, feature_info_of, taps_of
 from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.passes import DEFAULT_PASSES, TRAINING_PASSES, Pass
@@ -79,7 +79,7 @@ class Optimized:
     """What is known of feature maps, where the taps are all that is given."""
 
     def arranged(self, result: Result) -> Any:
-        """Return what leaves as the module returns it, from the tensors of all outputs."""
+        """Return the outputs in the structure that the module returns, from the tensors of all."""
         if not self.taps:
             return result
         tensors = [result] if isinstance(result, Tensor) else list(result)
@@ -172,7 +172,7 @@ class InferenceModule(nn.Module):
         self._optimized: Optimized | None = optimized
         self._arranged = replace(optimized, plain_state={}, state={}).arranged
         if optimized.maps is not None:
-            lend(self, "feature_info", optimized.maps)
+            attach(self, "feature_info", optimized.maps)
         self.device = device
         self.dtype = torch.float32 if dtype == "tf32" else dtype
         self.tf32 = dtype == "tf32"

@@ -65,7 +65,7 @@ def build_runner(target: str, request: Request) -> Runner:
     """Return a function from inputs (N, C, H, W) to the output, or a tuple of outputs.
 
     Raises:
-        BackendError: the target cannot run this, is not installed, or failed; the text says why.
+        BackendError: the target cannot run this, is not installed, or failed.
         KeyError: there is no such target.
     """
     build: Callable[[Request], Runner] = load(f"the target `{target}`", TARGETS[target])

@@ -98,7 +98,7 @@ class LockFile:
     """Tuning results on disk: JSON, one entry per network, device, dtype and input shape.
 
     What cannot be read is as if it were not there; what cannot be written is tuned again by the
-    next process. Either is said once, see `backends.state.cache`.
+    next process. Either is logged once, see `backends.state.cache`.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -149,9 +149,9 @@ def _line(key: str, entry: Tuned) -> bytes:
 
 def _file(lines: list[bytes]) -> bytes:
     """Return the last of the entries, as many as a file may hold."""
-    room = limit("cache_bytes") - 100
+    remaining = limit("cache_bytes") - 100
     first = len(lines)
-    while first and (room := room - len(lines[first - 1]) - 2) >= 0:
+    while first and (remaining := remaining - len(lines[first - 1]) - 2) >= 0:
         first -= 1
     head = f'{{"version": {LOCK_VERSION}, "entries": {{'.encode()
     return head + b"\n" + b",\n".join(lines[first:]) + b"\n}}\n"

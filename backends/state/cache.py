@@ -1,7 +1,7 @@
 """What is kept for this machine from one run to the next: compiled kernels, what tuning found.
 
 A cache is never needed. Where its folder cannot be used, what would be kept is made anew by every
-process, and one sentence says so. Files are replaced whole, under a lock where they are added to.
+process, and one line is logged. Files are replaced whole, under a lock where they are added to.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def say_once(subject: Path, text: str) -> None:
 
 
 def keep(path: Path, data: bytes) -> None:
-    """Write a file whole; say so once of its folder where that cannot be."""
+    """Write a file atomically; log once per folder where that fails."""
     try:
         write_together((path,), lambda folder: (folder / path.name).write_bytes(data))
     except UsageError as error:

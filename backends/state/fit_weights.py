@@ -42,8 +42,8 @@ def load_weights(
         path: safetensors, or a torch checkpoint; no code in it is run.
         weights: the map of its names; None: they are the module's own.
         graph: what the module was built from, to compare its wiring with the map's network.
-        partial: leave behind what does not fit by name and shape.
-        drop_background: leave the first of 1001 classes behind.
+        partial: skip what does not fit by name and shape.
+        drop_background: skip the first of 1001 classes.
         whole: where the module is a part of a network: the network, whose weights the file has.
             What belongs to layers that were not built is not needed.
 
@@ -93,8 +93,8 @@ def fit_weights(
         weights: the map of the file's names; None: they are the network's own.
         graph: the network, for its name and wiring.
         partial: whether tensors may stay behind.
-        drop_background: leave the first of 1001 classes behind.
-        whole: what `names_in_part` gives, for a part of a network.
+        drop_background: skip the first of 1001 classes.
+        whole: what `names_in_part` returns, for a part of a network.
 
     Raises:
         UsageError: there is no such file.
@@ -111,17 +111,17 @@ def fit_weights(
         wiring = wiring_differences(graph, published, loaded) if published else ()
     name = graph.name if graph is not None else ""
     tensors = {move.name: _moved(move, state[move.source]) for move in match.moves}
-    odd = tuple(
+    suspicious = tuple(
         f"{name}: {what}" for name, value in tensors.items() if (what := odd_values(value, name))
     )
-    report = WeightsReport(str(path), name, weights, match, partial, wiring, odd)
+    report = WeightsReport(str(path), name, weights, match, partial, wiring, suspicious)
     if not partial:
         tensors |= {name: torch.zeros((), dtype=torch.int64) for name in match.made}
     return report, tensors
 
 
 def notes_of(report: WeightsReport) -> Notes:
-    """Return what travels with weights that were fitted: what the map says, or else the file.
+    """Return the metadata of fitted weights: those of the map, or else of the file.
 
     Raises:
         BackendError: the file's metadata is at fault.
@@ -133,11 +133,11 @@ def notes_of(report: WeightsReport) -> Notes:
 
 
 def preprocessing_of(path: Path, weights: WeightMap | None = None) -> Preprocessing | None:
-    """Return how a picture becomes the input, as the map says, or else the file of weights.
+    """Return how a picture becomes the input, from the map, or else from the file of weights.
 
     Raises:
         BackendError: the file is no safetensors file, though it begins as one.
-        CompileError: what it says is at fault.
+        CompileError: its metadata are at fault.
         UsageError: there is no such file.
     """
     if weights is not None:
@@ -156,10 +156,10 @@ def types_of(state: Mapping[str, Tensor]) -> dict[str, str]:
 
 
 def odd_values(value: Tensor, name: str) -> str:
-    """Return what no training leaves in a tensor of that name; nothing where all is well.
+    """Return values of a tensor that no training produces; nothing where all is well.
 
     That is values that are not finite, running variances below zero, and kernels of zeros alone.
-    Values that are only other ones than the published cannot be told.
+    Other values than the published ones cannot be recognised.
     """
     if not value.is_floating_point() or not value.numel():
         return ""

@@ -17,7 +17,7 @@ def convert_state(graph: Graph, state: State) -> dict[str, Tensor]:
     """Return the parameters of an optimised graph, in the dtype of the originals.
 
     Args:
-        graph: what passes made; its derivations say what to compute.
+        graph: what passes made; its derivations define what to compute.
         state: the `state_dict` of a module of the graph before the passes.
 
     Arithmetic is in float64, so folding rounds once.

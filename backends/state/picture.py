@@ -1,6 +1,6 @@
 """A picture's file -> pixels, in a process of its own: a stranger's file is at a decoder's mercy.
 
-Run as a module it answers with the pixels of one picture, or with a sentence that says why not.
+Run as a module it answers with the pixels of one picture, or with an error message.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FORMATS = (
 )
 """What is read, where this Pillow can: formats of pixels alone, none that runs a program (EPS)."""
 REFUSED = 2
-"""The exit code of the process that says why there are no pixels."""
+"""The exit code of the process that printed an error message instead of pixels."""
 
 
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -68,7 +68,7 @@ def read_apart(source: Path, cropping: Cropping) -> bytes:
         env={**os.environ, "PYTHONPATH": paths},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # libraries under Pillow say what they please
+        stderr=subprocess.DEVNULL,  # libraries under Pillow print warnings
         check=False,
     )
     if done.returncode == 0 and len(done.stdout) == 3 * cropping.width * cropping.height:
@@ -89,7 +89,7 @@ def read_apart(source: Path, cropping: Cropping) -> bytes:
 def read_picture(source: Path, cropping: Cropping) -> bytes:
     """Return a picture in RGB, row by row, scaled to cover a frame and cropped to its middle.
 
-    Of a picture that moves it is the first frame; it is turned as its EXIF says.
+    Of a picture that moves it is the first frame; it is rotated by its EXIF orientation.
 
     Raises:
         UsageError: it is no picture, is damaged, or has more bytes or pixels than the limits.
@@ -113,8 +113,8 @@ def read_picture(source: Path, cropping: Cropping) -> bytes:
             f"{source} takes more memory than a picture may\n  help: {way_out('picture_memory')}"
         ) from None
     except Exception as error:  # decoders raise whatever a damaged file makes them raise
-        told = next(iter(str(error).splitlines()), "")
-        reason = told if " " in told else "it is damaged"
+        detail = next(iter(str(error).splitlines()), "")
+        reason = detail if " " in detail else "it is damaged"
         raise UsageError(f"{source} is no {form}picture that can be read: {reason}") from None
 
 
@@ -202,7 +202,7 @@ def _bound_process() -> None:
 
 
 def main(source: str, width: str, height: str, interpolation: str, crop: str) -> int:
-    """Write the pixels of a picture, or the sentence that says why not."""
+    """Write the pixels of a picture, or an error message."""
     _bound_process()
     try:
         cropping = Cropping(int(width), int(height), interpolation, crop)

@@ -23,7 +23,7 @@ def randomize(module: nn.Module, seed: int = 0, *example: Tensor) -> None:
     """Draw every parameter and every running statistic anew, so that nothing is 0, 1 or equal.
 
     Weights are N(0, 2 / fan_in) (1 / fan_in for linear layers), biases and shifts N(0, 0.1),
-    batch-norm gains U(0.8, 1.2). With an `example`, running statistics bring what it gives to
+    batch-norm gains U(0.8, 1.2). With an `example`, running statistics bring its output to
     unit scale, layer by layer, and differ by channel; without one they are drawn near 0 and 1.
 
     Args:

@@ -166,7 +166,7 @@ def _check_steps(path: Path, file: IO[bytes], refused: dict[str, str]) -> None:
 
 
 def refused_code(path: Path, name: str, what: str = "code") -> BackendError:
-    """Return the error that says what a file would call."""
+    """Return the error that names what a file would call."""
     done = "is not run" if what == "code" else "are not made"
     return BackendError(
         f"{path} holds {what} besides tensors (`{name}`), which {done}; save the "

@@ -138,15 +138,15 @@ def _refused(path: Path, error: str) -> BackendError:
         return refused_code(path, "TorchScript")
     if code := CODE.search(error):
         return refused_code(path, code[1])
-    if asked := ASKED.search(error):
-        size = show_bytes(int(asked[1]))
+    if request := ASKED.search(error):
+        size = show_bytes(int(request[1]))
         return BackendError(f"{path} asks for {size} of memory for one tensor")
     if "Invalid magic number" in error:
         return BackendError(f"{path} is a pickle, but not one that torch.save wrote")
     reason = error.rpartition("WeightsUnpickler error: ")[2].strip().partition("\n")[0]
     reason = reason.partition(". ")[0]
-    told = f": {reason}" if " " in reason else ""
-    return BackendError(f"{path} is no torch checkpoint that can be read{told}")
+    detail = f": {reason}" if " " in reason else ""
+    return BackendError(f"{path} is no torch checkpoint that can be read{detail}")
 
 
 def _tensors(path: Path, loaded: object) -> dict[str, Tensor]:

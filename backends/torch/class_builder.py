@@ -60,7 +60,7 @@ class ModuleWriter(Protocol):
 
     graph: Graph
     exported: frozenset[str]
-    """Nodes that leave the network."""
+    """Nodes that are outputs of the network."""
     scopes: Mapping[str, ModuleScope]
     """Path -> scope."""
     steady: frozenset[str]
@@ -91,8 +91,8 @@ class ClassBuilder:
     """Argument -> the attribute that keeps it for the forward pass."""
     paths: dict[str, str] = field(default_factory=dict)
     """Node or scope -> how forward reaches its module."""
-    around: dict[str, str] = field(default_factory=dict)
-    """Node or scope -> the scope that it stands in, of the whole network; filled on use."""
+    enclosing: dict[str, str] = field(default_factory=dict)
+    """Node or scope -> its enclosing scope, of the whole network; filled on use."""
 
     def learn_inputs(self, outer: ClassBuilder) -> None:
         """Make the channels of every input an argument."""
@@ -223,13 +223,13 @@ class ClassBuilder:
 
     def _attribute_path(self, name: str) -> str:
         """Return the attributes from this class to a layer inside a class inside it."""
-        if not self.around:
+        if not self.enclosing:
             for scope in self.writer.scopes.values():
-                self.around.update((item.name, scope.name) for item in scope.items)
+                self.enclosing.update((item.name, scope.name) for item in scope.items)
         steps: list[str] = []
         while name != self.scope.name:
-            steps.insert(0, local_name(name, self.around[name]))
-            name = self.around[name]
+            steps.insert(0, local_name(name, self.enclosing[name]))
+            name = self.enclosing[name]
         return ".".join(steps)
 
     def _learn_channels(self, scope: ModuleScope) -> None:
@@ -251,7 +251,7 @@ class ClassBuilder:
         self._settle_twin(self.writer.scopes[owner], scope)
 
     def _settle_twin(self, owner: ModuleScope, user: ModuleScope) -> None:
-        """A call does what the owner's formulas say: others that are equal here may differ."""
+        """A call computes what the owner's formulas do: others that are equal here may differ."""
         pairs = [(owner.region.traced, user.region.traced)]
         pairs += ((a.traced, b.traced) for a, b in zip(owner.nodes(), user.nodes(), strict=True))
         for first, second in (tuple(map(formulas_of, pair)) for pair in pairs):
@@ -396,7 +396,7 @@ def _passes_channels(graph: Graph, node: Node) -> bool:
 
 
 def _are_alike(owner: ModuleScope, user: ModuleScope) -> bool:
-    """True when a call of `owner` computes what `user` stands for: the same layers, wired alike."""
+    """True when a call of `owner` computes what `user` does: the same layers, wired alike."""
     cut, rest = len(owner.name), len(user.name)
     same_ends = [n[cut:] for n in owner.exports] == [n[rest:] for n in user.exports]
     if not same_ends or len(owner.inputs) != len(user.inputs):
@@ -470,5 +470,5 @@ def _sequence(codes: list[Code]) -> Code:
 
 
 def _runs(codes: list[Code]) -> list[tuple[Code, int]]:
-    """Return neighbours that are written alike, each once with its count."""
+    """Return runs of equal adjacent items, each once with its count."""
     return [(group[0], len(group)) for group in (list(g) for _, g in groupby(codes, key=one_line))]

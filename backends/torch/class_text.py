@@ -16,7 +16,7 @@ from compiler.text import Value as SpecValue
 PARDON = "noqa: E741, the paper's letter"
 
 OTHERWISE = '"else the block has other layers"'
-"""What an instance with arguments for another variant of a block is told."""
+"""The error of an instance with arguments for another variant of a block."""
 
 Row = tuple[str, str]
 """A line of code and its comment."""
@@ -35,7 +35,7 @@ class ClassText:
 
     @property
     def code(self) -> str:
-        """The text without comments, by which classes are told apart."""
+        """The text without comments, by which classes are compared."""
         return "\n".join(code for code, _ in self.rows)
 
     def merge_comments(self, other: ClassText) -> None:
@@ -51,7 +51,7 @@ class ClassText:
 
 
 def with_comment(row: Row) -> str:
-    """Return a line with its comment, if there is room for it."""
+    """Return a line with its comment, if the line is short enough."""
     code, comment = row
     line = f"{code}  # {comment}" if comment else code
     return line if len(line) <= WIDTH or "noqa" in comment else code
@@ -140,7 +140,7 @@ def constructor(builder: ClassBuilder, signature: list[str]) -> list[Row]:
 
 
 def _init_head(args: list[str]) -> list[Row]:
-    """Return the head of `__init__`, excusing the paper's letters where they stand."""
+    """Return the head of `__init__`, exempt from lint where the paper's letters are arguments."""
     head = Call("__init__", tuple(("", a) for a in args))
     lines = laid_out("def ", head, " -> None:", 1, str)
     if not any(_is_ambiguous(a) for a in args):
@@ -177,7 +177,7 @@ def _forward(builder: ClassBuilder, results: tuple[str, ...]) -> list[Row]:
 
 
 def returns_directly(line: Line, results: tuple[str, ...]) -> bool:
-    """True when a last line is the whole result and mypy knows that it is a tensor."""
+    """True when a last line is the whole result and mypy infers that it is a tensor."""
     return line.targets == results and line.is_typed
 
 

@@ -69,9 +69,9 @@ def variable(name: str) -> str:
     return f"{out}_" if out.rstrip("_") in USED else out
 
 
-def unused(name: str, taken: Container[str]) -> str:
+def unused(name: str, used: Container[str]) -> str:
     """Return a variable with as many `_` behind it as it needs to be none of those taken."""
-    while name in taken:
+    while name in used:
         name += "_"
     return name
 

@@ -39,14 +39,14 @@ def export_program(
 ) -> ExportedProgram:
     """Return a module's eval mode as an exported program with an open batch size.
 
-    Sizes that the graph leaves open are open in the program too, within what it fits at. The
+    Sizes that are open in the graph are open in the program too, within what it fits at. The
     module's mode, parameters and statistics are left as they were. The program is run with
     sizes that it was not traced with and compared with the module before it is returned.
 
     Args:
-        graph: what the module was built from; it gives the input sizes.
+        graph: what the module was built from; it has the input sizes.
         module: takes one tensor (N, C, H, W) per input of the graph.
-        dynamic_grid: leave height and width open too.
+        dynamic_grid: make height and width symbolic too.
 
     Raises:
         BackendError: a layer needs a fixed size, one has a name that programs use, torch.export
@@ -126,10 +126,10 @@ def _plain(result: Any) -> Any:
 
 
 def _check_names(module: nn.Module) -> None:
-    """Refuse a layer whose place in a program is taken: a program is an fx.GraphModule."""
-    taken = dir(fx.GraphModule(nn.Module(), fx.Graph()))
+    """Refuse a layer named as an attribute of a program, which is an fx.GraphModule."""
+    reserved = dir(fx.GraphModule(nn.Module(), fx.Graph()))
     for name in dict.fromkeys(key.partition(".")[0] for key in module.state_dict()):
-        if name in taken:
+        if name in reserved:
             raise BackendError(
                 f"torch.export cannot hold a layer called `{name}`: its programs have an "
                 "attribute of that name; give the layer another one"
@@ -155,7 +155,7 @@ def _trace(module: nn.Module, graph: Graph, shapes: Sequence[Shape]) -> Exported
 def _errors_alone(name: str) -> Iterator[None]:
     """Keep a logger from warning: torch prints a traceback where it cannot solve for a size.
 
-    Nothing follows of it: `_compare` says whether the program is right.
+    It is no fault: `_compare` verifies the program.
     """
     logger = logging.getLogger(name)
     level = logger.level
@@ -177,7 +177,7 @@ def _open_dim(size: Symbolic) -> Any:
     """Return a size that is left open, as torch.export takes it.
 
     DYNAMIC refuses where AUTO would silently freeze a size, and finds from where on a size fits;
-    multiples are said, since it does not find every one.
+    multiples are declared, since it does not find every one.
     """
     factor = gcd(*size.numbers)
     return (

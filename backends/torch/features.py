@@ -20,7 +20,7 @@ def build_features(
     seed: int | None = 0,
     device: torch.device | str | None = None,
 ) -> nn.Module:
-    """Return a module whose `forward` gives the list of feature maps, without the head.
+    """Return a module whose `forward` returns the list of feature maps, without the head.
 
     `module.feature_info` lists `{"num_chs", "reduction", "module"}` for each of them, as timm's
     `features_only=True` does; `module` is the spec's name. Weights have the names of the whole
@@ -34,7 +34,7 @@ def build_features(
         device: where the module goes; None is the CPU.
 
     Raises:
-        UsageError: a name is none of the graph, or gives no map.
+        UsageError: a name is none of the graph, or its output is no map.
     """
     features = features_of(graph, names)
     taps = [f.module for f in features]
@@ -52,7 +52,7 @@ def build_maps(
     seed: int | None = 0,
     device: torch.device | str | None = None,
 ) -> nn.Module:
-    """Return a module whose `forward` gives the list of what is tapped; `info` says what it is."""
+    """Return a module whose `forward` returns the list of tapped tensors; `info` describes them."""
     source = emit_source(graph, taps=taps, features=True)
     model = build_from_source(graph, source, seed, device, taps)
     take_features(model, info)

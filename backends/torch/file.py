@@ -41,7 +41,7 @@ def assemble(file: File) -> str:
 
 
 def _helpers(file: File) -> set[str]:
-    """Return the helpers asked for, those inside units among them."""
+    """Return the requested helpers, those inside units among them."""
     return file.helpers | {c for unit in file.units for c in unit.classes() if c in HELPERS}
 
 

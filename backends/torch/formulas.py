@@ -29,7 +29,7 @@ class Formulas:
     channels: dict[str, Symbol] = field(default_factory=dict)
     """Node -> how its channels are written here."""
     inputs: dict[str, Symbol] = field(default_factory=dict)
-    """Arguments that say how many channels come in."""
+    """Arguments that are numbers of input channels."""
     used: dict[str, SpecValue] = field(default_factory=dict)
     """Constructor argument -> its value, for those that the class reads."""
     has_sums: bool = False
@@ -50,7 +50,7 @@ class Formulas:
         self.keys[text] = Given(text, channels, True)
 
     def resolve(self, formula: Expr | None, value: int) -> Symbol:
-        """Return a whole number as its expression says it, or as a number where that cannot be."""
+        """Return a whole number as its expression, or as a number where that is impossible."""
         if formula is None:
             return number(value)
         symbol = from_term(formula.root, self._lookup(formula))
@@ -145,7 +145,7 @@ class Formulas:
                 self.trace.conditions[holds.text] = holds
 
     def conclude(self) -> None:
-        """Decide for a network what its classes rely on, and what nothing in it knows."""
+        """Decide for a network what its classes rely on, and what nothing in it determines."""
         trace = self.trace
         for condition in (*trace.conditions.values(), *trace.inner):
             if not condition.always_holds(trace.positive | self.inputs.keys()):

@@ -29,11 +29,11 @@ class Line:
     """The variable where the flow's is still needed, and for branches."""
     is_branch: bool = False
     folds: bool = False
-    """The expression may stand inside the one that reads it."""
+    """The expression may be inlined into the one that reads it."""
     hosts: bool = False
-    """Other expressions may stand inside this one."""
+    """Other expressions may be inlined into this one."""
     is_typed: bool = False
-    """mypy knows that the result is a tensor."""
+    """mypy infers that the result is a tensor."""
     training_only: bool = False
 
 

@@ -27,7 +27,7 @@ _TAPS = "netdraft.taps"
 """Where it keeps the names of what its `forward` returns beside or for the graph's outputs."""
 
 _FEATURES = "netdraft.features"
-"""Where it keeps what it says of feature maps, if it returns them alone."""
+"""The attribute that describes feature maps, where they are the outputs."""
 _NOTES = "netdraft.notes"
 """Where it keeps what came with its weights besides tensors."""
 
@@ -47,8 +47,8 @@ def build_module(
 
     Args:
         graph: a checked graph.
-        seed: of the initial weights (`initialize`); None leaves that to who loads others.
-        device: where the module goes; `None` leaves it on the CPU.
+        seed: of the initial weights (`initialize`); None where weights are loaded afterwards.
+        device: where the module goes; `None` is the CPU.
         taps: names of layers or blocks that `forward` returns too, as `(output, {name: tensor})`.
 
     Raises:
@@ -73,16 +73,16 @@ def build_from_source(
         initialize(model, seed)
     object.__setattr__(model, _GRAPH, graph)
     object.__setattr__(model, _TAPS, tuple(taps))
-    lend(model, "graph", graph.as_written)
+    attach(model, "graph", graph.as_written)
     return model if device is None else model.to(device)
 
 
 def is_built(module: nn.Module) -> bool:
-    """Tell whether netdraft built a module."""
+    """Return whether netdraft built a module."""
     return isinstance(module.__dict__.get(_GRAPH), Graph)
 
 
-def lend(model: nn.Module, name: str, value: object) -> None:
+def attach(model: nn.Module, name: str, value: object) -> None:
     """Give a module an attribute, unless one of its layers is called so."""
     if not hasattr(model, name):
         object.__setattr__(model, name, value)
@@ -98,7 +98,7 @@ def graph_of(module: nn.Module) -> Graph:
 
 
 def computed_graph(module: nn.Module) -> Graph:
-    """Return the graph of what a module computes: without a softmax that it leaves off.
+    """Return the graph of what a module computes: without a softmax that is left off.
 
     Raises:
         ValueError: the module was not built by netdraft.
@@ -110,19 +110,19 @@ def computed_graph(module: nn.Module) -> Graph:
 
 
 def taps_of(module: nn.Module) -> tuple[str, ...]:
-    """Return the names of the tensors that a built module gives beside or for its outputs."""
+    """Return the names of what a built module returns beside or in place of its outputs."""
     taps: tuple[str, ...] = module.__dict__.get(_TAPS, ())
     return taps
 
 
 def take_features(module: nn.Module, info: list[dict[str, object]]) -> None:
-    """Have a built module say that its taps are feature maps, and what each one is."""
+    """Record on a built module that its taps are feature maps, and what each one is."""
     object.__setattr__(module, _FEATURES, info)
-    lend(module, "feature_info", info)
+    attach(module, "feature_info", info)
 
 
 def feature_info_of(module: nn.Module) -> list[dict[str, object]] | None:
-    """Return what a built module says of its feature maps, None where it returns outputs."""
+    """Return the descriptions of a built module's feature maps, None where it returns outputs."""
     info: list[dict[str, object]] | None = module.__dict__.get(_FEATURES)
     return info
 

@@ -1,4 +1,4 @@
-"""The network's own class: what leaves it, in training and in evaluation, and its main program."""
+"""The network's own class: its outputs, in training and in evaluation, and its main program."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from compiler.passes.outputs import keep_only
 
 @dataclass(slots=True)
 class Network:
-    """A graph made ready for emission, and what leaves it."""
+    """A graph made ready for emission, and its outputs."""
 
     graph: Graph
     outputs: tuple[Output, ...]
@@ -36,7 +36,7 @@ class Network:
     features: bool
 
     @property
-    def leaving(self) -> list[str]:
+    def returned(self) -> list[str]:
         """Nodes whose tensors `forward` returns."""
         outputs = () if self.features else tuple(o.node for o in self.outputs)
         return [*outputs, *self.taps.values()]
@@ -66,7 +66,7 @@ def prepare(graph: Graph, taps: Mapping[str, str], features: bool) -> Network:
 
 
 _PARDON = "  # type: ignore[assignment]"
-"""Behind an output that is called as a method of tuples, `count`, which it stands in for."""
+"""Behind an output that is called as a method of tuples, `count`, which it shadows."""
 
 
 @dataclass(slots=True)
@@ -133,7 +133,7 @@ class NetworkClass:
 
     def _forward(self) -> list[Row]:
         network, body = self.network, self.builder.body
-        results = tuple(body.resolved(n) for n in network.leaving)
+        results = tuple(body.resolved(n) for n in network.returned)
         body.results = results
         self._mark_training()
         lines = body.folded()
@@ -167,7 +167,7 @@ class NetworkClass:
             line.training_only = not any(t in always for t in line.targets)
 
     def _return(self, names: dict[str, str], guarded: bool) -> list[Row]:
-        """Return the last statements: what leaves in evaluation, and what in training."""
+        """Return the last statements: the outputs in evaluation and in training."""
         network, resolved = self.network, self.builder.body.resolved
         tapped = {t: names[resolved(n)] for t, n in network.taps.items()}
         if network.features:
@@ -297,7 +297,7 @@ def network_frame(
 
 def _input_channels(graph: Graph, inputs: Mapping[str, str]) -> dict[str, str]:
     """Return input -> the argument for its channels."""
-    taken = {n for name in graph.arguments for n in (name, parameter_name(name))}
+    used = {n for name in graph.arguments for n in (name, parameter_name(name))}
     if len(inputs) == 1:
-        return dict.fromkeys(inputs, unused("in_channels", taken))
-    return {name: unused(f"{text}_channels", taken) for name, text in inputs.items()}
+        return dict.fromkeys(inputs, unused("in_channels", used))
+    return {name: unused(f"{text}_channels", used) for name, text in inputs.items()}

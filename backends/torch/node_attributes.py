@@ -1,4 +1,4 @@
-"""Where a node stands in a class: how its numbers are written there."""
+"""The attributes of a node as source text: numbers, or formulas over the class's arguments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WINDOW = ("kernel_size", "stride", "dilation", "padding")
 
 @dataclass(slots=True)
 class NodeAttributes:
-    """How the numbers of a node are written where it stands (the `Site` of `ops`)."""
+    """The attributes of a node as text in the class that holds it (the `Site` of `ops`)."""
 
     builder: ClassBuilder
     node: Node
@@ -36,7 +36,7 @@ class NodeAttributes:
 
     @property
     def is_inplace(self) -> bool:
-        """A result that nobody else reads may be overwritten, if it is not the caller's."""
+        """A result with no other consumer may be overwritten, if it is not the caller's."""
         graph = self.builder.writer.graph
         source = graph.nodes[self.node.inputs[0]]
         fresh = isinstance(source.op, (Conv2d, BatchNorm, Linear))
@@ -53,7 +53,7 @@ class NodeAttributes:
         return self.builder.formulas.follows(self._formula(attribute))
 
     def _formula(self, attribute: str) -> Expr | None:
-        """Return how the spec has an attribute, None where that is no use here.
+        """Return the formula that the spec has for an attribute, None where it cannot be used.
 
         A grid that some number was computed from stays as it is.
         """
@@ -107,8 +107,8 @@ class NodeAttributes:
             return repr(value)
         if name not in builder.stored:
             layers = {local_name(i.name, builder.scope.name) for i in builder.scope.items}
-            taken = {*MODULE_NAMES, *layers, *builder.stored.values()}
-            builder.stored[name] = unused(variable(name), taken)
+            used = {*MODULE_NAMES, *layers, *builder.stored.values()}
+            builder.stored[name] = unused(variable(name), used)
         return f"self.{builder.stored[name]}"
 
     def _factor_name(self, attribute: str, value: float) -> str:

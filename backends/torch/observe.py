@@ -1,4 +1,4 @@
-"""What a network does with given numbers: names, outputs, and what every layer gives.
+"""What a network does with given numbers: names, outputs, and the output of every layer.
 
 Run as a module it observes the network of a file in a process of its own, which may do to itself
 whatever the file does: the answer is tensors, and another process judges them.
@@ -44,7 +44,7 @@ def observe(module: nn.Module, request: Mapping[str, Any]) -> Observed:
 
 
 def _run(module: nn.Module, inputs: list[Tensor]) -> Observed:
-    """Return what forward gives, and the output of every layer inside in order of execution."""
+    """Return the outputs of forward, and of every layer inside in order of execution."""
     layers: dict[str, Tensor] = {}
     hooks = []
     for name, layer in module.named_modules():

@@ -28,7 +28,7 @@ class ModuleScope:
     """A region whose name is a step of its members' names; transparent regions are dissolved.
 
     `inputs` are the nodes outside that it reads, `exports` the nodes inside that are read
-    outside or leave the network; the region's own output comes first.
+    outside or are outputs of the network; the region's own output comes first.
     """
 
     region: Region
@@ -69,17 +69,17 @@ class ModuleScope:
                 yield from item.nodes()
 
 
-def build_scopes(graph: Graph, leaving: Sequence[str]) -> ModuleScope:
+def build_scopes(graph: Graph, outputs: Sequence[str]) -> ModuleScope:
     """Return the root scope of a graph.
 
     Args:
         graph: a checked graph.
-        leaving: nodes whose tensors leave the network.
+        outputs: nodes whose tensors are outputs of the network.
     """
     root = ModuleScope(graph.regions[""], "")
     paths: dict[str, tuple[ModuleScope, ...]] = {}
     _fill(graph, root, root.region, (root,), paths)
-    _find_edges(graph, paths, leaving)
+    _find_edges(graph, paths, outputs)
     for scope in _inside_out(root):
         scope.exports.sort(key=lambda n, s=scope: n != s.region.output)  # type: ignore[misc]
         _order_inputs(scope)
@@ -112,7 +112,7 @@ def _fill(
 
 
 def local_name(name: str, scope: str) -> str:
-    """Return the rest of a name behind the name of the scope that it stands in.
+    """Return a name relative to the scope that encloses it.
 
     What a pass has moved out of its layer keeps the layer's name, as `conv_1x1_conv`; what it
     has moved in from elsewhere has the last step of its own.
@@ -123,12 +123,12 @@ def local_name(name: str, scope: str) -> str:
 
 
 def _find_edges(
-    graph: Graph, paths: dict[str, tuple[ModuleScope, ...]], leaving: Sequence[str]
+    graph: Graph, paths: dict[str, tuple[ModuleScope, ...]], outputs: Sequence[str]
 ) -> None:
-    """Record for every scope which tensors enter and leave it."""
+    """Record the inputs and exports of every scope."""
     root = next(iter(paths.values()))[:1]
     pairs = [(i, n.name) for n in graph.nodes.values() for i in n.inputs]
-    for source, reader in [*pairs, *((name, "") for name in leaving)]:
+    for source, reader in [*pairs, *((name, "") for name in outputs)]:
         origin, target = paths.get(source, root), paths.get(reader, root)
         shared = sum(1 for a, b in zip(origin, target, strict=False) if a is b)
         for scope in origin[shared:]:
@@ -180,7 +180,7 @@ def _shares_outside(scope: ModuleScope) -> bool:
 
 
 def is_chain(scope: ModuleScope) -> bool:
-    """True when every item reads the one before and nothing else, and only the last leaves."""
+    """True when every item reads the one before and nothing else, and only the last is exported."""
     if len(scope.inputs) != 1:
         return False
     tensor = scope.inputs[0]
@@ -218,7 +218,7 @@ def _is_unit(scope: ModuleScope) -> bool:
 
 
 def _settle(scope: ModuleScope, depth: int = 0) -> None:
-    """Give a class to every group that stands too deep.
+    """Make a class of every group that is nested too deeply.
 
     Only groups and lists directly in a class can be called layer by layer, as in
     `self.stem["conv"](x)`.

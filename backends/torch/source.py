@@ -31,8 +31,8 @@ from compiler.passes.outputs import take_logits, tap_nodes
 def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = False) -> str:
     """Return the Python source of a network: a class per block definition, nothing but torch.
 
-    The `state_dict` names of the model are the node names of the graph. `forward` returns what
-    leaves after `take_logits`; where that took a softmax off, a method `probabilities` applies it.
+    The `state_dict` names of the model are the node names of the graph. `forward` returns the
+    outputs after `take_logits`; where that took a softmax off, a method `probabilities` applies it.
     Outputs that are for training only come beside the others in a NamedTuple while the model
     trains.
 
@@ -80,10 +80,10 @@ class _Writer:
         self.found: dict[str, frozenset[str]] = {}
         self.network = prepare(graph, tap_nodes(graph, taps), features)
         self.graph = self.network.graph
-        self.exported = frozenset(self.network.leaving)
+        self.exported = frozenset(self.network.returned)
         self.classes: list[ClassText] = []
         self.helpers: set[str] = set()
-        self.taken = {*GLOBAL, *_arguments_of(self.graph)}
+        self.used = {*GLOBAL, *_arguments_of(self.graph)}
         self.units = Units(self.free_name)
         self.scopes: Mapping[str, ModuleScope] = {}
         self.steady = steady_nodes(self.graph)
@@ -92,7 +92,7 @@ class _Writer:
     def write(self) -> str:
         """Return the file."""
         graph = self.graph
-        scope = build_scopes(graph, self.network.leaving)
+        scope = build_scopes(graph, self.network.returned)
         self.scopes = {s.name: s for s in scope.all_scopes()}
         name = self.free_name(class_name(graph.name))
         builder = network_frame(self, graph, scope, self._fixed(scope))
@@ -107,12 +107,12 @@ class _Writer:
         return assemble(file)
 
     def free_name(self, base: str, hidden_by: Container[str] = ()) -> str:
-        """Return a class name that is not taken and that no variable hides, and take it."""
+        """Reserve and return a class name that is free and that no variable shadows."""
         name, count = base, 1
-        while name in self.taken or name in hidden_by:
+        while name in self.used or name in hidden_by:
             count += 1
             name = f"{base}{'V' if base[-1].isdigit() else ''}{count}"
-        self.taken.add(name)
+        self.used.add(name)
         return name
 
     def helper(self, name: str) -> str:

@@ -215,7 +215,7 @@ def _compare_states(ours: dict[str, list[int]], theirs: dict[str, list[int]]) ->
 
 
 def _random_inputs(graph: Graph, grow: int, seed: int) -> list[Tensor]:
-    """Return a batch of two for every input; maps may be a few pixels larger than the spec says."""
+    """Return a batch of two for every input; maps may be a few pixels larger than the spec's."""
     generator = torch.Generator().manual_seed(seed)
     out = []
     for name in graph.inputs:
@@ -291,7 +291,7 @@ def difference(name: str, ours: Tensor, theirs: Tensor, when: str = "") -> float
 
 
 def _first_difference(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> str:
-    """Name the first layer whose output differs: layers inside finish before those around them."""
+    """Name the first layer whose output differs: inner layers finish before outer ones."""
     for name, tensor in ours.items():
         if name in theirs:
             try:

@@ -102,7 +102,7 @@ _ONE = Symbol("number", 1)
 def from_term(term: Term, lookup: Lookup) -> Symbol | None:
     """Return the whole number that a spec's expression makes, whatever its names are worth.
 
-    None where whole numbers cannot say it. A spec calculates with fractions, and refuses a result
+    None where integers cannot express it. A spec calculates with fractions, and refuses a result
     that is none of the whole numbers: so the quotient of the whole expression may be `//`.
     """
     try:
@@ -120,7 +120,7 @@ def ratio(term: Term, lookup: Lookup) -> Ratio:
     """Return the number that an expression makes as a quotient of whole numbers.
 
     Raises:
-        NoFormula: whole numbers cannot say it.
+        NoFormula: whole numbers cannot express it.
     """
     if term.kind in ("number", "name"):
         found = Fraction(term.text) if term.kind == "number" else lookup(term.text)

@@ -75,7 +75,7 @@ def arguments_of(
 
 
 def passed_on(outer: Arguments, fixed: Iterable[str]) -> Arguments:
-    """Return the arguments of a class that takes those of the class around under their names."""
+    """Return the arguments of a class that takes those of the enclosing class under their names."""
     out = Arguments(constants=dict(outer.constants))
     for name, symbol in outer.symbols.items():
         is_fixed = symbol.is_number or name in fixed

@@ -18,7 +18,7 @@ OPTIONS = {
     "groups": "int = 1",
     "pads": "tuple[int, int, int, int] = (0, 0, 0, 0)",
 }
-"""Arguments of a unit that stand in its signature only where some layer gives them."""
+"""Arguments of a unit that are in its signature only where some layer passes them."""
 
 Profile = tuple[str, bool, tuple[tuple[str, Op], ...], bool]
 """Class of the convolution, bias, (local name, operation) of all parts, map or vector."""

@@ -30,7 +30,7 @@ class Built:
     module: nn.Module
     state: dict[str, Tensor]
     taps: tuple[str, ...]
-    say: Callable[[str], None]
+    log: Callable[[str], None]
     report: WeightsReport | None
     """What became of the tensors of --weights."""
 
@@ -47,7 +47,11 @@ class Built:
 
 
 def write_artefacts(
-    built: Built, folder: Path, targets: tuple[str, ...], told: Graph, more: Mapping[str, Writer]
+    built: Built,
+    folder: Path,
+    targets: tuple[str, ...],
+    summarized: Graph,
+    more: Mapping[str, Writer],
 ) -> tuple[Path, ...]:
     """Write what the targets make, the graph and the summary: all of them, or nothing.
 
@@ -55,7 +59,7 @@ def write_artefacts(
         built: what was made.
         folder: where the files go.
         targets: whose files.
-        told: the graph that the summary is of.
+        summarized: the graph that the summary is of.
         more: other files by name.
 
     Raises:
@@ -68,8 +72,8 @@ def write_artefacts(
         if target in _SUFFIXES:
             writers[f"{name}{_SUFFIXES[target]}"] = _MAKERS[target](built)
     writers[f"{name}.graph.txt"] = _text(print_graph(built.graph))
-    summary = json.dumps(as_json(summarize(told)), indent=2, ensure_ascii=False) + "\n"
-    writers[f"{told.name}.summary.json"] = _text(summary)
+    summary = json.dumps(as_json(summarize(summarized)), indent=2, ensure_ascii=False) + "\n"
+    writers[f"{summarized.name}.summary.json"] = _text(summary)
     files = write_folder(folder, {**writers, **more})
     if "onnx" in targets:
         from backends.onnx.files import remove_stale
@@ -79,7 +83,7 @@ def write_artefacts(
 
 
 def weights_file(built: Built, how: Preprocessing | None) -> dict[str, Writer]:
-    """Return the file of weights with what is known of them: `predict` need not be told again."""
+    """Return the file of weights with what is known of them: `predict` then needs no options."""
     from backends.state.fit_weights import notes_of
     from backends.state.weights_io import write_weights
 
@@ -109,7 +113,7 @@ def _source(built: Built) -> Writer:
 
 
 def _onnx(built: Built) -> Writer:
-    built.say("building ONNX ...")
+    built.log("building ONNX ...")
     from backends.onnx.files import write_onnx
     from backends.onnx.model import build_onnx
 
@@ -120,7 +124,7 @@ def _onnx(built: Built) -> Writer:
 
 
 def _export(built: Built) -> Writer:
-    built.say("exporting with torch.export ...")
+    built.log("exporting with torch.export ...")
     from backends.torch.export_program import export_program, save_program
 
     program = export_program(built.graph, built.module)

@@ -131,25 +131,25 @@ def run(args: argparse.Namespace) -> int:
         return 0
     target, whole = compilation.target, compilation.whole
     optimized = compilation.optimized if args.optimize else target
-    say = _speaker(args.format == "text")
+    log = _logger(args.format == "text")
     folder = args.output or Path("build") / whole.name
     check_folder(folder)
     converted = 2 if args.optimize or args.save_weights else 1
     check_memory(target, max(converted, *(TARGETS[name] for name in targets)))
-    say(f"{on_one_line(whole.title)}: checked, {len(whole.nodes)} operations")
-    say("loading torch ...")
+    log(f"{on_one_line(whole.title)}: checked, {len(whole.nodes)} operations")
+    log("loading torch ...")
     _import_what_is_needed(targets, args)
     from backends.run.once import run_once
 
     device = device_of(args.device)
-    built = _build(whole, target, optimized, args, say)
+    built = _build(whole, target, optimized, args, log)
     forward = run_once(built.module, built.graph, device, args.image, preprocessing)
     features = compilation.interface.features
-    told = target if features else whole
+    summarized = target if features else whole
     weights = weights_file(built, preprocessing_of(args)) if args.save_weights else {}
-    files = write_artefacts(built, folder, targets, told, weights)
-    _announce(target, features, args, say)  # once nothing can be refused
-    _report(told, files, features, forward, args.format)
+    files = write_artefacts(built, folder, targets, summarized, weights)
+    _announce(target, features, args, log)  # once nothing can be refused
+    _report(summarized, files, features, forward, args.format)
     return 0
 
 
@@ -194,26 +194,26 @@ def _announce(
     network: Graph,
     features: tuple[Feature, ...],
     args: argparse.Namespace,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> None:
-    """Say what leaves and what enters, where that is not what the spec has."""
+    """Log outputs and inputs, where they are not what the spec has."""
     if network.returns == "logits":
-        say("the logits leave, not the softmax of them (--probabilities keeps it)")
+        log("the logits leave, not the softmax of them (--probabilities keeps it)")
     for feature in features:
         what = f"{feature.num_chs} channels, stride {feature.reduction}"
-        say(f"feature: {feature.module}, {what}")
+        log(f"feature: {feature.module}, {what}")
     if sizes := open_sizes(network):
-        say(f"sizes that fit: {sizes}")
+        log(f"sizes that fit: {sizes}")
     if args.normalize:
-        say("the network takes RGB values from 0 to 1; mean and deviation are inside")
+        log("the network takes RGB values from 0 to 1; mean and deviation are inside")
 
 
-def _speaker(is_text: bool) -> Callable[[str], None]:
-    def say(text: str) -> None:
+def _logger(is_text: bool) -> Callable[[str], None]:
+    def log(text: str) -> None:
         if is_text:
             write(sys.stdout, text + "\n")
 
-    return say
+    return log
 
 
 def _check_targets(names: tuple[str, ...]) -> None:
@@ -234,7 +234,7 @@ def _build(
     graph: Graph,
     optimized: Graph,
     args: argparse.Namespace,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> Built:
     """Build the module, load weights, and convert them where the graph was optimised."""
     from backends.torch.module import build_module
@@ -244,9 +244,9 @@ def _build(
     module = build_module(graph, seed=seed, taps=taps)
     report = None
     if args.weights is not None:
-        say(f"weights: {args.weights}")
+        log(f"weights: {args.weights}")
         report = _load_weights(checked, graph, module, args)
-        say(report.as_text().rstrip())
+        log(report.as_text().rstrip())
     state = dict(module.state_dict())
     plain = graph, state
     if optimized is not graph:
@@ -255,8 +255,8 @@ def _build(
         state = convert_state(optimized, state)
         module = build_module(optimized, seed=None, taps=taps)
         _load_converted(module, state)
-        say(f"optimised: {len(graph.nodes)} operations became {len(optimized.nodes)}")
-    return Built(plain, optimized, module, state, taps, say, report)
+        log(f"optimised: {len(graph.nodes)} operations became {len(optimized.nodes)}")
+    return Built(plain, optimized, module, state, taps, log, report)
 
 
 def _load_weights(

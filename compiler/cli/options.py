@@ -106,7 +106,7 @@ def add_preprocessing(parser: argparse.ArgumentParser) -> None:
 
 
 def preprocessing_of(args: argparse.Namespace) -> Preprocessing | None:
-    """Return how a picture becomes the input: what --preprocessing says, or else the weights."""
+    """Return how a picture becomes the input: from --preprocessing, or else from the weights."""
     if args.preprocessing is not None:
         from compiler.weights.pictures import preprocessing_from  # loads pydantic
 
@@ -130,7 +130,7 @@ def add_names(parser: argparse.ArgumentParser) -> None:
 
 
 def check_weights(args: argparse.Namespace) -> None:
-    """Refuse options that say how a file of weights is fitted, where there is no file.
+    """Refuse options of how a file of weights is fitted, where there is no file.
 
     Raises:
         UsageError: one of them is given without --weights.

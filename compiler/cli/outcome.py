@@ -44,15 +44,15 @@ def exit_code(run: Callable[[], int]) -> int:
         print_diagnostics(error.diagnostics, error.texts)
         return 1
     except Exception as error:
-        said = sentence(error)
-        if said is None:
+        result = sentence(error)
+        if result is None:
             raise
-        complain(said[0])
-        return said[1]
+        complain(result[0])
+        return result[1]
 
 
 def sentence(error: Exception) -> tuple[str, int] | None:
-    """Return what to say of an error and the exit code, None for what only a bug can cause."""
+    """Return the message for an error and the exit code, None for what only a bug can cause."""
     match error:
         case BackendError():
             return str(error), 1
@@ -87,7 +87,7 @@ def _check_folder() -> None:
 
 
 def _missing(error: ImportError) -> str:
-    """Return what to say where a package is missing, nothing where it is a module of ours."""
+    """Return the message where a package is missing, nothing where it is a module of ours."""
     found = _MISSING.search(str(error))
     package = (error.name or (found[1] if found else "")).partition(".")[0]
     if package in _OWN:

@@ -1,4 +1,4 @@
-"""`predict`: the best classes of pictures, by name, with what travels with the weights."""
+"""`predict`: the best classes of pictures, by name, with the metadata of the weights."""
 
 from __future__ import annotations
 
@@ -81,16 +81,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _classifier(args: argparse.Namespace) -> Classifier:
     graph = target_graph(graph_from(args))
-    picture_size(graph)  # what is wrong with the network is said before torch is loaded
+    picture_size(graph)  # refuse the network before torch is loaded
     class_output(graph, args.output)
     weights = args.map and load_map(args.map)
-    from backends.run.classifier import asked, load_classifier  # loads torch
+    from backends.run.classifier import load_classifier, parse_overrides  # loads torch
 
     return load_classifier(
         graph,
         args.weights,
         weights,
-        asked(args.output, args.names, args.preprocessing),
+        parse_overrides(args.output, args.names, args.preprocessing),
         drop_background=args.drop_background,
         device=device_of(args.device),
     )

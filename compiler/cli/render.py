@@ -125,7 +125,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_dot(format: str) -> None:
-    """Refuse before anything is read what Graphviz cannot be asked for."""
+    """Refuse formats that Graphviz does not write, before anything is read."""
     choose(dict.fromkeys((*MAGIC, "dot")), format, "format for --engine dot")
     if format != "dot":
         find_dot()
@@ -170,7 +170,7 @@ def options_from(args: argparse.Namespace) -> Options:
 
 
 def chosen_format(output: str | None, format: str | None) -> str:
-    """Return the format to write: the one asked for, else the one that the file's name says.
+    """Return the format to write: the one requested, else that of the file's extension.
 
     Raises:
         UsageError: there is no such format, or the two disagree.
@@ -180,12 +180,12 @@ def chosen_format(output: str | None, format: str | None) -> str:
     if output is None:
         return format or "svg"
     extension = Path(output).suffix.lower()
-    said = EXTENSIONS.get(extension)
-    if format is None and said is None:
+    implied = EXTENSIONS.get(extension)
+    if format is None and implied is None:
         known = ", ".join(EXTENSIONS)
         raise UsageError(
             f"{output}: its extension names no format ({known}); say which with --format"
         )
-    if format is not None and said not in (None, format):
-        raise UsageError(f"{output} is named as {said} but --format says {format}")
-    return format or said or "svg"
+    if format is not None and implied not in (None, format):
+        raise UsageError(f"{output} is named as {implied} but --format says {format}")
+    return format or implied or "svg"

@@ -248,15 +248,15 @@ def _claims(summary: Summary) -> list[str]:
     lines = ["", "published:"]
     for claim in summary.claims:
         if claim.of == "text" or claim.value is None:
-            said = claim.text
+            text_of_claim = claim.text
         else:
             computed = summary.parameters if claim.of == "parameters" else summary.macs
             state = "equal" if computed == claim.value else _share(computed, claim.value)
-            said = f"{claim.value:,} {'MAC' if claim.of == 'macs' else claim.of} ({state})"
-            said += f": {claim.text}" if claim.text else ""
+            text_of_claim = f"{claim.value:,} {'MAC' if claim.of == 'macs' else claim.of} ({state})"
+            text_of_claim += f": {claim.text}" if claim.text else ""
         note = f" [erratum {claim.erratum}]" if claim.erratum else ""
         lines += textwrap.wrap(
-            shown(f"{said}, {claim.source}{note}"),
+            shown(f"{text_of_claim}, {claim.source}{note}"),
             80,
             initial_indent="  - ",
             subsequent_indent="    ",

@@ -1,4 +1,4 @@
-"""`verify`: prove that an edited source file still is the spec, or say where it departs."""
+"""`verify`: prove that an edited source file still is the spec, or show where it departs."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _notes(args: argparse.Namespace, graph: Graph, found: Notes) -> Notes:
-    """Return what the map or the file says, and the options before that."""
+    """Return the metadata of the map or the file, overridden by the options."""
     from compiler.weights.pictures import preprocessing_from, read_names
 
     if args.preprocessing is not None:

@@ -109,7 +109,7 @@ def _labelled(label: str, width: int, text: str) -> str:
 def _snippet(
     place: Remark, texts: _Lines, paint: Paint, style: str, margin: int, names_file: bool
 ) -> list[str]:
-    """Return the lines that show a place: the file, the source line, the caret and what it says."""
+    """Return the lines that show a place: the file, the source line, the caret and its label."""
     pad, bar = " " * margin, paint(BLUE, "|")
     arrow = paint(BLUE, "-->" if names_file else ":::")
     out = [f"{pad}{arrow} {on_one_line(str(place.span))}"] if names_file else []
@@ -124,8 +124,8 @@ def _snippet(
         out.append(f"{pad} {bar}")
     out.append(f"{number} {bar} {shown}".rstrip())
     caret = f"{pad} {bar} {' ' * before}{underline}"
-    room = WIDTH - (margin + 3 + before + width + 1)
-    if text and len(text) > room:
+    columns = WIDTH - (margin + 3 + before + width + 1)
+    if text and len(text) > columns:
         indent = " " * min(before, max(0, WIDTH - margin - 3 - len(text)))
         return [*out, caret, f"{pad} {bar} {indent}{paint(style, text)}"]
     return [*out, f"{caret} {paint(style, text)}".rstrip() if text else caret]
@@ -136,17 +136,17 @@ def _fit(source: str, span: Span, margin: int) -> tuple[str, int, int]:
     start = min(span.column - 1, len(source))
     end = span.end_column - 1 if span.end_line == span.line else len(source)
     end = max(start + 1, min(end, len(source)))
-    room = WIDTH - margin - 4
-    cut = max(0, min(start - 8, len(source) - room))
+    columns = WIDTH - margin - 4
+    cut = max(0, min(start - 8, len(source) - columns))
     # What is too far away to be shown is not looked at: a line may be as long as a file.
-    near = [on_one_line(c) for c in source[cut : cut + room + 1]]
+    near = [on_one_line(c) for c in source[cut : cut + columns + 1]]
     cells = near
-    if cut or display_width("".join(near)) > room:
-        cells = [*(["..."] if cut else []), *near[: room - 6], "..."]
+    if cut or display_width("".join(near)) > columns:
+        cells = [*(["..."] if cut else []), *near[: columns - 6], "..."]
         start, end = (at - cut + bool(cut) for at in (start, end))
     before = display_width("".join(cells[:start]))
     width = display_width("".join(cells[start:end]))
-    return "".join(cells), before, max(1, min(width, room - before))
+    return "".join(cells), before, max(1, min(width, columns - before))
 
 
 def as_dict(found: Diagnostic) -> dict[str, Any]:

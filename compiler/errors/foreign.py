@@ -1,4 +1,4 @@
-"""Words that other tools use for what a spec says here: told from misspelt ones."""
+"""Words of other tools -> how a spec writes the same: they are no misspelt ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SYNONYMS = {
     **dict.fromkeys(("params", "args"), "with"),
     **dict.fromkeys(("id", "key"), "name"),
 }
-"""Word -> the key that says the same here; it counts only where that key may stand."""
+"""Word -> the key with the same meaning; only where that key is allowed."""
 
 EXPLAINED = {
     **dict.fromkeys(("in", "in_channels", "in_features"), "what a layer receives is inferred"),
@@ -25,7 +25,7 @@ EXPLAINED = {
         ("affine", "center"), "a batch norm has two switches, `scale: false` and `shift: false`"
     ),
 }
-"""Word -> how a layer says it here, without a key."""
+"""Word -> how a layer writes it, without a key."""
 
 KEYS = {
     **dict.fromkeys(
@@ -42,7 +42,7 @@ KEYS = {
     **dict.fromkeys(("merge", "combine"), ("join",)),
     **dict.fromkeys(("description", "comment", "note"), ("doc",)),
 }
-"""Word -> keys of a spec or a block that say the same here, those that may stand there alone."""
+"""Word -> keys of a spec or a block with the same meaning, where they are allowed."""
 
 PLACED = {
     **dict.fromkeys(
@@ -50,4 +50,4 @@ PLACED = {
         "that belongs to a residual: `residual: {body: [...], shortcut: [...]}`",
     ),
 }
-"""Word -> where a block says it."""
+"""Word -> where a block has it."""

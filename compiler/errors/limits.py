@@ -73,7 +73,7 @@ def variable_of(name: str) -> str:
 
 
 def way_out(name: str) -> str:
-    """Return the last clause of a help text: which limit was met, and how it is set.
+    """Return the last clause of a help text: which limit was reached, and how it is set.
 
     >>> way_out("operations")
     'the limit is 200,000; NETDRAFT_LIMIT_OPERATIONS sets another'
@@ -82,7 +82,7 @@ def way_out(name: str) -> str:
 
 
 def excess(name: str) -> str:
-    """Return the sentence that says which limit was met.
+    """Return the sentence that names the limit that was reached.
 
     >>> excess("operations")
     'there are more than 200,000 operations in one graph'
@@ -96,7 +96,7 @@ class Budget:
 
     left: dict[str, int] = field(default_factory=dict)
 
-    def room(self, name: str) -> int:
+    def remaining(self, name: str) -> int:
         """Return what is left of a limit; less than 0 where more was spent."""
         left = self.left.get(name)
         return limit(name) if left is None else left

@@ -1,4 +1,4 @@
-"""Where a value stands, what is wrong with it, and how that is said."""
+"""Source locations, diagnostics, and the report that collects them."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Span:
 
 
 NOWHERE = Span("<built in>", 0, 0)
-"""The span of what no file says: a value that the compiler itself supplies."""
+"""The span of what is in no file: a value that the compiler itself supplies."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A second place that matters to a diagnostic, with what it has to say."""
+    """A second place that a diagnostic points at, with a message of its own."""
 
     span: Span
     text: str
@@ -57,7 +57,7 @@ class Diagnostic:
     """One finding: a code, a sentence, the place, and a way out.
 
     `message` is a lower-case sentence with no full stop that shows the values;
-    `label` stands under the caret; `remarks` are other places in the spec;
+    `label` is printed under the caret; `remarks` are other places in the spec;
     `notes` are facts (the shapes on the way); `help` is what to change.
     """
 
@@ -95,11 +95,11 @@ class UsageError(NetdraftError):
 
 
 class BackendError(NetdraftError):
-    """A target cannot express something that the graph says; the text says what and why."""
+    """A target cannot express something in the graph; the message states what and why."""
 
 
 MORE: Mapping[Severity, str] = {"error": "more-errors", "warning": "more-warnings"}
-"""Codes of the findings that stand for all that are not shown."""
+"""Codes of the findings that summarise all that are not shown."""
 ECHOES = frozenset(("unknown-block", "unknown-layer", "unknown-parameter", "unknown-erratum"))
 """Codes of findings about names that nothing defines."""
 WANTING = frozenset(("missing-field", "missing-parameter", "unknown-layer", "unknown-parameter"))
@@ -124,7 +124,7 @@ class Report:
     """Collects the diagnostics of one run, each distinct one once.
 
     Of errors, and of warnings, the first `most` are kept; the rest are counted, and one finding
-    at the first of them says how many there are.
+    at the first of them has their number.
     """
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
@@ -142,11 +142,11 @@ class Report:
     _more: dict[Severity, int] = field(default_factory=dict)
 
     def add(self, diagnostic: Diagnostic, complete: Completion | None = None) -> None:
-        """Record a finding unless the same code already stands at the same place.
+        """Record a finding unless the same code is recorded at the same place.
 
         A block that is used ten times is one cause, so a shape error's key is its place and
         the other places that it names, such as the join, and not the message; elsewhere two
-        findings at one place may differ in what they say.
+        findings at one place may differ in their messages.
 
         Args:
             diagnostic: the finding.
@@ -157,10 +157,10 @@ class Report:
             return
         if self.is_partial and diagnostic.code in ECHOES:
             return
-        said: object = diagnostic.message
+        identity: object = diagnostic.message
         if diagnostic.code in {"shape-mismatch", "empty-output", "wrong-size"}:
-            said = tuple(r.span for r in diagnostic.remarks if r.text.startswith("the "))
-        key = (diagnostic.code, diagnostic.span, said)
+            identity = tuple(r.span for r in diagnostic.remarks if r.text.startswith("the "))
+        key = (diagnostic.code, diagnostic.span, identity)
         if key in self._seen:
             return
         self._seen.add(key)
@@ -174,7 +174,7 @@ class Report:
         self.diagnostics.append(self._with_removal(diagnostic))
 
     def _with_removal(self, found: Diagnostic) -> Diagnostic:
-        """Return a finding that stands at the change that took away what it misses."""
+        """Return a finding at the change that removed what it misses."""
         if found.code not in WANTING or not self.removed:
             return found
         named = dict.fromkeys(re.findall("`([^`.]+)[^`]*`", found.message))
@@ -227,7 +227,7 @@ class Report:
             raise self.too_large(name, span, help)
 
     def too_large(self, name: str, span: Span, help: str = "") -> CompileError:
-        """Return the error that a limit is met, after all findings so far, to be raised."""
+        """Return the error that a limit is reached, after all findings so far, to be raised."""
         from compiler.errors.limits import excess, way_out  # here, see above
 
         help = f"{help}; {way_out(name)}" if help else way_out(name)

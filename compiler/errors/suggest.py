@@ -58,7 +58,7 @@ def guessing(
     Args:
         word: what is not known.
         known: what is, or a function that finds it.
-        help: its new help, with `{words}` where they stand; kept where no word is known.
+        help: its new help, with `{words}` for the suggestions; kept where no word is known.
         most: how many words the help lists.
     """
 
@@ -67,14 +67,14 @@ def guessing(
         message = found.message + did_you_mean(word, words)
         if not words:
             return replace(found, message=message)
-        said = help.format(help=found.help, words=listing(words, most))
-        return replace(found, message=message, help=said)
+        new_help = help.format(help=found.help, words=listing(words, most))
+        return replace(found, message=message, help=new_help)
 
     return complete
 
 
 def helping(help: Callable[[], str] | str) -> Completion:
-    """Return what gives a finding its help."""
+    """Return the word that a finding's help suggests."""
     return lambda found: replace(found, help=help() if callable(help) else help)
 
 

@@ -37,11 +37,11 @@ def display_width(text: str) -> int:
 def write(stream: IO[str] | None, text: str) -> None:
     """Write text to standard output or error, hidden characters escaped, whatever its encoding.
 
-    What standard error cannot take is left unsaid: the exit code says it too.
+    What standard error cannot encode or receive is dropped: the exit code still reports it.
 
     Raises:
-        BrokenPipeError: who reads standard output has gone.
-        UsageError: standard output is closed or full.
+            BrokenPipeError: who reads standard output has gone.
+            UsageError: standard output is closed or full.
     """
     write_painted(stream, shown(text))
 

@@ -1,4 +1,4 @@
-"""Which input sizes would mend an error, said with the error."""
+"""Input sizes that would mend an error, added to its help."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Offer:
     inputs: list[list[str]]
     """The least of them and others, as `image=3x75x75`."""
     stated: frozenset[Span]
-    """Where the sizes stand that layers have then, as stated."""
+    """Where the sizes of layers are stated."""
 
 
 def say_working_sizes(

@@ -1,4 +1,4 @@
-"""Whether a network has room in the memory of this machine, said before any of it is made."""
+"""Whether a network fits into the available memory, checked before any of it is allocated."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def available_bytes(root: Path = Path("/")) -> int | None:
         root: where the system's files are.
 
     Returns:
-        Bytes, None where the system does not say.
+        Bytes, None where the system does not report it.
     """
     found = [*_of_machine(root), *_of_groups(root), *_of_process(root)]
     return max(0, min(found)) if found else None
@@ -125,7 +125,7 @@ def _of_machine(root: Path) -> Iterator[int]:
 
 
 def _of_groups(root: Path) -> Iterator[int]:
-    """Yield what every control group around this process has left, of version 1 or 2."""
+    """Yield what is left in every enclosing control group of this process, of version 1 or 2."""
     for line in _read(root / "proc/self/cgroup").splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
@@ -149,7 +149,7 @@ def _left(folder: Path, most: str, used: str, cached: str) -> Iterator[int]:
     limit_text, used_text = _read(folder / most).strip(), _read(folder / used).strip()
     if not (limit_text.isdigit() and used_text.isdigit()):  # `max`, or no such group
         return
-    cache = 0  # of files, which the system gives up before it refuses memory
+    cache = 0  # of files, which the system evicts before it refuses memory
     for line in _read(folder / "memory.stat").splitlines():
         if line.startswith(f"{cached} "):
             cache = int(line.split()[1])

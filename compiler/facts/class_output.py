@@ -1,4 +1,4 @@
-"""Which output of a network says the class, and what its numbers are."""
+"""Which output of a network has the class scores, and whether they are logits or probabilities."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ClassOutput:
     classes: int
     numbers: Numbers
     doubt: str = ""
-    """Why it may be none: it says the class only where as many names are known; else empty."""
+    """Why its values may be no class scores, unless as many names are known; else empty."""
 
 
 def picture_size(graph: Graph) -> tuple[int, int]:
@@ -65,7 +65,7 @@ def check_sizes(graph: Graph) -> None:
     """Refuse a network whose input sizes are open.
 
     Raises:
-        UsageError: one is; the text says how it is given.
+        UsageError: one is; the message states how it is set.
     """
     for name in graph.inputs:
         shape = graph.nodes[name].shape
@@ -77,7 +77,7 @@ def check_sizes(graph: Graph) -> None:
 
 
 def class_output(graph: Graph, name: str | None = None) -> ClassOutput:
-    """Return the output of a network, as targets get it, that says the class.
+    """Return the output of a network, as targets get it, that has the class scores.
 
     Args:
         graph: what `target_graph` returned.
@@ -107,7 +107,7 @@ def check_names(graph: Graph, names: int, file: object) -> None:
     """Refuse names of classes where no output has as many.
 
     Raises:
-        UsageError: none has; what the outputs have is said.
+        UsageError: none has; the message lists what they have.
     """
     shapes = {o.name: graph.nodes[o.node].shape for o in graph.outputs}
     if not any(_is_vector(shape) and shape[0] == names for shape in shapes.values()):
@@ -116,7 +116,7 @@ def check_names(graph: Graph, names: int, file: object) -> None:
 
 
 def check_doubt(output: ClassOutput, has_names: bool) -> None:
-    """Refuse an output that may have no classes, where no names say that it has.
+    """Refuse an output that may have no classes, where no names confirm that it has.
 
     Raises:
         UsageError: it is refused.
@@ -144,7 +144,7 @@ def _checked(graph: Graph, output: Output, index: int) -> ClassOutput:
         what = f"{shape.paper}"
     elif shape[0] == 1 and numbers != "independent":
         what = "one number"
-    if not what and graph.returns != "logits":  # there a softmax stands behind it
+    if not what and graph.returns != "logits":  # there a softmax follows it
         standing, maker = _standing(graph, output.node)
         if standing != "scores":
             doubt = _features(graph, output, maker)

@@ -47,7 +47,7 @@ def features_of(graph: Graph, names: Sequence[str] = ()) -> tuple[Feature, ...]:
     A text is one name; `auto` is none.
 
     Raises:
-        UsageError: there is no such layer or block, or it gives no map; or none was found.
+        UsageError: there is no such layer or block, or its output is no map; or none was found.
     """
     if isinstance(names, str):  # in Python a text is a sequence too, of its letters
         names = () if names == "auto" else (names,)

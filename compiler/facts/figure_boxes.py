@@ -10,7 +10,7 @@ from compiler.facts.labels import is_drawn, label_of
 from compiler.graph import Drawing, Graph, Region, Shape
 
 OPENED = ("network", "chain", "branches", "branch", "residual")
-"""Regions without a box: their members are drawn in the figure that they stand in."""
+"""Regions without a box: their members are drawn in the enclosing figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,10 @@ class FigureBox:
     """One box of a figure."""
 
     id: str
-    """The node or region that it stands for; the input of a block is `<block>.in`."""
+    """The node or region that it represents; the input of a block is `<block>.in`."""
     label: str
     size: str | None
-    """What stands beside it: `149x149x32`, `Output: 35x35x384`."""
+    """The size printed beside it: `149x149x32`, `Output: 35x35x384`."""
     span: Span
 
 
@@ -39,7 +39,7 @@ def boxes_of(graph: Graph, region: str = "", by_name: bool = False) -> FigureBox
     """Return the boxes of a network (`""`) or of one block, with the blocks inside it closed.
 
     Args:
-        graph: where it stands.
+        graph: the graph that it is in.
         region: the network or a block's instance.
         by_name: show the block's parameters by name, as its definition's figure does.
     """
@@ -64,8 +64,8 @@ def size_beside(drawing: Drawing, shape: Shape, is_trunk: bool, is_input: bool) 
 
     Args:
         drawing: which sizes the figure prints.
-        shape: what the box gives.
-        is_trunk: the box stands outside of all branches.
+        shape: the output shape of the box.
+        is_trunk: the box is in no branch.
         is_input: it is where the data comes from, whose size has no `Output:` before it.
     """
     if drawing.sizes == "none" or not is_trunk:

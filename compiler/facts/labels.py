@@ -21,19 +21,19 @@ class Convention:
 
 
 def convention(graph: Graph) -> Convention:
-    """Return what follows most convolutions of a network; without any, the paper's habit."""
+    """Return the most frequent norm and activation after a convolution; the paper's without any."""
     layers = [r.members for r in graph.regions.values() if r.kind == "layer"]
     inside = {name for members in layers for name in members}
     layers += [(name,) for name in graph.nodes if name not in inside]
     counts = Counter(
-        _company([graph.nodes[m] for m in members])
+        _convention_of([graph.nodes[m] for m in members])
         for members in layers
         if any(isinstance(graph.nodes[m].op, Conv2d) for m in members)
     )
     return max(counts, key=lambda c: counts[c]) if counts else Convention()
 
 
-def _company(nodes: Sequence[Node]) -> Convention:
+def _convention_of(nodes: Sequence[Node]) -> Convention:
     function = next((n.op.function for n in nodes if isinstance(n.op, Activation)), None)
     return Convention(any(isinstance(n.op, BatchNorm) for n in nodes), function)
 
@@ -57,29 +57,29 @@ LETTERED = frozenset(("out_channels", "out_features", "kernel_size", "groups", "
 
 def layer_label(
     nodes: Sequence[Node],
-    usual: Convention,
+    default: Convention,
     naming: Naming,
     ignore_label: bool = False,
 ) -> str:
-    """Return the words for one layer: its first operation, and what is unusual around it.
+    """Return the words for one layer: its first operation, and how it departs from the convention.
 
     Args:
         nodes: the operations of the layer in execution order.
-        usual: what follows a convolution without being said.
+        default: the norm and activation that a label need not mention.
         naming: what is shown as it is written (`k`, not `192`).
-        ignore_label: the words of the operation even where the spec gives others.
+        ignore_label: the words of the operation even where the spec has a label.
     """
     head = next((n for n in nodes if isinstance(n.op, Conv2d | Linear)), nodes[0])
     if head.info.label is not None and not ignore_label:
         return head.info.label
-    company, shown = _company(nodes), Shown(_written(head, naming))
+    own, shown = _convention_of(nodes), Shown(_written(head, naming))
     words, details = head.op.words(shown)
     if isinstance(head.op, Conv2d):
-        details += _around(head.op, company, usual, shown)
+        details += _departures(head.op, own, default, shown)
     elif named := shown.named("activation", "activation"):
         details += named
-    elif company.activation and head.op is not nodes[-1].op:
-        details.append(LABELS[company.activation])
+    elif own.activation and head.op is not nodes[-1].op:
+        details.append(LABELS[own.activation])
     return f"{words} ({' '.join(details)})" if details else words
 
 
@@ -97,7 +97,7 @@ def _written(node: Node, naming: Naming) -> dict[str, str]:
     }
 
 
-def _around(op: Conv2d, company: Convention, usual: Convention, shown: Shown) -> list[str]:
+def _departures(op: Conv2d, own: Convention, default: Convention, shown: Shown) -> list[str]:
     """Return what sets a convolution apart: `Linear` is the paper's word for no activation."""
     names = [
         *shown.named("norm", "norm"),
@@ -108,14 +108,14 @@ def _around(op: Conv2d, company: Convention, usual: Convention, shown: Shown) ->
     if names:
         return names
     out = []
-    if company.activation != usual.activation:
-        if company.activation is None:
-            out.append("Linear" if not company.norm else "no activation")
+    if own.activation != default.activation:
+        if own.activation is None:
+            out.append("Linear" if not own.norm else "no activation")
         else:
-            out.append(LABELS[company.activation])
-    elif company.norm != usual.norm:
-        out.append("batch norm" if company.norm else "no norm")
-    if op.bias == company.norm:
+            out.append(LABELS[own.activation])
+    elif own.norm != default.norm:
+        out.append("batch norm" if own.norm else "no norm")
+    if op.bias == own.norm:
         out.append("bias" if op.bias else "no bias")
     return out
 
@@ -124,31 +124,31 @@ PAPER = Convention()
 """What `Conv` means in the paper: batch norm and ReLU follow, the figures draw neither."""
 
 
-def label_of(graph: Graph, name: str, by_name: bool = False, usual: Convention = PAPER) -> str:
+def label_of(graph: Graph, name: str, by_name: bool = False, default: Convention = PAPER) -> str:
     """Return the words in a box: `3x3 Conv (96 stride 2 V)`, `4 x Inception-A`.
 
     Args:
-        graph: where it stands.
+        graph: the graph that it is in.
         name: a node, or a region of any kind.
         by_name: show a parameter's name where an attribute was written as one (`k`, not `192`).
-        usual: what follows a convolution without being said.
+        default: the norm and activation that a label need not mention.
     """
     label = graph.info_of(name).label
-    return automatic_label(graph, name, by_name, usual) if label is None else label
+    return automatic_label(graph, name, by_name, default) if label is None else label
 
 
 def automatic_label(
-    graph: Graph, name: str, by_name: bool = False, usual: Convention = PAPER
+    graph: Graph, name: str, by_name: bool = False, default: Convention = PAPER
 ) -> str:
-    """Return the words that the computation itself has, whatever the spec's `label` says."""
+    """Return the label made from the computation, without the spec's `label`."""
     if name in graph.nodes:
-        return layer_label([graph.nodes[name]], usual, Naming(by_name), ignore_label=True)
+        return layer_label([graph.nodes[name]], default, Naming(by_name), ignore_label=True)
     region = graph.regions[name]
     if region.kind == "repeat":
         return _repeat_label(graph, region, by_name)
     if region.kind == "layer":
         nodes = [graph.nodes[m] for m in region.members]
-        return layer_label(nodes, usual, Naming(by_name), ignore_label=True)
+        return layer_label(nodes, default, Naming(by_name), ignore_label=True)
     return _title(graph, region)
 
 

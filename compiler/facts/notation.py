@@ -43,7 +43,7 @@ class Notation:
         return self._marked(self._formula(shown)) if _is_open(count) else self.text(shown)
 
     def sizes(self, shape: Shape) -> str:
-        """Return a size, height x width x channels; a sum stands in brackets."""
+        """Return a size, height x width x channels; a sum is bracketed."""
         if not any(map(_is_open, shape)):
             return self.text(shape.paper)
         dims = [*shape.grid, shape.channels]

@@ -1,4 +1,4 @@
-"""What a network says of a picture, as data."""
+"""The prediction of a network for a picture, as data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """A class and what an output says of it."""
+    """A class and its score."""
 
     index: int
     """Its place among the outputs."""

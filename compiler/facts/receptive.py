@@ -61,14 +61,14 @@ class _Round:
         return _Round(spans, step, self.placed and before is not None)
 
     def upsampled(self, factor: int) -> _Round:
-        """Return what the units of a map see of which each stands `factor` times in a row."""
+        """Return the fields of a map after each of its units is repeated `factor` times."""
         if len(self.spans) * factor > LONGEST_ROUND:
             return _Round((_around(self.spans),), self.step, False)
         spans = tuple(span for span in self.spans for _ in range(factor))
         return _Round(spans, self.step, self.placed)
 
     def centred(self) -> _Round:
-        """Return the same with the first unit around pixel 0."""
+        """Return the same with the first unit centred on pixel 0."""
         middle = sum(self.spans[0]) // 2
         spans = tuple((first - middle, last - middle) for first, last in self.spans)
         return _Round(spans, self.step, False)

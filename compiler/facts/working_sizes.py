@@ -51,7 +51,7 @@ class Working(Mapping[str, tuple[Sizes, Sizes]]):
 def working_sizes(
     graph: Graph, stated: Mapping[str, Shape] = MappingProxyType({}), alone: str | None = None
 ) -> Working | None:
-    """Return the sizes of the inputs at which every window has room and every join fits.
+    """Return the sizes of the inputs at which every window fits and so does every join.
 
     The graph may be a draft that does not fit: its operations are walked with height and width
     of the inputs left open. Windows bound a size from below, joins say which rests it has.
@@ -207,7 +207,7 @@ def _letters(shape: Shape) -> list[str]:
 
 
 def _is_broken(node: Node, graph: Graph) -> bool:
-    """True for what stands for a layer with faults: nothing is known of what that gives."""
+    """True for the placeholder of a layer with faults: its output is unknown."""
     return isinstance(node.op, Identity) and (node.shape,) != graph.input_shapes(node)
 
 
@@ -218,13 +218,13 @@ def _demands(node: Node, operands: tuple[Shape, ...]) -> Iterator[tuple[str, Siz
             for dim in dims[1:]:
                 yield from _alike(dims[0], dim)
     elif operands and not isinstance(node.op, Input):
-        for dim, room in zip(operands[0].grid, node.op.least_grid(), strict=False):
+        for dim, least in zip(operands[0].grid, node.op.least_grid(), strict=False):
             if isinstance(dim, Symbolic):
-                yield _roomy(dim, room)
+                yield _reaching(dim, least)
 
 
 def _given(node: Node, operands: tuple[Shape, ...]) -> Shape:
-    """Return what a node gives on sizes that are open, as if its operands fitted."""
+    """Return the output shape of a node for open sizes, as if its operands fitted."""
     try:
         return (node.op.joined if isinstance(node.op, Join) else node.op.infer_shape)(*operands)
     except ShapeError as error:
@@ -269,8 +269,8 @@ def _tie(difference: Symbolic) -> _Tie | None:
 
 
 @lru_cache(maxsize=4096)
-def _roomy(dim: Symbolic, room: int) -> tuple[str, Sizes]:
-    """Return the letter of a size and from where on the size is at least `room`.
+def _reaching(dim: Symbolic, least: int) -> tuple[str, Sizes]:
+    """Return the letter of a size and from where on the size is at least `least`.
 
     No size shrinks where the input grows, so the bound is found by halving.
     """
@@ -278,11 +278,11 @@ def _roomy(dim: Symbolic, room: int) -> tuple[str, Sizes]:
         raise _Unsolved
     (name,) = dim.letters
     low, high = 0, MAX_INPUT
-    if dim.number_at({name: high}) < room:
+    if dim.number_at({name: high}) < least:
         raise _Unsolved
     while high - low > 1:
         middle = (low + high) // 2
-        if dim.number_at({name: middle}) < room:
+        if dim.number_at({name: middle}) < least:
             low = middle
         else:
             high = middle

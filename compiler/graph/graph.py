@@ -68,7 +68,7 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What the spec says about a layer besides its computation."""
+    """What the spec has of a layer besides its computation."""
 
     span: Span = NOWHERE
     title: str | None = None
@@ -84,7 +84,7 @@ class Info:
     when: str = ""
     """The condition under which it is there, as the spec writes it."""
     repeat: str = ""
-    """The formula for its number of copies; empty where the spec says a number."""
+    """The formula for its number of copies; empty where the spec has a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A tensor that leaves the network; `training_only` outputs are not computed in eval mode."""
+    """An output of the network; `training_only` outputs are not computed in eval mode."""
 
     name: str
     node: str
@@ -226,7 +226,7 @@ class Output:
 
 
 Returns = Literal["outputs", "last layer", "logits"]
-"""What leaves a network: the outputs that its spec lists, its last layer where it lists none, or,
+"""Which tensors are outputs: those that the spec lists, its last layer where it lists none, or,
 after `take_logits`, the logits that entered the softmax of that last layer."""
 
 

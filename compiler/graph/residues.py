@@ -154,7 +154,7 @@ def _is_zero(difference: Symbolic, periods: Mapping[str, int], rests: Mapping[st
 def where_zero(difference: Symbolic) -> Sizes | None:
     """Return the sizes at which a formula in one letter is 0.
 
-    None where that cannot be said: several letters, a product of letters, or more classes than
+    None where that is undecided: several letters, a product of letters, or more classes than
     `limit("size_classes")`.
     """
     if len(difference.letters) != 1 or not difference.is_linear():

@@ -1,7 +1,7 @@
 """Sizes as formulas in letters: sums of products of floor terms, integer-exact, in one normal form.
 
 `(2 * (H // 2 + 1) - 2) // 2` and `H // 2` are one formula: every sum is multiplied out and
-sorted, what divides evenly is taken out of a floor, and a floor of a floor becomes one floor.
+sorted, exact multiples are moved out of a floor, and a floor of a floor becomes one floor.
 So equal is `==` for whatever windows, strides and factors make of a size, up to sums of several
 floors (`H // 2 + (H + 1) // 2` is `H`): those are for `compiler.graph.residues` to decide.
 """
@@ -27,7 +27,7 @@ class FormulaError(ArithmeticError):
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """`inner // divisor`, where nothing can be taken out of it."""
+    """`inner // divisor`, with no exact multiple in it."""
 
     inner: Symbolic
     divisor: int
@@ -48,7 +48,7 @@ class Symbolic:
     """A whole number that depends on letters: `2*(H//2)*W-3`. Made by `letter` and arithmetic.
 
     `terms` are products with their factors, the constant last; no factor is 0, and there is at
-    least one letter: arithmetic whose result is a plain number gives an int.
+    least one letter: arithmetic whose result is a plain number returns an int.
     """
 
     terms: tuple[tuple[Product, int], ...]

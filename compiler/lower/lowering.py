@@ -147,7 +147,7 @@ class Lowering:
         Raises:
             CompileError: `too-large`, with all findings so far.
         """
-        room = self.report.budget.room("operations")
+        room = self.report.budget.remaining("operations")
         if size <= room:
             return
         most = limit("operations")

@@ -65,7 +65,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """A fork whose branches stand in another order: their first boxes, left to right."""
+    """A fork whose branches are in another order: their first boxes, left to right."""
 
     first: tuple[int, ...]
     second: tuple[int, ...]
@@ -80,7 +80,7 @@ class Alignment:
 
 
 def align(first: Picture, second: Picture) -> Alignment:
-    """Match the boxes of two pictures by where they stand and what they say.
+    """Match the boxes of two pictures by their positions and labels.
 
     Chains are matched box by box with the least change, the branches of a fork in the order
     that fits best, and joins from the bottom up.

@@ -27,7 +27,7 @@ def compare_figure(
     """Compare the boxes, arrows, sizes and the order of branches of a network or block.
 
     What a label leaves open or has no box at all (the text between the lines) is a deviation
-    too, so that everything that the print does not say is either recorded or reported.
+    too, so that everything that the print does not show is either recorded or reported.
     """
     drawn = _without_training(graph, boxes_of(graph, region.name, by_name=True))
     if len(drawn.boxes) > MOST_TIMES * len(figure.boxes):
@@ -114,7 +114,7 @@ class _Comparing:
     # -- names, places, records --------------------------------------------------------------
 
     def _local(self, name: str) -> str:
-        """Return a name as it stands inside the block."""
+        """Return a name relative to the block."""
         return name.removeprefix(f"{self.region.name}.") if self.region.name else name
 
     @property
@@ -122,7 +122,7 @@ class _Comparing:
         return self.region.name or self.graph.name
 
     def _is_known(self, name: str) -> bool:
-        """True for what stands in the graph; a block's input box does not."""
+        """True for what is in the graph; a block's input box is not."""
         return name in self.graph.nodes or name in self.graph.regions
 
     def _deviate(self, kind: str, text: str, span: Span, name: str = "", built: str = "") -> None:
@@ -170,7 +170,7 @@ class _Comparing:
             self._deviate("hidden", text, self.graph.info_of(name).span, name, built)
 
     def _find_left_open(self) -> None:
-        """Find labels of the print that say something else, or less, than what is built."""
+        """Find printed labels that differ from what is built, or omit part of it."""
         for j in self.pairs.values():
             box = self.drawn.boxes[j]
             if not self._is_known(box.id) or self.graph.info_of(box.id).label is None:
@@ -248,7 +248,7 @@ class _Comparing:
         return Count(same, len(sizes)), ""
 
     def _size(self, box: FigureBox) -> str:
-        """Return the computed size of what a box gives, whatever the spec says of it."""
+        """Return the computed output size of a box, whatever the spec states."""
         name = box.id if self._is_known(box.id) else self.region.inputs[0]
         return self.graph.tensor(name).shape.paper
 
@@ -265,7 +265,7 @@ def _words(label: str) -> list[str]:
 
 
 def _leaves_open(label: str, built: str) -> bool:
-    """True if all words of a label stand in what is built, in their order: it only says less."""
+    """True if a label's words are a subsequence of those of what is built: it only omits some."""
     rest: Iterator[str] = iter(_words(built))
     return all(word in rest for word in _words(label))
 

@@ -40,7 +40,7 @@ def explain(
         graph: where it was found.
         figure: the figure's number; the erratum's place must name it.
         kind: one of `KINDS`; the erratum must explain that kind.
-        names: where to look: the layer, then what is around it.
+        names: where to look: the layer, then what encloses it.
         built: the label or size that is built, or the label that is missing. An erratum whose
             `built` names some in backquotes explains no others.
     """

@@ -10,7 +10,7 @@ from compiler.paper.findings import Comparison, Count, Finding
 def as_text(comparison: Comparison, is_buildable: bool = True) -> str:
     """Return one line for each figure or table, the deviations under it, and a verdict.
 
-    What explains a deviation is told in full where it first appears.
+    An erratum is printed in full where it first explains a deviation.
 
     Args:
         comparison: what was found.
@@ -18,11 +18,11 @@ def as_text(comparison: Comparison, is_buildable: bool = True) -> str:
     """
     if not comparison.findings:
         return "beside the paper: nothing here cites a figure or a table\n"
-    told: set[str] = set()
+    printed: set[str] = set()
     lines = ["beside the paper (arXiv 1602.07261):"]
     for finding in comparison.findings:
         lines.append(f"  {finding.place:<9} {_title(finding)}: {_counts(finding.counts)}")
-        lines += _deviations(finding, told)
+        lines += _deviations(finding, printed)
     lines.append(f"  {verdict(comparison, is_buildable)}")
     return "\n".join(lines) + "\n"
 
@@ -35,14 +35,14 @@ def _counts(counts: dict[str, Count]) -> str:
     return ", ".join(f"{count} {word}" for word, count in counts.items()) or "nothing to compare"
 
 
-def _deviations(finding: Finding, told: set[str]) -> list[str]:
+def _deviations(finding: Finding, printed: set[str]) -> list[str]:
     lines = []
     for deviation in finding.deviations:
         ids = ", ".join(e.id for e in deviation.errata) or "no erratum"
         lines.append(f"            {ids}: {deviation.text}")
         for erratum in deviation.errata:
-            if erratum.id not in told:
-                told.add(erratum.id)
+            if erratum.id not in printed:
+                printed.add(erratum.id)
                 lines.append(f"                {erratum.why}")
     if finding.note:
         lines.append(f"            {finding.note}")

@@ -1,4 +1,4 @@
-"""Graph → Graph, one function per file; the tuples say which run, in which order, and why."""
+"""Graph → Graph, one function per file; the tuples list which run, in which order, and why."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ def hoist_activation(graph: Graph) -> Graph:
 
     After `merge_siblings` the activation follows the merged convolution directly, so that a
     target can compute it in the same loop. Precondition: only slices read the tensor, the
-    same activation alone reads each of them, and none of them leaves the network.
+    same activation is the only consumer of each of them, and none of them is an output.
     Numbers: bit for bit the same. Training-safe.
 
     Before:
@@ -59,6 +59,6 @@ def _hoist(rewrite: Rewrite, node: Node, acts: list[Node], region: str) -> None:
     )
     rewrite.insert_after(hoisted, region, node.name)
     for act in acts:
-        taken = graph.nodes[act.inputs[0]]
-        rewrite.set(replace(act, op=taken.op, inputs=(hoisted.name,), traced={}))
-        rewrite.drop(taken.name, None)
+        piece = graph.nodes[act.inputs[0]]
+        rewrite.set(replace(act, op=piece.op, inputs=(hoisted.name,), traced={}))
+        rewrite.drop(piece.name, None)

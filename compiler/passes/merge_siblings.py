@@ -17,8 +17,8 @@ def merge_siblings(graph: Graph) -> Graph:
     """Merge convolutions that read the same tensor with the same window into one.
 
     The 1x1 convolutions that open the branches of an Inception block become one wide product
-    that reads its input once; each old name is a slice of it. The merged node stands in the
-    smallest region around all of them. Precondition: equal kernel, stride, padding and
+    that reads its input once; each old name is a slice of it. The merged node is in the
+    smallest region that encloses all of them. Precondition: equal kernel, stride, padding and
     dilation, one group, parameters not shared. Those that an activation follows come first,
     so that it can be taken as one too (`hoist_activation`).
     Numbers: every output element is the same sum; within 1e-6 of the largest output in
@@ -74,7 +74,7 @@ def _activated(graph: Graph, node: Node) -> bool:
 
 
 def _common_region(graph: Graph, chains: list[tuple[str, ...]]) -> str:
-    """Return the innermost region around all nodes that may take a node of its own."""
+    """Return the innermost region that encloses all nodes and may have a node of its own."""
     others = [set(chain) for chain in chains[1:]]
     for name in chains[0]:
         structured = graph.regions[name].kind in _STRUCTURED
@@ -91,7 +91,7 @@ def _member(graph: Graph, region: str, node: Node) -> str:
 
 
 def _scope(graph: Graph, region: str) -> str:
-    """Return the region whose name is the prefix of what stands in `region`."""
+    """Return the region whose name is the prefix of what is in `region`."""
     while graph.regions[region].transparent:
         region = graph.regions[region].parent or ""
     return region

@@ -1,4 +1,4 @@
-"""Run passes over a graph, verify what each one leaves, and blame it by name if it is wrong."""
+"""Run passes over a graph, verify the result of each, and name the pass whose result is wrong."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def optimize_graph(
 
     Raises:
         UsageError: a tap names nothing.
-        PassError: a pass failed, or left a graph that does not verify.
+        PassError: a pass failed, or returned a graph that does not verify.
         KeyError: there is no pass of that name.
     """
     graph = hold_taps(graph, taps)

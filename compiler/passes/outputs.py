@@ -1,4 +1,4 @@
-"""What leaves a network, and what of it nothing that leaves depends on."""
+"""The outputs of a network: which they are, and what of the graph they depend on."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from compiler.ops import Dropout, Identity, Input, Softmax
 
 
 def take_logits(graph: Graph, taps: Iterable[str] = ()) -> Graph:
-    """Return the graph as targets get it: what leaves is decided here, once for all of them.
+    """Return the graph as targets get it: its outputs are decided here, once for all of them.
 
     Applies where the spec lists no outputs and its last layer is a softmax, with nothing but
-    identity and dropout after it: what leaves is then what enters the softmax. Outputs that a spec
+    identity and dropout after it: the output is then the input of the softmax. Outputs that a spec
     lists are left as they are; a softmax that is drawn after one of them goes. The softmax stays
     where it is tapped. Numbers: the logits are bit for bit the same.
 
@@ -73,24 +73,24 @@ def tap_nodes(graph: Graph, taps: Iterable[str]) -> dict[str, str]:
 
 def trailing_softmaxes(graph: Graph) -> list[str]:
     """Return the softmax layers on listed outputs that nothing reads: drawn, and not computed."""
-    leaving = {output.node for output in graph.outputs}
+    output_nodes = {output.node for output in graph.outputs}
     return [
         node.name
         for node in graph.nodes.values()
         if isinstance(node.op, Softmax)
-        and node.inputs[0] in leaving
+        and node.inputs[0] in output_nodes
         and not graph.consumers[node.name]
     ]
 
 
 def unused_layers(graph: Graph) -> Iterator[Diagnostic]:
     """Yield a warning for each layer and input that nothing reads and that is no output."""
-    leaving = {*(o.node for o in graph.outputs), *trailing_softmaxes(graph)}
-    said: set[Span] = set()  # once for all copies of a repeat
+    output_nodes = {*(o.node for o in graph.outputs), *trailing_softmaxes(graph)}
+    reported: set[Span] = set()  # once for all copies of a repeat
     for node in graph.nodes.values():
-        if graph.consumers[node.name] or node.name in leaving or node.info.span in said:
+        if graph.consumers[node.name] or node.name in output_nodes or node.info.span in reported:
             continue
-        said.add(node.info.span)
+        reported.add(node.info.span)
         what = "input" if isinstance(node.op, Input) else "layer"
         yield Diagnostic(
             f"unused-{what}",

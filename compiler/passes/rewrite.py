@@ -138,7 +138,7 @@ def _without_hollow(
     has_nodes = _with_nodes(regions, nodes)
     had_nodes = _with_nodes(graph.regions, graph.nodes)
     gone: set[str] = set()
-    for name, region in regions.items():  # what is around comes before what is inside
+    for name, region in regions.items():  # outer regions come before inner ones
         passes_on = region.output in nodes and (
             name not in had_nodes or (region.kind != "layer" and region.output in region.inputs)
         )
@@ -199,7 +199,7 @@ def followers(graph: Graph, node: Node, kind: type[Op]) -> Iterator[Node]:
 
 
 def sole_reader(graph: Graph, name: str) -> Node | None:
-    """Return the node that alone reads a tensor, None if others do or it leaves the network."""
+    """Return a tensor's only consumer, None if it has others or is an output."""
     readers = graph.consumers[name]
     if len(readers) != 1 or any(o.node == name for o in graph.outputs):
         return None

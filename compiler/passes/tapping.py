@@ -1,4 +1,4 @@
-"""Tensors that leave beside the outputs, through passes that make other nodes of theirs."""
+"""Tensors that are returned beside the outputs, kept through passes that replace their nodes."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 from compiler.ops import ACTIVATION_WORDS, ActivationName
 from compiler.text import FUNCTIONS, PADDINGS, PAIR, read_pair
 from compiler.text.fields import Count, Flag, Kernel, Number, Padding, Text, Whole
-from compiler.text.names import read_name, taken
+from compiler.text.names import read_name, reserved
 
 _VALUES = frozenset(
     [
@@ -24,7 +24,7 @@ def read_param_name(value: Any) -> str:
     """Return the name of a parameter, which no word of the language uses."""
     name = read_name(value)
     if name in _VALUES:
-        raise taken(name, "it is a word of the language")
+        raise reserved(name, "it is a word of the language")
     return name
 
 

@@ -1,4 +1,4 @@
-"""YAML text -> values that know where they stand, and the language of their formulas."""
+"""YAML text -> values with their source locations, and the language of their formulas."""
 
 from __future__ import annotations
 

@@ -373,7 +373,7 @@ def _listed(pair: object) -> str:
 
 
 def show_value(value: Value) -> str:
-    """Return a value as it would stand in a spec: `22.4`, `3x3`, `true`."""
+    """Return a value as a spec writes it: `22.4`, `3x3`, `true`."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Fraction):

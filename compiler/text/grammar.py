@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from compiler.text.expr import Expr, ExprError, parse, show_value
 
 Formula = Expr | int | Fraction
-"""A number, or an expression that gives one."""
+"""A number, or an expression of one."""
 
 PAIR = re.compile(r"([0-9]{1,18})x([0-9]{1,18})")
 _MEANT_AS_PAIR = re.compile(r"[\d:.,xX×* ]+")
@@ -165,7 +165,7 @@ def numbers_of(size: str) -> list[int]:
 
 
 def read_bool(value: Any) -> bool | Expr:
-    """Return true or false, or an expression that gives one."""
+    """Return true or false, or an expression of one."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.lower() in ("yes", "no", "on", "off"):

@@ -1,4 +1,4 @@
-"""The base of every model of a spec: it knows the YAML that it was read from."""
+"""The base of every model of a spec: it has the YAML that it was read from."""
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class, which is
 # slow. The same holds wherever models are.
@@ -11,7 +11,7 @@ from compiler.text.source import Node, Scalar, Sequence, key_span_at, node_at, s
 
 
 class Located(BaseModel):
-    """A model that knows the YAML it was read from."""
+    """A model with the YAML it was read from."""
 
     model_config = ConfigDict(
         strict=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True

@@ -32,11 +32,11 @@ def read_name(value: Any) -> str:
             help=_suggest_name(value),
         )
     if value in _REFERENCES:
-        raise taken(value, "it is a word of the language")
+        raise reserved(value, "it is a word of the language")
     if value in _KEYWORDS:
-        raise taken(value, "it is a keyword of Python")
+        raise reserved(value, "it is a keyword of Python")
     if value.startswith("__") or value == "_":
-        raise taken(value, "Python keeps such names for itself")
+        raise reserved(value, "Python keeps such names for itself")
     return value
 
 
@@ -44,11 +44,11 @@ def read_layer_name(value: Any) -> str:
     """Return the name of a layer, a branch or a block, which a module has as an attribute."""
     name = read_name(value)
     if name in MODULE_NAMES:
-        raise taken(name, "every torch module has an attribute of that name")
+        raise reserved(name, "every torch module has an attribute of that name")
     if name in _SOURCE:
-        raise taken(name, "emitted source uses the word")
+        raise reserved(name, "emitted source uses the word")
     if name in _METHODS:
-        raise taken(name, "a network has a method of that name")
+        raise reserved(name, "a network has a method of that name")
     return name
 
 
@@ -67,7 +67,7 @@ def read_output_name(value: Any) -> str:
     return name
 
 
-def taken(name: str, why: str) -> Exception:
+def reserved(name: str, why: str) -> Exception:
     """Return the error for a name that means something else."""
     help = f"call it `{name.strip('_') or 'layer'}_1` or another name"
     return bad("bad-name", f"`{name}` is taken: {why}", help=help)

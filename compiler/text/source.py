@@ -79,7 +79,7 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Doubled(Sequence):
-    """A list whose key stands twice: the items of the first, with those of the second beside."""
+    """A list whose key is given twice: the items of the first, with those of the second beside."""
 
     again: tuple[Node, ...] = ()
 
@@ -150,7 +150,7 @@ def parse_yaml(text: str, file: str, report: Report | None = None) -> Mapping:
     """Parse one YAML document whose root is a mapping.
 
     Scalars follow YAML 1.2: `no` is text, `010` is ten, `1e-3` is a number. Keys are text.
-    What is wrong without making the rest unreadable, such as a key that stands twice, goes to
+    What is wrong without making the rest unreadable, such as a duplicate key, goes to
     `report` where there is one.
 
     Raises:
@@ -158,7 +158,7 @@ def parse_yaml(text: str, file: str, report: Report | None = None) -> Mapping:
     """
     builder = _Builder(file, text, report.budget if report else Budget())
     root = builder.build()
-    lost = any(d.code == "bad-key" for d in builder.found)  # and what stands under the key
+    lost = any(d.code == "bad-key" for d in builder.found)  # and what is under the key
     if builder.found and (report is None or lost):
         raise CompileError(builder.found)
     if report is not None:
@@ -175,7 +175,7 @@ def parse_yaml(text: str, file: str, report: Report | None = None) -> Mapping:
 
 
 def parse_value(text: str, file: str) -> Node:
-    """Parse one YAML value, as it may stand behind a key of a spec.
+    """Parse one YAML value, as a key of a spec may have it.
 
     Raises:
         CompileError: the text is not YAML, or is YAML that no spec can hold.
@@ -222,7 +222,7 @@ class _Builder:
         self.open_anchors: set[str] = set()
         self.budget = budget
         self.size = 0
-        self.room = budget.room("values")
+        self.remaining = budget.remaining("values")
         self.root: Node | None = None
         self.documents = 0
         self.found: list[Diagnostic] = []
@@ -345,7 +345,7 @@ class _Builder:
     def _count(self, code: str, size: int, event: Any) -> None:
         """Count values before anything is made of them."""
         self.size += size
-        if self.size <= self.room:
+        if self.size <= self.remaining:
             return
         helps = {"alias-bomb": "use a block with `repeat` instead of aliases of aliases; "}
         help = helps.get(code, "") + way_out("values")
@@ -418,12 +418,12 @@ class _Builder:
             own[key.text] = Entry(key.span, node)
         if before is None:
             return Mapping(own, span)
-        # What is merged stands where `<<` stands: a layer's op comes first, as in its base.
+        # What is merged takes the position of `<<`: a layer's op comes first, as in its base.
         order = dict.fromkeys([*before, *merged, *own])
         return Mapping({name: own.get(name) or merged[name] for name in order}, span)
 
     def _first_of(self, first: Node, second: Node) -> Node:
-        """Return the value of a key that stands twice: the first, with what the second adds."""
+        """Return the value of a duplicate key: the first, with what the second adds."""
         if isinstance(first, Mapping) and isinstance(second, Mapping):
             both = {**second.entries, **first.entries}
             for name in second.entries.keys() & first.entries.keys():

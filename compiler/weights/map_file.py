@@ -158,10 +158,10 @@ class _Pairs:
     layers: dict[str, str] = field(default_factory=dict)
     """Their layer -> ours."""
     optional: dict[str, Head] = field(default_factory=dict)
-    taken: dict[str, str] = field(default_factory=dict)
+    theirs_of: dict[str, str] = field(default_factory=dict)
     """Our layer -> theirs."""
     places: dict[str, Span] = field(default_factory=dict)
-    """Their layer -> where it is said."""
+    """Their layer -> where the file has it."""
 
     def add(self, section: SectionSpec) -> None:
         """Add the pairs of a section, once for each value of its capture."""
@@ -181,7 +181,7 @@ class _Pairs:
                 self._pair(theirs, ours, span, head)
 
     def _pair(self, theirs: str, ours: str, span: Span, head: Head | None) -> None:
-        twin = theirs if theirs in self.layers else self.taken.get(ours)
+        twin = theirs if theirs in self.layers else self.theirs_of.get(ours)
         if twin is not None:
             message = (
                 f"`{theirs}` goes to `{ours}` and to `{self.layers[theirs]}`"
@@ -191,7 +191,7 @@ class _Pairs:
             remark = Remark(self.places[twin], "the other one")
             self.report.add(Diagnostic("bad-map", message, span, remarks=(remark,)))
             return
-        self.layers[theirs], self.taken[ours], self.places[theirs] = ours, theirs, span
+        self.layers[theirs], self.theirs_of[ours], self.places[theirs] = ours, theirs, span
         if head is not None:
             self.optional[ours] = head
 
@@ -241,7 +241,7 @@ class _Pairs:
 
 def _check_names(spec: MapSpec, pairs: _Pairs, report: Report) -> None:
     """Report heads and aliases that name no layer of the map."""
-    wanted = [("heads", name, pairs.taken) for name in spec.heads]
+    wanted = [("heads", name, pairs.theirs_of) for name in spec.heads]
     wanted += [("aliases", name, pairs.layers) for name in spec.aliases.values()]
     for key, name, known in wanted:
         if name not in known:

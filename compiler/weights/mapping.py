@@ -19,7 +19,7 @@ class Head:
 
     what: str
     present: str
-    """The setting with which the network has them; `{classes}` stands for the file's number."""
+    """The setting with which the network has them; `{classes}` is replaced by the file's number."""
     absent: str
 
 
@@ -55,7 +55,7 @@ class WeightMap:
     """The layers of a published network and ours, pair by pair.
 
     The last step of a tensor's name (`weight`, `running_mean`) is PyTorch's on both sides, so
-    layers say everything.
+    layers are everything.
     """
 
     name: str
@@ -74,7 +74,7 @@ class WeightMap:
     """Another name that their layer goes by -> the name in `layers`."""
     folder: Path = FOLDER
     preprocessing: Preprocessing | None = None
-    """What the weights were trained on; None where the map does not say it."""
+    """What the weights were trained on; None where the map has none."""
     names: tuple[str, ...] = ()
     """Of the classes, without TensorFlow's background; empty where the map has none."""
 

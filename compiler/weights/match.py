@@ -21,7 +21,7 @@ class Move:
     size: Size
     """The network's shape."""
     skip: int = 0
-    """Leading rows of the file's tensor that are left behind (a background class)."""
+    """Leading rows of the file's tensor that are skipped (a background class)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def match_tensors(
         weights: the map; None: the file has the network's own names.
         wanted: the network's tensors (`tensor_sizes`).
         found: the file's tensors under their published names.
-        drop_background: leave the first row of the classifiers behind where the file has one
+        drop_background: skip the first row of the classifiers where the file has one
             class more than the network.
         types: the types of the file's tensors, such as `float16`; those that it does not name fit.
         whole: of a part of a network: the tensors of the whole -> what the part calls them, or
@@ -160,7 +160,7 @@ def names_in_part(graph: Graph, wanted: Iterable[str]) -> dict[str, str]:
 
 
 def _is_convertible(name: str, type: str) -> bool:
-    """Tell whether a type can stand for a tensor's: any float for any float, counts for counts."""
+    """Return whether a type converts to a tensor's: any float for any float, counts for counts."""
     is_float = type.startswith(("float", "bfloat"))
     return not type or is_float != is_counter(name)
 

@@ -1,4 +1,4 @@
-"""What travels with weights besides tensors: their source, the input they expect, their classes."""
+"""Metadata of weights: their source, the input they expect, their classes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BACKGROUND = "background"
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What a file of weights says of itself; what it does not say is empty."""
+    """The metadata of a file of weights; what it lacks is empty."""
 
     map: str = ""
     source: str = ""
@@ -35,7 +35,7 @@ class Notes:
 
 
 def notes_of_map(weights: WeightMap, match: Match) -> Notes:
-    """Return what a map says of weights that were fitted with it.
+    """Return the metadata that a map has of weights that were fitted with it.
 
     Names belong to a classifier: they are there where the map's first head is loaded, with one
     output for each, or with one more, the background before them.
@@ -50,7 +50,7 @@ def notes_of_map(weights: WeightMap, match: Match) -> Notes:
 
 
 def notes_of_file(metadata: Mapping[str, str], file: str, match: Match) -> Notes:
-    """Return what a file says of its own tensors; names where all of them are loaded.
+    """Return a file's metadata of its own tensors; names where all of them are loaded.
 
     Raises:
         BackendError: the names in it are no list of names.
@@ -66,10 +66,10 @@ def notes_of_file(metadata: Mapping[str, str], file: str, match: Match) -> Notes
 
 
 def preprocessing_of_file(metadata: Mapping[str, str], file: str) -> Preprocessing | None:
-    """Return how a picture becomes the input, as a file says it; None where it does not.
+    """Return how a picture becomes the input, as a file has it; None where it has none.
 
     Raises:
-        CompileError: what it says is at fault.
+        CompileError: it is at fault.
     """
     from compiler.weights.pictures import preprocessing_in  # on use: it loads pydantic
 

@@ -25,7 +25,7 @@ from compiler.text.fields import Text
 from compiler.weights.mapping import Preprocessing, load_map, map_names
 
 EXAMPLE = "{mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5], interpolation: bicubic, crop: 7/8}"
-"""What may stand for a map on a command line."""
+"""What a command line may have in place of a map."""
 NAMES = Path(__file__).with_name("names")
 """Where the names of classes are that netdraft ships."""
 
@@ -76,7 +76,7 @@ def _faults(spec: PreprocessingSpec) -> list[tuple[str, str]]:
 
 
 def preprocessing_from(text: str, place: str = "--preprocessing") -> Preprocessing:
-    """Return the preprocessing that a text says: a mapping in braces, a map's name, or a file.
+    """Return the preprocessing that a text describes: a mapping in braces, a map's name, or a file.
 
     A file is a map, or holds the keys of `preprocessing` alone.
 
@@ -86,7 +86,7 @@ def preprocessing_from(text: str, place: str = "--preprocessing") -> Preprocessi
 
     Raises:
         CompileError: the file is at fault.
-        UsageError: the mapping is; there is no such map or file, or it does not say it.
+        UsageError: the mapping is; there is no such map or file, or it has none.
     """
     if text.lstrip().startswith("{"):
         try:
@@ -118,11 +118,11 @@ def needed(found: Preprocessing | None, lack: str, argument: str = "") -> Prepro
 
     Args:
         found: None where there is none.
-        lack: what to say then.
-        argument: what says it in Python.
+        lack: the message then.
+        argument: the argument for it in Python.
 
     Raises:
-        UsageError: there is none; `lack` says so.
+        UsageError: there is none.
     """
     if found is None:
         also = argument and f" (in Python {argument})"

@@ -13,7 +13,7 @@ from compiler.weights.match import Match
 from compiler.weights.misfits import Misfit, is_counter, layer_of, sentences
 
 MOST = 6
-"""Misfits of a kind, differences of wiring and odd values that text shows; data has them all."""
+"""Misfits of a kind, differences of wiring and suspicious values in a text; data has them all."""
 MOST_LAYERS = 20
 """Layers of a state that text shows."""
 
@@ -33,11 +33,11 @@ class WeightsReport:
     wiring: tuple[str, ...] = ()
     """Where the network is not wired as the one that the map is for."""
     values: tuple[str, ...] = ()
-    """What is odd about the values of loaded tensors: `a.weight: 1 of 9 values is not finite`."""
+    """Suspicious values of loaded tensors: `a.weight: 1 of 9 values is not finite`."""
 
     @property
     def is_accepted(self) -> bool:
-        """Tell whether the weights are taken: all of them, or in part where that is wanted."""
+        """Return whether the weights are loaded: all, or in part where that is requested."""
         return self.match.is_complete or (self.is_partial and not self.match.is_empty)
 
     @cached_property
@@ -308,7 +308,7 @@ def _advice(weights: WeightMap, misfit: Misfit) -> Iterator[str]:
 
 
 def _other_maps(match: Match, tried: WeightMap | None) -> Iterator[str]:
-    """Yield the maps that know every name of the file."""
+    """Yield the maps that have every name of the file."""
     names = [m.source or m.name for m in match.misfits if m.found is not None]
     names = [name for name in names if not is_counter(name)]
     for other in map_names():

@@ -17,8 +17,9 @@ NAME = "standardize"
 def standardize_input(graph: Graph, how: Preprocessing) -> Graph:
     """Return the graph that takes RGB values from 0 to 1 and standardises them itself.
 
-    Parameters and their names stay; numbers: what the graph gives for `(x - mean) / deviation`. The
-    constants stand before the padding of a convolution, so that they are not folded into it.
+    Parameters and their names stay; numbers: the outputs of the graph for
+    `(x - mean) / deviation`. The constants are applied before the padding of a convolution, so
+    that they are not folded into it.
 
     Before:
         %conv = Conv2d(%image) {...} : (N, 32, 149, 149)
@@ -84,6 +85,6 @@ def with_plain_range(how: Preprocessing) -> Preprocessing:
 
 
 def _free_name(graph: Graph) -> str:
-    taken = {*graph.nodes, *graph.regions, *(o.name for o in graph.outputs)}
-    tried = (f"{NAME}_{i}" for i in range(2, len(taken) + 3))
-    return NAME if NAME not in taken else next(name for name in tried if name not in taken)
+    used = {*graph.nodes, *graph.regions, *(o.name for o in graph.outputs)}
+    tried = (f"{NAME}_{i}" for i in range(2, len(used) + 3))
+    return NAME if NAME not in used else next(name for name in tried if name not in used)

@@ -22,9 +22,9 @@ class BoxSubject:
     """What the numbers in a box are about: of several copies the last."""
 
     output: str
-    """The node whose tensor leaves the box."""
+    """The node whose tensor is the box's output."""
     name: str
-    """The node or region that the box stands for."""
+    """The node or region that the box represents."""
 
 
 class Annotator:
@@ -42,9 +42,9 @@ class Annotator:
         """Return the lines for a box.
 
         Args:
-            box: it holds operations, and their like in every copy that it stands for.
+            box: it holds operations, and the same ones of every copy that it represents.
             subject: what of it has a shape and a receptive field.
-            copies: how often the frames around the box stand for what is in them: the lines
+            copies: how many copies the frames that enclose the box represent: the lines
                 are about one of these.
         """
         nodes = [self.graph.nodes[m] for m in box.members]
@@ -87,7 +87,7 @@ class Annotator:
 
 
 def _scaling(nodes: Sequence[Node]) -> str:
-    """Return what a residual's scaling multiplies by: it has no box of its own to say it."""
+    """Return what a residual's scaling multiplies by: it has no box of its own."""
     scales = [n.op.factor for n in nodes if isinstance(n.op, Scale)]
     joins = scales and all(isinstance(n.op, Add | Scale) for n in nodes)
     return f"residual x {scales[0]:g}" if joins else ""

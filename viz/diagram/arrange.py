@@ -19,21 +19,21 @@ def arrange(
     graph: Graph,
     view: View | None = None,
     faults: Faults = NO_FAULTS,
-    usual: Convention | None = None,
+    default: Convention | None = None,
 ) -> Diagram:
     """Return the picture of a network or of one block in it.
 
     Args:
-        graph: where it stands.
+        graph: the graph to draw.
         view: what is drawn, the whole network by default.
         faults: what is wrong with it.
-        usual: what follows its convolutions without being said; None: what follows most here.
+        default: the norm and activation that labels need not mention; None: the most frequent here.
 
     Raises:
         KeyError: the view's scope is no region of the graph.
     """
     view = view or View()
-    boxes = BoxBuilder(graph, view, faults, usual)
+    boxes = BoxBuilder(graph, view, faults, default)
     content = merge_hidden(graph, boxes.draw(), boxes.hidden)
     if view.show:
         content = _annotated(content, Annotator(graph, view.show), boxes.subjects)
@@ -79,7 +79,7 @@ def _stated(graph: Graph, scope: str) -> Iterator[str]:
 def _arrows(graph: Graph, content: Series, made: BoxBuilder, faults: Faults) -> Iterator[Arrow]:
     """Yield one arrow for each pair of boxes that data flows between, in drawing order.
 
-    A box that stands for several copies shows the way of the first copy; what a copy reads
+    A box that represents several copies shows the way of the first copy; what a copy reads
     from the one before it is the fold itself.
     """
     boxes = [item for item in walk(content) if isinstance(item, Box)]

@@ -36,7 +36,7 @@ class View:
     show: tuple[str, ...] = ()
     """Annotations in the boxes, of `viz.diagram.annotate.ANNOTATIONS`."""
     fold: bool = True
-    """Let one copy of a repeat stand for all that are equal."""
+    """Draw one copy of a repeat for all that are equal."""
     sizes: bool = True
     """False where the sizes at hand are not those of what is drawn."""
     sizes_by_name: bool = False
@@ -53,7 +53,7 @@ class _Context:
     by_name: bool
     in_branch: bool = False
     is_shared: bool = False
-    """The block around it says already whose parameters these are."""
+    """The enclosing block already shows whose parameters these are."""
     conditions: tuple[str, ...] = ()
     """Under which all that is drawn here is there; by name only."""
     repeat: str = ""
@@ -64,13 +64,13 @@ class BoxBuilder:
     """Makes the boxes of one view.
 
     After `draw`, `hidden` holds the ids of boxes that belong into the box of their reader,
-    `entrances` maps tensors from outside to the boxes that stand for them, and `exits` boxes
-    that stand for outputs to the tensors that leave there; `subjects` says what the numbers
+    `entrances` maps tensors from outside to the boxes that represent them, and `exits` boxes
+    that represent outputs to their tensors; `subjects` has what the numbers
     in a box are about.
     """
 
     def __init__(
-        self, graph: Graph, view: View, faults: Faults, usual: Convention | None = None
+        self, graph: Graph, view: View, faults: Faults, default: Convention | None = None
     ) -> None:
         self.graph = graph
         self.view = view
@@ -79,7 +79,7 @@ class BoxBuilder:
         self.entrances: dict[str, str] = {}
         self.exits: dict[str, str] = {}
         self.subjects: dict[str, BoxSubject] = {}
-        self._usual = usual or convention(graph)
+        self._default = default or convention(graph)
         self._twins: dict[str, list[str]] = {}
 
     def draw(self) -> Series:
@@ -166,7 +166,7 @@ class BoxBuilder:
         members = names_in(self.graph, name)
         nodes = [self.graph.nodes[m] for m in members]
         info = self.graph.info_of(name)
-        label = info.label or layer_label(nodes, self._usual, self._naming(context))
+        label = info.label or layer_label(nodes, self._default, self._naming(context))
         if isinstance(nodes[0].op, Input):
             label = self._input_words(name, info, context)
         label = (
@@ -201,7 +201,7 @@ class BoxBuilder:
         return f"Input ({shape})" if len(self.graph.inputs) == 1 else f"{name} ({shape})"
 
     def _block(self, copies: tuple[str, ...], context: _Context) -> Item:
-        """Return a block, closed or opened, that stands for equal copies."""
+        """Return a block, closed or opened, that represents equal copies."""
         region = self.graph.regions[copies[0]]
         definition = self._definition(region)
         drawing = definition.drawing if definition else context.drawing
@@ -238,7 +238,7 @@ class BoxBuilder:
         return "" if context.is_shared else shared_words(self.graph, name)
 
     def _arguments(self, region: Region) -> str:
-        """Return what a block gets where it stands in a definition: `(w = 2 * width)`."""
+        """Return the arguments of a block inside a definition: `(w = 2 * width)`."""
         definition = self._definition(region)
         exprs = formulas_of(region.traced)
         given = [
@@ -278,14 +278,14 @@ class BoxBuilder:
         return Group(copies[0], label, "block", content, region.name, len(copies), size)
 
     def _pair(self, copies: tuple[str, ...]) -> None:
-        """Remember which nodes of later copies a node of the first stands for."""
+        """Record which nodes of later copies a node of the first represents."""
         first = names_in(self.graph, copies[0])
         for copy in copies[1:]:
             for member, twin in zip(first, names_in(self.graph, copy), strict=True):
                 self._twins.setdefault(member, []).append(twin)
 
     def _all(self, members: tuple[str, ...]) -> tuple[str, ...]:
-        """Return nodes and all that they stand for, each once."""
+        """Return nodes and all that they represent, each once."""
         found = dict.fromkeys(members)
         stack = list(reversed(members))
         while stack:
@@ -298,7 +298,7 @@ class BoxBuilder:
     def _parallel(self, region: Region, context: _Context) -> list[Item]:
         """Return columns side by side, and above them what joins them.
 
-        The shortcut of a residual stands at the left, in line with what is below and above,
+        The shortcut of a residual is at the left, in line with what is below and above,
         as Figures 1, 2 and 10 to 20 draw it. A scaling that the residual itself brings along
         belongs to its addition: no figure but 20 gives it a box.
         """

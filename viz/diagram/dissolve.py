@@ -11,8 +11,8 @@ from viz.diagram.parts import Arrow, Box, Group, Item, Parallel, Series
 def dissolve_crossed(content: Series, arrows: Sequence[Arrow]) -> Series:
     """Return the picture without the columns that an arrow crosses from one to another.
 
-    A branch that reads a layer of its neighbour cannot stand in a column of its own; its
-    boxes become items of the series around, which may be joined in any way.
+    A branch that reads a layer of its neighbour cannot be in a column of its own; its
+    boxes become items of the enclosing series, which may be joined in any way.
     """
     columns = _columns(content)
     crossed: set[int] = set()
@@ -23,7 +23,7 @@ def dissolve_crossed(content: Series, arrows: Sequence[Arrow]) -> Series:
 
 
 def _columns(content: Series) -> dict[str, dict[int, int]]:
-    """Return for each box in which column of which parallel items it stands."""
+    """Return for each box in which column of which parallel items it is."""
     out: dict[str, dict[int, int]] = {}
     stack: list[tuple[Series, dict[int, int]]] = [(content, {})]
     while stack:

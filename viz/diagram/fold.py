@@ -1,4 +1,4 @@
-"""Which copies of a repeat are the same, so that one stands for all: `4 x Inception-A`."""
+"""Which copies of a repeat are the same, so that one represents all: `4 x Inception-A`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _label(graph: Graph, name: str) -> str | None:
 
 
 def names_in(graph: Graph, name: str) -> tuple[str, ...]:
-    """Return the nodes that a node's or region's name stands for, in execution order."""
+    """Return the nodes that a node's or region's name refers to, in execution order."""
     if name in graph.regions:
         return tuple(node.name for node in graph.nodes_in(name))
     return (name,)

@@ -1,4 +1,4 @@
-"""The picture as data: boxes, arrows, and the columns and frames that they stand in.
+"""The picture as data: boxes, arrows, and the columns and frames that hold them.
 
 A diagram says *what* is drawn and in which order, never where: `viz.layout` finds positions,
 `arrange` makes diagrams from graphs. Reading order is drawing order: bottom to top, and
@@ -6,7 +6,7 @@ left to right among the columns of a `Parallel`.
 
     Series    boxes one above the other, on one vertical line
     Parallel  columns side by side; what splits before them and joins after them are boxes
-              of the series around
+              of the enclosing series
     Group     a frame with a caption around a series: an opened block
 """
 
@@ -27,7 +27,7 @@ class Box:
     """One box: an operation, a layer of several operations, or a closed block."""
 
     id: str
-    """Unique in the diagram: the path of the node or region that it stands for."""
+    """Unique in the diagram: the path of the node or region that it represents."""
     label: str
     """Its words on one line, as the paper prints them: `3x3 Conv (96 stride 2 V)`."""
     kind: BoxKind
@@ -36,15 +36,15 @@ class Box:
     notes: tuple[str, ...] = ()
     """Annotations under the label, one line each: shapes, parameters, MACs, receptive field."""
     members: tuple[str, ...] = ()
-    """Names of the graph nodes that it stands for; a node is in exactly one box."""
+    """Names of the graph nodes that it represents; a node is in exactly one box."""
     region: str | None = None
-    """The region that it stands for, where it could be opened."""
+    """The region that it represents, where it could be opened."""
     times: int = 1
-    """How many equal copies it stands for (already said in the label)."""
+    """How many equal copies it represents (already in the label)."""
     failed: bool = False
     """An error in the spec was found here."""
     optional: bool = False
-    """A condition, which its label says, may leave it out."""
+    """It is absent unless the condition in its label holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Arrow:
     tail: str
     head: str
     label: str | None = None
-    """Words beside it: the shape that flows, where asked for or where it does not fit."""
+    """Words beside it: the shape that flows, where requested or where it does not fit."""
     failed: bool = False
     """What flows here does not fit what `head` needs."""
 
@@ -72,7 +72,7 @@ class Parallel:
 
     columns: tuple[Series, ...]
     spine: int | None = None
-    """The column that stands in line with the boxes below and above; None: the middle."""
+    """The column in line with the boxes below and above; None: the middle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Diagram:
     content: Series
     arrows: tuple[Arrow, ...]
     notes: tuple[str, ...] = field(default=())
-    """Lines under the picture, for what no box can say."""
+    """Lines under the picture, for what belongs to no box."""
 
     def boxes(self) -> Iterator[Box]:
         """Yield the boxes in drawing order: bottom to top, columns left to right."""

@@ -1,4 +1,4 @@
-"""What is asked for -> what is drawn: a block by name or path, or a figure of the paper."""
+"""What is requested -> what is drawn: a block by name or path, or a figure of the paper."""
 
 from __future__ import annotations
 

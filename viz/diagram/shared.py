@@ -22,5 +22,5 @@ def shared_words(graph: Graph, name: str) -> str:
     owner = owner_of(graph, name)
     if not owner:
         return ""
-    around = name.rpartition(".")[0]
-    return f" (shared with {owner.removeprefix(f'{around}.')})"
+    enclosing = name.rpartition(".")[0]
+    return f" (shared with {owner.removeprefix(f'{enclosing}.')})"

@@ -13,12 +13,12 @@ MAGIC: Mapping[str, tuple[bytes, ...]] = {
     "png": (b"\x89PNG\r\n\x1a\n",),
     "pdf": (b"%PDF",),
 }
-"""Format that the program may be asked for -> how such a file begins."""
+"""Format that the program can write -> how such a file begins."""
 TIME_LIMIT_S = 60.0
 
 
 class DotError(UsageError):
-    """Graphviz's program is missing or failed; the text says which, and what it said."""
+    """Graphviz's program is missing or failed; the message has its own."""
 
 
 def find_dot() -> str:
@@ -64,11 +64,11 @@ def run_dot(text: str, format: str, time_limit_s: float = TIME_LIMIT_S) -> bytes
         ) from None
     except OSError as error:
         raise DotError(f"dot could not be started: {error.strerror}") from None
-    said = done.stderr.decode("utf-8", "replace").strip() or "it said nothing"
+    output = done.stderr.decode("utf-8", "replace").strip() or "it said nothing"
     if done.returncode < 0:
-        raise DotError(f"dot was killed by signal {-done.returncode}: {said}")
+        raise DotError(f"dot was killed by signal {-done.returncode}: {output}")
     if done.returncode > 0:
-        raise DotError(f"dot failed with exit code {done.returncode}: {said}")
+        raise DotError(f"dot failed with exit code {done.returncode}: {output}")
     if not done.stdout.startswith(MAGIC[format]):
-        raise DotError(f"dot wrote no {format} but {done.stdout[:40]!r}: {said}")
+        raise DotError(f"dot wrote no {format} but {done.stdout[:40]!r}: {output}")
     return done.stdout

@@ -1,4 +1,4 @@
-"""What every vector format says alike: numbers, and the shape of an arrow."""
+"""What every vector format writes alike: numbers, and the shape of an arrow."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def _text(text: Text, theme: Theme) -> str:
     anchor = "" if text.anchor == "start" else f' text-anchor="{text.anchor}"'
     size = "" if text.size == theme.font_pt else f' font-size="{number(text.size)}"'
     fill = f' fill="{theme.failed}"' if text.role in ("flow", "error") else ""
-    # In a viewer without the font, wider letters are squeezed instead of leaving the box.
+    # In a viewer without the font, wider letters are squeezed instead of overflowing the box.
     length = f' textLength="{number(text.width)}" lengthAdjust="spacingAndGlyphs"'
     return (
         f'<text x="{number(text.x)}" y="{number(text.y)}"{anchor}{size}{fill}'

@@ -1,4 +1,4 @@
-"""Layout -> TikZ: a LaTeX document of its own, whose picture can be taken into another."""
+"""Layout -> TikZ: a LaTeX document of its own, whose picture can be copied into another."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _text(text: Text, scale: float) -> str:
     font = rf"\fontfamily{{phv}}\fontsize{{{size}bp}}{{{leading}bp}}\selectfont"
     options = f"anchor={anchor},text={colour},font={font}"
     words = tex(text.text)
-    if "\\texttt" in words:  # code points are wider than the letters that they stand for
+    if "\\texttt" in words:  # code points are wider than the letters that they replace
         words = rf"\resizebox{{{number(text.width * scale)}bp}}{{\height}}{{{words}}}"
     return rf"\node[{options}] at {_at(text.x, text.y)} {{{words}}};"
 

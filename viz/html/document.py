@@ -147,6 +147,6 @@ def _hash(text: str) -> str:
 
 
 def _data(program: Json) -> str:
-    """Return JSON that cannot end the element that it stands in."""
+    """Return JSON that cannot end the element that holds it."""
     text = json.dumps(program, ensure_ascii=True, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

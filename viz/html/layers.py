@@ -36,7 +36,7 @@ def fields_of(layer: Layer, default: Layer | None) -> Iterable[tuple[str, Any]]:
             yield field, value
 
 
-def taken_from(layer: Layer, default: Layer) -> list[str]:
+def defaulted_fields(layer: Layer, default: Layer) -> list[str]:
     """Return the fields that a layer takes from the network's defaults."""
     return [f for f in type(layer).model_fields if not layer.says(f) and default.says(f)]
 

@@ -32,10 +32,10 @@ from viz.html.formulas import argument_of, default_of, differs, encode, plain, v
 from viz.html.layers import (
     Json,
     automatic_name_of,
+    defaulted_fields,
     fields_of,
     layers_in,
     reads_of,
-    taken_from,
 )
 from viz.html.traced import Tracer
 
@@ -205,7 +205,7 @@ class _Writer:
         out["auto"] = automatic_name_of(layer)
         out["fields"], out["places"] = self._fields(layer)
         default = self.defaults.get(layer.op)
-        if default is not None and (taken := taken_from(layer, default)):
+        if default is not None and (taken := defaulted_fields(layer, default)):
             out["taken"] = {field: self._at(default.span(field)) for field in taken}
         out["info"] = {**self._words(layer.common), "at": out["at"]}
         for key in ("label", "title", "size", "doc"):
@@ -217,7 +217,7 @@ class _Writer:
         return {**out, **reads_of(layer), **self._inside(layer)}
 
     def _inside(self, layer: Layer) -> Json:
-        """Return the layers that stand inside a layer."""
+        """Return the layers inside a layer."""
         if isinstance(layer, BranchesLayer):
             chains = [[n, self._chain(c)] for n, c in layer.branches.items()]
             return {"branches": chains, "join": layer.join}
@@ -231,7 +231,7 @@ class _Writer:
         return {"block": layer.block} if isinstance(layer, BlockLayer) else {}
 
     def _fields(self, layer: Layer) -> tuple[Json, dict[str, list[int]]]:
-        """Return a layer's own fields, the network's defaults among them, and where they stand."""
+        """Return a layer's own fields, the network's defaults among them, and their places."""
         values = dict(fields_of(layer, self.defaults.get(layer.op)), **self._arguments(layer))
         for key in ("repeat", "when"):
             if getattr(layer.common, key) is not None:
@@ -252,7 +252,7 @@ class _Writer:
         return {f"with.{n}": argument_of(types.get(n, "text"), v) for n, v in given}
 
     def _place(self, layer: Layer, steps: tuple[str, ...]) -> list[int] | None:
-        """Return the line and column of a key's value, None where the layer does not say it."""
+        """Return the line and column of a key's value, None where the layer does not set it."""
         node = layer._node
         if not isinstance(node, YamlMapping):
             return None

@@ -1,1 +1,1 @@
-"""Diagram -> Layout: where everything stands, in points; the same for every format."""
+"""Diagram -> Layout: the position of everything, in points; the same for every format."""

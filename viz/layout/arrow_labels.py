@@ -1,4 +1,4 @@
-"""Where the words beside an arrow stand: clear of its line, of boxes and of other arrows."""
+"""Where the labels of arrows are placed: clear of its line, of boxes and of other arrows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def place_labels(
     height: float,
     obstacles: Sequence[Rect],
 ) -> dict[int, Rect]:
-    """Return where the words of each arrow stand, y upwards.
+    """Return the rectangle of each arrow's label, y upwards.
 
     Args:
         routes: the points of all arrows.
@@ -29,23 +29,23 @@ def place_labels(
         height: of the words.
         obstacles: boxes, sizes and captions.
     """
-    taken = list(obstacles)
+    occupied = list(obstacles)
     pieces = [piece for route in routes for piece in itertools.pairwise(route)]
     out: dict[int, Rect] = {}
     for number, width in widths.items():
         places = _places(routes[number], width, height)
-        out[number] = _best(places, taken, pieces)
-        taken.append(out[number])
+        out[number] = _best(places, occupied, pieces)
+        occupied.append(out[number])
     return out
 
 
 def _best(
-    places: Iterator[Rect], taken: Sequence[Rect], pieces: Sequence[tuple[Point, Point]]
+    places: Iterator[Rect], occupied: Sequence[Rect], pieces: Sequence[tuple[Point, Point]]
 ) -> Rect:
     """Return the first place that touches nothing, or else the one that touches least."""
     best, least = next(places), None
     for place in itertools.chain([best], places):
-        touched = sum(_meet(place, rect) for rect in taken)
+        touched = sum(_meet(place, rect) for rect in occupied)
         touched += sum(clip(a, b, place) for a, b in pieces)
         if least is None or touched < least:
             best, least = place, touched

@@ -1,4 +1,4 @@
-"""Items -> rectangles with a spine: where everything stands relative to what holds it.
+"""Items -> rectangles with a spine: the position of everything relative to what holds it.
 
 Lengths are points; within a cell x counts from its spine, y upwards from its lower edge.
 """
@@ -23,7 +23,7 @@ LANE = 5.0
 """Half the width of an empty column."""
 FRAME_PAD = 9.0
 CAPTION_CLEAR = 36.0
-"""Room between a frame's caption and its way out, so that arrows there can lean over it."""
+"""Space between a frame's caption and its way out, so that arrows there can lean over it."""
 FAN_SLOPE, FAN_LIMIT = 0.25, 3.0
 """Lines that spread over columns rise by this part of their reach, up to so many row gaps."""
 
@@ -38,7 +38,7 @@ class Cell:
     lower: Span = (0.0, 0.0)
     """Between which x lines arrive from below."""
     upper: Span = (0.0, 0.0)
-    """Between which x lines leave at the top."""
+    """Between which x lines exit at the top."""
 
 
 @dataclass(slots=True)
@@ -59,12 +59,12 @@ class ParallelCell(Cell):
 
 @dataclass(slots=True)
 class GroupCell(Cell):
-    """A frame: how far its contents stand above its lower edge."""
+    """A frame: how far its contents are above its lower edge."""
 
     content: SeriesCell | None = None
     lift: float = 0.0
     beside: float = 0.0
-    """Room at the right that the frame itself leaves to the size beside it."""
+    """Space at the right of the frame for the size beside it."""
 
 
 class Cells:
@@ -134,7 +134,7 @@ class Cells:
         return GroupCell(left, right + beside, height, content=content, lift=lift, beside=beside)
 
     def _rise(self, span: Span) -> float:
-        """Return the room that lines need to spread over columns; none where there is one line."""
+        """Return the height that lines need to spread over columns; 0 where there is one line."""
         if span[0] == span[1]:
             return 0.0
         reach = max(map(abs, span))
@@ -182,7 +182,7 @@ class Cells:
 
 
 def _at_ends(content: Series, end: int) -> set[int]:
-    """Return the items at the first (0) or last (-1) place of a column: others stand beside it."""
+    """Return the items at the first (0) or last (-1) place of a column: others are beside it."""
     columns = [c for item in walk(content) if isinstance(item, Parallel) for c in item.columns]
     return {id(column.items[end]) for column in columns if column.items}
 

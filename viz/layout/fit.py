@@ -63,7 +63,7 @@ def texts(layout: Layout) -> list[Text]:
 
 
 def shifted(layout: Layout, dx: float) -> Layout:
-    """Return a layout with `dx` points more of room at the left and at the right."""
+    """Return a layout with `dx` more points of space at the left and at the right."""
 
     def area(old: Area) -> Area:
         return replace(old, x=old.x + dx)

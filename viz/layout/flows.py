@@ -9,7 +9,7 @@ from viz.diagram.parts import Box, Diagram, Group, Item, Parallel, Series
 BELOW = -1
 """In a flow: data comes from below the series."""
 ABOVE = 1 << 30
-"""In a flow: data leaves the series at its top."""
+"""In a flow: data exits the series at its top."""
 
 
 @dataclass(frozen=True, slots=True)

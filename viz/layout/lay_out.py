@@ -22,7 +22,7 @@ NOTE_WIDTH = 180.0
 
 
 def lay_out(diagram: Diagram, theme: Theme = THEMES["paper"]) -> Layout:
-    """Return where everything in a diagram stands; the same for every output format."""
+    """Return the position of everything in a diagram; the same for every output format."""
     sizes = measure_boxes(diagram, theme)
     flows = find_flows(diagram)
     cells = Cells(diagram, flows, sizes, theme)

@@ -43,9 +43,9 @@ def layered(
 
     Args:
         extents: of the items, in execution order.
-        spans: between which x lines arrive at each item from below, and leave it at its top.
-        flows: pairs of items; `BELOW` and `ABOVE` stand for what is outside.
-        theme: gives the distances.
+        spans: between which x lines enter each item from below, and exit at its top.
+        flows: pairs of items; `BELOW` and `ABOVE` are what is outside.
+        theme: has the distances.
     """
     count = len(extents)
     edges = [(_node(a, count), _node(b, count)) for a, b in flows if a != b]
@@ -107,7 +107,7 @@ def _by_purpose(count: int, ranks: dict[int, int], edges: list[Flow]) -> list[in
 
 
 def _lay_lane(grid: Grid, ranks: dict[int, int], tail: int, heads: list[int]) -> None:
-    """Add one lane from `tail` up to its farthest reader; nearer ones leave it on the way."""
+    """Add one lane from `tail` up to its farthest reader; nearer ones branch off on the way."""
     cells: list[int] = []
     for rank in range(ranks[tail] + 1, max(ranks[h] for h in heads)):
         cell = len(grid.extents)
@@ -149,7 +149,7 @@ def _end(node: int, count: int) -> int:
 def _heights(
     grid: Grid, spans: Sequence[tuple[Span, Span]], xs: list[float], theme: Theme
 ) -> tuple[list[float], list[float]]:
-    """Return the lower and upper edge of each row, with room for slanted flows between them."""
+    """Return the lower and upper edge of each row, with space for slanted flows between them."""
     rank_of = {node: rank for rank, row in enumerate(grid.rows) for node in row}
     reach = [0.0] * len(grid.rows)
     for tail, head in grid.pieces:

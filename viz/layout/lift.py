@@ -1,4 +1,4 @@
-"""How high short columns stand beside a tall one: in the middle, in line with its rows."""
+"""How high short columns are placed beside a tall one: in the middle, in line with its rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Column:
 
 
 def lifts(columns: Sequence[Column], below: float | None, above: float | None) -> list[float]:
-    """Return how far each column stands above the lower edge of the tallest.
+    """Return how far each column is above the lower edge of the tallest.
 
     A column in the middle of its height has short arrows at both ends, as in Figures 7 and
     11 of arXiv 1602.07261; whole rows keep the boxes level. Where arrows would bend, the exact
@@ -43,7 +43,7 @@ def lifts(columns: Sequence[Column], below: float | None, above: float | None) -
 
 
 def _settled(wanted: list[float]) -> list[float]:
-    """Let no column stand higher than both its neighbours: Figure 4 keeps it in their row."""
+    """Place no column higher than both its neighbours: Figure 4 keeps it in their row."""
     inner = (
         min(own, max(left, right))
         for left, own, right in zip(wanted, wanted[1:], wanted[2:], strict=False)

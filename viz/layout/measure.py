@@ -15,7 +15,7 @@ LONGEST_LINE = 24.0
 """A label is broken where a line would be wider than this many times the type size."""
 SHARED_LINES = 3
 SHARED_WIDTH, SHARED_WIDTH_ALONE = 1.6, 3.0
-"""A box with more lines, or that much wider than the usual one, does not enlarge the others.
+"""A box with more lines, or that much wider than the median, does not enlarge the others.
 
 In one pile the picture is as wide as its widest box anyway, so there more boxes share a width.
 """
@@ -27,7 +27,7 @@ SIZE_GAP = 5.0
 
 @dataclass(frozen=True, slots=True)
 class BoxSize:
-    """The extent of a box, its lines, and the room that the size beside it takes."""
+    """The extent of a box, its lines, and the width of the size beside it."""
 
     lines: tuple[str, ...]
     notes: tuple[str, ...]
@@ -48,7 +48,7 @@ def measure_boxes(diagram: Diagram, theme: Theme) -> dict[str, BoxSize]:
 
 
 def _scopes(content: Series) -> list[tuple[list[Box], bool]]:
-    """Return the boxes that stand in one frame, frame by frame, and whether in columns."""
+    """Return the boxes of one frame, frame by frame, and whether in columns."""
     out = []
     stack = [content]
     while stack:
@@ -93,8 +93,8 @@ def _shared(natural: Mapping[str, BoxSize], ratio: float, leading: float) -> dic
     plain = [s for s in natural.values() if not s.round and _is_short(s)]
     if not plain:
         return dict(natural)
-    usual = ratio * median(s.width for s in plain)
-    width = max(s.width for s in plain if s.width <= usual)
+    widest = ratio * median(s.width for s in plain)
+    width = max(s.width for s in plain if s.width <= widest)
     lines = max(len(s.lines) for s in plain)
     return {name: _enlarged(size, width, lines, leading) for name, size in natural.items()}
 

@@ -54,7 +54,7 @@ class Router:
         return [(x + dx, y + dy) for dx, dy in cell.ways.get(flow, [])]
 
     def _way_out(self, path: tuple[PathStep, ...], step: PathStep, last: Point) -> Point:
-        """Return where an arrow leaves the item that holds the series of `step`: straight up."""
+        """Return where an arrow exits the item that holds the series of `step`: straight up."""
         return last[0], self.spots.top(path[path.index(step) - 1].item)[1]
 
     def _way_in(self, path: tuple[PathStep, ...], step: PathStep, first: Point) -> Point:

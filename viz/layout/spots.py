@@ -1,4 +1,4 @@
-"""Cells -> absolute places: outside in, each item in the room that its series gives it."""
+"""Cells -> absolute places: outside in, each item in the space that its series reserves for it."""
 
 from __future__ import annotations
 

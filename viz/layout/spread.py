@@ -16,13 +16,13 @@ ROUNDS = 24
 def spread(grid: Grid, count: int, gap: float) -> list[float]:
     """Return the x of every node of a grid; neighbours in a row keep `gap` apart.
 
-    Nodes that must stand in one vertical line form a block: the cells of a lane, and items
+    Nodes that must be on one vertical line form a block: the cells of a lane, and items
     that only feed each other. Blocks start as far left as they can and then move, again and
     again, to the middle of what they are joined to.
     """
     block = _blocks(grid, count)
     apart = _distances(grid, block, gap)
-    if not nx.is_directed_acyclic_graph(apart):  # blocks that would stand left of each other
+    if not nx.is_directed_acyclic_graph(apart):  # blocks that would each be left of the other
         block = list(range(len(grid.extents)))
         apart = _distances(grid, block, gap)
     order = list(nx.topological_sort(apart))
@@ -52,9 +52,9 @@ def _blocks(grid: Grid, count: int) -> list[int]:
 def _main_flows(grid: Grid, count: int) -> list[tuple[int, int]]:
     """Return the flows that shape the picture: between neighbouring rows, or from a branch's end.
 
-    A flow that passes rows from an item that others read too is a skip: it goes around.
-    A side output is read by nothing though other items stand above it: what leads to it must
-    not bend the main line where it leaves it.
+    A flow that passes rows from an item that others read too is a skip: it is routed beside them.
+    A side output is read by nothing though other items are above it: what leads to it must
+    not bend the main line where it branches off.
     """
     rank_of = {node: rank for rank, row in enumerate(grid.rows) for node in row}
     last = max((rank for node, rank in rank_of.items() if node < count), default=0)
@@ -109,7 +109,7 @@ def _packed(order: Sequence[int], apart: nx.DiGraph[int]) -> dict[int, float]:
 
 
 def _joined(grid: Grid, block: list[int], count: int) -> dict[int, list[int]]:
-    """Return what each block wants to stand in the middle of: lanes follow items, not they them."""
+    """Return the blocks whose mean is each block's target: lanes follow items, not they them."""
     main = _main_flows(grid, count)
     pairs = [(block[a], block[b]) for a, b in main] + [(block[b], block[a]) for a, b in main]
     joined = _lists((a, b) for a, b in pairs if a != b)

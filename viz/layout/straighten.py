@@ -18,7 +18,7 @@ def straighten(routes: list[list[Point]], obstacles: list[Rect]) -> list[list[Po
 
     A bend goes if the straight line between its neighbours keeps clear of all boxes and
     crosses no arrow that the bent one did not cross; a bend at the end of a vertical piece
-    that cannot go comes as early as it can. One arrow made straight may make room for the
+    that cannot go comes as early as it can. One arrow made straight may make space for the
     next, so this is repeated until nothing changes.
     """
     index = _Index(obstacles)

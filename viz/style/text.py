@@ -33,7 +33,7 @@ def lines_of(label: str, size: float, limit: float, at_bracket: bool) -> tuple[s
         label: the words; a line break in them is one here.
         size: the type size.
         limit: the greatest width; a word that is wider is cut.
-        at_bracket: put what stands in brackets at the end on a line of its own.
+        at_bracket: put what is in brackets at the end on a line of its own.
     """
     out: list[str] = []
     for line in label.replace("\r\n", "\n").replace("\r", "\n").split("\n"):

@@ -15,7 +15,7 @@ from compiler.ops import Activation, BatchNorm
 
 
 def may_be_native(layer: nn.Module) -> TypeGuard[nn.BatchNorm2d]:
-    """Say whether a layer is a batch normalisation that `NativeNorm2d` can stand for."""
+    """Return whether a layer is a batch normalisation that `NativeNorm2d` can replace."""
     return (
         type(layer) is nn.BatchNorm2d
         and layer.affine
@@ -46,7 +46,7 @@ class NativeNorm2d(nn.BatchNorm2d):
     """An `nn.BatchNorm2d`, with a ReLU if wanted, that trains by the native kernels on a CPU.
 
     That holds for float32 and bfloat16, channels last, in training mode. Elsewhere (evaluation,
-    another device, dtype or layout, torch.compile) it is the two layers that it stands for.
+    another device, dtype or layout, torch.compile) it computes the two layers that it replaces.
     """
 
     relu = False
@@ -62,7 +62,7 @@ class NativeNorm2d(nn.BatchNorm2d):
         return made.train(layer.training)
 
     def extra_repr(self) -> str:
-        """Say what `nn.BatchNorm2d` says, and whether a ReLU follows."""
+        """Extend the text of `nn.BatchNorm2d` with whether a ReLU follows."""
         return f"{super().extra_repr()}, relu={self.relu}"  # type: ignore[no-untyped-call]
 
     def forward(self, input: Tensor) -> Tensor:

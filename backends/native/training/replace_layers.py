@@ -14,7 +14,7 @@ def replace_layers(module: nn.Module, apart: Container[str] = ()) -> None:
     """Replace layers of a module by those that compute with the native kernels, in place.
 
     Convolutions that may be tuned become `TunedConv2d`, batch normalisations `NativeNorm2d`,
-    together with the `nn.ReLU` that stands right after one in an `nn.Sequential`. Parameters, their
+    together with the `nn.ReLU` that directly follows one in an `nn.Sequential`. Parameters, their
     names and hooks of parents stay.
 
     Args:

@@ -60,7 +60,7 @@ _add: Any = _Add.apply
 
 
 def join_sums(graph: fx.Graph) -> dict[str, nn.Module]:
-    """Let one call stand for a scaled branch, its sum with a shortcut, and the ReLU after it.
+    """Replace a scaled branch, its sum with a shortcut, and the ReLU after it by one call.
 
     Args:
         graph: what a block calls; changed.

@@ -27,7 +27,7 @@ class Siblings(nn.Module):
     """Convolutions of one input as a single one, each with the normalisation that follows it.
 
     Called with (N, C, H, W), it returns a tensor (N, O, H', W') for each. The layers belong to the
-    block around it, which has their parameters. Where the native kernels don't apply (evaluation,
+    enclosing block, which has their parameters. Where the native kernels don't apply (evaluation,
     a normalisation that is frozen, another device or dtype, torch.compile) the layers are called
     one by one.
     """
@@ -99,7 +99,7 @@ _normalize: Any = _Normalize.apply
 
 
 def join_siblings(graph: fx.Graph, block: nn.Module) -> dict[str, nn.Module]:
-    """Let one call stand for the calls of sibling convolutions, and of the normalisations after.
+    """Replace the calls of sibling convolutions, and of the normalisations after, by one call.
 
     Args:
         graph: what a block calls; changed.
@@ -129,7 +129,7 @@ def _groups(graph: fx.Graph, block: nn.Module) -> Iterator[Group]:
 
 
 def _replace(graph: fx.Graph, block: nn.Module, group: Group, name: str) -> list[Layers]:
-    """Let one call stand for a group, and for the normalisations after them; return the layers."""
+    """Replace the calls of a group, and of the normalisations after, by one; return the layers."""
     with graph.inserting_before(group[0]):
         whole = above = graph.call_module(name, group[0].args)
     layers: list[Layers] = []

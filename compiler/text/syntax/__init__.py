@@ -37,7 +37,7 @@ __all__ = ["explain"]
 
 
 def explain(text: str, file: str, error: yaml.MarkedYAMLError) -> Diagnostic:
-    """Return what to say of a text that libyaml refused: the place, the fault, a way out."""
+    """Return the diagnostic of a text that libyaml refused: the place, the fault, a way out."""
     mark = error.problem_mark or error.context_mark
     at = place_of(mark) if mark else (0, 0)
     start = place_of(error.context_mark) if error.context_mark else at
@@ -50,7 +50,7 @@ def explain(text: str, file: str, error: yaml.MarkedYAMLError) -> Diagnostic:
                 break
             state.take(token)
     except yaml.YAMLError:
-        pass  # the same error: all tokens before it are taken
+        pass  # the same error: all tokens before it are read
     found = (rule(state) for rule in _RULES)
     return next(d for d in found if d is not None)
 

@@ -97,7 +97,7 @@ def simple_key(state: ParserState) -> Diagnostic | None:
 
 
 def indentation(state: ParserState) -> Diagnostic | None:
-    """A line whose column is that of no line above, or a neighbour of one that is moved."""
+    """A line whose column is that of no line above, or one next to a line that is misindented."""
     at, column = state.at
     outer = state.blocks[-1] if state.blocks else None
     first = state.closed[-1] if state.closed else outer

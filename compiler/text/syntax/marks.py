@@ -49,7 +49,7 @@ def open_quote(state: ParserState) -> Diagnostic | None:
 
 def question(state: ParserState) -> Diagnostic | None:
     """A `?` that begins a key of several lines."""
-    place = state.at if "mapping keys are not allowed" in state.problem else state.asked
+    place = state.at if "mapping keys are not allowed" in state.problem else state.question_mark
     if place is None:
         return None
     message = "`?` before a space begins a key of several lines, which no spec has"

@@ -1,4 +1,4 @@
-"""Which of the lines around a fault in the indentation is the odd one.
+"""Which of the lines around a fault in the indentation is the misindented one.
 
 libyaml stops at the first line that no longer fits; the mistake may be there, in the line above,
 or in the first line of what just ended. Each of them is moved to the columns of the others, and

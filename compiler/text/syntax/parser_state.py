@@ -44,7 +44,7 @@ class ParserState:
     """Those that end right before the problem, the innermost first."""
     quote: tuple[Place, Place] | None = None
     """The last quoted text that swallowed lines of the spec."""
-    asked: Place | None = None
+    question_mark: Place | None = None
     """The first `?` that begins a key."""
     before: Any = None
     """The last token before the problem."""
@@ -64,7 +64,7 @@ class ParserState:
         return len(line) - len(line.lstrip())
 
     def word(self, place: Place) -> str:
-        """Return what stands at a place, as far as an error shows it."""
+        """Return the word at a place, as far as an error shows it."""
         text = self.line(place[0])[place[1] :].strip()
         return text if len(text) <= 40 else text[:37] + "..."
 
@@ -81,7 +81,7 @@ class ParserState:
         return Diagnostic("yaml-syntax", message, self.span(place), remarks=remarks, help=help)
 
     def take(self, token: Any) -> None:
-        """Follow a token that stands before the problem."""
+        """Update the state with a token before the problem."""
         place = place_of(token.start_mark)
         if isinstance(token, yaml.BlockEndToken):
             self.closed.append(self.blocks.pop() if self.blocks else place)
@@ -95,7 +95,7 @@ class ParserState:
         elif isinstance(token, (yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)):
             del self.flow[-1:]
         elif isinstance(token, yaml.KeyToken) and self.char(place) == "?":
-            self.asked = self.asked or place
+            self.question_mark = self.question_mark or place
         elif isinstance(token, yaml.ScalarToken) and not token.plain and token.style in "'\"":
             end = place_of(token.end_mark)
             if any(STRUCTURE.match(self.line(n)) for n in range(place[0] + 1, end[0] + 1)):
