@@ -22,7 +22,7 @@ PEERS = str(ROOT / ".venv-peers" / "bin" / "python")
 WORKERS = ("--numprocesses=auto", "--maxprocesses=4")
 """One process a core, but not more than the memory of a small machine holds."""
 CORE = "not peers and not slow and not browser and not fuzz and not editor"
-BACK_ENDS = ("tests/backends", "tests/native", "tests/odd", "tests/test_layering.py")
+BACK_ENDS = ("tests/backends", "tests/native", "tests/every_target", "tests/test_layering.py")
 """What sees the back ends; nothing else imports the kernels, says `test_layering.py`."""
 
 

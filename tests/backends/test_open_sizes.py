@@ -23,7 +23,7 @@ from compiler.facts.working_sizes import shapes_near
 from compiler.graph import Graph
 from compiler.pipeline import load_graph, target_graph
 from tests.backends.known_networks import NETWORKS, known
-from tests.odd.targets import Run, running, tensors
+from tests.every_target.targets import Run, running, tensors
 from tests.oracle.ways import module_from
 
 PAPER = (

@@ -15,7 +15,7 @@ from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.ops import Conv2d
 from compiler.pipeline import load_graph, target_graph
-from tests.odd.targets import tensors
+from tests.every_target.targets import tensors
 from tests.oracle.small_graphs import random_state
 from tests.oracle.ways import fit_state, module_from
 

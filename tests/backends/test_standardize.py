@@ -27,8 +27,8 @@ from compiler.graph.print import print_graph
 from compiler.pipeline import load_graph, target_graph
 from compiler.weights.mapping import Preprocessing
 from compiler.weights.standardize import standardize_input
+from tests.every_target.targets import TARGETS
 from tests.kernels import need_kernels
-from tests.odd.targets import TARGETS
 from tests.oracle.numpy_oracle import evaluate
 from tests.oracle.small_graphs import random_state
 from tests.oracle.ways import module_from

@@ -1,4 +1,4 @@
-"""The commands as a user meets them, through a process of their own (cases G11, H05)."""
+"""The commands as a user meets them, through a process of their own."""
 
 from __future__ import annotations
 

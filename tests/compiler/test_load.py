@@ -1,4 +1,4 @@
-"""Files: encodings, YAML's corners, imports, variants (cases G01-G12, L02, L03)."""
+"""Files: encodings, YAML's corners, imports, variants."""
 
 from __future__ import annotations
 

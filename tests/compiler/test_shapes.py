@@ -1,4 +1,4 @@
-"""Window arithmetic by hand and by cases C01-C14."""
+"""Window arithmetic, by hand."""
 
 from __future__ import annotations
 

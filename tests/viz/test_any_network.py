@@ -164,7 +164,7 @@ def test_several_inputs_have_a_box_each() -> None:
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("depth", [0, 1, 9])
 def test_every_operation_is_in_exactly_one_box(spec: str, depth: int) -> None:
-    """Case D16: dropout and the auxiliary head were missing in a published drawing."""
+    """Dropout and the auxiliary head were missing in a published drawing."""
     graph = load_graph(spec)
     diagram = arrange(graph, View(depth=depth))
 
@@ -196,7 +196,7 @@ def test_frames_hold_their_boxes() -> None:
 
 
 def test_repeats_fold_only_where_the_copies_are_equal() -> None:
-    """Case K11: the last 8x8 block has no activation and stands alone."""
+    """The last 8x8 block has no activation and is drawn alone."""
     graph = load_graph("released/inception_resnet_v2_slim")
     labels = [box.label for box in picture(graph).boxes()]
     counted = [label.partition(" x ")[0] for label in labels if " x " in label]

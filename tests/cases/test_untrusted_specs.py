@@ -1,4 +1,4 @@
-"""Public reports, part L: a spec from a stranger is data."""
+"""A spec from a stranger is data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.cases.conftest import Draft
         '"' + "9" * 3000 + '"',
     ],
 )
-def test_l01_code_is_no_expression(draft: Draft, code: str) -> None:
+def test_code_is_no_expression(draft: Draft, code: str) -> None:
     """See WongKinYiu/yolov7#1920: model files were evaluated as Python."""
     start = time.monotonic()
     found = draft.layers("8x9x9", f"{{conv: 1x1, filters: {code}}}", head="params: {k: 3}\n")
@@ -42,14 +42,14 @@ def test_l01_code_is_no_expression(draft: Draft, code: str) -> None:
 @pytest.mark.parametrize(
     "tag", ["!!python/object/apply:os.getcwd []", "!!python/name:os.system ''", "!custom {a: 1}"]
 )
-def test_l02_tags_are_refused(draft: Draft, tag: str) -> None:
+def test_tags_are_refused(draft: Draft, tag: str) -> None:
     """See Peterande/D-FINE#354: an unsafe loader ran a tag."""
     found = draft.layers("8x9x9", f"{{conv: 1x1, filters: {tag}}}")
     assert "yaml-tag" in found.errors
     assert "spec.yaml:4:" in found.text
 
 
-def test_l03_aliases_that_multiply_are_refused_and_a_long_file_is_not(draft: Draft) -> None:
+def test_aliases_that_multiply_are_refused_and_a_long_file_is_not(draft: Draft) -> None:
     """See yaml/pyyaml#235 (9^8 leaves) and microsoft/apm#2493 (a guard against mere length)."""
     levels = ["a0: &a0 [x]"] + [
         f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 9)
@@ -65,7 +65,7 @@ def test_l03_aliases_that_multiply_are_refused_and_a_long_file_is_not(draft: Dra
 @pytest.mark.parametrize(
     "name", ["../../x", "a; touch pwned", "x): pass", "a/b", "", "a\nb", "a b"]
 )
-def test_l05_names_are_identifiers(draft: Draft, name: str) -> None:
+def test_names_are_identifiers(draft: Draft, name: str) -> None:
     quoted = f"'{name}'" if "\n" not in name else '"a\\nb"'
     for text in (
         f"network: {quoted}\ninput: {{x: [8, 9, 9]}}\nlayers: [relu]\n",
@@ -88,7 +88,7 @@ def test_l05_names_are_identifiers(draft: Draft, name: str) -> None:
         "returns\r, feeds \f and next lines \x85",
     ],
 )
-def test_l05_text_of_a_spec_stays_text_in_source(draft: Draft, text: str) -> None:
+def test_text_of_a_spec_stays_text_in_source(draft: Draft, text: str) -> None:
     quoted = json.dumps(text)
     found = draft(
         f"network: n\ndoc: {quoted}\ntitle: {quoted}\ninput: {{x: [8, 9, 9]}}\n"
@@ -106,7 +106,7 @@ def test_l05_text_of_a_spec_stays_text_in_source(draft: Draft, text: str) -> Non
     assert not Path("pwned").exists()
 
 
-def test_l05_nothing_is_written_outside_the_output_folder(
+def test_nothing_is_written_outside_the_output_folder(
     draft: Draft, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spec = "network: '../../x'\ninput: {x: [8, 9, 9]}\nlayers: [relu]\n"

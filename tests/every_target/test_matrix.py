@@ -1,6 +1,6 @@
-"""Every odd network in every target: the tensors that leave are those of the NumPy oracle.
+"""Networks that common code gets wrong, in every target: the outputs are those of the NumPy oracle.
 
-What leaves which network is written here by hand, from the rule: listed outputs are exactly the
+Which outputs a network has is written here by hand, from the rule: listed outputs are exactly the
 tensors that they name; else the last layer, or the logits that enter it where it is a softmax.
 """
 
@@ -19,8 +19,8 @@ import torch.distributed as dist
 from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.pipeline import load_graph, target_graph
+from tests.every_target.targets import TARGETS
 from tests.kernels import need_kernels
-from tests.odd.targets import TARGETS
 from tests.oracle.numpy_oracle import evaluate
 from tests.oracle.small_graphs import State, random_inputs, random_state
 from tests.oracle.ways import Result

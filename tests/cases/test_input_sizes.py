@@ -1,4 +1,4 @@
-"""Public reports, part B: inputs that are too small, not square, or not of the usual size."""
+"""Inputs that are too small, not square, or of another size than the network's own."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def said(name: str, size: str, **settings: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["inception_v4", "released/inception_resnet_v2_slim"])
-def test_b01_75_is_the_smallest(name: str) -> None:
+def test_75_is_the_smallest(name: str) -> None:
     assert load_graph(name, {}, ["3x75x75"]).outputs
     assert "the smallest input of this network is 75x75" in said(name, "3x74x74")
     assert "has no room on a 2x2 grid" in said(name, "3x74x74")
     assert "has no room on a 1x1 grid" in said(name, "3x32x32")
 
 
-def test_b02_the_auxiliary_head_needs_more_than_the_trunk() -> None:
+def test_the_auxiliary_head_needs_more_than_the_trunk() -> None:
     load_graph("zoo/inception_v3", {"aux": "false"}, ["3x75x75"])
     load_graph("zoo/inception_v3", {"aux": "true"}, ["3x299x299"])
     text = said("zoo/inception_v3", "3x224x224", aux="true")
@@ -34,7 +34,7 @@ def test_b02_the_auxiliary_head_needs_more_than_the_trunk() -> None:
     said("zoo/inception_v3", "3x74x74", aux="false")
 
 
-def test_b03_a_fixed_pool_on_a_small_map(draft: Draft) -> None:
+def test_a_fixed_pool_on_a_small_map(draft: Draft) -> None:
     found = draft.layers("1536x5x5", "{avg_pool: 8x8, padding: V}")
     assert found.errors == ["empty-output"]
     assert "8x8 has no room on a 5x5 grid" in found.said
@@ -42,7 +42,7 @@ def test_b03_a_fixed_pool_on_a_small_map(draft: Draft) -> None:
     assert draft.layers("1536x5x5", "global_avg_pool").out == "1536"
 
 
-def test_b04_faces_of_50_pixels() -> None:
+def test_faces_of_50_pixels() -> None:
     assert "has no room on a 1x1 grid" in said("released/inception_resnet_v1_facenet", "3x50x50")
     graph = load_graph("released/inception_resnet_v1_facenet", {}, ["3x160x160"])
     assert (1792, 3, 3) in {n.shape for n in graph.nodes.values()}
@@ -51,13 +51,13 @@ def test_b04_faces_of_50_pixels() -> None:
 
 
 @pytest.mark.parametrize("kernel", ["6x6", "5x5", "3x3, dilation: 2"])
-def test_b05_a_kernel_larger_than_the_map(draft: Draft, kernel: str) -> None:
+def test_a_kernel_larger_than_the_map(draft: Draft, kernel: str) -> None:
     found = draft.layers("3x4x4", f"{{conv: {kernel}, filters: 2, padding: V}}")
     assert found.errors == ["empty-output"]
     assert "has no room on a 4x4 grid" in found.said
 
 
-def test_b05_a_kernel_as_large_as_the_map(draft: Draft) -> None:
+def test_a_kernel_as_large_as_the_map(draft: Draft) -> None:
     assert draft.layers("3x4x4", "{conv: 4, filters: 2, padding: V}").out == "2x1x1"
 
 
@@ -70,7 +70,7 @@ def test_b05_a_kernel_as_large_as_the_map(draft: Draft) -> None:
         ("released/inception_resnet_v2_slim", "150x150", (1536, 3, 3)),
     ],
 )
-def test_b06_b07_other_sizes(name: str, size: str, last: tuple[int, int, int]) -> None:
+def test_sizes_other_than_the_published(name: str, size: str, last: tuple[int, int, int]) -> None:
     graph = load_graph(name, {}, [f"3x{size}"])
     maps = [n.shape for n in graph.nodes.values() if len(n.shape) == 3]
     assert maps[-1] == last

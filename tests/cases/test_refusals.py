@@ -1,4 +1,4 @@
-"""Public reports, part H: what is refused, and how it is said."""
+"""Which keys and values are refused, and with which words."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.cases.conftest import Draft
         ("{branches: {a: [relu]}, joint: add}", "joint", "join"),
     ],
 )
-def test_h01_a_misspelt_key_is_an_error(draft: Draft, layer: str, key: str, meant: str) -> None:
+def test_a_misspelt_key_is_an_error(draft: Draft, layer: str, key: str, meant: str) -> None:
     """See drivendataorg/cyfi#64: the key was ignored and the default stood."""
     found = draft.layers("8x9x9", layer)
     assert f"has no key `{key}` (did you mean `{meant}`?)" in found.said
@@ -46,7 +46,7 @@ def test_h01_a_misspelt_key_is_an_error(draft: Draft, layer: str, key: str, mean
         ),
     ],
 )
-def test_h01_at_every_level(draft: Draft, text: str, words: str) -> None:
+def test_a_misspelt_key_at_every_level(draft: Draft, text: str, words: str) -> None:
     assert words in draft(text).said
 
 
@@ -64,7 +64,7 @@ def test_h01_at_every_level(draft: Draft, text: str, words: str) -> None:
         ("{filters: 4, conv: 3x3}", "put `conv` first"),
     ],
 )
-def test_h02_h03_one_mistake_is_one_error(draft: Draft, layer: str, words: str) -> None:
+def test_one_mistake_is_one_error(draft: Draft, layer: str, words: str) -> None:
     """See pydantic/pydantic#854: every alternative of a union complained."""
     found = draft.layers("8x9x9", layer)
     assert len(found.errors) == 1
@@ -77,7 +77,7 @@ def test_h02_h03_one_mistake_is_one_error(draft: Draft, layer: str, words: str) 
 @pytest.mark.parametrize(
     ("kernel", "label"), [("3", "3x3"), ("3x3", "3x3"), ("[1, 7]", "1x7"), ('"1x7"', "1x7")]
 )
-def test_h06_kernels_in_every_form(draft: Draft, kernel: str, label: str) -> None:
+def test_kernels_in_every_form(draft: Draft, kernel: str, label: str) -> None:
     """See BVLC/caffe#3201."""
     found = draft.layers("8x9x9", f"{{conv: {kernel}, filters: 4}}")
     assert found.graph is not None
@@ -90,7 +90,7 @@ def test_h06_kernels_in_every_form(draft: Draft, kernel: str, label: str) -> Non
 @pytest.mark.parametrize(
     "kernel", ["[3]", "[3, 3, 3]", "[]", "0", "-3", "3x", "x3", "3x3x3", "1.5"]
 )
-def test_h06_kernels_that_are_none(draft: Draft, kernel: str) -> None:
+def test_kernels_that_are_none(draft: Draft, kernel: str) -> None:
     found = draft.layers("8x9x9", f"{{conv: {kernel}, filters: 4}}")
     assert len(found.errors) == 1
     assert "spec.yaml:4:12" in found.text

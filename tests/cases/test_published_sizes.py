@@ -1,4 +1,4 @@
-"""Public reports, part D: what the published networks are, in sizes and counts."""
+"""What the published networks are, in sizes and counts."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ V4, R2 = "inception_v4", "released/inception_resnet_v2_slim"
         ("zoo/inception_v3", {"aux": "false", "classes": "10"}, [], 21806058),
     ],
 )
-def test_d05_totals(
+def test_totals_of_the_published_networks(
     name: str, settings: dict[str, str], inputs: list[str], parameters: int
 ) -> None:
     assert summarize(load_graph(name, settings, inputs)).parameters == parameters
 
 
-def test_d01_the_named_stages_of_inception_v4() -> None:
+def test_the_named_stages_of_inception_v4() -> None:
     graph = load_graph(V4)
     shapes = [n.shape for n in graph.nodes.values() if n.op.kind in ("Conv2d", "Concat")]
     for want in [
@@ -53,7 +53,7 @@ def test_d01_the_named_stages_of_inception_v4() -> None:
     assert graph.nodes[graph.outputs[0].node].shape == (1000,)
 
 
-def test_d02_the_named_stages_of_inception_resnet_v2() -> None:
+def test_the_named_stages_of_inception_resnet_v2() -> None:
     shapes = [n.shape for n in load_graph(R2).nodes.values()]
     for want in [
         (64, 73, 73),
@@ -69,9 +69,7 @@ def test_d02_the_named_stages_of_inception_resnet_v2() -> None:
 
 
 @pytest.mark.parametrize(("stride", "out"), [("1", None), ("2", "384x35x35")])
-def test_d09_the_stride_that_the_figure_leaves_out(
-    draft: Draft, stride: str, out: str | None
-) -> None:
+def test_the_stride_that_the_figure_leaves_out(draft: Draft, stride: str, out: str | None) -> None:
     found = draft.layers(
         "192x71x71",
         f"{{branches: {{a: [{{conv: 3x3, filters: 192, padding: V, stride: {stride}}}],"
@@ -83,7 +81,7 @@ def test_d09_the_stride_that_the_figure_leaves_out(
         assert found.out == out
 
 
-def test_d10_d15_the_written_order_is_kept(draft: Draft) -> None:
+def test_the_written_order_is_kept(draft: Draft) -> None:
     def two(first: str, second: str) -> str:
         a = f"[{{conv: {first}, filters: 4, name: p}}, {{conv: {second}, filters: 4, name: q}}]"
         found = draft.layers("4x9x9", f"{{branches: {{z: {a}, b: []}}, join: concat}}")
@@ -95,6 +93,6 @@ def test_d10_d15_the_written_order_is_kept(draft: Draft) -> None:
     assert two("1x7", "7x1").index("%z.p") < two("1x7", "7x1").index("%z.q")
 
 
-def test_d12_a_width_of_the_other_stem(draft: Draft) -> None:
+def test_a_width_of_the_other_stem(draft: Draft) -> None:
     body = "{residual: {body: [{conv: 1x1, filters: 320, linear: true}]}}"
     assert "384 against 320" in draft.layers("384x35x35", body).said

@@ -1,4 +1,4 @@
-"""Public reports, part I: what a module does in training and in evaluation."""
+"""What a module computes in training and in evaluation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AUX = (
 )
 
 
-def test_i01_outputs_have_names_in_training_and_logits_alone_in_evaluation(draft: Draft) -> None:
+def test_outputs_have_names_in_training_and_logits_alone_in_evaluation(draft: Draft) -> None:
     """See pytorch/vision#1273 and #6121: a tuple in an order that nobody expects."""
     head = (
         "outputs:\n  - logits\n  - {name: first, from: aux1, training_only: true}\n"
@@ -44,7 +44,7 @@ def test_i01_outputs_have_names_in_training_and_logits_alone_in_evaluation(draft
     assert logits.shape == (2, 3)
 
 
-def test_i02_an_option_that_drops_the_auxiliary_head_drops_all_of_it() -> None:
+def test_an_option_that_drops_the_auxiliary_head_drops_all_of_it() -> None:
     """See Project-MONAI/model-zoo#92."""
     without = load_graph("zoo/inception_v3", {"aux": "false"})
     assert summarize(without).parameters == 23834568
@@ -52,7 +52,7 @@ def test_i02_an_option_that_drops_the_auxiliary_head_drops_all_of_it() -> None:
     assert not any("aux" in name for name in without.nodes)
 
 
-def test_i03_one_image_in_training_and_a_map_of_one_pixel(draft: Draft) -> None:
+def test_one_image_in_training_and_a_map_of_one_pixel(draft: Draft) -> None:
     """See fastai/fastai#1352: batch norm needs more than one value per channel."""
     layers = ("{avg_pool: 6x6, padding: V}", "{conv: 1x1, filters: 4, norm: batch_norm}")
     module = build_module(graph_of(draft, "8x6x6", *layers))
@@ -62,7 +62,7 @@ def test_i03_one_image_in_training_and_a_map_of_one_pixel(draft: Draft) -> None:
     assert module.eval()(torch.zeros(1, 8, 6, 6)).shape == (1, 4, 1, 1)
 
 
-def test_i04_the_scale_is_on_the_residual_body(draft: Draft) -> None:
+def test_the_scale_is_on_the_residual_body(draft: Draft) -> None:
     """See fchollet/deep-learning-models#99: 2 + 0.1 * 10 is 3, and not 10.2."""
     body = "{conv: 1x1, filters: 1, bias: false, name: f}"
     graph = graph_of(draft, "1x2x2", f"{{residual: {{body: [{body}], scale: 0.1}}, name: r}}")
@@ -73,7 +73,7 @@ def test_i04_the_scale_is_on_the_residual_body(draft: Draft) -> None:
     torch.testing.assert_close(out, torch.full((1, 1, 2, 2), 3.0))
 
 
-def test_i04_i06_scales_and_projections_of_the_released_network() -> None:
+def test_scales_and_projections_of_the_released_network() -> None:
     """See davidsandberg/facenet#117: the last 1x1 has a bias, no norm and no activation."""
     graph = load_graph("released/inception_resnet_v2_slim")
     scales = [n.op.attributes()["factor"] for n in graph.nodes.values() if n.op.kind == "Scale"]
@@ -81,7 +81,7 @@ def test_i04_i06_scales_and_projections_of_the_released_network() -> None:
     assert graph.parameters("b.0") == 1126784  # with norm, without bias: 1127872
 
 
-def test_i07_values_do_not_depend_on_the_memory_layout(draft: Draft) -> None:
+def test_values_do_not_depend_on_the_memory_layout(draft: Draft) -> None:
     """See pytorch/pytorch#89477."""
     branches = "{branches: {a: [{conv: 3x3, filters: 4}], b: [{max_pool: 3x3}]}, join: concat}"
     module = build_module(graph_of(draft, "8x9x9", branches, "{conv: 1x1, filters: 2}")).eval()
@@ -92,7 +92,7 @@ def test_i07_values_do_not_depend_on_the_memory_layout(draft: Draft) -> None:
     torch.testing.assert_close(moved, plain)
 
 
-def test_i08_a_tensor_joined_with_itself(draft: Draft) -> None:
+def test_a_tensor_joined_with_itself(draft: Draft) -> None:
     """See pytorch/pytorch#100807: a compiled concat of slices had 6 channels where eager has 9."""
     layers = ("{concat: [x, x], name: double}", "{concat: [double, x], name: triple}")
     graph = graph_of(draft, "3x4x4", *layers)
@@ -101,7 +101,7 @@ def test_i08_a_tensor_joined_with_itself(draft: Draft) -> None:
     assert torch.equal(build_module(graph)(x), torch.cat([x, x, x], 1))
 
 
-def test_i09_equal_seeds_make_equal_weights(draft: Draft) -> None:
+def test_equal_seeds_make_equal_weights(draft: Draft) -> None:
     layers = ("{conv: 3x3, filters: 4, name: a}", "{conv: 3x3, filters: 4, name: b}")
     states = [
         build_module(graph_of(draft, "8x9x9", *chain), seed=0).state_dict()

@@ -1,4 +1,4 @@
-"""Public reports, part J: ONNX. What holds of the files stands in tests/backends/test_onnx_*."""
+"""ONNX: batches, adaptive pooling, means over padding; files are in tests/backends."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5, 7])
-def test_j01_j02_any_batch_and_no_constant_one(draft: Draft, batch: int) -> None:
+def test_any_batch_and_no_constant_one(draft: Draft, batch: int) -> None:
     """See pytorch/pytorch#133653 and #42993: batch 1 was frozen into the file."""
     graph = graph_of(draft, "3x9x9", "{conv: 3x3, filters: 4}", "global_avg_pool", "{linear: 5}")
     model = onnx_of(graph)
@@ -50,7 +50,7 @@ def test_j01_j02_any_batch_and_no_constant_one(draft: Draft, batch: int) -> None
             assert onnx.numpy_helper.to_array(tensor).reshape(-1)[:1].tolist() != [1]
 
 
-def test_j04_adaptive_pooling_that_does_not_divide(draft: Draft) -> None:
+def test_adaptive_pooling_that_does_not_divide(draft: Draft) -> None:
     """See pytorch/pytorch#64806: a fixed pool in its place gives 1, 2, 3."""
     graph = graph_of(draft, "1x1x5", "{adaptive_avg_pool: 1x3}")
     row = np.arange(5.0).reshape(1, 1, 1, 5)
@@ -59,7 +59,7 @@ def test_j04_adaptive_pooling_that_does_not_divide(draft: Draft) -> None:
 
 
 @pytest.mark.parametrize("opset", OPSETS)
-def test_j06_j07_means_over_padding_at_every_opset(draft: Draft, opset: int) -> None:
+def test_means_over_padding_at_every_opset(draft: Draft, opset: int) -> None:
     """See microsoft/onnxruntime#24681 and onnx/onnx#4958."""
     ones = np.ones((1, 1, 3, 3))
     counted = graph_of(draft, "1x3x3", "{avg_pool: 3x3, stride: 1, count_include_pad: true}")

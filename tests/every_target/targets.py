@@ -1,7 +1,7 @@
 """What can run a network: every target and every way to carry a module about.
 
 Each takes a checked graph and the parameters by name, and returns a function from inputs to the
-tensors that leave, in order. A target that cannot run a network says so in a `BackendError`.
+outputs, in order. A target that cannot run a network raises a `BackendError`.
 """
 
 from __future__ import annotations

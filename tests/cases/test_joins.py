@@ -1,4 +1,4 @@
-"""Public reports, part A: branches that do not meet in a concat or an add."""
+"""Branches that do not meet in a concat or an add."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ def stem(ceil: str) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("size", "conv", "pool"), [(224, 12, 13), (192, 10, 11), (160, 8, 9), (256, 14, 15)]
 )
-def test_a01_ceil_pooling_misses_the_convolution(
-    draft: Draft, size: int, conv: int, pool: int
-) -> None:
+def test_ceil_pooling_misses_the_convolution(draft: Draft, size: int, conv: int, pool: int) -> None:
     found = draft.layers(f"3x{size}x{size}", *stem("true"))
     assert found.errors == ["shape-mismatch"]
     assert f"{conv}x{conv}x8 from `red.conv.conv_3x3`" in found.said
@@ -37,14 +35,12 @@ def test_a01_ceil_pooling_misses_the_convolution(
 @pytest.mark.parametrize(
     ("size", "ceil", "grid"), [(224, "false", 12), (331, "true", 19), (299, "true", 17)]
 )
-def test_a01_where_it_builds(draft: Draft, size: int, ceil: str, grid: int) -> None:
+def test_ceil_pooling_meets_the_convolution(draft: Draft, size: int, ceil: str, grid: int) -> None:
     assert draft.layers(f"3x{size}x{size}", *stem(ceil)).out == f"16x{grid}x{grid}"
 
 
 @pytest.mark.parametrize(("size", "pad", "conv", "rounded_up"), [(10, 0, 4, 5), (28, 1, 14, 15)])
-def test_a02_two_rounding_rules(
-    draft: Draft, size: int, pad: int, conv: int, rounded_up: int
-) -> None:
+def test_two_rounding_rules(draft: Draft, size: int, pad: int, conv: int, rounded_up: int) -> None:
     def both(ceil: str) -> str:
         return (
             f"{{branches: {{a: [{{conv: 3x3, filters: 2, stride: 2, padding: {pad}}}],"
@@ -58,7 +54,7 @@ def test_a02_two_rounding_rules(
     assert draft.layers(f"3x{size}x{size}", both("false")).out == f"5x{conv}x{conv}"
 
 
-def test_a03_the_one_that_differs_is_named(draft: Draft) -> None:
+def test_the_branch_that_differs_is_named(draft: Draft) -> None:
     def three(first: str, rest: str) -> str:
         return (
             f"{{branches: {{a: [{{conv: 3x3, filters: 2, stride: 2, padding: {first}}}],"
@@ -76,7 +72,7 @@ def draft_column(layer: str, what: str) -> int:
     return len("  - ") + layer.index(what) + 1
 
 
-def test_a04_grids_differ_and_channels_agree(draft: Draft) -> None:
+def test_grids_differ_and_channels_agree(draft: Draft) -> None:
     found = draft(
         "network: n\ninput: {a: [256, 17, 17], b: [256, 15, 15]}\nlayers:\n"
         "  - {upsample: 2, from: a, name: up}\n  - {relu: true, name: act}\n"
@@ -87,7 +83,7 @@ def test_a04_grids_differ_and_channels_agree(draft: Draft) -> None:
     assert "15x15x256 from `b`" in found.said
 
 
-def test_a05_axis(draft: Draft) -> None:
+def test_joins_have_no_axis(draft: Draft) -> None:
     two = ("{conv: 1x1, filters: 64, name: p}", "{conv: 1x1, filters: 96, name: q, from: x}")
     assert draft.layers("3x73x73", *two, "{concat: [p, q]}").out == "160x73x73"
     found = draft.layers("3x73x73", *two, "{concat: [p, q], axis: 2}")
@@ -96,7 +92,7 @@ def test_a05_axis(draft: Draft) -> None:
 
 
 @pytest.mark.parametrize(("given", "wide"), [(1152, 1154), (2144, 2048)])
-def test_a06_a_residual_that_cannot_close(draft: Draft, given: int, wide: int) -> None:
+def test_a_residual_that_cannot_close(draft: Draft, given: int, wide: int) -> None:
     body = f"{{residual: {{body: [{{conv: 1x1, filters: {wide}, linear: true}}]}}}}"
     found = draft.layers(f"{given}x8x8", body)
     assert found.errors == ["shape-mismatch"]
@@ -106,7 +102,7 @@ def test_a06_a_residual_that_cannot_close(draft: Draft, given: int, wide: int) -
     assert draft.layers(f"{given}x8x8", inferred).out == f"{given}x8x8"
 
 
-def test_a07_a_shortcut_is_not_cut_to_fit(draft: Draft) -> None:
+def test_a_shortcut_is_not_cut_to_fit(draft: Draft) -> None:
     body = ("{conv: 1x1, filters: 64}", "{conv: 3x3, filters: 64}", "{conv: 1x1, filters: 256}")
     found = draft.layers("64x64x64", *body, "{add: [conv_1x1_2, x]}")
     assert "channels 256 against 64" in found.said
@@ -115,7 +111,7 @@ def test_a07_a_shortcut_is_not_cut_to_fit(draft: Draft) -> None:
     assert draft.layers("64x64x64", *fixed).out == "256x64x64"
 
 
-def test_a08_both_differences_at_once(draft: Draft) -> None:
+def test_both_differences_at_once(draft: Draft) -> None:
     body = "{conv: 3x3, filters: 128, stride: 2, padding: 1}, {conv: 3x3, filters: 128}"
     found = draft.layers("64x56x56", f"{{residual: {{body: [{body}]}}}}")
     assert "channels 64 against 128 and in grids 56x56 against 28x28" in found.said
@@ -124,7 +120,7 @@ def test_a08_both_differences_at_once(draft: Draft) -> None:
     assert draft.layers("64x56x56", fixed).out == "128x28x28"
 
 
-def test_a09_three_levels_in_one_error(draft: Draft) -> None:
+def test_three_levels_in_one_error(draft: Draft) -> None:
     found = draft(
         "network: n\ninput: {a: [64, 128, 128], b: [128, 64, 64], c: [256, 32, 32]}\n"
         "layers: [{concat: [a, b, c]}]\n"

@@ -1,4 +1,4 @@
-"""Public reports, part G: reading YAML."""
+"""Reading YAML."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEAD = "network: net\ninput: {x: [8, 9, 9]}\n"
 
 
 @pytest.mark.parametrize("eps", ["1e-3", "1.0e-3", "0.001", "1E-3"])
-def test_g01_scientific_notation_is_a_number(draft: Draft, eps: str) -> None:
+def test_scientific_notation_is_a_number(draft: Draft, eps: str) -> None:
     """See yaml/pyyaml#173: without a dot it was text."""
     found = draft.layers("8x9x9", f"{{batch_norm: true, eps: {eps}, name: b}}")
     assert found.graph is not None
@@ -22,7 +22,7 @@ def test_g01_scientific_notation_is_a_number(draft: Draft, eps: str) -> None:
 @pytest.mark.parametrize(
     ("filters", "channels"), [("010", 10), ("08", 8), ("0o10", 8), ("+12", 12)]
 )
-def test_g02_numbers_as_yaml_1_2_has_them(draft: Draft, filters: str, channels: int) -> None:
+def test_numbers_as_yaml_1_2_has_them(draft: Draft, filters: str, channels: int) -> None:
     """See kislyuk/yq#201: YAML 1.1 reads 010 as 8."""
     assert draft.layers("8x9x9", f"{{conv: 1x1, filters: {filters}}}").out == f"{channels}x9x9"
 
@@ -47,7 +47,7 @@ def test_g02_numbers_as_yaml_1_2_has_them(draft: Draft, filters: str, channels: 
         ("{conv: 1x1, filters: 4, filters: 8}", "the key `filters` stands twice"),
     ],
 )
-def test_g02_g03_g05_g06_what_is_no_value(draft: Draft, layer: str, words: str) -> None:
+def test_what_is_no_value(draft: Draft, layer: str, words: str) -> None:
     found = draft.layers("8x9x9", layer)
     assert len(found.errors) == 1
     assert words in found.said
@@ -62,7 +62,7 @@ def test_g02_g03_g05_g06_what_is_no_value(draft: Draft, layer: str, words: str) 
         ("{max_pool: 3x3, stride: 2, padding: 0x1, ceil: false}", ((0, 0), (1, 1)), "8x4x5"),
     ],
 )
-def test_g02_a_size_that_begins_with_zero_is_no_hexadecimal_number(
+def test_a_size_that_begins_with_zero_is_no_hexadecimal_number(
     draft: Draft, layer: str, pads: object, out: str
 ) -> None:
     """YAML reads 0x3 as 3, so that the padding of a 1x7 would be 3 on every side."""
@@ -73,7 +73,7 @@ def test_g02_a_size_that_begins_with_zero_is_no_hexadecimal_number(
     assert found.out == out
 
 
-def test_g03_words_of_yaml_1_1_are_names(draft: Draft) -> None:
+def test_words_of_yaml_1_1_are_names(draft: Draft) -> None:
     """See spring-projects/spring-boot#9186: `no` and `on` became booleans, as keys too."""
     found = draft.layers("8x9x9", "{branches: {on: [relu], no: [relu]}, join: add, name: NO}")
     assert found.out == "8x9x9"
@@ -81,14 +81,14 @@ def test_g03_words_of_yaml_1_1_are_names(draft: Draft) -> None:
     assert {"NO.on", "NO.no"} <= set(found.graph.regions)
 
 
-def test_g05_a_date_is_text_where_text_stands(draft: Draft) -> None:
+def test_a_date_is_text_where_text_stands(draft: Draft) -> None:
     found = draft.layers("8x9x9", "{relu: true, name: r, doc: 2016-02-23}")
     assert found.graph is not None
     assert found.errors == []
     assert found.graph.nodes["r"].info.doc == "2016-02-23"
 
 
-def test_g06_both_places_of_a_duplicate_key_are_shown(draft: Draft) -> None:
+def test_both_places_of_a_duplicate_key_are_shown(draft: Draft) -> None:
     """See yaml/pyyaml#165: the second silently won."""
     found = draft(
         f"{HEAD}blocks:\n  b: {{layers: [relu]}}\n  b: {{layers: [elu]}}\nlayers: [relu]\n"
@@ -109,14 +109,14 @@ def test_g06_both_places_of_a_duplicate_key_are_shown(draft: Draft) -> None:
         ("{<<: [*b, *c], filters: 7}", "7x9x9"),
     ],
 )
-def test_g06_g07_merge_keys(draft: Draft, layer: str, size: str) -> None:
+def test_merge_keys(draft: Draft, layer: str, size: str) -> None:
     """See mikefarah/yq#800: tools disagree on which value wins."""
     base = "  - &b {conv: 3x3, filters: 4, stride: 1}\n  - &c {conv: 3x3, filters: 5, stride: 2}\n"
     body = f"{base}  - {{branches: {{a: [{layer}]}}, join: concat, from: x}}\n"
     assert draft(f"{HEAD}layers:\n{body}").out == size
 
 
-def test_g09_a_tab_is_named(draft: Draft) -> None:
+def test_a_tab_is_named(draft: Draft) -> None:
     """See BlueBrain/NeuroM#703."""
     found = draft("network: net\n\tinput: 3\n")
     assert found.errors == ["yaml-tab"]
@@ -134,7 +134,7 @@ def test_g09_a_tab_is_named(draft: Draft) -> None:
     ],
     ids=["bom", "crlf", "utf-16", "utf-8"],
 )
-def test_g10_g11_encodings(draft: Draft, data: bytes) -> None:
+def test_encodings(draft: Draft, data: bytes) -> None:
     """See andrewlock/NetEscapades.Configuration#19 and ultralytics/yolov5#1669."""
     assert draft(data).out == "8x9x9"
 
@@ -150,5 +150,5 @@ def test_g10_g11_encodings(draft: Draft, data: bytes) -> None:
         ("a: &a {self: *a}\n", "recursive-alias"),
     ],
 )
-def test_g12_unusual_roots(draft: Draft, text: str, code: str) -> None:
+def test_unusual_roots(draft: Draft, text: str, code: str) -> None:
     assert draft(text).errors == [code]

@@ -1,4 +1,4 @@
-"""Public reports, part E: parameters, expressions, widths, groups."""
+"""Parameters, expressions, widths, groups."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.cases.conftest import Draft
 
 
 @pytest.mark.parametrize(("round", "total"), [("int", 1330), ("round", 1332)])
-def test_e01_rounding_does_not_distribute(draft: Draft, round: str, total: int) -> None:
+def test_rounding_does_not_distribute(draft: Draft, round: str, total: int) -> None:
     two = (
         f"{{conv: 1x1, filters: {round}(512*w), name: a}}",
         f"{{conv: 1x1, filters: {round}(512*w), name: b, from: x}}",
@@ -62,12 +62,12 @@ def test_widths_that_come_out_whole(draft: Draft, filters: str, channels: int) -
         (64, "30", 4, "30 output channels cannot be split into 4 groups (30 % 4 = 2)"),
     ],
 )
-def test_e04_groups(draft: Draft, inside: int, filters: str, groups: int, words: str) -> None:
+def test_groups(draft: Draft, inside: int, filters: str, groups: int, words: str) -> None:
     layer = f"{{conv: 3x3, filters: {filters}, groups: {groups}}}"
     assert words in draft.layers(f"{inside}x8x8", layer).said
 
 
-def test_e04_the_expression_of_the_width_is_shown(draft: Draft) -> None:
+def test_the_expression_of_the_width_is_shown(draft: Draft) -> None:
     first = "{conv: 1x1, filters: floor(64*w), name: a}"
     second = "{conv: 3x3, filters: 64, groups: 8}"
     found = draft.layers("3x8x8", first, second, head="params: {w: 0.35}\n")
@@ -75,27 +75,27 @@ def test_e04_the_expression_of_the_width_is_shown(draft: Draft) -> None:
     assert "22 = floor(64*w), the `filters` of `a`" in found.said
 
 
-def test_e04_depthwise_with_a_multiplier(draft: Draft) -> None:
+def test_depthwise_with_a_multiplier(draft: Draft) -> None:
     found = draft.layers("32x8x8", "{conv: 3x3, filters: 64, groups: 32, bias: false}")
     assert found.graph is not None
     assert summarize(found.graph).parameters == 64 * 1 * 3 * 3
 
 
-def test_e05_lists_are_no_layers(draft: Draft) -> None:
+def test_lists_are_no_layers(draft: Draft) -> None:
     found = draft.layers("3x8x8", "[32, 48, 3, 1, 2, 2, 2]")
     assert found.errors == ["bad-layer"]
     assert "name every value" in found.said
 
 
 @pytest.mark.parametrize("key", ["in", "in_channels"])
-def test_e06_input_channels_are_inferred(draft: Draft, key: str) -> None:
+def test_input_channels_are_inferred(draft: Draft, key: str) -> None:
     found = draft.layers("16x8x8", f"{{conv: 3x3, filters: 8, {key}: 8}}")
     assert found.errors == ["unknown-field"]
     assert "what a layer receives is inferred" in found.said
 
 
 @pytest.mark.parametrize(("channels", "parameters"), [(6, 896), (3, 464)])
-def test_e07_input_channels_are_counted(draft: Draft, channels: int, parameters: int) -> None:
+def test_input_channels_are_counted(draft: Draft, channels: int, parameters: int) -> None:
     layer = "{conv: 3x3, filters: 16, norm: batch_norm}"
     graph = draft.layers(f"{channels}x64x64", layer).graph
     assert graph is not None
@@ -103,14 +103,14 @@ def test_e07_input_channels_are_counted(draft: Draft, channels: int, parameters:
 
 
 @pytest.mark.parametrize(("pad", "words"), [("k/2", "= 3.5 is not a whole number"), ("k//2", "")])
-def test_e10_half_a_kernel(draft: Draft, pad: str, words: str) -> None:
+def test_half_a_kernel(draft: Draft, pad: str, words: str) -> None:
     layer = f"{{conv: 7x7, filters: 4, padding: {pad}}}"
     found = draft.layers("3x8x8", layer, head="params: {k: 7}\n")
     assert words in found.said
     assert bool(found.errors) is bool(words)
 
 
-def test_e11_parameters_in_a_circle_and_unused(draft: Draft) -> None:
+def test_parameters_in_a_circle_and_unused(draft: Draft) -> None:
     circle = draft.layers("3x8x8", "{conv: 1x1, filters: a}", head="params: {a: b, b: a}\n")
     assert "the default of `a`: unknown name `b`" in circle.said
     unused = draft.layers("3x8x8", "relu", head="params: {a: 3}\n")
@@ -126,7 +126,7 @@ def test_e11_parameters_in_a_circle_and_unused(draft: Draft) -> None:
         *(("{keep: 80%}", "bad-expression"), ("{keep: ~}", "bad-value"), ("0.2", "bad-value")),
     ],
 )
-def test_e12_dropout(draft: Draft, given: str, code: str | None) -> None:
+def test_dropout(draft: Draft, given: str, code: str | None) -> None:
     found = draft.layers("3x8x8", f"{{dropout: {given}}}")
     assert [d.code for d in found.findings] == ([code] if code else [])
 
@@ -134,7 +134,7 @@ def test_e12_dropout(draft: Draft, given: str, code: str | None) -> None:
 @pytest.mark.parametrize(
     ("given", "momentum"), [("decay: 0.9997", 0.0003), ("momentum: 0.0003", 0.0003)]
 )
-def test_e13_decay_is_one_minus_momentum(draft: Draft, given: str, momentum: float) -> None:
+def test_decay_is_one_minus_momentum(draft: Draft, given: str, momentum: float) -> None:
     found = draft.layers("3x8x8", f"{{batch_norm: true, {given}, eps: 1e-3}}")
     assert found.graph is not None
     op = found.graph.nodes["batch_norm"].op

@@ -1,4 +1,4 @@
-"""Public reports, part F: references, names, repeats, circles, depth."""
+"""References, names, repeats, circles, depth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.cases.conftest import Draft
 A = "{conv: 3x3, filters: 3, name: a}"
 
 
-def test_f01_an_inserted_layer_moves_no_edge(draft: Draft) -> None:
+def test_an_inserted_layer_moves_no_edge(draft: Draft) -> None:
     last = "{concat: [a, b]}"
     b = "{conv: 3x3, filters: 3, name: b}"
     before, after = draft.layers("3x8x8", A, b, last), draft.layers("3x8x8", A, "relu", b, last)
@@ -36,13 +36,13 @@ def test_f01_an_inserted_layer_moves_no_edge(draft: Draft) -> None:
         ("{relu: true, from: a.b}", "unknown-layer", "there is no layer `a.b`"),
     ],
 )
-def test_f02_references(draft: Draft, layer: str, code: str, words: str) -> None:
+def test_references(draft: Draft, layer: str, code: str, words: str) -> None:
     found = draft.layers("3x8x8", A, layer)
     assert found.errors == [code]
     assert words in found.said
 
 
-def test_f02_a_layer_may_read_a_later_one(draft: Draft) -> None:
+def test_a_layer_may_read_a_later_one(draft: Draft) -> None:
     later = "{relu: true, name: later, from: x}"
     assert (
         draft.layers(
@@ -69,13 +69,13 @@ def test_f02_a_layer_may_read_a_later_one(draft: Draft) -> None:
         ("{filters: 32}", "`filters` is a key of `conv`"),
     ],
 )
-def test_f03_unknown_ops(draft: Draft, layer: str, words: str) -> None:
+def test_unknown_ops(draft: Draft, layer: str, words: str) -> None:
     found = draft.layers("3x8x8", layer, "{linear: 3}")
     assert words in found.said
     assert len(found.errors) == 1  # what follows an unknown layer is no error of its own
 
 
-def test_f04_every_circle_with_its_members_alone(draft: Draft) -> None:
+def test_every_circle_with_its_members_alone(draft: Draft) -> None:
     found = draft.layers(
         "3x8x8",
         A,
@@ -99,14 +99,14 @@ def test_f04_every_circle_with_its_members_alone(draft: Draft) -> None:
         ("{concat: [x, y, x]}", ("x", "y", "x"), "131x8x8"),
     ],
 )
-def test_f05_one_tensor_twice(draft: Draft, layer: str, inputs: tuple[str, ...], out: str) -> None:
+def test_one_tensor_twice(draft: Draft, layer: str, inputs: tuple[str, ...], out: str) -> None:
     found = draft.layers("64x8x8", "{conv: 1x1, filters: 3, name: y}", layer)
     assert found.out == out
     assert found.graph is not None
     assert found.graph.nodes[found.graph.outputs[0].node].inputs == inputs
 
 
-def test_f06_three_thousand_layers(draft: Draft) -> None:
+def test_three_thousand_layers(draft: Draft) -> None:
     started = time.perf_counter()
     found = draft.layers("8x8x8", "{conv: 1x1, filters: 8, repeat: 3000, name: c}")
     assert found.out == "8x8x8"
@@ -116,14 +116,14 @@ def test_f06_three_thousand_layers(draft: Draft) -> None:
     assert time.perf_counter() - started < 10
 
 
-def test_f06_blocks_200_deep(draft: Draft) -> None:
+def test_blocks_200_deep(draft: Draft) -> None:
     blocks = "".join(f"  b{i}: {{layers: [{{block: b{i + 1}}}]}}\n" for i in range(200))
     head = f"blocks:\n{blocks}  b200: {{layers: [relu]}}\n"
     found = draft.layers("3x8x8", "{block: b0}", head=head)
     assert set(found.errors) <= {"too-deep"}
 
 
-def test_f07_copies_have_names_and_parameters_of_their_own(draft: Draft) -> None:
+def test_copies_have_names_and_parameters_of_their_own(draft: Draft) -> None:
     head = "blocks: {res: {residual: {body: [{conv: 3x3, filters: in.channels, bias: false}]}}}\n"
     graph = draft.layers(
         "4x8x8", "{block: res, repeat: 3}", "{block: res, name: again}", head=head
@@ -156,11 +156,11 @@ def test_a_layer_cannot_take_the_name_of_an_input(draft: Draft) -> None:
         ("10000000", "too-large"),
     ],
 )
-def test_f08_counts_that_are_none(draft: Draft, repeat: str, code: str) -> None:
+def test_counts_of_repeats_that_are_none(draft: Draft, repeat: str, code: str) -> None:
     assert draft.layers("3x8x8", f"{{relu: true, repeat: {repeat}}}").errors == [code]
 
 
-def test_f08_counts(draft: Draft) -> None:
+def test_counts_of_repeats(draft: Draft) -> None:
     def out(repeat: str) -> str:
         layer = f"{{conv: 3x3, filters: 128, repeat: {repeat}}}"
         return draft.layers("64x8x8", layer, head="params: {n: 0}\n").out
@@ -168,7 +168,7 @@ def test_f08_counts(draft: Draft) -> None:
     assert [out(n) for n in ("0", "n", "1", "2", "2.0")] == ["64x8x8"] * 2 + ["128x8x8"] * 3
 
 
-def test_f09_shared_parameters_count_once(draft: Draft) -> None:
+def test_shared_parameters_count_once(draft: Draft) -> None:
     first = "{conv: 3x3, filters: 1, name: a}"
     graph = draft.layers("1x8x8", first, "{conv: 3x3, filters: 1, name: b, share: a}").graph
     assert graph is not None
@@ -215,13 +215,13 @@ def test_f09_shared_parameters_count_once(draft: Draft) -> None:
         "__init__",
     ],
 )
-def test_f10_f12_names_that_are_none(draft: Draft, name: str) -> None:
+def test_names_that_are_none(draft: Draft, name: str) -> None:
     found = draft.layers("3x8x8", f"{{relu: true, name: {name}}}")
     assert len(found.errors) == 1
     assert found.errors[0] in ("bad-name", "bad-value")
 
 
-def test_f14_outputs_and_dead_ends(draft: Draft) -> None:
+def test_outputs_and_dead_ends(draft: Draft) -> None:
     b = "{conv: 1x1, filters: 3, name: b, from: x}"
     dead = draft.layers("3x8x8", A, b)
     assert [d.code for d in dead.findings] == ["unused-layer"]

@@ -1,4 +1,4 @@
-"""Public reports, part C: padding, pooling and rounding, as sizes and as values."""
+"""Padding, pooling and rounding, as sizes and as values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ones(size: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("padding", "want"), [("same", [9, 6, 6, 4]), ("1", [4, 6, 6, 9])])
-def test_c01_same_pads_the_end_first(draft: Draft, padding: str, want: list[int]) -> None:
+def test_same_pads_the_end_first(draft: Draft, padding: str, want: list[int]) -> None:
     layer = f"{{conv: 3x3, filters: 1, stride: 2, padding: {padding}, bias: false}}"
     assert values(draft.layers("1x4x4", layer), ones(4)) == want
 
@@ -58,18 +58,18 @@ def test_c01_same_pads_the_end_first(draft: Draft, padding: str, want: list[int]
         ("{max_pool: 2x2, stride: 2, padding: V, ceil: true}", 75, 38),
     ],
 )
-def test_sizes(draft: Draft, layer: str, size: int, out: int) -> None:
+def test_sizes_of_windows(draft: Draft, layer: str, size: int, out: int) -> None:
     assert draft.layers(f"1x{size}x{size}", layer).out == f"1x{out}x{out}"
 
 
 @pytest.mark.parametrize(("counted", "corner", "edge"), [("true", 0.4444, 0.6667), ("false", 1, 1)])
-def test_c04_the_border_of_a_mean(draft: Draft, counted: str, corner: float, edge: float) -> None:
+def test_the_border_of_a_mean(draft: Draft, counted: str, corner: float, edge: float) -> None:
     layer = f"{{avg_pool: 3x3, padding: 1, count_include_pad: {counted}}}"
     want = [corner, edge, corner, edge, 1, edge, corner, edge, corner]
     assert values(draft.layers("1x3x3", layer), ones(3)) == want
 
 
-def test_c06_emitted_pools_say_everything(draft: Draft) -> None:
+def test_emitted_pools_say_everything(draft: Draft) -> None:
     layers = ("{max_pool: 3x3, stride: 2, padding: 1}", "{avg_pool: 3x3, stride: 2, padding: 1}")
     graph = draft.layers("1x9x9", *layers).graph
     assert graph is not None
@@ -89,25 +89,25 @@ def test_c06_emitted_pools_say_everything(draft: Draft) -> None:
         ("padding: V", [11, 9.5, 5, 3.5]),
     ],
 )
-def test_c08_windows_over_the_end(draft: Draft, rest: str, want: list[float]) -> None:
+def test_windows_over_the_end(draft: Draft, rest: str, want: list[float]) -> None:
     layer = f"{{avg_pool: 3x3, stride: 2, ceil: true, {rest}}}"
     x = torch.arange(16, 0, -1, dtype=torch.float32).reshape(4, 4)
     assert values(draft.layers("1x4x4", layer), x) == want
 
 
-def test_c09_a_maximum_is_not_taken_with_zeros(draft: Draft) -> None:
+def test_a_maximum_is_not_taken_with_zeros(draft: Draft) -> None:
     x = torch.tensor([[3.0, -4, -1], [-2, 5, -6], [-7, 0, -3]])
     assert values(draft.layers("1x3x3", "{max_pool: 2x2, stride: 2}"), x) == [5, -1, 0, -3]
 
 
 @pytest.mark.parametrize("layer", ["{max_pool: 2x2, padding: 2}", "{avg_pool: 2x2, padding: 2}"])
-def test_c11_more_padding_than_half_the_kernel(draft: Draft, layer: str) -> None:
+def test_more_padding_than_half_the_kernel(draft: Draft, layer: str) -> None:
     found = draft.layers("1x8x8", layer)
     assert found.errors == ["pool-padding"]
     assert "padding 2 is more than half of the pooling kernel 2" in found.said
 
 
-def test_c12_pools_have_no_dilation(draft: Draft) -> None:
+def test_pools_have_no_dilation(draft: Draft) -> None:
     found = draft.layers("1x8x8", "{max_pool: 3x3, dilation: 2, padding: 2}")
     assert found.errors == ["unknown-field"]
 
@@ -115,5 +115,5 @@ def test_c12_pools_have_no_dilation(draft: Draft) -> None:
 @pytest.mark.parametrize(
     ("padding", "out"), [("[0, 3]", "1x17x17"), ("[3, 0]", "1x23x11"), ("same", "1x17x17")]
 )
-def test_c14_height_first(draft: Draft, padding: str, out: str) -> None:
+def test_height_first(draft: Draft, padding: str, out: str) -> None:
     assert draft.layers("1x17x17", f"{{conv: [1, 7], filters: 1, padding: {padding}}}").out == out
