@@ -8,7 +8,6 @@ from pathlib import Path
 import onnx
 
 from compiler.errors import BackendError
-from compiler.files import write_folder
 
 PROTOBUF_LIMIT = 2**31 - 1
 """Most bytes that one protobuf file can hold."""
@@ -16,31 +15,13 @@ STRUCTURE_MARGIN = 2**24
 """Bytes set aside for everything that is not a weight."""
 
 
-def save_onnx(
-    model: onnx.ModelProto, path: Path, *, limit: int = PROTOBUF_LIMIT
-) -> tuple[Path, ...]:
-    """Check a model in full and write it: one file, or two where protobuf cannot hold it.
+def write_onnx(model: onnx.ModelProto, path: Path, limit: int = PROTOBUF_LIMIT) -> tuple[Path, ...]:
+    """Check a model in full and write it, for `write_folder`: the file to load comes last.
 
-    Weights go to `NAME.onnx.data` only past `limit`; such a file from an earlier build is
-    removed when it is no longer needed. Past the limit the weights move from `model` to the file.
-
-    Returns:
-        The files that make up the model, the one to load first.
+    Weights go to a file `NAME.onnx.data` only past `limit`; they then move there from `model`.
 
     Raises:
         BackendError: the model is not valid ONNX, which is a fault of netdraft.
-        UsageError: the place cannot be written.
-    """
-    files = write_folder(path.parent, {path.name: lambda place: write_onnx(model, place, limit)})
-    remove_stale(files)
-    return files[::-1]
-
-
-def write_onnx(model: onnx.ModelProto, path: Path, limit: int = PROTOBUF_LIMIT) -> tuple[Path, ...]:
-    """Check a model in full and write it in a temporary folder, the file to load first last.
-
-    Raises:
-        BackendError: the model is not valid ONNX.
         OSError: the place cannot be written.
     """
     weights = sum(len(tensor.raw_data) for tensor in model.graph.initializer)

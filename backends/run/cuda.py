@@ -30,7 +30,6 @@ _REPEATS = 20
 _ROUNDS = 5
 _SIBLINGS = "siblings"
 """The name of the choice whether they are merged."""
-Inputs = tuple[Tensor, ...]
 
 
 def run_cuda_graph(request: Request) -> Runner:

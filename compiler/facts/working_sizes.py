@@ -289,12 +289,6 @@ def _reaching(dim: Symbolic, least: int) -> tuple[str, Sizes]:
     return name, Sizes(least=high)
 
 
-def smallest_input(graph: Graph) -> dict[str, tuple[int, int]] | None:
-    """Return input name -> least (height, width) at which a network fits, None if not solved."""
-    working = working_sizes(graph)
-    return least_of(working) if working is not None else None
-
-
 def least_of(working: Working) -> dict[str, tuple[int, int]]:
     """Return input name -> the least (height, width) that fits; without those of no size."""
     least = {name: [s.near(1)[1] for s in pair] for name, pair in working.items()}

@@ -10,7 +10,6 @@ from compiler.weights.match import Match
 from compiler.weights.misfits import is_counter, layer_of, show
 
 State = Literal["loaded", "fresh", "dropped", "differing"]
-STATES: tuple[State, ...] = ("loaded", "differing", "fresh", "dropped")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from tests.backends.torch_specs import shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 SPECS = [ROOT / "specs" / f"{name}.yaml" for name in shipped()]
-NETWORKS = sorted((ROOT / "tests/every_target/networks").glob("*.yaml"))
+SHARED = sorted((ROOT / "tests/every_target/networks").glob("*.yaml"))
 VALUES: dict[str, tuple[object, ...]] = {
     "int": (0, 1, 3, 6, 8),
     "channels": (1, 2, 8),
@@ -294,7 +294,7 @@ def test_argument_is_setting(tmp_path: Path, text: str) -> None:
                 torch.testing.assert_close(mine(x), theirs(x), msg=f"{name}={value}")
 
 
-@pytest.mark.parametrize("spec", [*SPECS, *NETWORKS], ids=lambda p: f"{p.parent.name}/{p.stem}")
+@pytest.mark.parametrize("spec", [*SPECS, *SHARED], ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_argument_is_setting_in(spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(VALUES, "int", (0, 7))
     monkeypatch.setitem(VALUES, "channels", (2,))

@@ -81,7 +81,7 @@ STEPS = ((0, 0), (1, 2), (2, 1), (3, 3), (-1, 4), (8, -2), (16, 32), (-3, -3))
 
 
 def odd_networks() -> list[Path]:
-    return sorted((Path(__file__).parents[1] / "odd" / "networks").glob("*.yaml"))
+    return sorted((Path(__file__).parents[1] / "every_target" / "networks").glob("*.yaml"))
 
 
 def results(module: nn.Module, inputs: list[torch.Tensor]) -> list[torch.Tensor] | None:

@@ -229,6 +229,6 @@ def test_modules_of_the_current_folder_are_not_run(tmp_path: Path) -> None:
         (tmp_path / name).write_text("raise SystemExit('a stranger was run')\n")
     (tmp_path / "x.png").write_bytes(picture("PNG"))
     code = "from pathlib import Path; import backends.state.picture as picture; "
-    code += "picture.read_apart(Path('x.png'), picture.Frame(8, 8))"
+    code += "picture.read_apart(Path('x.png'), picture.Cropping(8, 8))"
     done = shell(f'{PYTHON} -P -c "{code}"', tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

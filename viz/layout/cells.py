@@ -77,9 +77,6 @@ class Cells:
         self.sizes = sizes
         self.theme = theme
         self.items: dict[int, Cell] = {}
-        self._first_in_frames = {
-            id(g.content.items[0]) for g in diagram.groups() if g.content.items
-        }
         self._from_afar = _at_ends(diagram.content, 0)
         self._to_afar = _at_ends(diagram.content, -1)
         for item in reversed(list(walk(diagram.content))):
