@@ -95,18 +95,18 @@ SCRATCH = _Scratch()
 class PanelConvolution:
     """`y = x * w` of one geometry; or with turned taps, which is the input's gradient.
 
-    How is in a subclass: `filters` packs the weights, `product` multiplies, `steps` are both. It is
-            made once; a call only writes addresses.
+    A subclass has the kernels: `filters` packs the weights, `product` multiplies, `steps` are both.
+    It is made once; a call only writes addresses.
 
     Args:
-                geometry: the convolution.
-                threads: that compute it.
-                width: output channels of a vector.
-                most: vectors of a panel.
-                a_vector: bytes of the packed weights of a vector.
+        geometry: the convolution.
+        threads: that compute it.
+        width: output channels of a vector.
+        most: vectors of a panel.
+        a_vector: bytes of the packed weights of a vector.
 
     Raises:
-                BackendError: there is no C++ compiler.
+        BackendError: there is no C++ compiler.
     """
 
     filters: c.Filters | c.TileFilters

@@ -121,7 +121,7 @@ def _in_pairs(values: Tensor) -> Tensor:
 def _in_tiles(values: Tensor, parts: int, width: int) -> Tensor:
     """Return (taps, C, O) floats as tiles of bfloat16 in parts, seen as floats again.
 
-        A tile is 16 pairs of input channels x `width` output channels x 2. The channels of all taps
+    A tile is 16 pairs of input channels x `width` output channels x 2. The channels of all taps
     follow each other, and are padded with zeros to whole tiles:
         (depth in tiles, parts, O / width, 16, width, 2).
     """

@@ -40,8 +40,8 @@ def write(stream: IO[str] | None, text: str) -> None:
     What standard error cannot encode or receive is dropped: the exit code still reports it.
 
     Raises:
-            BrokenPipeError: who reads standard output has gone.
-            UsageError: standard output is closed or full.
+        BrokenPipeError: who reads standard output has gone.
+        UsageError: standard output is closed or full.
     """
     write_painted(stream, shown(text))
 
