@@ -80,12 +80,15 @@ def load_library() -> Library:
     compiler = _find_compiler()
     sources = {path.name: path.read_text() for path in sorted(_SOURCES.iterdir())}
     sources["kernels.cpp"] += emit_transforms() + emit_layout()
+    # All that the machine code depends on, the CPU's features too: `-march=native` in a shared home
+    # folder would otherwise crash on an older machine.
     key = "\n".join((*sources.values(), _version(compiler), _cpu(), *_FLAGS, "sealed"))
     path = cached(f"kernels-{hashlib.sha256(key.encode()).hexdigest()[:24]}.so")
     if path is None:
         return _compile(compiler, sources, path)
     if found := _open_kept(path):
         return found
+    # Looked up again behind the lock: the process that held it may just have compiled them.
     with locked(path, seconds=_PATIENCE_S):
         return _open_kept(path) or _compile(compiler, sources, path)
 

@@ -128,6 +128,7 @@ class PanelConvolution:
             *(c.Target(None, None, None, None, channels, 0, v.stop - v.start, 0) for v in vectors)
         )
         self.epilogue = aligned_floats(2 * len(vectors) * width)
+        # The second half is the clamp of the epilogue: -inf, since training applies no ReLU here.
         self.epilogue[len(vectors) * width :] = -float("inf")
         self.panels = (c.Panel * len(self.parts))()
         self.weights = 0
@@ -161,6 +162,7 @@ class PanelConvolution:
     def _bind_weight(self, weight: Tensor, turned: bool) -> None:
         out, in_, row, column = weight.stride()
         start = weight.data_ptr()
+        # Reversed taps are negative strides from the last tap: no copy of the weight.
         if turned:
             height, width = weight.shape[2:]
             start += 4 * ((height - 1) * row + (width - 1) * column)
@@ -172,6 +174,7 @@ class PanelConvolution:
     def _bind_panels(self) -> None:
         """Say where the packed weights are, if that is not where they were at the last call."""
         count = len(self.targets)
+        # Pointers into scratch go stale only when it grows, which is seldom: compare, then rebind.
         weights = SCRATCH.take(1, self.a_vector * count // 4)
         if weights == self.weights:
             return
@@ -201,6 +204,7 @@ def on_pixels(x: Tensor) -> tuple[Tensor, int]:
     """
     _, channels, height, width = x.shape
     step = x.stride(3)
+    # What the kernels can read in place: channels adjacent, pixels at one distance.
     if x.stride() == (height * width * step, 1, width * step, step) and step >= channels:
         return x, step
     return x.contiguous(memory_format=torch.channels_last), channels

@@ -124,6 +124,7 @@ class _Grouping:
         for node in self.graph.nodes.values():
             if node.name not in self.fused and not isinstance(node.op, Input):
                 self.add(node)
+        # A fused sum is emitted at the product, but runs at the sum, when both operands exist.
         self.loops.sort(key=lambda entry: entry[0])
         positions = tuple(at for at, _ in self.loops)
         return Loops(tuple(loop for _, loop in self.loops), positions, self.aliases)
@@ -201,6 +202,7 @@ class _Grouping:
             segments = tuple(self.sliced(piece, relu) for piece in slices)
             self.emit(node.name, Product(node, node.inputs[0], segments))
             return
+        # A kernel's epilogue is add, then clamp: a ReLU between product and sum cannot be fused.
         add = None if relu else self.addition(tail)
         channels = int(self.graph.nodes[node.name].shape.numbers[0])
         if add is not None:
@@ -218,6 +220,7 @@ class _Grouping:
         readers = [self.graph.nodes[reader] for reader in self.graph.consumers[name]]
         if name in self.outputs or not all(isinstance(r.op, Slice) for r in readers):
             return
+        # Merged siblings: each slice becomes a segment with its own target, without a copy.
         ordered = sorted(readers, key=lambda r: r.op.attributes()["start"])  # type: ignore[arg-type,return-value]
         at = 0
         for piece in ordered:
@@ -237,8 +240,7 @@ class _Grouping:
     def addition(self, name: str) -> Node | None:
         """Return the two-operand sum that is a tensor's only consumer, once."""
         reader = self.reader(name)
-        if (
-            reader is None or reader.name in self.fused
-        ):  # fused into the product of the other operand
+        # Only one of two products can add the other's result: the earlier one.
+        if reader is None or reader.name in self.fused:
             return None
         return reader if isinstance(reader.op, Add) and len(reader.inputs) == 2 else None

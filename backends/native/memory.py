@@ -27,6 +27,7 @@ class Memory:
         self.arena = aligned_floats(layout.total)
         self.rounded_arena = np.zeros(0, dtype=np.uint16)
         self.scratch = aligned_floats(0)
+        # A pixel of zeros that padding points at: kernels read it like any pixel, without a branch.
         self.zeros = aligned_floats(1 + max(n.shape.numbers[0] for n in graph.nodes.values()))
         self.rounding = RoundingRules(graph, layout)
         self.rounded = Rounded()
@@ -76,10 +77,12 @@ class Memory:
 
     def rounded_address(self, name: str, channel: int = 0) -> int:
         """Return the address of a channel of a tensor's first pixel in bfloat16."""
+        # On first use: a float32 run never needs it.
         if not self.rounded_arena.size:
             self.rounded_arena = aligned_floats(-(-self.arena.size * self.parts // 2)).view(
                 np.uint16
             )
+        # The same layout with 2 bytes a value in place of 4, so half of the byte offset.
         at = self.address(name, channel) - int(self.arena.ctypes.data)
         return int(self.rounded_arena.ctypes.data) + at // 2
 

@@ -78,15 +78,18 @@ class _Placement:
         self.sizes: list[int] = []
 
     def run(self) -> MemoryLayout:
+        # Last concat first: one that is an operand itself has its place before its operands do.
         for node in reversed(list(self.graph.nodes.values())):
             if isinstance(node.op, Concat):
                 self.place_concat(node.name, node.inputs)
         for name in self.graph.nodes:
+            # A concat was placed above; a slice or a flatten is a view and needs no memory.
             if name in self.made or name in self.graph.inputs:
                 self.own(name)
         for name, alias in self.grouped.aliases.items():  # in graph order: `of` is placed
             of = self.views[alias.of]
             self.views[name] = BufferView(of.buffer, of.offset + alias.start, of.stride)
+        # The copies of `place_concat` were appended: they run where their concat is in the graph.
         self.loops.sort(key=lambda entry: entry[0])
         loops = tuple(loop for _, loop in self.loops)
         offsets, total = place_buffers(self.lifetimes(loops), ALIGN)
@@ -106,9 +109,11 @@ class _Placement:
         at = whole.offset
         for operand in operands:
             place = BufferView(whole.buffer, at, whole.stride)
+            # Written in place by its producer, so the concat itself costs nothing.
             if self.may_move(operand):
                 self.views[operand] = place
             else:
+                # `<` is in no name of a spec, so the copy's name is free.
                 part = f"{name}<{at}"
                 self.views[part] = place
                 self.loops.append((self.position[name], Sum(operand, None, part)))
@@ -122,6 +127,7 @@ class _Placement:
         first = [len(loops)] * len(self.sizes)
         last = [-1] * len(self.sizes)
         for name in self.graph.inputs:
+            # Inputs are written before the first loop, outputs are read after the last.
             first[self.views[name].buffer] = -1
         for at, loop in enumerate(loops):
             for name in (*reads(loop), *writes(loop)):

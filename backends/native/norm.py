@@ -115,10 +115,13 @@ def _arguments(x: Tensor, stride: int, statistics: Statistics) -> tuple[c.Norm, 
     """Return the arguments that both passes have, and memory for the sums of the parts."""
     batch, channels, height, width = x.shape
     pixels = batch * height * width
+    # Parts are summed in float32 and merged in float64 (Chan, Golub and LeVeque): short ones for
+    # accuracy, several per thread for balance.
     chunk = min(_MOST_PIXELS, -(-pixels // (_PARTS_PER_THREAD * torch.get_num_threads())))
     parts = torch.empty(-(-pixels // chunk), 2, channels)
     args = c.Norm(in_=x.data_ptr(), in_stride=stride, pixels=pixels, chunk=chunk, channels=channels)
     args.is_rounded = x.dtype == torch.bfloat16
+    # ReLU is a clamp at 0, its absence a clamp at -inf: one kernel for both.
     args.floor = 0.0 if statistics.relu else -float("inf")
     args.mean, args.inverse, args.factor, args.shift = statistics.addresses
     return args, parts

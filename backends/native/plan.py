@@ -90,6 +90,8 @@ class NativePlan:
         moves = page_moves(self.panels.move_to_file(products))
         first, *before, last = [self._step("pages", pages) for pages in moves]
         bound = [self.steps(loop, choice) for loop, choice in pairs]
+        # A step that maps the pages of the next product goes before each product, so that reading a
+        # page overlaps with computing.
         coming = iter(before)
         for steps, (_, choice) in zip(bound, pairs, strict=True):
             if choice:
@@ -119,6 +121,7 @@ class NativePlan:
         if self.library.has_tiles:
             self._fetch_ahead(args, self.panels.weights(loop, choice.method))
             return [*steps, self._step("conv_tiles", args)]
+        # The instruction (AVX512-BF16 `vdpbf16ps`) multiplies and adds two neighbouring values.
         args.channels = -(-args.channels // 2)  # pairs
         return [*steps, self._step("conv_bfloat16", args)]
 
@@ -191,9 +194,11 @@ class NativePlan:
     def _table(self, node: Node, shape: Shape) -> PixelTable:
         """Return the input pixel of every output pixel and tap, -1 for padding."""
         op = node.op
+        # A linear layer is a 1x1 convolution of one pixel.
         if not isinstance(op, Conv2d):
             return self.tables.setdefault("linear", np.zeros((1, 1), dtype=np.int32))
         pads = op.pads(shape)
+        # Equal geometries share a table: repeated blocks have dozens of equal convolutions.
         key = (shape.grid, op.kernel_size, op.stride, op.dilation, pads)
         if key not in self.tables:
             height, width = shape.numbers[1:]

@@ -70,6 +70,7 @@ class RoundingRules:
         """Say whether all that writes a tensor can round it: pairs of channels, no other loops."""
         own = _extent(self.layout.views[name], self.channels(name))
         makers = [rounds for _, extent, rounds in self.writers if extent.meets(own)]
+        # The bfloat16 dot product of a CPU multiplies pairs, so an odd channel has no partner.
         return self.channels(name) % 2 == 0 and bool(makers) and all(makers)
 
     def choose(self, sources: Collection[str], in_bfloat16: Collection[Loop]) -> Rounded:
@@ -86,6 +87,7 @@ class RoundingRules:
             _extent(self.layout.views[name], self.channels(name))
             for name in self.read_in_float32(in_bfloat16, read)
         ]
+        # By extents, not names: a concat is written under the names of its operands.
         needed = {name for name, extent, _ in self.writers if any(map(extent.meets, kept))}
         return Rounded(frozenset(written), frozenset(written - needed), frozenset(read))
 

@@ -71,6 +71,7 @@ class NativeRunner:
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs for inputs (N, C, H, W), always as a tuple."""
+        # The arena is part of the plan, so one call at a time; outputs are cloned out of it.
         with self._lock:
             for own, value in zip(self.inputs, inputs, strict=True):
                 own.copy_(value)
@@ -86,6 +87,7 @@ class NativeRunner:
         self, chosen: Sequence[Choice | None], weights_in_file: bool
     ) -> tuple[ctypes.Array[c.Step], tuple[str, ...]]:
         plan, memory = self.plan, self.plan.memory
+        # Tuning reserved scratch for every candidate; the chosen steps need less.
         plan.forget()
         memory.scratch = memory.scratch[:0]
         pairs = list(zip(plan.layout.loops, chosen, strict=True))

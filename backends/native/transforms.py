@@ -20,6 +20,7 @@ def variants_of(kernel: tuple[int, int]) -> tuple[Variant, ...]:
         return ()
     if min(kernel) == 1:
         taps = max(kernel)
+        # F(m, r) needs m + r - 1 points (Winograd), and the rounding error grows with each.
         counts = [m for m in (2, 4, 6) if m + taps - 1 <= MAX_LINE_POINTS]
         pairs = [(m, 1) if kernel[1] == 1 else (1, m) for m in counts]
     else:

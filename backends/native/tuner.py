@@ -47,6 +47,7 @@ class Tuner:
         self.texts: Choices = {}
         self.measured: dict[object, Choice] = {}
         self.sweep = cache_sweep()
+        # Measured on whatever is in the arena, so it must be ordinary numbers.
         plan.memory.arena[:] = 0.25  # not zero and not denormal: either would mislead the clock
 
     def choose(self, loop: Loop) -> Choice | None:
@@ -55,6 +56,7 @@ class Tuner:
             return None
         choices = list(self.possible(loop))
         text = self.known.get(loop.node.name)
+        # A choice that no longer exists, of an older version, is measured again.
         found = next((choice for choice in choices if choice.text == text), None)
         choice = found or self.measure(loop, choices)
         self.texts[loop.node.name] = choice.text
@@ -70,11 +72,14 @@ class Tuner:
             if plan.library.has_tiles and parts_of(method):
                 yield Choice(method, *self.tile_tasks(loop, method))
                 continue
+            # At least 48 pixels: with very wide inputs a task would else be mostly overhead.
             most = max(48, _CACHE_FLOATS // channels)
             yield Choice(method, task_size(pixels, shares, threads, most))
+        # Winograd computes in float32, which cannot compete with matrix tiles in bfloat16.
         if plan.library.has_tiles and self.rounding == torch.bfloat16:
             return
         for variant in candidates(plan.graph, loop.node):
+            # Packed filters have one value per point instead of one per tap.
             if prod(variant.points) / prod(variant.kernel) > self.growth:
                 continue
             yield Choice(
@@ -111,6 +116,7 @@ class Tuner:
     def measure(self, loop: Product, choices: Sequence[Choice]) -> Choice:
         """Return the fastest choice."""
         source = self.plan.graph.nodes[loop.source].shape
+        # What the time depends on: operation, input shape, epilogue; not the weights' values.
         parts = tuple((s.stop - s.start, s.relu, s.add is None) for s in loop.segments)
         key = (loop.node.op, source, parts)
         if key not in self.measured:
@@ -119,10 +125,12 @@ class Tuner:
             )
             runs = [self.runner(loop, choice) for choice in choices]
             seconds = [
+                # The minimum: noise of other processes only ever adds time.
                 min(times)
                 for times in zip(*(self.round(runs) for _ in range(_ROUNDS)), strict=True)
             ]
             self.measured[key] = choices[seconds.index(min(seconds))]
+            # Candidates' packed weights go at once: for all products together they are gigabytes.
             self.plan.forget()
         return self.measured[key]
 
@@ -192,6 +200,7 @@ def tile_tasks(
     blocks = -(-pixels // _TILE_PIXELS)
 
     def cost(size: int) -> float:
+        # Whole rounds of all threads: a last round with idle threads takes as long as the others.
         tasks = -(-blocks // size) * batch * groups
         return -(-tasks // threads) * (size + _TASK_COST)
 
@@ -209,6 +218,7 @@ def task_size(count: int, shares: int, threads: int, most: int = 1 << 30) -> int
     """
     least = max(-(-threads // shares), -(-count // most))
     parts = max(least, min(-(-4 * threads // shares), count // _LEAST_PIXELS))
+    # A few parts more may divide evenly among the threads, so that none idles in the last round.
     parts = min(range(parts, parts + threads), key=lambda n: (_rounds(n * shares, threads), n))
     return -(-count // parts)
 

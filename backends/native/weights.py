@@ -130,6 +130,7 @@ def _in_tiles(values: Tensor, parts: int, width: int) -> Tensor:
     tiles = whole.reshape(-1, 16, 2, whole.shape[1] // width, width).permute(0, 3, 1, 4, 2)
     made = []
     for _ in range(parts):
+        # The remainder of each rounding is the next part: two parts have 16 bits of significand.
         made.append(tiles.to(torch.bfloat16))
         tiles = tiles - made[-1].float()
     return torch.stack(made, dim=1).view(torch.float32)

@@ -69,6 +69,7 @@ class _Recording:
 
     def __call__(self, *inputs: Tensor) -> Result:
         for own, value in zip(self.static, inputs, strict=True):
+            # A graph reads fixed addresses: inputs are copied in, results out before the next run.
             own.copy_(value, non_blocking=True)
         self.recorded.replay()
         return cloned(self.results)
@@ -76,6 +77,7 @@ class _Recording:
 
 def _record(run: Callable[[], Any]) -> tuple[Any, Any]:
     """Return a CUDA graph of a run on the current device, and what the run returned."""
+    # Recording is forbidden on the default stream, and warm-up must be on the recording's stream.
     stream: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):

@@ -68,6 +68,7 @@ def build_flat_module(
         root.register_buffer(_attribute(name), value.detach())
     for node in graph.nodes.values():
         builder.add(node)
+    # An auxiliary head has no place in inference; what only feeds it is never called.
     lasting = (output.node for output in graph.outputs if not output.training_only)
     results = tuple(builder.values[node] for node in lasting)
     trace.output(results if len(results) > 1 else results[0])
@@ -134,6 +135,7 @@ class _Builder:
         return self.elementwise(node, x)
 
     def conv(self, node: Node, op: Conv2d, x: fx.Node, shape: Shape) -> fx.Node:
+        # Bias is part of the output transform; after folding every convolution with a norm has one.
         variant = short_variant(self.graph, node) if self.short and op.bias else None
         if variant is not None:
             return self.short_conv(node, x, op.pads(shape), variant)
@@ -158,6 +160,7 @@ class _Builder:
 
     def pad(self, x: fx.Node, pads: Pads, fill: float) -> tuple[fx.Node, tuple[int, int]]:
         (top, bottom), (left, right) = pads
+        # PyTorch pads evenly only; an uneven padding is an operation of its own.
         if top == bottom and left == right:
             return x, (top, left)
         return self.call(F.pad, x, (left, right, top, bottom), "constant", fill), (0, 0)
@@ -172,6 +175,7 @@ class _Builder:
             return self.call(F.avg_pool2d, x, *args, op.ceil, op.count_include_pad)
         ends = _moved_ends(op, pads, shape, node.shape)
         if isinstance(op, MaxPool2d):
+            # -inf is the neutral element of a maximum; zeros would win over negative values.
             x, padding = self.pad(x, ends, -torch.inf)
             return self.call(F.max_pool2d, x, op.kernel_size, op.stride, padding)
         counted = pads if op.count_include_pad else ((0, 0), (0, 0))
@@ -239,6 +243,7 @@ def _mean_of_counted(x: Tensor, kernel: Any, stride: Any, pads: Pads, counted: P
     """Average pooling whose mean counts a part of the padding: (N, C, H, W) -> (N, C, H', W')."""
     (top, bottom), (left, right) = pads
     (above, below), (before, after) = counted
+    # The share of each window that counts is the mean of ones, over the same windows.
     share = F.pad(torch.ones_like(x[:1, :1]), (before, after, above, below), value=1.0)
     rest = (left - before, right - after, top - above, bottom - below)
     total = F.avg_pool2d(F.pad(x, (left, right, top, bottom)), kernel, stride)

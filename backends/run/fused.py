@@ -106,6 +106,7 @@ def _fuse(convolution: fx.Node) -> None:
     x, weight, bias, *window = convolution.args
     addend, relu, last = None, False, convolution
     follower = _only_reader(last)
+    # `x + x` of one convolution has no other addend and stays as it is.
     if follower is not None and follower.target is operator.add:
         others = [operand for operand in follower.args if operand is not convolution]
         if len(others) == 1:
@@ -117,6 +118,7 @@ def _fuse(convolution: fx.Node) -> None:
     with graph.inserting_before(last):
         made = graph.call_function(separate, (x, weight, bias, addend, relu, *window))
     last.replace_all_uses_with(made)
+    # From the end backwards: fx erases only nodes without users.
     while last is not convolution:
         before = next(n for n in last.all_input_nodes if n is not addend)
         graph.erase_node(last)
@@ -168,6 +170,7 @@ class _Chooser(fx.Interpreter):
         names = ways_of(weight, relu, tuple(window))
         if self.known.get(name) in names:
             return self.known[name]
+        # Equal shapes and strides take equal time; measuring each again would take seconds.
         key = tuple(
             (value.shape, value.stride()) if isinstance(value, Tensor) else value
             for value in operands

@@ -113,6 +113,7 @@ class Optimized:
             module = build_maps(graph, self.taps, self.maps)
         module.load_state_dict(self.plain_state)
         channels_last: Any = module.train()
+        # The fast kernels of cuDNN and oneDNN read channels last; outputs follow the weights.
         channels_last.to(memory_format=torch.channels_last)
         if native is None:
             with contextlib.suppress(BackendError):
@@ -170,6 +171,7 @@ class InferenceModule(nn.Module):
     ) -> None:
         super().__init__()
         self._optimized: Optimized | None = optimized
+        # Without the states, which `forget_parameters` is to free.
         self._arranged = replace(optimized, plain_state={}, state={}).arranged
         if optimized.maps is not None:
             attach(self, "feature_info", optimized.maps)
@@ -186,6 +188,7 @@ class InferenceModule(nn.Module):
         shapes = tuple(x.shape for x in inputs)
         if shapes not in self._runners:
             self._runners[shapes] = self._make(inputs)
+        # One dtype here, so that a runner is built once per shape; it converts to its own.
         moved = (x.detach().to(self.device, torch.float32) for x in inputs)
         return self._arranged(self._runners[shapes](*moved))
 
@@ -209,6 +212,7 @@ class InferenceModule(nn.Module):
         if not runners:
             raise BackendError(f"no target can run this: {refused['plain']}")
         runs = {name: (lambda r=run: r(*request.inputs)) for name, run in runners.items()}
+        # Medians and not minima: what is wanted is the time of a usual call.
         found = medians(measure(runs, rounds, str(self.device)))
         choices: dict[str, str] = {}
         for run in runners.values():  # what was chosen inside a target is kept with it

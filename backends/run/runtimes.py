@@ -27,6 +27,7 @@ def run_onnxruntime(request: Request) -> Runner:
     ort = require("onnxruntime", "onnxruntime")
     options = ort.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    # 3 is "error": warnings about the providers of other machines are no news here.
     options.log_severity_level = 3
     session = ort.InferenceSession(_onnx_bytes(request), options, ["CPUExecutionProvider"])
     names, dtype = [entry.name for entry in session.get_inputs()], request.dtype

@@ -28,6 +28,7 @@ def short_variant(graph: Graph, node: Node) -> Variant | None:
     if not isinstance(op, Conv2d) or op.groups != 1 or op.stride != (1, 1) or op.dilation != (1, 1):
         return None
     shape = graph.input_shapes(node)[0]
+    # One axis or two: the limits of what is worth it differ.
     axes = sum(taps > 1 for taps in op.kernel_size)
     if not shape.is_known or axes not in LEAST_CHANNELS:
         return None
@@ -38,6 +39,7 @@ def short_variant(graph: Graph, node: Node) -> Variant | None:
     taps = max(op.kernel_size)
     if taps < LEAST_TAPS:
         return None
+    # F(6, 7) has 12 points, the most whose rounding errors are acceptable in float32.
     outputs = 6 if taps <= 7 else 4
     return Variant(op.kernel_size, (1, outputs) if op.kernel_size[0] == 1 else (outputs, 1))
 
@@ -85,6 +87,7 @@ def short_convolution(
         outputs: output pixels of a tile; their product is m.
     """
     (top, bottom), (left, right) = pads
+    # Channels last, so that the products below read whole rows.
     x = x.permute(0, 2, 3, 1)
     whole = x.shape[1] + top + bottom, x.shape[2] + left + right
     out = whole[0] - points[0] + outputs[0], whole[1] - points[1] + outputs[1]

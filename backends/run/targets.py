@@ -72,6 +72,7 @@ def build_runner(target: str, request: Request) -> Runner:
     try:
         return build(request)
     except (RuntimeError, OSError) as error:  # of a compiler, driver, disk or memory
+        # Compilers' errors are pages long; the first line names the fault.
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise BackendError(f"the target `{target}` failed: {first}") from error
 
@@ -212,6 +213,7 @@ def gpu_settings(numbers: Precision) -> Iterator[None]:
         yield
         return
     cudnn, matrix = torch.backends.cudnn, torch.backends.cuda.matmul
+    # Global switches of the process, so they are put back.
     before = cudnn.benchmark, cudnn.allow_tf32, matrix.allow_tf32
     try:
         cudnn.benchmark, cudnn.allow_tf32, matrix.allow_tf32 = True, numbers.tf32, numbers.tf32

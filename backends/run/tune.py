@@ -18,6 +18,7 @@ from backends.state.cache import ignore, keep, kept, locked
 from compiler.errors import limit
 
 ROUNDS = 7
+# 20 ms: longer than OpenMP's and ONNX Runtime's threads spin before they sleep.
 PAUSE_S = 0.02
 LOCK_VERSION = 1
 
@@ -117,6 +118,7 @@ class LockFile:
             return
         with locked(self.path):
             entries = self._entries(self.path)
+            # Popped and appended, so that the order of the file is by age and the oldest go first.
             entries.pop(key, None)
             lines = [_line(name, entry) for name, entry in [*entries.items(), (key, tuned)]]
             keep(self.path, _file(lines))
@@ -151,6 +153,7 @@ def _file(lines: list[bytes]) -> bytes:
     """Return the last of the entries, as many as a file may hold."""
     remaining = limit("cache_bytes") - 100
     first = len(lines)
+    # 100 bytes for the head and the tail, 2 for the comma and the line break of each entry.
     while first and (remaining := remaining - len(lines[first - 1]) - 2) >= 0:
         first -= 1
     head = f'{{"version": {LOCK_VERSION}, "entries": {{'.encode()

@@ -29,6 +29,7 @@ def place_labels(
         height: of the words.
         obstacles: boxes, sizes and captions.
     """
+    # Greedy, in the order of the arrows: an exact placement is NP-hard, and few arrows have labels.
     occupied = list(obstacles)
     pieces = [piece for route in routes for piece in itertools.pairwise(route)]
     out: dict[int, Rect] = {}
@@ -57,6 +58,7 @@ def _best(
 def _places(route: Sequence[Point], width: float, height: float) -> Iterator[Rect]:
     """Yield places beside an arrow: at its last piece first, on the side that it leans from."""
     for a, b in reversed(list(itertools.pairwise(route))):
+        # A line that leans right has more free space at its left, and the other way round.
         sides = (-1, 1) if b[0] > a[0] + 1 else (1, -1)
         shifts = _shifts(a, b, width, height)
         for (dx, dy), part, side in itertools.product(shifts, ALONG, sides):

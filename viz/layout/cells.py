@@ -79,6 +79,7 @@ class Cells:
         self.items: dict[int, Cell] = {}
         self._from_afar = _at_ends(diagram.content, 0)
         self._to_afar = _at_ends(diagram.content, -1)
+        # `walk` yields parents first, and a cell needs the cells of its contents.
         for item in reversed(list(walk(diagram.content))):
             self.items[id(item)] = self._item(item)
         self.content = self.series(diagram.content)
@@ -102,6 +103,7 @@ class Cells:
         for column in columns:
             places.append(right + (self.theme.column_gap if places else 0.0) + column.left)
             right = places[-1] + column.right
+        # A fork without a main column is centred between its outermost columns, as the paper's are.
         spine = (places[0] + places[-1]) / 2 if item.spine is None else places[item.spine]
         height = max(column.height for column in columns)
         xs = [x - spine for x in places]
@@ -113,6 +115,7 @@ class Cells:
             Column(x, c.left, c.right, c.height, tuple(y for _, y in c.places))
             for x, c in zip(xs, columns, strict=True)
         ]
+        # At the end of a column the arrows come from another row, whose distance is not known yet.
         below = None if id(item) in self._from_afar else self._rise(lower)
         above = None if id(item) in self._to_afar else self._rise(upper)
         spots = list(zip(xs, lifts(measured, below, above), strict=True))
@@ -123,15 +126,18 @@ class Cells:
         content = self.series(item.content)
         fan_in, fan_out = self._rise(content.lower), self._rise(content.upper)
         caption = caption_width(item, theme)
+        # Lines that fan out inside the frame need their rise between its edge and its first row.
         lift = FRAME_PAD + fan_in
         height = lift + content.height + max(FRAME_PAD, fan_out) + caption_height(item, theme)
         left, right = content.left + FRAME_PAD, content.right + FRAME_PAD
+        # The caption is left of the spine, at the top, where the arrow out of the frame passes it.
         left = max(left, FRAME_PAD / 2 + caption + CAPTION_CLEAR)
         beside = SIZE_GAP + font().width(visible(item.size), theme.font_pt) if item.size else 0.0
         return GroupCell(left, right + beside, height, content=content, lift=lift, beside=beside)
 
     def _rise(self, span: Span) -> float:
         """Return the height that lines need to spread over columns; 0 where there is one line."""
+        # One line goes straight up and needs no height of its own.
         if span[0] == span[1]:
             return 0.0
         reach = max(map(abs, span))
@@ -142,6 +148,7 @@ class Cells:
         if not series.items:
             return SeriesCell(LANE, LANE, 0.0)
         flows = self.flows.flows.get(id(series), {})
+        # Most series are chains: the spine is straight, and rows would have one item each.
         if is_chain(series.items, flows):
             return self._chain(series.items, flows)
         cells = [self.of(item) for item in series.items]
@@ -171,6 +178,7 @@ class Cells:
         points: list[Point] = []
         for index in range(flow[0] + 1, min(flow[1], len(items))):
             item, cell = items[index], self.of(items[index])
+            # A shortcut passes an item in the empty column that was reserved for it.
             lane = empty_column(item)
             if lane is not None and isinstance(cell, ParallelCell):
                 x, y = cell.places[lane][0] + places[index][0], places[index][1]

@@ -37,6 +37,7 @@ class Flows:
         """Return at which step of their paths two boxes part: there they are in one series."""
         a, b = self.paths[tail], self.paths[head]
         depth = 0
+        # Columns of one parallel item are different series, so their boxes part at that item.
         while a[depth].item is b[depth].item and a[depth + 1].series == b[depth + 1].series:
             depth += 1
         return depth

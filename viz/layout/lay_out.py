@@ -27,6 +27,7 @@ def lay_out(diagram: Diagram, theme: Theme = THEMES["paper"]) -> Layout:
     flows = find_flows(diagram)
     cells = Cells(diagram, flows, sizes, theme)
     spots = Spots(cells, diagram.content)
+    # Routes need final places: an arrow is straightened against boxes of other series too.
     router = Router(diagram, flows, spots, sizes, theme)
     routes = router.routes()
     labels = {i: visible(arrow.label) for i, arrow in enumerate(diagram.arrows) if arrow.label}
@@ -63,6 +64,7 @@ class _Drawing:
     def layout(self) -> Layout:
         """Return the finished layout."""
         boxes = [self._box(box) for box in self.diagram.boxes()]
+        # As a diagram is read, bottom to top; rounded, so that boxes of one row stay in one row.
         boxes.sort(key=lambda b: (-round(b.area.bottom, 3), b.area.x))
         frames = tuple(self._frame(group) for group in self.diagram.groups())
         arrows = tuple(self._arrow(i, arrow) for i, arrow in enumerate(self.diagram.arrows))
@@ -70,6 +72,7 @@ class _Drawing:
         width = self.left + self.right
         notes = tuple(self._notes(height))
         for text in notes:
+            # 0.3 of the type size is the depth of a descender.
             height = max(height, text.y + 0.3 * text.size + self.theme.margin)
             width = max(width, text.left + text.width + self.theme.margin)
         return Layout(self.diagram, width, height, frames, tuple(boxes), arrows, notes)
@@ -98,6 +101,7 @@ class _Drawing:
         block = theme.leading * len(size.lines) + note_leading * len(size.notes)
         top = area.y + (area.height - block) / 2
         for line in size.lines:
+            # 0.35 of the type size is half the height of a capital letter: it centres the line.
             baseline = top + theme.leading / 2 + 0.35 * theme.font_pt
             yield self._text(line, middle, baseline, theme.font_pt)
             top += theme.leading
@@ -126,6 +130,7 @@ class _Drawing:
         cell = self.spots.cells.of(group)
         assert isinstance(cell, GroupCell)
         area = self._area(group, cell.left, cell.right - cell.beside)
+        # An ascender and a little padding below the frame's edge.
         baseline = area.y + 1.15 * self.theme.font_pt
         left, note_pt = area.x + FRAME_PAD / 2, self.theme.note_pt
         words = visible(group.label)

@@ -48,6 +48,7 @@ def layered(
         theme: has the distances.
     """
     count = len(extents)
+    # A flow inside one item is laid out by that item. Two nodes more represent what is outside.
     edges = [(_node(a, count), _node(b, count)) for a, b in flows if a != b]
     grid = _grid(extents, edges)
     order_rows(grid.rows, grid.pieces)
@@ -63,6 +64,7 @@ def _grid(extents: Sequence[Extent], edges: list[Flow]) -> Grid:
     count = len(extents)
     ranks = _ranks(count, edges)
     grid = Grid([*extents, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)])
+    # The spec's order to begin with: `order_rows` changes it only where crossings go.
     grid.rows = [[] for _ in range(max(ranks.values()) + 1)]
     for node in _by_purpose(count, ranks, edges):
         grid.rows[ranks[node]].append(node)
@@ -73,6 +75,7 @@ def _grid(extents: Sequence[Extent], edges: list[Flow]) -> Grid:
             grid.stops[tail, head] = []
         else:
             targets.setdefault(tail, []).append(head)
+    # Long flows of one tail share a lane, since they carry one tensor.
     for tail, heads in targets.items():
         _lay_lane(grid, ranks, tail, heads)
     return grid
@@ -88,8 +91,10 @@ def _ranks(count: int, edges: list[Flow]) -> dict[int, int]:
         readers.setdefault(tail, []).append(head)
     ranks = {below: 0} if below in readers else {}
     base = len(ranks)
+    # Longest path, in one pass: items are in execution order, so tails have their rank already.
     for node in range(count):
         ranks[node] = max((ranks[t] + 1 for t in reads.get(node, ())), default=base)
+    # A source without inputs would be in the lowest row, with a lane all the way up to its reader.
     for node in reversed(range(count)):
         later = [ranks[h] for h in readers.get(node, ()) if h < count]
         if node not in reads and later:
@@ -117,6 +122,7 @@ def _lay_lane(grid: Grid, ranks: dict[int, int], tail: int, heads: list[int]) ->
         cells.append(cell)
     grid.lanes[tail] = cells
     for head in heads:
+        # The lane up to the row below this head; the rest of it belongs to farther heads.
         stops = cells[: ranks[head] - ranks[tail] - 1]
         grid.stops[tail, head] = stops
         grid.pieces.append((stops[-1], head))
@@ -128,6 +134,7 @@ def _plan(
     count = len(spans)
     bottoms, tops = _heights(grid, spans, xs, theme)
     rank_of = {node: rank for rank, row in enumerate(grid.rows) for node in row}
+    # x counts from where data enters, so that the series is in line with what is below it.
     spine = xs[count] if count in rank_of else xs[grid.rows[0][0]]
     places = [(xs[i] - spine, bottoms[rank_of[i]]) for i in range(count)]
     ways: dict[Flow, list[Point]] = {}
@@ -159,6 +166,7 @@ def _heights(
     top = 0.0
     for rank, row in enumerate(grid.rows):
         if rank:
+            # A slanted line of constant slope, but no gap so high that the picture falls apart.
             top += min(max(theme.row_gap, RISE * reach[rank]), RISE_LIMIT * theme.row_gap)
         bottoms.append(top)
         top += max(grid.extents[node][2] for node in row)

@@ -36,9 +36,11 @@ def lifts(columns: Sequence[Column], below: float | None, above: float | None) -
     """
     tallest = max(columns, key=lambda c: c.height)
     middles = [(tallest.height - c.height) / 2 if c.bottoms else 0.0 for c in columns]
+    # The highest row of the tallest column that is not above the middle.
     rows = [max(y for y in (0.0, *tallest.bottoms) if y <= m + 1e-6) for m in middles]
     level = [0.0] * len(columns)
     choices = [_settled(rows), _settled(middles), level]
+    # `min` keeps the first of equals, so this is the order of preference of the docstring.
     return min(choices, key=lambda lifted: _bends(columns, lifted, below, above))
 
 
@@ -68,6 +70,7 @@ def _bends(
             lines.append(((0.0, -below), (column.x, y)))
         if above is not None:
             lines.append(((column.x, y + column.height), (0.0, height + above)))
+        # A column's own box ends the line, so it cannot be in its way.
         others = rects[:i] + rects[i + 1 :]
         count += sum(any(hits(*line, rect) for rect in others) for line in lines)
     return count

@@ -77,6 +77,7 @@ def _natural(box: Box, theme: Theme, has_columns: bool) -> BoxSize:
     lines = lines_of(box.label, size, LONGEST_LINE * size, has_columns)
     notes = tuple(visible(note) for note in box.notes)
     beside = SIZE_GAP + font().width(visible(box.size), size) if box.size else 0.0
+    # The paper draws an addition as a circle with a plus sign.
     if box.kind == "add" and len(box.label) == 1 and not notes:
         side = 1.7 * size
         return BoxSize(lines, notes, side, side, beside, round=True)
@@ -93,6 +94,7 @@ def _shared(natural: Mapping[str, BoxSize], ratio: float, leading: float) -> dic
     plain = [s for s in natural.values() if not s.round and _is_short(s)]
     if not plain:
         return dict(natural)
+    # The median and not the mean: one long label must not widen every other box.
     widest = ratio * median(s.width for s in plain)
     width = max(s.width for s in plain if s.width <= widest)
     lines = max(len(s.lines) for s in plain)

@@ -33,6 +33,7 @@ def spread_heads(
 def _on_circle(route: list[Point], radius: float) -> Point:
     (px, py), (x, y) = route[-2], route[-1]
     centre = y + radius
+    # The end is where the line to the centre meets the circle.
     length = hypot(px - x, py - centre)
     return x + (px - x) / length * radius, centre + (py - centre) / length * radius
 
@@ -42,6 +43,7 @@ def _spread(routes: list[list[Point]], numbers: list[int], reach: float) -> None
         (px, py), (x, y) = routes[number][-2], routes[number][-1]
         return (px - x) / max(y - py, 1e-6)
 
+    # Arrows from the left end left of the middle, from the right right of it: they cannot cross.
     for side in (-1, 1):
         leaning = sorted(
             (n for n in numbers if side * lean(n) > 1e-6), key=lambda n: side * lean(n)

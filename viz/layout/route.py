@@ -38,6 +38,7 @@ class Router:
         """Return a way that touches no box: out of what holds the tail, across, and in again."""
         tail, head = self.flows.paths[arrow.tail], self.flows.paths[arrow.head]
         depth = self.flows.meeting(arrow.tail, arrow.head)
+        # Up to the series that holds both boxes, across in it, then from the head backwards.
         points = [self.spots.top(tail[-1].item)]
         for step in reversed(tail[depth + 1 :]):
             points += self._ways(step, (step.index, ABOVE))
@@ -70,6 +71,7 @@ class Router:
             x, y = self.spots.bottom(box)
             size = self.sizes[box.id]
             half = size.width / 2
+            # The size beside a box counts: a line through digits makes them unreadable.
             out.append((x - half, y, x + half + size.beside, y + size.height))
         for group in self.diagram.groups():
             cell = self.spots.cells.of(group)

@@ -20,7 +20,9 @@ def order_rows(rows: list[list[int]], pieces: list[tuple[int, int]]) -> None:
     for tail, head in pieces:
         below.setdefault(head, []).append(tail)
         above.setdefault(tail, []).append(head)
+    # A sweep may also add crossings, so the best order so far is kept, the given one included.
     best, fewest = [list(row) for row in rows], _crossings(rows, above)
+    # The barycenter heuristic of Sugiyama, Tagawa and Toda (1981): exact minimisation is NP-hard.
     for sweep in range(SWEEPS):
         if fewest == 0:
             break
@@ -44,6 +46,7 @@ def _sort(row: list[int], neighbours: list[int], joined: dict[int, list[int]]) -
         return sum(places) / len(places) if places else None
 
     keys = {node: middle(node) for node in row}
+    # Nodes without neighbours in that row keep their index; the others are sorted around them.
     free = {i for i, node in enumerate(row) if keys[node] is None}
     ranked = iter(sorted((n for n in row if keys[n] is not None), key=lambda n: keys[n] or 0.0))
     row[:] = [node if i in free else next(ranked) for i, node in enumerate(row)]
@@ -63,6 +66,7 @@ def _inversions(values: Iterable[int]) -> int:
     seen: list[int] = []
     count = 0
     for value in values:
+        # Equal ends are no crossing: those pieces meet in one node.
         count += len(seen) - bisect_right(seen, value)
         insort(seen, value)
     return count

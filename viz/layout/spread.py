@@ -22,6 +22,7 @@ def spread(grid: Grid, count: int, gap: float) -> list[float]:
     """
     block = _blocks(grid, count)
     apart = _distances(grid, block, gap)
+    # Straight lanes may contradict the order of the rows: better bent lanes than overlaps.
     if not nx.is_directed_acyclic_graph(apart):  # blocks that would each be left of the other
         block = list(range(len(grid.extents)))
         apart = _distances(grid, block, gap)
@@ -35,6 +36,7 @@ def _blocks(grid: Grid, count: int) -> list[int]:
     """Return for each node the one that its block is named after."""
     block = list(range(len(grid.extents)))
     block[count + 1] = count
+    # The union-find of `_root`: `block[node]` is a parent, and a root is its own parent.
     readers = _lists(grid.stops)
     for tail, lane in grid.lanes.items():
         for cell in lane:
@@ -43,6 +45,7 @@ def _blocks(grid: Grid, count: int) -> list[int]:
     main = _main_flows(grid, count)
     out = _lists(main)
     into = _lists((b, a) for a, b in main)
+    # A chain of only consumers has no reason to bend, so its nodes get one x.
     for tail, heads in out.items():
         if len(heads) == 1 and into[heads[0]] == [tail]:
             block[heads[0]] = _root(block, tail)
@@ -57,9 +60,11 @@ def _main_flows(grid: Grid, count: int) -> list[tuple[int, int]]:
     not bend the main line where it branches off.
     """
     rank_of = {node: rank for rank, row in enumerate(grid.rows) for node in row}
+    # Nodes from `count` up are no items: the two outer ends, then the cells of lanes.
     last = max((rank for node, rank in rank_of.items() if node < count), default=0)
     heads = _lists(grid.stops)
     useful: set[int] = {count + 1}
+    # From the top down, so that an item's consumers are decided before the item.
     for node in sorted((n for n in rank_of if n < count), key=lambda n: -rank_of[n]):
         readers = heads.get(node, [])
         if any(h in useful for h in readers) or (not readers and rank_of[node] == last):
@@ -91,6 +96,7 @@ def _distances(grid: Grid, block: list[int], gap: float) -> nx.DiGraph[int]:
     """Return blocks with edges to those at their right; `need` is how far apart they must be."""
     out: nx.DiGraph[int] = nx.DiGraph()
     out.add_nodes_from(block[node] for row in grid.rows for node in row)
+    # Neighbours are enough: the distance to nodes farther right follows by transitivity.
     for row in grid.rows:
         for left, right in itertools.pairwise(row):
             a, b = block[left], block[right]
@@ -113,6 +119,7 @@ def _joined(grid: Grid, block: list[int], count: int) -> dict[int, list[int]]:
     main = _main_flows(grid, count)
     pairs = [(block[a], block[b]) for a, b in main] + [(block[b], block[a]) for a, b in main]
     joined = _lists((a, b) for a, b in pairs if a != b)
+    # Lanes are pulled by what they join only where no main flow pulls them: items have priority.
     weak = _lists(
         (block[x], block[y])
         for a, b in grid.pieces
@@ -131,10 +138,12 @@ def _relax(
     xs: dict[int, float],
 ) -> None:
     joined = _joined(grid, block, count)
+    # Relaxation, from both sides in turn, so that a block is not always held by the same neighbour.
     for turn in range(ROUNDS):
         for node in order if turn % 2 else reversed(order):
             if node in joined:
                 aim = sum(xs[n] for n in joined[node]) / len(joined[node])
+                # Clamped by both neighbours, so that all distances hold after every move.
                 lefts, rights = apart.pred[node].items(), apart.succ[node].items()
                 low = max((xs[n] + edge["need"] for n, edge in lefts), default=-inf)
                 high = min((xs[n] - edge["need"] for n, edge in rights), default=inf)

@@ -36,6 +36,7 @@ def _straighten_one(number: int, route: list[Point], index: _Index, lines: _Line
     place = 1
     while place < len(route) - 1:
         start, bend, end = route[place - 1 : place + 2]
+        # Crossings that are there anyway may stay; only new ones forbid the straight line.
         allowed = lines.crossings(number, start, bend) + lines.crossings(number, bend, end)
 
         def is_good(a: Point, b: Point, most: int = allowed) -> bool:
@@ -44,6 +45,7 @@ def _straighten_one(number: int, route: list[Point], index: _Index, lines: _Line
         if _is_straight(start, bend, end) or is_good(start, end):
             del route[place]
             continue
+        # The vertical piece may end lower: then the slanted one is longer, and flatter to look at.
         if start[0] == bend[0]:
             heights = (y for y in index.tops(start[1], bend[1]) if is_good((bend[0], y), end))
             route[place] = (bend[0], next(heights, bend[1]))
@@ -85,6 +87,7 @@ class _Index:
 
     def is_clear(self, a: Point, b: Point) -> bool:
         low, high = min(a[1], b[1]), max(a[1], b[1])
+        # Sorted by lower edge: what reaches up to `low` begins within the tallest below it.
         first = bisect_left(self.bottoms, low - self.tallest - CLEARANCE)
         last = bisect_right(self.bottoms, high + CLEARANCE)
         return not any(hits(a, b, self.rects[i]) for i in range(first, last))
@@ -96,6 +99,7 @@ def hits(a: Point, b: Point, rect: Rect) -> bool:
     ends_on = any(
         left <= x <= right and (abs(y - bottom) < 1e-6 or abs(y - top) < 1e-6) for x, y in (a, b)
     )
+    # A line ends on its own boxes, which would count as hit; shrunk by 0.1 pt they do not.
     grow = -0.1 if ends_on else CLEARANCE
     return clip(a, b, (left - grow, bottom - grow, right + grow, top + grow))
 
@@ -110,6 +114,7 @@ def clip(a: Point, b: Point, rect: Rect) -> bool:
         (-dy, a[1] - rect[1]),
         (dy, rect[3] - a[1]),
     ):
+        # Parallel to this edge: inside or outside for the whole segment.
         if delta == 0:
             if distance <= 0:
                 return False
