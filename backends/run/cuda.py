@@ -77,7 +77,7 @@ class _Recording:
 
 def _record(run: Callable[[], Any]) -> tuple[Any, Any]:
     """Return a CUDA graph of a run on the current device, and what the run returned."""
-    # Recording is forbidden on the default stream, and warm-up must be on the recording's stream.
+    # PyTorch asks for a side stream: the default one cannot be captured.
     stream: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):

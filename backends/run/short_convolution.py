@@ -39,7 +39,7 @@ def short_variant(graph: Graph, node: Node) -> Variant | None:
     taps = max(op.kernel_size)
     if taps < LEAST_TAPS:
         return None
-    # F(6, 7) has 12 points, the most whose rounding errors are acceptable in float32.
+    # F(6, 7) and F(4, 9) have 12 points, all that there are; see `backends.winograd`.
     outputs = 6 if taps <= 7 else 4
     return Variant(op.kernel_size, (1, outputs) if op.kernel_size[0] == 1 else (outputs, 1))
 

@@ -18,7 +18,7 @@ from backends.state.cache import ignore, keep, kept, locked
 from compiler.errors import limit
 
 ROUNDS = 7
-# 20 ms: longer than OpenMP's and ONNX Runtime's threads spin before they sleep.
+# Seconds for the threads of the candidate before to stop spinning, see `measure`.
 PAUSE_S = 0.02
 LOCK_VERSION = 1
 
