@@ -25,7 +25,7 @@ HELP = (
 
 @pytest.fixture
 def one_gigabyte(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.facts.available_memory.free_bytes", lambda: 10**9)
+    monkeypatch.setattr("compiler.facts.available_memory.available_bytes", lambda: 10**9)
 
 
 @pytest.mark.usefixtures("one_gigabyte")
@@ -182,7 +182,7 @@ def test_memory_that_is_free(files: dict[str, str], free: int, tmp_path: Path) -
 def test_memory_by_ulimit() -> None:
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (5 * 10**8, 5 * 10**8));"
-        "from compiler.facts.available_memory import free_bytes; print(free_bytes())"
+        "from compiler.facts.available_memory import available_bytes; print(available_bytes())"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
     assert 3 * 10**8 < int(done.stdout) < 5 * 10**8

@@ -263,7 +263,7 @@ def test_a_stored_tensor_that_says_that_it_is_longer(tmp_path: Path) -> None:
 
 
 def test_more_memory_than_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("compiler.facts.available_memory.free_bytes", lambda: 100)
+    monkeypatch.setattr("compiler.facts.available_memory.available_bytes", lambda: 100)
     archive, old = saved(tmp_path, GOOD), tmp_path / "old.pt"
     torch.save(GOOD, old, _use_new_zipfile_serialization=False)
     save_file(GOOD, tmp_path / "w.safetensors")
