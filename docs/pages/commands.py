@@ -11,6 +11,7 @@ from pathlib import Path
 
 from compiler.cli import COMMANDS
 from compiler.cli.main import parser_for
+from docs.pages.section import rewrite
 
 PAGE = Path(__file__).parents[2] / "docs" / "CLI.md"
 HEAD = """# Commands
@@ -50,11 +51,7 @@ def _wide() -> Iterator[None]:
 
 def main(arguments: list[str]) -> int:
     """Rewrite the page, or with --check say whether it is stale."""
-    fresh = help_page()
-    if "--check" in arguments:
-        return int(not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != fresh)
-    PAGE.write_text(fresh, encoding="utf-8")
-    return 0
+    return rewrite(PAGE, help_page(), arguments)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from compiler.ops import ACTIVATIONS, Layer
 from compiler.spec import LAYERS, WORDS, shipped_specs
 from compiler.spec.model_schema import docs_of
 from compiler.text import FUNCTIONS
+from docs.pages.section import Section, rewrite
 
 BEGIN, END = "<!-- ops: made by `make docs` -->", "<!-- end of ops -->"
 
@@ -61,22 +61,10 @@ def _show(value: object) -> str:
     return "none" if value is None or value == "none" else str(value)
 
 
-def with_table(text: str) -> str:
-    """Return a README with its table of ops made anew."""
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n\n{op_table()}\n\n{END}{tail}"
-
-
 def main(arguments: list[str]) -> int:
     """Rewrite the README, or with --check say whether it is stale."""
-    path: Path = shipped_specs() / "README.md"
-    text = path.read_text(encoding="utf-8")
-    fresh = with_table(text)
-    if "--check" in arguments:
-        return int(fresh != text)
-    path.write_text(fresh, encoding="utf-8")
-    return 0
+    table = Section(shipped_specs() / "README.md", BEGIN, END)
+    return rewrite(table.page, table.replaced(op_table()), arguments)
 
 
 if __name__ == "__main__":

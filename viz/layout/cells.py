@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from viz.diagram.parts import Box, Diagram, Group, Item, Parallel, Series, walk
 from viz.layout.flows import Flow, Flows, empty_column, is_chain
-from viz.layout.grid import Span
+from viz.layout.grid import Span, rise
 from viz.layout.layered import layered
 from viz.layout.lift import Column, lifts
 from viz.layout.measure import NOTE_LEADING, SIZE_GAP, BoxSize
@@ -24,8 +24,6 @@ LANE = 5.0
 FRAME_PAD = 9.0
 CAPTION_CLEAR = 36.0
 """Space between a frame's caption and its way out, so that arrows there can lean over it."""
-FAN_SLOPE, FAN_LIMIT = 0.25, 3.0
-"""Lines that spread over columns rise by this part of their reach, up to so many row gaps."""
 
 
 @dataclass(slots=True)
@@ -140,8 +138,7 @@ class Cells:
         # One line goes straight up and needs no height of its own.
         if span[0] == span[1]:
             return 0.0
-        reach = max(map(abs, span))
-        return min(max(self.theme.row_gap, FAN_SLOPE * reach), FAN_LIMIT * self.theme.row_gap)
+        return rise(max(map(abs, span)), self.theme)
 
     def series(self, series: Series) -> SeriesCell:
         """Return a series as one rectangle."""

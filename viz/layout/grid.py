@@ -5,11 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from viz.layout.flows import Flow
+from viz.style.theme import Theme
 
 Extent = tuple[float, float, float]
 """(left of the spine, right of it, height)."""
 Span = tuple[float, float]
 """(leftmost, rightmost) x, from the spine."""
+
+SLOPE, LIMIT = 0.25, 3.0
+"""Slanted lines rise by this part of their reach, up to so many row gaps."""
+
+
+def rise(reach: float, theme: Theme) -> float:
+    """Return the height between two rows with a line that goes so far sideways.
+
+    A constant slope, but no gap so high that the picture falls apart.
+    """
+    return min(max(theme.row_gap, SLOPE * reach), LIMIT * theme.row_gap)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from viz.layout.flows import ABOVE, BELOW, Flow
-from viz.layout.grid import Extent, Grid, Span
+from viz.layout.grid import Extent, Grid, Span, rise
 from viz.layout.placed import Point
 from viz.layout.row_order import order_rows
 from viz.layout.spread import spread
@@ -18,8 +18,6 @@ from viz.style.theme import Theme
 
 LANE = 4.0
 """Half the width of a lane."""
-RISE, RISE_LIMIT = 0.25, 3.0
-"""Slanted flows rise by this part of their reach, up to so many row gaps."""
 
 
 @dataclass(slots=True)
@@ -166,8 +164,7 @@ def _heights(
     top = 0.0
     for rank, row in enumerate(grid.rows):
         if rank:
-            # A slanted line of constant slope, but no gap so high that the picture falls apart.
-            top += min(max(theme.row_gap, RISE * reach[rank]), RISE_LIMIT * theme.row_gap)
+            top += rise(reach[rank], theme)
         bottoms.append(top)
         top += max(grid.extents[node][2] for node in row)
         tops.append(top)
