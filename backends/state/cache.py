@@ -48,6 +48,9 @@ def say_once(subject: Path, text: str) -> None:
 
 def keep(path: Path, data: bytes) -> None:
     """Write a file atomically; log once per folder where that fails."""
+    if path.is_fifo():  # writing into it would wait for a reader
+        with contextlib.suppress(OSError):
+            path.unlink()
     try:
         write_together((path,), lambda folder: (folder / path.name).write_bytes(data))
     except UsageError as error:
