@@ -27,7 +27,7 @@ from tests.passes.random_specs import graph_of, specs
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [
     path.relative_to(ROOT).as_posix()
-    for folder in ("specs", "tests/odd/networks", "tests/cases/errors")
+    for folder in ("specs", "tests/every_target/networks", "tests/cases/errors")
     for path in sorted((ROOT / folder).rglob("*.yaml"))
 ]
 NAMELESS = "tests/cases/errors/bad-name.yaml"
