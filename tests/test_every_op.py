@@ -52,8 +52,8 @@ from compiler.ops import OP_LAYERS, OPS
 from compiler.pipeline import draft_graph, load_graph, target_graph
 from compiler.spec import shipped_specs
 from docs.pages.op_table import op_table
-from tests.kernels import need_kernels
 from tests.every_target.targets import TARGETS
+from tests.kernels import need_kernels
 from tests.oracle.difference import relative_difference
 from tests.oracle.numpy_oracle import apply, evaluate
 from tests.oracle.op_cases import CASES, REFUSED
