@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from compiler.collector import paused
 from compiler.errors import CompileError, Diagnostic, Report, UsageError, in_file_order
 from compiler.graph import Graph, verify
-from compiler.lower import lower_network
+from compiler.lower import StatedSizes, lower_network
 from compiler.passes.outputs import (
     final_softmax,
     keep_only,
@@ -81,9 +81,10 @@ class Compilation:
         """
         spec = self.spec
         with self.reporting():
-            graph = lower_network(spec, self.report, self.settings, self.inputs)
+            stated: StatedSizes = {}
+            graph = lower_network(spec, self.report, self.settings, self.inputs, stated)
             if self.report.errors:
-                _add_sizes(spec, graph, self.report, self.settings, self.inputs)
+                _add_sizes(spec, graph, stated, self.report, self.settings, self.inputs)
                 return graph
             for warning in unused_layers(graph):
                 self.report.add(warning)
@@ -207,6 +208,7 @@ def draft_graph(
 def _add_sizes(
     spec: Spec,
     graph: Graph,
+    stated: StatedSizes,
     report: Report,
     settings: Mapping[str, object],
     inputs: Sequence[str],
@@ -217,7 +219,7 @@ def _add_sizes(
     def lower_at(sizes: Sequence[str], tried: Report) -> None:
         lower_network(spec, tried, settings, [*inputs, *sizes])
 
-    say_working_sizes(graph, report, lower_at)
+    say_working_sizes(graph, stated, report, lower_at)
     if inputs and any(d.code in MATTERS_OF_SIZE for d in report.errors):
         declared = lower_network(spec, Report(), settings, ())
         say_kept_sizes(graph, declared, report, lower_at)

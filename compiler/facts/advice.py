@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from compiler.errors import Diagnostic, Report, Span
 from compiler.facts.working_sizes import advice, another_of, fits, least_of, working_sizes
-from compiler.graph import Dim, Graph, Shape, show_sizes
+from compiler.graph import Dim, Graph, show_sizes
+from compiler.lower import StatedSizes
 from compiler.lower.blame import SAME_STRIDE
 
 MATTERS_OF_SIZE = ("empty-output", "shape-mismatch", "wrong-size")
@@ -31,7 +32,10 @@ class _Offer:
 
 
 def say_working_sizes(
-    graph: Graph, report: Report, lower_at: Callable[[Sequence[str], Report], object]
+    graph: Graph,
+    stated: StatedSizes,
+    report: Report,
+    lower_at: Callable[[Sequence[str], Report], object],
 ) -> None:
     """Say with each error that other input sizes would mend which sizes those are.
 
@@ -41,13 +45,13 @@ def say_working_sizes(
 
     Args:
         graph: the draft that does not fit.
+        stated: the sizes that its network states.
         report: its errors; the help of some is replaced.
         lower_at: lowers the network once more with inputs of sizes such as `image=3x75x75`, and
             adds what it finds to a report.
     """
     if not any(d.code in MATTERS_OF_SIZE for d in report.diagnostics):
         return
-    stated = {name: shape for name, (shape, _) in graph.stated.items()}
     several = list(graph.inputs) if 1 < len(graph.inputs) <= MOST_ALONE else []
     for sizes, inputs in ((stated, [None]), ({}, [None]), (stated, several)):
         helps: dict[int, list[str]] = {}
@@ -68,9 +72,10 @@ def say_working_sizes(
             return
 
 
-def _offer(graph: Graph, stated: Mapping[str, Shape], alone: str | None = None) -> _Offer | None:
+def _offer(graph: Graph, stated: StatedSizes, alone: str | None = None) -> _Offer | None:
     """Return the sizes that fit; None where there are none, or they are those at hand."""
-    working = working_sizes(graph, stated, alone)
+    shapes = {name: shape for name, (shape, _) in stated.items()}
+    working = working_sizes(graph, shapes, alone)
     least = least_of(working) if working else {}
     shapes = {n: graph.nodes[n].shape for n in graph.inputs}
     if not working or not least or all(fits(working[n], shapes[n]) for n in working):
@@ -84,9 +89,9 @@ def _offer(graph: Graph, stated: Mapping[str, Shape], alone: str | None = None) 
             for grids in (least, another_of(working))
         ],
         stated=frozenset(
-            graph.stated[n][1]
-            for n in stated
-            if stated[n].channels == graph.nodes[n].shape.channels
+            span
+            for name, (shape, span) in stated.items()
+            if shape.channels == graph.nodes[name].shape.channels
         ),
     )
 

@@ -266,10 +266,11 @@ class Graph:
     """A pass has made other operations of those that the spec has."""
     spec: Graph | None = None
     """The graph as the spec has it, where this one was made from it."""
+    derivations: Mapping[str, Derivation] = field(default_factory=dict)
+    """Parameter name -> how it is made from the parameters of the graph that the spec
+    describes, where a pass changed it; a name without a derivation is the parameter's own."""
     held: Mapping[str, str] = field(default_factory=dict)
     """Tap -> the node that has its tensor, where passes have run since it was named."""
-    stated: Mapping[str, tuple[Shape, Span]] = field(default_factory=dict)
-    """Of a draft with errors: node -> the size that its network states of it, and where."""
 
     @property
     def as_written(self) -> Graph:
@@ -290,10 +291,6 @@ class Graph:
             out.update(repr(line).encode())
         out.update(repr((self.inputs, self.outputs)).encode())
         return out.hexdigest()
-
-    derivations: Mapping[str, Derivation] = field(default_factory=dict)
-    """Parameter name -> how it is made from the parameters of the graph that the spec
-    describes, where a pass changed it; a name without a derivation is the parameter's own."""
 
     @cached_property
     def nodes(self) -> Mapping[str, Node]:

@@ -25,6 +25,10 @@ LONG = 200
 """Letters in a name from which on they are counted; the longest of a shipped network has 60."""
 
 
+StatedSizes = dict[str, tuple[Shape, Span]]
+"""Node -> the size that its network states of it, and where."""
+
+
 @dataclass(slots=True)
 class _OpenRegion:
     name: str
@@ -49,8 +53,7 @@ class Builder:
     regions: dict[str, Region | None] = field(default_factory=dict)
     shapes: dict[str, Shape] = field(default_factory=dict)
     stack: list[_OpenRegion] = field(default_factory=list)
-    stated: dict[str, tuple[Shape, Span]] = field(default_factory=dict)
-    """Node -> the size that the network states of it, and where."""
+    stated: StatedSizes = field(default_factory=dict)
     small_grids: set[Shape] = field(default_factory=set)
     """Grids that are known to be too small: what else has no room on them is an echo."""
 

@@ -19,6 +19,7 @@ from compiler.graph import (
     connect,
     output_name,
 )
+from compiler.lower.builder import StatedSizes
 from compiler.lower.defaults import layer_defaults, try_defaults
 from compiler.lower.define import with_drafts
 from compiler.lower.inputs import input_shapes, network_arguments
@@ -39,9 +40,20 @@ from compiler.text import ExprError, Value, parse
 
 
 def lower_network(
-    spec: Spec, report: Report, settings: Mapping[str, object], inputs: Sequence[str]
+    spec: Spec,
+    report: Report,
+    settings: Mapping[str, object],
+    inputs: Sequence[str],
+    stated: StatedSizes | None = None,
 ) -> Graph:
     """Return the graph of a spec's network.
+
+    Args:
+        spec: the loaded files.
+        report: gets the findings.
+        settings: values for the network's parameters, as text.
+        inputs: other input sizes, as text.
+        stated: gets the sizes that the network states of its layers.
 
     Raises:
         CompileError: the file holds no network that could be drawn.
@@ -59,7 +71,11 @@ def lower_network(
         _values(arguments) == _values(network_arguments(network, Report(), {}, []))
         and shapes == input_shapes(network, Report(), arguments, (), [])
     )
-    return _lower(spec, network, report, arguments, shapes, decisions, is_as_declared)
+    frame = Frame(
+        network.network, {k: a.value for k, a in arguments.items()}, {n: n for n in shapes}
+    )
+    frame.decisions, frame.sizes_hold = decisions, is_as_declared
+    return _lower(spec, network, report, arguments, shapes, frame, {} if stated is None else stated)
 
 
 def _values(arguments: Mapping[str, Argument]) -> list[Value]:
@@ -72,16 +88,15 @@ def _lower(
     report: Report,
     arguments: dict[str, Argument],
     shapes: Mapping[str, Shape],
-    decisions: list[Decision],
-    is_as_declared: bool,
+    frame: Frame,
+    stated: StatedSizes,
 ) -> Graph:
-    params = {k: a.value for k, a in arguments.items()}
-    frame = Frame(network.network, params, {n: n for n in shapes})
-    frame.decisions, frame.sizes_hold = decisions, is_as_declared
+    params, decisions = frame.params, frame.decisions
     defaults = Defaults(layer_defaults(network, report), params, frame.used, decisions)
     lowering = Lowering(spec, report, defaults)
     try_defaults(lowering.defaults, lowering.report)
     builder = lowering.builder
+    builder.stated = stated
     lowering.refuse_all_too_large(network.layers)
     info = Info(network.span(), title=network.title, cite=cite(network.cite), doc=network.doc)
     info = replace(info, errata=lowering.errata(network, network.errata))
@@ -112,10 +127,9 @@ def _lower(
         claims=tuple(
             Claim(c.of, c.source, c.value, c.text, c.erratum)
             for c in network.claims
-            if is_as_declared or c.value is None  # a number holds for the sizes it was said of
+            if frame.sizes_hold or c.value is None  # a number holds for the sizes it was said of
         ),
         returns="outputs" if network.outputs else "last layer",
-        stated=builder.stated if report.errors else {},
     )
     if not report.errors:
         _warn_parameters(spec, lowering, frame, network, report)
