@@ -104,11 +104,11 @@ class Variant:
 
     def filters(self, weight: Tensor) -> Tensor:
         """Return filters at the points: (O, C, kH, kW) -> (points, C, O) in float64."""
-        down, across = (tensor_of(t.filter) for t in self.transforms)
+        down, across = (matrix_tensor(t.filter) for t in self.transforms)
         at_points = torch.einsum("ik,jl,ockl->ijco", down, across, weight.double())
         return at_points.flatten(0, 1)
 
 
-def tensor_of(matrix: Matrix) -> Tensor:
+def matrix_tensor(matrix: Matrix) -> Tensor:
     """Return a matrix in float64."""
     return torch.tensor([[float(x) for x in row] for row in matrix], dtype=torch.float64)

@@ -131,12 +131,12 @@ def run_plan(graph: Graph, plan: Plan, say: Callable[[str], None]) -> dict[str, 
         for batch in plan.batches:
             say(f"{graph.name}: inference, {dtype_name}, batch {batch}")
             case = make_case(graph, batch, dtype_name, plan.device)
-            with gpu_settings(case.request.numbers):
+            with gpu_settings(case.request.arithmetic):
                 tables.append(_inference(case, plan))
         if plan.training:
             say(f"{graph.name}: training step, {dtype_name}, batch {plan.training}")
             case = make_case(graph, plan.training, dtype_name, plan.device)
-            with gpu_settings(case.request.numbers):
+            with gpu_settings(case.request.arithmetic):
                 tables.append(_training(case, plan))
     return {
         "network": graph.name,

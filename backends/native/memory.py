@@ -99,7 +99,7 @@ class Memory:
             self.scratch = aligned_floats(floats)
 
 
-def tensor_of(array: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Tensor:
+def as_tensor(array: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Tensor:
     """Return an array (N, H, W, C) as a tensor (N, C, H, W) on the same memory."""
     out = torch.from_numpy(array)
     return out.permute(0, 3, 1, 2) if out.dim() == 4 else out

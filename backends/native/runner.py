@@ -12,7 +12,7 @@ from torch import Tensor
 
 from backends.native import steps as c
 from backends.native.groups import Loop, Product
-from backends.native.memory import tensor_of
+from backends.native.memory import as_tensor
 from backends.native.plan import Choice, NativePlan
 from backends.native.tuner import Choices, Tuner
 from backends.native.weights import SPLIT, Method, parts_of
@@ -66,8 +66,8 @@ class NativeRunner:
         self.choices: Choices = tuner.texts
         self._steps, self.labels = self._bind(chosen, weights_in_file)
         self.plan.panels.state = {}  # packed by now
-        self.inputs = [tensor_of(self.plan.memory.array(name)) for name in graph.inputs]
-        self.outputs = [tensor_of(self.plan.memory.array(o.node)) for o in graph.outputs]
+        self.inputs = [as_tensor(self.plan.memory.array(name)) for name in graph.inputs]
+        self.outputs = [as_tensor(self.plan.memory.array(o.node)) for o in graph.outputs]
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs for inputs (N, C, H, W), always as a tuple."""

@@ -12,7 +12,7 @@ import backends.onnx.ops
 import backends.onnx.pools
 from backends.onnx.inference import InferenceGraph
 from backends.onnx.names import TensorNames, unused
-from backends.onnx.site import Site, Value, batched, spell
+from backends.onnx.node_builder import NodeBuilder, TensorType, batched, spell
 from compiler.graph import Info, Node, Region
 
 assert backends.onnx.pools
@@ -24,7 +24,7 @@ class FunctionBody:
     """The nodes of a function or of the main graph, and the types of the tensors they make."""
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
-    values: dict[str, Value] = field(default_factory=dict)
+    values: dict[str, TensorType] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class GraphWriter:
     ir_version: int
     dtype: int
     _functions: dict[str, onnx.FunctionProto] = field(default_factory=dict)
-    _values: dict[str, dict[str, Value]] = field(default_factory=dict)
+    _values: dict[str, dict[str, TensorType]] = field(default_factory=dict)
     _names: dict[tuple[str, bytes], str] = field(default_factory=dict)
 
     def write(self, region: Region, scope: TensorNames) -> FunctionBody:
@@ -59,7 +59,7 @@ class GraphWriter:
 
     def _write_node(self, node: Node, scope: TensorNames, body: FunctionBody) -> None:
         operands = self.plan.operands(node)
-        site = Site(
+        builder = NodeBuilder(
             name=scope.tensor(node.name),
             inputs=tuple(scope.tensor(name) for name in operands),
             weights=tuple(scope.weight(node, suffix) for suffix in node.op.parameter_names),
@@ -69,9 +69,9 @@ class GraphWriter:
             dtype=self.dtype,
             path=node.name,
         )
-        spell(node.op, site)
-        body.nodes.extend(site.nodes)
-        body.values.update(site.values)
+        spell(node.op, builder)
+        body.nodes.extend(builder.nodes)
+        body.values.update(builder.values)
 
     def _write_call(self, region: Region, scope: TensorNames, body: FunctionBody) -> None:
         outputs = self.plan.exports[region.name]
@@ -91,7 +91,7 @@ class GraphWriter:
         body.nodes.append(call)
         body.values.update({scope.tensor(name): self._value(name) for name in outputs})
 
-    def _value(self, name: str) -> Value:
+    def _value(self, name: str) -> TensorType:
         return batched(self.plan.graph.nodes[name].shape, self.dtype)
 
     def _function_for(self, region: Region) -> str:
@@ -141,7 +141,7 @@ def describe(info: Info, title: str = "") -> str:
     return ", ".join(part for part in (words, str(info.cite or "")) if part)
 
 
-def value_infos(values: dict[str, Value]) -> list[onnx.ValueInfoProto]:
+def value_infos(values: dict[str, TensorType]) -> list[onnx.ValueInfoProto]:
     """Return the types of tensors as ONNX writes them."""
     return [
         helper.make_tensor_value_info(name, value.dtype, list(value.dims))
@@ -149,14 +149,14 @@ def value_infos(values: dict[str, Value]) -> list[onnx.ValueInfoProto]:
     ]
 
 
-def _common(first: dict[str, Value], second: dict[str, Value]) -> dict[str, Value]:
+def _common(first: dict[str, TensorType], second: dict[str, TensorType]) -> dict[str, TensorType]:
     """Return the types with every dimension in which two instances differ left open.
 
     What is a map in one of them and a vector in the other has no type in common.
     """
     pairs = [(name, value, second[name].dims) for name, value in first.items() if name in second]
     return {
-        name: Value(
+        name: TensorType(
             value.dtype,
             tuple(a if a == b else None for a, b in zip(value.dims, dims, strict=True)),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from backends.onnx.site import TRANSPARENT
+from backends.onnx.node_builder import TRANSPARENT
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Region
 from compiler.ops import Input

@@ -12,7 +12,7 @@ from onnx import helper
 from backends.onnx.functions import FunctionBody, GraphWriter, value_infos
 from backends.onnx.inference import InferenceGraph, inference_graph
 from backends.onnx.names import TensorNames
-from backends.onnx.site import batched
+from backends.onnx.node_builder import batched
 from backends.open_grid import open_grid
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy.typing as npt
 
-from backends.onnx.site import INT64, Site, Value
+from backends.onnx.node_builder import INT64, NodeBuilder, TensorType
 from compiler.graph import Pads
 from compiler.ops import AvgPool2d, Conv2d, MaxPool2d
 
-PAIR = Value(INT64, (2,))
+PAIR = TensorType(INT64, (2,))
 """The type of a height and width."""
-VECTOR = Value(INT64, (4,))
+VECTOR = TensorType(INT64, (4,))
 """The type of a shape, N x C x H x W."""
 
 
@@ -30,7 +30,9 @@ class Padding:
     auto_pad: str | None = None
 
 
-def open_padding(op: Conv2d | MaxPool2d | AvgPool2d, site: Site, value: float) -> Padding | None:
+def open_padding(
+    op: Conv2d | MaxPool2d | AvgPool2d, builder: NodeBuilder, value: float
+) -> Padding | None:
     """Return strided SAME padding of a size that is left open.
 
     It is `auto_pad` where ONNX Runtime implements it: it refuses `auto_pad` with a dilation, and a
@@ -41,22 +43,22 @@ def open_padding(op: Conv2d | MaxPool2d | AvgPool2d, site: Site, value: float) -
         None where the padding is known in numbers.
     """
     try:
-        op.pads(site.shapes[0])
+        op.pads(builder.shapes[0])
     except ValueError:
         pass
     else:
         return None
     is_dilated = isinstance(op, Conv2d) and op.dilation != (1, 1)
     if not is_dilated and all(k >= s for k, s in zip(op.kernel_size, op.stride, strict=True)):
-        return Padding(site.input, auto_pad="SAME_UPPER")
-    amounts = _amounts(op, site)
-    made = site.map(site.shapes[0].channels, None, None)
-    fill = site.constant("fill", value)
-    source = site.emit("Pad", site.input, amounts, fill, part="padded", made=made)
+        return Padding(builder.input, auto_pad="SAME_UPPER")
+    amounts = _amounts(op, builder)
+    made = builder.map(builder.shapes[0].channels, None, None)
+    fill = builder.constant("fill", value)
+    source = builder.emit("Pad", builder.input, amounts, fill, part="padded", made=made)
     return Padding(source, [0, 0, 0, 0])
 
 
-def _amounts(op: Conv2d | MaxPool2d | AvgPool2d, site: Site) -> str:
+def _amounts(op: Conv2d | MaxPool2d | AvgPool2d, builder: NodeBuilder) -> str:
     """Compute `total = max(0, (ceil(n / s) - 1) * s + d * (k - 1) + 1 - n)`, halved downwards.
 
     `ceil(n / s) - 1` is `(n - 1) // s`, and `last` is `n - 1`.
@@ -65,12 +67,12 @@ def _amounts(op: Conv2d | MaxPool2d | AvgPool2d, site: Site) -> str:
     reach = [d * (k - 1) for k, d in zip(op.kernel_size, dilation, strict=True)]
 
     def number(part: str, value: npt.ArrayLike) -> str:
-        return site.constant(part, value, INT64)
+        return builder.constant(part, value, INT64)
 
     def pair(op_type: str, *inputs: str, part: str) -> str:
-        return site.emit(op_type, *inputs, part=part, made=PAIR)
+        return builder.emit(op_type, *inputs, part=part, made=PAIR)
 
-    grid = site.emit("Shape", site.input, part="grid", made=PAIR, start=2, end=4)
+    grid = builder.emit("Shape", builder.input, part="grid", made=PAIR, start=2, end=4)
     last = pair("Sub", grid, number("unit", [1, 1]), part="last")
     stride = number("stride", list(op.stride))
     start = pair("Mul", pair("Div", last, stride, part="steps"), stride, part="start")
@@ -80,5 +82,5 @@ def _amounts(op: Conv2d | MaxPool2d | AvgPool2d, site: Site) -> str:
     before = pair("Div", total, number("two", [2, 2]), part="before")
     after = pair("Sub", total, before, part="after")
     whole = number("whole", [0, 0])
-    made = Value(INT64, (8,))
-    return site.emit("Concat", whole, before, whole, after, part="pads", made=made, axis=0)
+    made = TensorType(INT64, (8,))
+    return builder.emit("Concat", whole, before, whole, after, part="pads", made=made, axis=0)

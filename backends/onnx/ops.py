@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from math import sqrt
 
+from backends.onnx.node_builder import INT64, NodeBuilder, TensorType, spell
 from backends.onnx.open_padding import Padding, onnx_order, open_padding
-from backends.onnx.site import INT64, Site, Value, spell
 from compiler.ops import (
     Activation,
     Add,
@@ -29,14 +29,14 @@ NORMALIZE_EPS = 1e-12
 
 
 @spell.register
-def _(op: Conv2d, site: Site) -> None:
-    padding = open_padding(op, site, 0)
+def _(op: Conv2d, builder: NodeBuilder) -> None:
+    padding = open_padding(op, builder, 0)
     if padding is None:
-        padding = Padding(site.input, onnx_order(op.pads(site.shapes[0])))
-    site.emit(
+        padding = Padding(builder.input, onnx_order(op.pads(builder.shapes[0])))
+    builder.emit(
         "Conv",
         padding.source,
-        *site.weights,
+        *builder.weights,
         kernel_shape=list(op.kernel_size),
         strides=list(op.stride),
         pads=padding.pads,
@@ -47,14 +47,14 @@ def _(op: Conv2d, site: Site) -> None:
 
 
 @spell.register
-def _(op: BatchNorm, site: Site) -> None:
-    *learned, mean, variance = site.weights
+def _(op: BatchNorm, builder: NodeBuilder) -> None:
+    *learned, mean, variance = builder.weights
     given = dict(zip(op.learned, learned, strict=True))
     if len(given) < 2:
-        given = _units(site, mean) | given
-    site.emit(
+        given = _units(builder, mean) | given
+    builder.emit(
         "BatchNormalization",
-        site.input,
+        builder.input,
         given["weight"],
         given["bias"],
         mean,
@@ -63,127 +63,133 @@ def _(op: BatchNorm, site: Site) -> None:
     )
 
 
-def _units(site: Site, mean: str) -> dict[str, str]:
+def _units(builder: NodeBuilder, mean: str) -> dict[str, str]:
     """Return a scale of ones and a shift of zeros, as long as the running mean."""
-    length = site.emit("Shape", mean, part="length", made=Value(INT64, (1,)))
-    channels = site.shapes[0].channels
-    vector = Value(site.dtype, (channels if isinstance(channels, int) else None,))
-    fill = partial(site.emit, "ConstantOfShape", length, made=vector)
+    length = builder.emit("Shape", mean, part="length", made=TensorType(INT64, (1,)))
+    channels = builder.shapes[0].channels
+    vector = TensorType(builder.dtype, (channels if isinstance(channels, int) else None,))
+    fill = partial(builder.emit, "ConstantOfShape", length, made=vector)
     return {
-        "weight": fill(part="weight", value=site.tensor([1])),
-        "bias": fill(part="bias", value=site.tensor([0])),
+        "weight": fill(part="weight", value=builder.tensor([1])),
+        "bias": fill(part="bias", value=builder.tensor([0])),
     }
 
 
 @spell.register
-def _(op: Linear, site: Site) -> None:
-    site.emit("Gemm", site.input, *site.weights, transB=1)
+def _(op: Linear, builder: NodeBuilder) -> None:
+    builder.emit("Gemm", builder.input, *builder.weights, transB=1)
 
 
 @spell.register
-def _(op: Flatten, site: Site) -> None:
-    site.emit("Flatten", site.input, axis=1)
+def _(op: Flatten, builder: NodeBuilder) -> None:
+    builder.emit("Flatten", builder.input, axis=1)
 
 
 @spell.register
-def _(op: Concat, site: Site) -> None:
-    site.emit("Concat", *site.inputs, axis=1)
+def _(op: Concat, builder: NodeBuilder) -> None:
+    builder.emit("Concat", *builder.inputs, axis=1)
 
 
 @spell.register
-def _(op: Add, site: Site) -> None:
-    site.emit("Add" if len(site.inputs) == 2 else "Sum", *site.inputs)
+def _(op: Add, builder: NodeBuilder) -> None:
+    builder.emit("Add" if len(builder.inputs) == 2 else "Sum", *builder.inputs)
 
 
 @spell.register
-def _(op: Multiply, site: Site) -> None:
-    *early, last = site.inputs
+def _(op: Multiply, builder: NodeBuilder) -> None:
+    *early, last = builder.inputs
     if not early:
-        site.emit("Identity", last)
+        builder.emit("Identity", last)
         return
     product = early[0]
     for i, factor in enumerate(early[1:], start=2):
-        product = site.emit("Mul", product, factor, part=f"product_{i}")
-    site.emit("Mul", product, last)
+        product = builder.emit("Mul", product, factor, part=f"product_{i}")
+    builder.emit("Mul", product, last)
 
 
 @spell.register
-def _(op: Slice, site: Site) -> None:
+def _(op: Slice, builder: NodeBuilder) -> None:
     bounds = [
-        site.constant(part, [number], INT64)
+        builder.constant(part, [number], INT64)
         for part, number in (("start", op.start), ("stop", op.stop), ("axis", 1))
     ]
-    site.emit("Slice", site.input, *bounds)
+    builder.emit("Slice", builder.input, *bounds)
 
 
 @spell.register
-def _(op: Scale, site: Site) -> None:
-    site.emit("Mul", site.input, site.constant("factor", op.factor))
+def _(op: Scale, builder: NodeBuilder) -> None:
+    builder.emit("Mul", builder.input, builder.constant("factor", op.factor))
 
 
 @spell.register
-def _(op: Standardize, site: Site) -> None:
+def _(op: Standardize, builder: NodeBuilder) -> None:
     mean, deviation = (
-        site.constant(part, [[[value]] for value in values])
+        builder.constant(part, [[[value]] for value in values])
         for part, values in (("mean", op.mean), ("deviation", op.deviation))
     )
-    site.emit("Div", site.emit("Sub", site.input, mean, part="centred"), deviation)
+    builder.emit("Div", builder.emit("Sub", builder.input, mean, part="centred"), deviation)
 
 
 @spell.register
-def _(op: Softmax, site: Site) -> None:
-    site.emit("Softmax", site.input, axis=1)
+def _(op: Softmax, builder: NodeBuilder) -> None:
+    builder.emit("Softmax", builder.input, axis=1)
 
 
 @spell.register
-def _(op: Normalize, site: Site) -> None:
-    column = site.map(1)
-    if site.opset >= 18:
-        axes = site.constant("axis", [1], INT64)
-        length = site.emit("ReduceL2", site.input, axes, part="length", made=column, keepdims=1)
+def _(op: Normalize, builder: NodeBuilder) -> None:
+    column = builder.map(1)
+    if builder.opset >= 18:
+        axes = builder.constant("axis", [1], INT64)
+        length = builder.emit(
+            "ReduceL2", builder.input, axes, part="length", made=column, keepdims=1
+        )
     else:
-        length = site.emit("ReduceL2", site.input, part="length", made=column, axes=[1], keepdims=1)
-    least = site.constant("least", NORMALIZE_EPS)
-    divisor = site.emit("Max", length, least, part="divisor", made=column)
-    site.emit("Div", site.input, divisor)
+        length = builder.emit(
+            "ReduceL2", builder.input, part="length", made=column, axes=[1], keepdims=1
+        )
+    least = builder.constant("least", NORMALIZE_EPS)
+    divisor = builder.emit("Max", length, least, part="divisor", made=column)
+    builder.emit("Div", builder.input, divisor)
 
 
 @spell.register
-def _(op: Activation, site: Site) -> None:
-    _ACTIVATIONS[op.function](site)
+def _(op: Activation, builder: NodeBuilder) -> None:
+    _ACTIVATIONS[op.function](builder)
 
 
-def _relu6(site: Site) -> None:
-    site.emit("Clip", site.input, site.constant("least", 0), site.constant("most", 6))
+def _relu6(builder: NodeBuilder) -> None:
+    builder.emit("Clip", builder.input, builder.constant("least", 0), builder.constant("most", 6))
 
 
-def _silu(site: Site) -> None:
-    site.emit("Mul", site.input, site.emit("Sigmoid", site.input, part="gate"))
+def _silu(builder: NodeBuilder) -> None:
+    builder.emit("Mul", builder.input, builder.emit("Sigmoid", builder.input, part="gate"))
 
 
-def _gelu(site: Site) -> None:
+def _gelu(builder: NodeBuilder) -> None:
     """Spell `x * (1 + erf(x / sqrt(2))) / 2`, which is one operator from opset 20 on."""
-    if site.opset >= 20:
-        site.emit("Gelu", site.input, approximate="none")
+    if builder.opset >= 20:
+        builder.emit("Gelu", builder.input, approximate="none")
         return
-    scaled = site.emit("Mul", site.input, site.constant("root", sqrt(0.5)), part="scaled")
-    erf = site.emit("Erf", scaled, part="erf")
-    raised = site.emit("Add", erf, site.constant("one", 1), part="raised")
-    half = site.emit("Mul", site.input, site.constant("half", 0.5), part="halved")
-    site.emit("Mul", half, raised)
+    scaled = builder.emit("Mul", builder.input, builder.constant("root", sqrt(0.5)), part="scaled")
+    erf = builder.emit("Erf", scaled, part="erf")
+    raised = builder.emit("Add", erf, builder.constant("one", 1), part="raised")
+    half = builder.emit("Mul", builder.input, builder.constant("half", 0.5), part="halved")
+    builder.emit("Mul", half, raised)
 
 
-_ACTIVATIONS: Mapping[str, Callable[[Site], object]] = {
-    "relu": lambda site: site.emit("Relu", site.input),
+_ACTIVATIONS: Mapping[str, Callable[[NodeBuilder], object]] = {
+    "relu": lambda builder: builder.emit("Relu", builder.input),
     "relu6": _relu6,
-    "leaky_relu": lambda site: site.emit("LeakyRelu", site.input, alpha=0.01),
-    "elu": lambda site: site.emit("Elu", site.input, alpha=1.0),
+    "leaky_relu": lambda builder: builder.emit("LeakyRelu", builder.input, alpha=0.01),
+    "elu": lambda builder: builder.emit("Elu", builder.input, alpha=1.0),
     "gelu": _gelu,
     "silu": _silu,
-    "sigmoid": lambda site: site.emit("Sigmoid", site.input),
-    "tanh": lambda site: site.emit("Tanh", site.input),
-    "softplus": lambda site: site.emit("Softplus", site.input),
-    "hard_sigmoid": lambda site: site.emit("HardSigmoid", site.input, alpha=1 / 6, beta=0.5),
-    "hard_swish": lambda site: site.emit("HardSwish", site.input),
+    "sigmoid": lambda builder: builder.emit("Sigmoid", builder.input),
+    "tanh": lambda builder: builder.emit("Tanh", builder.input),
+    "softplus": lambda builder: builder.emit("Softplus", builder.input),
+    "hard_sigmoid": lambda builder: builder.emit(
+        "HardSigmoid", builder.input, alpha=1 / 6, beta=0.5
+    ),
+    "hard_swish": lambda builder: builder.emit("HardSwish", builder.input),
 }
 """Word in a spec -> spelling, with the constants of the torch.nn class of that name."""

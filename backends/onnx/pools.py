@@ -7,8 +7,8 @@ from math import inf
 import numpy as np
 import numpy.typing as npt
 
+from backends.onnx.node_builder import INT64, NodeBuilder, TensorType, spell
 from backends.onnx.open_padding import VECTOR, Padding, onnx_order, open_padding
-from backends.onnx.site import INT64, Site, Value, spell
 from compiler.graph import Dim, Pads, Pair, show_sizes, window_size
 from compiler.ops import (
     AdaptiveAvgPool2d,
@@ -25,13 +25,13 @@ Window = tuple[Pair, Pair]
 
 
 @spell.register
-def _(op: MaxPool2d, site: Site) -> None:
-    padding = open_padding(op, site, -inf)
+def _(op: MaxPool2d, builder: NodeBuilder) -> None:
+    padding = open_padding(op, builder, -inf)
     if padding is None:
-        pads = op.pads(site.shapes[0])
-        pads = _extended(pads, _overhangs(op, pads, site))
-        padding = Padding(site.input, onnx_order(pads))
-    site.emit(
+        pads = op.pads(builder.shapes[0])
+        pads = _extended(pads, _overhangs(op, pads, builder))
+        padding = Padding(builder.input, onnx_order(pads))
+    builder.emit(
         "MaxPool",
         padding.source,
         kernel_shape=list(op.kernel_size),
@@ -43,45 +43,45 @@ def _(op: MaxPool2d, site: Site) -> None:
 
 
 @spell.register
-def _(op: AvgPool2d, site: Site) -> None:
+def _(op: AvgPool2d, builder: NodeBuilder) -> None:
     window, count = (op.kernel_size, op.stride), op.count_include_pad
-    padding = open_padding(op, site, 0)
+    padding = open_padding(op, builder, 0)
     if padding is None:
-        pads = op.pads(site.shapes[0])
-        overhangs = _overhangs(op, pads, site)
-        source = site.input
+        pads = op.pads(builder.shapes[0])
+        overhangs = _overhangs(op, pads, builder)
+        source = builder.input
         if count and any(overhangs):
             # The mean counts the padding but not the overhang: the padding becomes real zeros.
-            source, pads, count = _zero_padded(pads, site), UNPADDED, False
+            source, pads, count = _zero_padded(pads, builder), UNPADDED, False
         padding = Padding(source, onnx_order(_extended(pads, overhangs)))
-    elif padding.source != site.input and not count:
-        _divide_by_share(window, padding, site)
+    elif padding.source != builder.input and not count:
+        _divide_by_share(window, padding, builder)
         return
-    _emit_average(site, window, padding, count)
+    _emit_average(builder, window, padding, count)
 
 
-def _divide_by_share(window: Window, padding: Padding, site: Site) -> None:
+def _divide_by_share(window: Window, padding: Padding, builder: NodeBuilder) -> None:
     """Spell the mean over a padded map, divided by the share of each window that is no padding."""
-    mean = _emit_average(site, window, padding, False, "mean")
-    unit = site.constant("units", [1, 1], INT64)
-    size = site.emit("Concat", unit, f"{site.name}/grid", part="size", made=VECTOR, axis=0)
-    one = Value(site.dtype, (1, 1, None, None))
-    ones = site.emit("ConstantOfShape", size, part="ones", made=one, value=site.tensor([1]))
-    counted = site.emit("Pad", ones, f"{site.name}/pads", part="counted", made=one)
-    share = _emit_average(site, window, Padding(counted, padding.pads), False, "share", one)
-    site.emit("Div", mean, share)
+    mean = _emit_average(builder, window, padding, False, "mean")
+    unit = builder.constant("units", [1, 1], INT64)
+    size = builder.emit("Concat", unit, f"{builder.name}/grid", part="size", made=VECTOR, axis=0)
+    one = TensorType(builder.dtype, (1, 1, None, None))
+    ones = builder.emit("ConstantOfShape", size, part="ones", made=one, value=builder.tensor([1]))
+    counted = builder.emit("Pad", ones, f"{builder.name}/pads", part="counted", made=one)
+    share = _emit_average(builder, window, Padding(counted, padding.pads), False, "share", one)
+    builder.emit("Div", mean, share)
 
 
 def _emit_average(
-    site: Site,
+    builder: NodeBuilder,
     window: Window,
     padding: Padding,
     count_include_pad: bool,
     part: str = "",
-    made: Value | None = None,
+    made: TensorType | None = None,
 ) -> str:
     kernel, stride = window
-    return site.emit(
+    return builder.emit(
         "AveragePool",
         padding.source,
         part=part,
@@ -95,16 +95,16 @@ def _emit_average(
     )
 
 
-def _overhangs(op: MaxPool2d | AvgPool2d, pads: Pads, site: Site) -> Pair:
+def _overhangs(op: MaxPool2d | AvgPool2d, pads: Pads, builder: NodeBuilder) -> Pair:
     """Return how far the last window hangs over the padding, for each axis."""
     if not op.ceil or op.padding == "same":
         return (0, 0)
-    axes = zip(site.shapes[0].grid, op.kernel_size, op.stride, pads, strict=True)
-    height, width = (_overhang(*axis, site) for axis in axes)
+    axes = zip(builder.shapes[0].grid, op.kernel_size, op.stride, pads, strict=True)
+    height, width = (_overhang(*axis, builder) for axis in axes)
     return height, width
 
 
-def _overhang(size: Dim, kernel: int, stride: int, pads: Pair, site: Site) -> int:
+def _overhang(size: Dim, kernel: int, stride: int, pads: Pair, builder: NodeBuilder) -> int:
     """Return the padding at the end that makes a flooring pool give the ceil-mode size.
 
     Runtimes have disagreed about `ceil_mode` (onnx/onnx#5711, microsoft/onnxruntime#16203), so
@@ -116,7 +116,7 @@ def _overhang(size: Dim, kernel: int, stride: int, pads: Pair, site: Site) -> in
         return stride - 1
     out = window_size(size, kernel, stride, pads, ceil=True)
     if not isinstance(size, int) or not isinstance(out, int):
-        raise site.refusal(
+        raise builder.refusal(
             f"the last window of a ceil-mode pooling (kernel {kernel}, stride {stride}) depends "
             f"on the size {size}; fix the input size or use `ceil: false`"
         )
@@ -127,12 +127,12 @@ def _extended(pads: Pads, more: Pair) -> Pads:
     return (pads[0][0], pads[0][1] + more[0]), (pads[1][0], pads[1][1] + more[1])
 
 
-def _zero_padded(pads: Pads, site: Site) -> str:
+def _zero_padded(pads: Pads, builder: NodeBuilder) -> str:
     (top, bottom), (left, right) = pads
-    amounts = site.constant("pads", [0, 0, top, left, 0, 0, bottom, right], INT64)
-    channels, height, width = site.shapes[0]
-    made = site.map(channels, _grown(height, pads[0]), _grown(width, pads[1]))
-    return site.emit("Pad", site.input, amounts, part="padded", made=made)
+    amounts = builder.constant("pads", [0, 0, top, left, 0, 0, bottom, right], INT64)
+    channels, height, width = builder.shapes[0]
+    made = builder.map(channels, _grown(height, pads[0]), _grown(width, pads[1]))
+    return builder.emit("Pad", builder.input, amounts, part="padded", made=made)
 
 
 def _grown(size: Dim, pads: Pair) -> Dim:
@@ -140,38 +140,40 @@ def _grown(size: Dim, pads: Pair) -> Dim:
 
 
 @spell.register
-def _(op: GlobalPool2d, site: Site) -> None:
+def _(op: GlobalPool2d, builder: NodeBuilder) -> None:
     kind = {"avg": "GlobalAveragePool", "max": "GlobalMaxPool"}[op.function]
     if op.keep_grid:
-        site.emit(kind, site.input)
+        builder.emit(kind, builder.input)
         return
-    channels = site.shapes[0].channels
-    site.emit("Flatten", site.emit(kind, site.input, part="grid", made=site.map(channels, 1, 1)))
+    channels = builder.shapes[0].channels
+    builder.emit(
+        "Flatten", builder.emit(kind, builder.input, part="grid", made=builder.map(channels, 1, 1))
+    )
 
 
 @spell.register
-def _(op: AdaptiveAvgPool2d, site: Site) -> None:
+def _(op: AdaptiveAvgPool2d, builder: NodeBuilder) -> None:
     if op.output_size == (1, 1):
-        site.emit("GlobalAveragePool", site.input)
+        builder.emit("GlobalAveragePool", builder.input)
         return
-    channels, height, width = site.shapes[0]
+    channels, height, width = builder.shapes[0]
     rows, columns = op.output_size
     if not isinstance(height, int) or not isinstance(width, int):
-        raise site.refusal(
+        raise builder.refusal(
             f"the windows of adaptive pooling to {rows}x{columns} depend on the size "
             f"{show_sizes((height, width))}; fix the input size"
         )
     if height % rows == 0 and width % columns == 0:
         step = (height // rows, width // columns)
-        _emit_average(site, (step, step), Padding(site.input, [0, 0, 0, 0]), False)
+        _emit_average(builder, (step, step), Padding(builder.input, [0, 0, 0, 0]), False)
         return
     # Windows of unequal size: the mean over columns and over rows, each as a matrix product.
     across, down = _means(width, columns).T, _means(height, rows)
-    made = site.map(channels, height, columns)
-    narrow = site.emit(
-        "MatMul", site.input, site.constant("columns", across), part="narrow", made=made
+    made = builder.map(channels, height, columns)
+    narrow = builder.emit(
+        "MatMul", builder.input, builder.constant("columns", across), part="narrow", made=made
     )
-    site.emit("MatMul", site.constant("rows", down), narrow)
+    builder.emit("MatMul", builder.constant("rows", down), narrow)
 
 
 def _means(size: int, cells: int) -> npt.NDArray[np.float64]:
@@ -184,11 +186,11 @@ def _means(size: int, cells: int) -> npt.NDArray[np.float64]:
 
 
 @spell.register
-def _(op: Upsample, site: Site) -> None:
-    scales = site.constant("scales", [1, 1, op.factor, op.factor], dtype=1)
-    site.emit(
+def _(op: Upsample, builder: NodeBuilder) -> None:
+    scales = builder.constant("scales", [1, 1, op.factor, op.factor], dtype=1)
+    builder.emit(
         "Resize",
-        site.input,
+        builder.input,
         "",
         scales,
         mode="nearest",
@@ -198,5 +200,5 @@ def _(op: Upsample, site: Site) -> None:
 
 
 @spell.register
-def _(op: PixelShuffle, site: Site) -> None:
-    site.emit("DepthToSpace", site.input, blocksize=op.factor, mode="CRD")
+def _(op: PixelShuffle, builder: NodeBuilder) -> None:
+    builder.emit("DepthToSpace", builder.input, blocksize=op.factor, mode="CRD")

@@ -61,7 +61,7 @@ class _Recording:
         self.static = tuple(in_layout(x.to(request.dtype)).clone() for x in request.inputs)
         network = flat_module_of(request)
         fuse(network)
-        with torch.no_grad(), gpu_settings(request.numbers):
+        with torch.no_grad(), gpu_settings(request.arithmetic):
             self.choices = choose_ways(network, self.static, measure, request.known)
         self.network = calling(network, request)
         self.recorded, self.results = _record(lambda: self.network(*self.static))
@@ -127,11 +127,11 @@ def run_tensorrt(request: Request) -> Runner:
     example = [x.to(request.dtype) for x in request.inputs]
     precisions = {request.dtype, torch.float32}
     compiled = tensorrt.compile(module, inputs=example, enabled_precisions=precisions)
-    numbers = request.numbers
+    arithmetic = request.arithmetic
 
     def run(*inputs: Tensor) -> Result:
-        with torch.no_grad(), gpu_settings(numbers):
-            return compiled(*(x.to(numbers.dtype) for x in inputs))  # type: ignore[no-any-return]
+        with torch.no_grad(), gpu_settings(arithmetic):
+            return compiled(*(x.to(arithmetic.dtype) for x in inputs))  # type: ignore[no-any-return]
 
     return run
 

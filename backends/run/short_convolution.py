@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from backends.winograd import Variant, tensor_of
+from backends.winograd import Variant, matrix_tensor
 from compiler.graph import Graph, Node, Pads, Pair
 from compiler.ops import Conv2d
 
@@ -59,8 +59,8 @@ def short_parameters(variant: Variant, weight: Tensor) -> tuple[Tensor, Tensor, 
     """Return the filters at the P points (P, C, O), and the transforms B (P, P) and A (m, P)."""
     down, across = variant.transforms
     filters = variant.filters(weight).to(weight.dtype)
-    data = torch.kron(tensor_of(down.data), tensor_of(across.data))
-    output = torch.kron(tensor_of(down.output), tensor_of(across.output))
+    data = torch.kron(matrix_tensor(down.data), matrix_tensor(across.data))
+    output = torch.kron(matrix_tensor(down.output), matrix_tensor(across.output))
     return filters, data.to(weight), output.to(weight)
 
 

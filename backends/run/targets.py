@@ -24,7 +24,7 @@ Runner = Callable[..., Result]
 
 
 @dataclass(frozen=True)
-class Precision:
+class Arithmetic:
     """Where and in which numbers a network computes: all of a request that a runner keeps."""
 
     device: torch.device
@@ -56,9 +56,9 @@ class Request:
         return self.inputs[0].device
 
     @property
-    def numbers(self) -> Precision:
+    def arithmetic(self) -> Arithmetic:
         """What a runner keeps of the request, so that the parameters may go."""
-        return Precision(self.device, self.dtype, self.tf32)
+        return Arithmetic(self.device, self.dtype, self.tf32)
 
 
 def build_runner(target: str, request: Request) -> Runner:
@@ -188,11 +188,11 @@ def calling(
     layout: torch.memory_format = torch.channels_last,
 ) -> Runner:
     """Return a runner that calls a module with inputs in the request's dtype and in a layout."""
-    numbers = request.numbers
+    arithmetic = request.arithmetic
 
     def run(*inputs: Tensor) -> Result:
-        moved = [in_layout(x.to(numbers.device, numbers.dtype), layout) for x in inputs]
-        with torch.no_grad(), gpu_settings(numbers):
+        moved = [in_layout(x.to(arithmetic.device, arithmetic.dtype), layout) for x in inputs]
+        with torch.no_grad(), gpu_settings(arithmetic):
             return module(*moved)  # type: ignore[no-any-return]
 
     return run
@@ -204,19 +204,23 @@ def in_layout(x: Tensor, layout: torch.memory_format = torch.channels_last) -> T
 
 
 @contextlib.contextmanager
-def gpu_settings(numbers: Precision) -> Iterator[None]:
+def gpu_settings(arithmetic: Arithmetic) -> Iterator[None]:
     """Inside, let cuDNN measure its algorithms, and use TF32 if and only if the numbers say so.
 
     Nothing changes for a CPU.
     """
-    if numbers.device.type != "cuda":
+    if arithmetic.device.type != "cuda":
         yield
         return
     cudnn, matrix = torch.backends.cudnn, torch.backends.cuda.matmul
     # Global switches of the process, so they are put back.
     before = cudnn.benchmark, cudnn.allow_tf32, matrix.allow_tf32
     try:
-        cudnn.benchmark, cudnn.allow_tf32, matrix.allow_tf32 = True, numbers.tf32, numbers.tf32
+        cudnn.benchmark, cudnn.allow_tf32, matrix.allow_tf32 = (
+            True,
+            arithmetic.tf32,
+            arithmetic.tf32,
+        )
         yield
     finally:
         cudnn.benchmark, cudnn.allow_tf32, matrix.allow_tf32 = before

@@ -9,7 +9,7 @@ from itertools import groupby, zip_longest
 from typing import Protocol
 
 from backends.torch.docs import unused, variable
-from backends.torch.expressions import Call, Code, Copies, Listing, Value, call
+from backends.torch.expressions import Call, Code, Copies, Listing, LocalVariable, call
 from backends.torch.formulas import Formulas
 from backends.torch.forward import TRUNK, ForwardBody, Line, one_line
 from backends.torch.node_attributes import NodeAttributes
@@ -154,7 +154,7 @@ class ClassBuilder:
     def _place_node(self, node: Node, path: tuple[str, ...], trunk: str) -> Code | None:
         site = NodeAttributes(self, node)
         self.formulas.channels[node.name] = self._output_channels(node)
-        operands = [Value(self.body.resolved(i)) for i in node.inputs]
+        operands = [LocalVariable(self.body.resolved(i)) for i in node.inputs]
         if isinstance(node.op, Identity):
             self.body.aliases[node.name] = operands[0].node
             return None
@@ -191,7 +191,9 @@ class ClassBuilder:
         self.body.lines.append(
             Line(
                 tuple(scope.exports),
-                Call(reach, tuple(("", Value(self.body.resolved(i))) for i in scope.inputs)),
+                Call(
+                    reach, tuple(("", LocalVariable(self.body.resolved(i))) for i in scope.inputs)
+                ),
                 shapes,
                 trunk,
                 own_name(path, trunk),

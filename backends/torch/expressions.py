@@ -27,7 +27,7 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class LocalVariable:
     """The value of a node of the graph: a local variable whose name is chosen later."""
 
     node: str
@@ -54,7 +54,7 @@ class Copies:
     closing: str = ")"
 
 
-Code = str | Call | Listing | Value | Joined | Copies
+Code = str | Call | Listing | LocalVariable | Joined | Copies
 Names = Callable[[str], str]
 """Node name -> variable."""
 
@@ -66,7 +66,7 @@ def call(function: str, *args: Code, **named: Code) -> Call:
 
 def values_in(code: Code) -> Iterator[str]:
     """Yield the nodes whose values an expression reads, in order of evaluation."""
-    if isinstance(code, Value):
+    if isinstance(code, LocalVariable):
         yield code.node
     elif isinstance(code, Call):
         for _, arg in code.args:
@@ -80,7 +80,7 @@ def flat(code: Code, names: Names) -> str:
     """Return an expression on one line."""
     if isinstance(code, str):
         return code
-    if isinstance(code, Value):
+    if isinstance(code, LocalVariable):
         return names(code.node)
     if isinstance(code, Listing):
         return f"{code.opening}{', '.join(flat(i, names) for i in code.items)}{code.closing}"
@@ -108,7 +108,7 @@ def laid_out(prefix: str, code: Code, suffix: str, depth: int, names: Names) -> 
     """
     margin = INDENT * depth
     line = f"{margin}{prefix}{flat(code, names)}{suffix}"
-    if len(line) <= WIDTH or isinstance(code, (str, Value)):
+    if len(line) <= WIDTH or isinstance(code, (str, LocalVariable)):
         return [line]
     if isinstance(code, Joined):
         return (

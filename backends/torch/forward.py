@@ -7,7 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backends.torch.docs import AMBIGUOUS, variable
-from backends.torch.expressions import Call, Code, Joined, Listing, Value, flat, laid_out, values_in
+from backends.torch.expressions import (
+    Call,
+    Code,
+    Joined,
+    Listing,
+    LocalVariable,
+    flat,
+    laid_out,
+    values_in,
+)
 
 TRUNK = "x"
 """The variable of whatever flows down the trunk."""
@@ -87,7 +96,7 @@ def _is_hosted(line: Line, readers: Mapping[str, Line]) -> bool:
 
 def _filled(code: Code, pending: dict[str, Line]) -> Code:
     """Replace values by the expressions that make them, with parentheses where they bind less."""
-    if isinstance(code, Value):
+    if isinstance(code, LocalVariable):
         return pending.pop(code.node).code if code.node in pending else code
     if isinstance(code, Call):
         return Call(code.function, tuple((n, _filled(a, pending)) for n, a in code.args))
@@ -99,7 +108,7 @@ def _filled(code: Code, pending: dict[str, Line]) -> Code:
 
 
 def _operand(host: Joined, part: str | Code, pending: dict[str, Line]) -> str | Code:
-    if not isinstance(part, Value) or part.node not in pending:
+    if not isinstance(part, LocalVariable) or part.node not in pending:
         return part if isinstance(part, str) else _filled(part, pending)
     code = pending.pop(part.node).code
     is_sum = " + " in host.parts

@@ -22,7 +22,7 @@ WINDOW = ("kernel_size", "stride", "dilation", "padding")
 
 @dataclass(slots=True)
 class NodeAttributes:
-    """The attributes of a node as text in the class that holds it (the `Site` of `ops`)."""
+    """The attributes of a node as text in its class: the `AttributeWriter` of `ops`."""
 
     builder: ClassBuilder
     node: Node

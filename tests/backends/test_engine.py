@@ -392,14 +392,14 @@ def test_settings_of_a_gpu_are_put_back(module: nn.Module, monkeypatch: pytest.M
         return cudnn.benchmark, cudnn.allow_tf32, matrix.allow_tf32
 
     before = flags()
-    with gpu_settings(request(module).numbers):
+    with gpu_settings(request(module).arithmetic):
         assert flags() == before  # of a CPU
     monkeypatch.setattr(Request, "device", torch.device("cuda"))
     for tf32 in (True, False):
-        with gpu_settings(replace(request(module), tf32=tf32).numbers):
+        with gpu_settings(replace(request(module), tf32=tf32).arithmetic):
             assert flags() == (True, tf32, tf32)
         assert flags() == before
-    with contextlib.suppress(ZeroDivisionError), gpu_settings(request(module).numbers):
+    with contextlib.suppress(ZeroDivisionError), gpu_settings(request(module).arithmetic):
         raise ZeroDivisionError
     assert flags() == before
 

@@ -19,7 +19,7 @@ from backends.torch.ops.merge import HELPERS as OF_MERGES
 from backends.torch.ops.norm import HELPERS as OF_NORMS
 from backends.torch.ops.norm import batch_norm, norm_class
 from backends.torch.ops.pool import HELPERS as OF_POOLING
-from backends.torch.ops.spelling import Site, function, has_function, has_module, module
+from backends.torch.ops.spelling import AttributeWriter, function, has_function, has_module, module
 
 HELPERS: dict[str, Helper] = {
     **STRUCTURE,
@@ -48,7 +48,7 @@ __all__ = [
     "FUNCTIONS",
     "HELPERS",
     "IMPORTS",
-    "Site",
+    "AttributeWriter",
     "activation_module",
     "batch_norm",
     "closure",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from backends.torch.expressions import Call, Code, call
 from backends.torch.ops.emitted import Helper
-from backends.torch.ops.spelling import Site, function, module, operand, operators
+from backends.torch.ops.spelling import AttributeWriter, function, module, operand, operators
 from compiler.ops import (
     ACTIVATIONS,
     Activation,
@@ -79,7 +79,7 @@ class Normalize(nn.Module):
 
 
 @module.register
-def _(op: Activation, site: Site) -> Code:
+def _(op: Activation, site: AttributeWriter) -> Code:
     return activation_module(op, site.is_inplace)
 
 
@@ -90,55 +90,55 @@ def activation_module(op: Activation, is_inplace: bool) -> Call:
 
 
 @function.register
-def _(op: Activation, operands: Sequence[Code], site: Site) -> Code:
+def _(op: Activation, operands: Sequence[Code], site: AttributeWriter) -> Code:
     return call(FUNCTIONS[op.function], operands[0])
 
 
 @module.register
-def _(op: Dropout, site: Site) -> Code:
+def _(op: Dropout, site: AttributeWriter) -> Code:
     return call("nn.Dropout", p=site.factor("drop", op.drop))
 
 
 @module.register
-def _(op: Scale, site: Site) -> Code:
+def _(op: Scale, site: AttributeWriter) -> Code:
     return call(site.helper("Scale"), site.factor("factor", op.factor))
 
 
 @function.register
-def _(op: Scale, operands: Sequence[Code], site: Site) -> Code:
+def _(op: Scale, operands: Sequence[Code], site: AttributeWriter) -> Code:
     return operators(" * ", [site.stored_factor("factor", op.factor), operand(operands[0])])
 
 
 @module.register
-def _(op: Standardize, site: Site) -> Code:
+def _(op: Standardize, site: AttributeWriter) -> Code:
     return call(site.helper("Standardize"), str(op.mean), str(op.deviation))
 
 
 @module.register
-def _(op: Normalize, site: Site) -> Code:
+def _(op: Normalize, site: AttributeWriter) -> Code:
     return call(site.helper("Normalize"))
 
 
 @function.register
-def _(op: Normalize, operands: Sequence[Code], site: Site) -> Code:
+def _(op: Normalize, operands: Sequence[Code], site: AttributeWriter) -> Code:
     return call("F.normalize", operands[0], dim="1")
 
 
 @module.register
-def _(op: Softmax, site: Site) -> Code:
+def _(op: Softmax, site: AttributeWriter) -> Code:
     return call("nn.Softmax", dim="1")
 
 
 @function.register
-def _(op: Softmax, operands: Sequence[Code], site: Site) -> Code:
+def _(op: Softmax, operands: Sequence[Code], site: AttributeWriter) -> Code:
     return call("F.softmax", operands[0], dim="1")
 
 
 @module.register
-def _(op: Identity, site: Site) -> Code:
+def _(op: Identity, site: AttributeWriter) -> Code:
     return call("nn.Identity")
 
 
 @function.register
-def _(op: Identity, operands: Sequence[Code], site: Site) -> Code:
+def _(op: Identity, operands: Sequence[Code], site: AttributeWriter) -> Code:
     return operands[0]

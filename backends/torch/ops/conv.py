@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from backends.torch.expressions import Call, Code
 from backends.torch.ops.emitted import Helper
-from backends.torch.ops.spelling import Site, module, size
+from backends.torch.ops.spelling import AttributeWriter, module, size
 from compiler.graph import Pads, Pair
 from compiler.ops import AvgPool2d, Conv2d, MaxPool2d
 
@@ -101,14 +101,14 @@ def _explicit(pads: Pads) -> Padding:
 
 
 @module.register
-def _(op: Conv2d, site: Site) -> Code:
+def _(op: Conv2d, site: AttributeWriter) -> Code:
     name, args = conv_arguments(op, site)
     if op.bias is False:
         args.append(("bias", "False"))
     return Call(name, tuple(args))
 
 
-def conv_arguments(op: Conv2d, site: Site) -> tuple[str, list[tuple[str, Code]]]:
+def conv_arguments(op: Conv2d, site: AttributeWriter) -> tuple[str, list[tuple[str, Code]]]:
     """Return the class of a convolution and its arguments but `bias`."""
     padding = padding_of(op)
     # The padding is worked out from these; as arguments they could change without it.
@@ -141,6 +141,6 @@ def conv_arguments(op: Conv2d, site: Site) -> tuple[str, list[tuple[str, Code]]]
     return name if padding.kind == "plain" else site.helper(name), args
 
 
-def _groups(op: Conv2d, site: Site) -> str:
+def _groups(op: Conv2d, site: AttributeWriter) -> str:
     """A depthwise convolution has as many groups as channels come in, whatever their number."""
     return site.channels().text if site.is_depthwise else site.symbol("groups", op.groups).text

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from backends.torch.expressions import Code, Joined, Listing, call
 from backends.torch.ops.emitted import Helper
-from backends.torch.ops.spelling import Site, function, module, operand, operators
+from backends.torch.ops.spelling import AttributeWriter, function, module, operand, operators
 from compiler.ops import Add, Concat, Multiply, Slice
 
 HELPERS: dict[str, Helper] = {
@@ -28,26 +28,26 @@ class Slice(nn.Module):
 
 
 @function.register
-def _(op: Concat, operands: Sequence[Code], site: Site) -> Code:
+def _(op: Concat, operands: Sequence[Code], site: AttributeWriter) -> Code:
     return call("torch.cat", Listing(tuple(operands)), "1")
 
 
 @function.register
-def _(op: Add, operands: Sequence[Code], site: Site) -> Code:
+def _(op: Add, operands: Sequence[Code], site: AttributeWriter) -> Code:
     return operators(" + ", operands) if len(operands) > 1 else operands[0]
 
 
 @function.register
-def _(op: Multiply, operands: Sequence[Code], site: Site) -> Code:
+def _(op: Multiply, operands: Sequence[Code], site: AttributeWriter) -> Code:
     return operators(" * ", [operand(o) for o in operands]) if operands[1:] else operands[0]
 
 
 @module.register
-def _(op: Slice, site: Site) -> Code:
+def _(op: Slice, site: AttributeWriter) -> Code:
     return call(site.helper("Slice"), str(op.start), str(op.stop))
 
 
 @function.register
-def _(op: Slice, operands: Sequence[Code], site: Site) -> Code:
+def _(op: Slice, operands: Sequence[Code], site: AttributeWriter) -> Code:
     start = op.start or ""
     return Joined((operand(operands[0]), f"[:, {start}:{op.stop}]"), tight=True)

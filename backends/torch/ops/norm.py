@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backends.torch.expressions import Call, Code, call
 from backends.torch.ops.emitted import Helper
-from backends.torch.ops.spelling import Site, module
+from backends.torch.ops.spelling import AttributeWriter, module
 from compiler.ops import BatchNorm
 
 HELPERS: dict[str, Helper] = {
@@ -72,7 +72,7 @@ class ShiftNorm1d(nn.BatchNorm1d):
 
 
 @module.register
-def _(op: BatchNorm, site: Site) -> Code:
+def _(op: BatchNorm, site: AttributeWriter) -> Code:
     name = norm_class(op, site.is_map)
     if not name.startswith("nn."):
         site.helper(name)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from backends.torch.expressions import Code, Joined, call
 from backends.torch.ops.conv import padding_of
 from backends.torch.ops.emitted import Helper
-from backends.torch.ops.spelling import Site, function, module, operand, size
+from backends.torch.ops.spelling import AttributeWriter, function, module, operand, size
 from compiler.ops import (
     AdaptiveAvgPool2d,
     AvgPool2d,
@@ -164,16 +164,18 @@ class GlobalMaxPool2d(nn.Module):
 
 
 @module.register
-def _(op: MaxPool2d, site: Site) -> Code:
+def _(op: MaxPool2d, site: AttributeWriter) -> Code:
     return _pool(op, "MaxPool2d", {}, site)
 
 
 @module.register
-def _(op: AvgPool2d, site: Site) -> Code:
+def _(op: AvgPool2d, site: AttributeWriter) -> Code:
     return _pool(op, "AvgPool2d", {"count_include_pad": str(op.count_include_pad)}, site)
 
 
-def _pool(op: MaxPool2d | AvgPool2d, name: str, more: dict[str, Code], site: Site) -> Code:
+def _pool(
+    op: MaxPool2d | AvgPool2d, name: str, more: dict[str, Code], site: AttributeWriter
+) -> Code:
     """Write everything out: the defaults of frameworks differ (pytorch/pytorch#8645)."""
     padding = padding_of(op)
     if padding.kind == "same":
@@ -187,7 +189,7 @@ def _pool(op: MaxPool2d | AvgPool2d, name: str, more: dict[str, Code], site: Sit
 
 
 @module.register
-def _(op: GlobalPool2d, site: Site) -> Code:
+def _(op: GlobalPool2d, site: AttributeWriter) -> Code:
     word = op.function.capitalize()
     if op.keep_grid:
         return call(f"nn.Adaptive{word}Pool2d", "1")
@@ -195,33 +197,33 @@ def _(op: GlobalPool2d, site: Site) -> Code:
 
 
 @function.register
-def _(op: GlobalPool2d, operands: Sequence[Code], site: Site) -> Code:
+def _(op: GlobalPool2d, operands: Sequence[Code], site: AttributeWriter) -> Code:
     method = "mean" if op.function == "avg" else "amax"
     keep = ", keepdim=True" if op.keep_grid else ""
     return Joined((operand(operands[0]), f".{method}((2, 3){keep})"), tight=True)
 
 
 @module.register
-def _(op: AdaptiveAvgPool2d, site: Site) -> Code:
+def _(op: AdaptiveAvgPool2d, site: AttributeWriter) -> Code:
     return call("nn.AdaptiveAvgPool2d", size(op.output_size))
 
 
 @function.register
-def _(op: AdaptiveAvgPool2d, operands: Sequence[Code], site: Site) -> Code:
+def _(op: AdaptiveAvgPool2d, operands: Sequence[Code], site: AttributeWriter) -> Code:
     return call("F.adaptive_avg_pool2d", operands[0], str(op.output_size))
 
 
 @module.register
-def _(op: Upsample, site: Site) -> Code:
+def _(op: Upsample, site: AttributeWriter) -> Code:
     return call("nn.Upsample", scale_factor=str(op.factor), mode='"nearest"')
 
 
 @function.register
-def _(op: Upsample, operands: Sequence[Code], site: Site) -> Code:
+def _(op: Upsample, operands: Sequence[Code], site: AttributeWriter) -> Code:
     named = {"scale_factor": str(op.factor), "mode": '"nearest"'}
     return call("F.interpolate", operands[0], **named)
 
 
 @module.register
-def _(op: PixelShuffle, site: Site) -> Code:
+def _(op: PixelShuffle, site: AttributeWriter) -> Code:
     return call("nn.PixelShuffle", str(op.factor))

@@ -13,7 +13,7 @@ from compiler.graph import Pair
 from compiler.ops import Op
 
 
-class Site(Protocol):
+class AttributeWriter(Protocol):
     """Where an operation stands: how its numbers are written there."""
 
     @property
@@ -51,13 +51,13 @@ class Site(Protocol):
 
 
 @singledispatch
-def module(op: Op, site: Site) -> Code:
+def module(op: Op, site: AttributeWriter) -> Code:
     """Return the constructor of the module that computes an operation."""
     raise BackendError(f"the torch backend has no module for `{op.kind}`")
 
 
 @singledispatch
-def function(op: Op, operands: Sequence[Code], site: Site) -> Code:
+def function(op: Op, operands: Sequence[Code], site: AttributeWriter) -> Code:
     """Return an operation as an expression on its operands."""
     raise BackendError(f"the torch backend has no function for `{op.kind}`")
 

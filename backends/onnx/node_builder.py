@@ -20,21 +20,21 @@ Attribute = int | float | str | list[int] | onnx.TensorProto
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class TensorType:
     """The type of a tensor inside the model: an ONNX element type and dimensions."""
 
     dtype: int
     dims: tuple[int | str | None, ...]
 
 
-def batched(shape: Shape, dtype: int) -> Value:
+def batched(shape: Shape, dtype: int) -> TensorType:
     """Return the type of a tensor of `shape` behind the symbolic batch dimension `N`."""
     dims = [d if isinstance(d, int) or d is None else str(d) for d in shape]
-    return Value(dtype, ("N", *dims))
+    return TensorType(dtype, ("N", *dims))
 
 
 @dataclass(slots=True)
-class Site:
+class NodeBuilder:
     """Where one operation is spelled.
 
     The last node that a spelling emits makes the tensor `name`; what it needs on the way is
@@ -54,7 +54,7 @@ class Site:
     path: str
     """The node's full name, for messages."""
     nodes: list[onnx.NodeProto] = field(default_factory=list)
-    values: dict[str, Value] = field(default_factory=dict)
+    values: dict[str, TensorType] = field(default_factory=dict)
 
     @property
     def input(self) -> str:
@@ -66,7 +66,7 @@ class Site:
         op_type: str,
         *inputs: str,
         part: str = "",
-        made: Value | None = None,
+        made: TensorType | None = None,
         **attributes: Attribute | None,
     ) -> str:
         """Add a node and return the name of its tensor: the operation's own without a `part`.
@@ -91,10 +91,10 @@ class Site:
     def constant(self, part: str, array: npt.ArrayLike, dtype: int | None = None) -> str:
         """Add a constant and return its name."""
         tensor = self.tensor(array, dtype)
-        made = Value(tensor.data_type, tuple(tensor.dims))
+        made = TensorType(tensor.data_type, tuple(tensor.dims))
         return self.emit("Constant", part=part, made=made, value=tensor)
 
-    def map(self, *dims: Dim) -> Value:
+    def map(self, *dims: Dim) -> TensorType:
         """Return the type of an intermediate tensor whose samples have `dims`."""
         return batched(Shape(dims), self.dtype)
 
@@ -104,13 +104,13 @@ class Site:
 
 
 @singledispatch
-def spell(op: Op, site: Site) -> None:
-    """Add the nodes of one operation to `site`.
+def spell(op: Op, builder: NodeBuilder) -> None:
+    """Add the nodes of one operation to `builder`.
 
     Raises:
         BackendError: ONNX cannot express it; the message states what and why.
     """
-    raise site.refusal(f"operation {op.kind} has no spelling in ONNX")
+    raise builder.refusal(f"operation {op.kind} has no spelling in ONNX")
 
 
 TRANSPARENT = (Dropout, Identity)
