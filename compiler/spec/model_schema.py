@@ -39,9 +39,10 @@ class _Generator(GenerateJsonSchema):
 
     def model_schema(self, schema: Any) -> Json:
         out = super().model_schema(schema)
-        out.pop("title")
+        del out["title"]
         model: type[Located] = schema["cls"]
         docs = docs_of(model)
+        out["description"] = docs[""]  # which `python -OO` keeps, unlike `__doc__`
         keys = {f: model.spelled.get(f, f) for f in model.model_fields if f not in model.hidden}
         fields = out.get("properties", {})
         out["properties"] = {k: _described(fields[f], docs.get(f, "")) for f, k in keys.items()}
@@ -75,7 +76,7 @@ def hoisted(whole: Json) -> Json:
             name = out["title"].replace(" ", "_")
             told = {key: out.pop(key) for key in ("default", "words") if key in out}
             kinds.setdefault(name, _with_words(out))
-            return _with_words({**reference(name), **told}, out["description"])
+            return _with_words({**reference(name), **told}, out.get("description", ""))
         return _with_words(out)
 
     out: Json = hoist(whole)
@@ -145,7 +146,7 @@ def _renamed(node: Any) -> Any:
 
 
 def docs_of(model: type[Located]) -> dict[str, str]:
-    """Return field -> the string that stands under it."""
+    """Return field -> the string that stands under it; that of the model itself has no name."""
     bases = [base for base in reversed(model.__mro__) if issubclass(base, Located)]
     found = (_docs_in(base.__module__).get(base.__name__, {}) for base in bases)
     return {field: doc for docs in found for field, doc in docs.items()}
@@ -153,12 +154,12 @@ def docs_of(model: type[Located]) -> dict[str, str]:
 
 @cache
 def _docs_in(module: str) -> dict[str, dict[str, str]]:
-    """Return class -> field -> the string that stands under it in its module."""
+    """Return class -> field -> the string that stands under it in a module."""
     out: dict[str, dict[str, str]] = {}
     for item in ast.parse(inspect.getsource(sys.modules[module])).body:
         if not isinstance(item, ast.ClassDef):
             continue
-        fields = out.setdefault(item.name, {})
+        fields = out.setdefault(item.name, {"": ast.get_docstring(item) or ""})
         for before, after in zip(item.body, item.body[1:], strict=False):
             match before, after:
                 case (

@@ -13,6 +13,7 @@ from compiler.errors import LIMITS, variable_of
 from docs.pages.commands import help_page, main
 from docs.pages.limits import PAGE as SECURITY
 from docs.pages.limits import main as limits_table
+from docs.pages.schema import main as schema
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="argparse words options anew in 3.13")
@@ -22,6 +23,10 @@ def test_the_page_of_commands_is_fresh() -> None:
 
 def test_the_page_of_performance_says_what_was_measured() -> None:
     assert performance_page(["--check"]) == 0, "docs/PERFORMANCE.md is stale: run `make docs`"
+
+
+def test_the_schema_is_fresh() -> None:
+    assert schema(["--check"]) == 0, "specs/schema.json is stale: run `make docs`"
 
 
 def test_every_command_has_a_section() -> None:

@@ -21,13 +21,13 @@ from compiler.spec.model_schema import docs_of
 from compiler.spec.read import BLOCK_KEYS
 from compiler.spec.schema import json_schema, print_schema
 from compiler.text import parse_yaml, plain
-from docs.pages.schema import PAGE, main
+from docs.pages.schema import PAGE
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json_schema()
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
 SHIPPED = sorted(shipped_specs().rglob("*.yaml"))
-ODD = sorted((ROOT / "tests" / "odd" / "networks").glob("*.yaml"))
+ODD = sorted((ROOT / "tests" / "every_target" / "networks").glob("*.yaml"))
 PAGES = [ROOT / "README.md", ROOT / "specs" / "README.md", *(ROOT / "docs").glob("*.md")]
 HEAD = "network: t\ninput: {image: [3, 8, 8]}\n"
 LAYER = f"{HEAD}layers:\n  - relu\n  - "
@@ -56,8 +56,7 @@ def snippets() -> list[str]:
     return [block for block in found if re.match(r"(#.*\n)*(network|blocks|extends):", block)]
 
 
-def test_it_is_fresh_and_a_schema_of_draft_7() -> None:
-    assert main(["--check"]) == 0, "specs/schema.json is stale: run `make docs`"
+def test_it_is_a_schema_of_draft_7() -> None:
     jsonschema.Draft7Validator.check_schema(SCHEMA)
 
 
@@ -70,6 +69,10 @@ def test_valid_specs_fit(path: Path) -> None:
 def test_shipped_specs_name_it_in_their_first_line(path: Path) -> None:
     first = path.read_text(encoding="utf-8").partition("\n")[0]
     assert (path.parent / first.removeprefix("# yaml-language-server: $schema=")).resolve() == PAGE
+
+
+def test_odd_specs_are_among_them() -> None:
+    assert len(ODD) >= 30
 
 
 def test_the_specs_of_the_pages_fit() -> None:
