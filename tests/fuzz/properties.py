@@ -21,7 +21,9 @@ from compiler.cli.summary import as_json, as_text
 from compiler.errors import BackendError, Report
 from compiler.facts.summarize import summarize
 from compiler.graph import verify
+from compiler.graph.parse import parse_graph
 from compiler.graph.print import print_graph
+from compiler.ops import OPS
 from compiler.passes.optimizer import optimize_graph
 from compiler.pipeline import draft_graph
 from compiler.spec import load_spec
@@ -191,11 +193,13 @@ def at_sizes(dim: Any, letters: Mapping[str, int]) -> int:
 
 
 def is_seen(case: Case) -> None:
-    """Summary and pictures are made."""
+    """Summary and pictures are made, and a printed graph is read again."""
     summary = summarize(case.graph, 9)
     as_json(summary)
     as_text(summary)
-    print_graph(case.graph, shapes=True)
+    for graph in (case.graph, optimize_graph(case.graph)):
+        text = print_graph(graph)
+        assert print_graph(parse_graph(text, OPS)) == text
     for options in (Options(), Options(depth=EVERYTHING, show=ANNOTATIONS, fold=False)):
         for format in ("svg", "dot", "json", "tikz"):
             render(case.graph, format, options)
