@@ -232,12 +232,24 @@ def test_counts_are_those_of_the_module(kind: str) -> None:
             assert op.count_params(*inputs) == sum(p.numel() for p in module.parameters())
             held = {n.removeprefix("y."): t for n, t in module.state_dict().items() if t.ndim}
             learned = {n.removeprefix("y.") for n, _ in module.named_parameters()}
-            assert set(op.parameter_names) == set(held)
+            channels = inputs[0].numbers[0]
+            assert op.tensor_shapes(channels) == {n: tuple(t.shape) for n, t in held.items()}
             assert op.count_buffers(*inputs) == sum(
                 t.numel() for n, t in held.items() if n not in learned
             )
             if not learned:
                 assert op.count_macs(tuple(inputs), op.infer_shape(*inputs)) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_identity_is_one(kind: str) -> None:
+    for op, shapes in cases(kind):
+        if op.is_identity(*map(Shape, shapes)):
+            graph = single(op, *shapes)
+            inputs = random_inputs(graph)
+            with place("compiler/ops", f"`is_identity` of {op}"):
+                made = evaluate(graph, random_state(graph), inputs)["y"]
+                assert np.array_equal(made, inputs["x0"])
 
 
 # -- targets ---------------------------------------------------------------------------------------

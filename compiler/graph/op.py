@@ -28,10 +28,18 @@ class Op:
     width_key: ClassVar[str] = ""
     """The key of a layer that says how many channels leave it; empty where none does."""
 
+    def tensor_shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
+        """Return its parameters and running statistics: name in torch's words -> shape.
+
+        Args:
+            channels: how many come in.
+        """
+        return {}
+
     @property
     def parameter_names(self) -> tuple[str, ...]:
-        """Last steps of the names of its parameters and running statistics, in torch's words."""
-        return ()
+        """Last steps of the names of its parameters and running statistics."""
+        return tuple(self.tensor_shapes(0))
 
     def infer_shape(self, *inputs: Shape) -> Shape:
         """Return the output shape of one sample.
@@ -48,6 +56,10 @@ class Op:
         """
         rank = len(inputs[0]) if inputs and self.keeps_shape else 3
         return Shape((inputs[0].channels if inputs else None, *(None,) * (rank - 1)))
+
+    def is_identity(self, *inputs: Shape) -> bool:
+        """True where it passes inputs of these shapes on unchanged, bit for bit."""
+        return False
 
     def sees(self, shape: Shape) -> Sees:
         """Return what a unit of the output sees of an input of `shape`."""

@@ -81,6 +81,9 @@ class Scale(_Elementwise):
 
     factor: float
 
+    def is_identity(self, *inputs: Shape) -> bool:
+        return self.factor == 1
+
     def words(self, shown: Shown) -> Words:
         return "Activation Scaling", [shown("factor", self.factor)]
 
@@ -118,6 +121,9 @@ class Dropout(_Elementwise):
 
     drop: float
 
+    def is_identity(self, *inputs: Shape) -> bool:
+        return self.drop == 0
+
     def words(self, shown: Shown) -> Words:
         by_name = shown.named("keep", "keep") or shown.named("drop", "drop")
         return "Dropout", by_name or [f"keep {value_text(round(1 - self.drop, 12))}"]
@@ -140,6 +146,9 @@ class Identity(_Elementwise):
 
     kind: ClassVar[str] = "Identity"
     drawn_as = "reshape"
+
+    def is_identity(self, *inputs: Shape) -> bool:
+        return True
 
     def words(self, shown: Shown) -> Words:
         return "Identity", []

@@ -68,9 +68,9 @@ class Conv2d(Op):
             return self.padding
         return window_pads(shape, self.kernel_size, self.stride, self.dilation)
 
-    @property
-    def parameter_names(self) -> tuple[str, ...]:
-        return ("weight", "bias") if self.bias else ("weight",)
+    def tensor_shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
+        weight = (self.out_channels, channels // self.groups, *self.kernel_size)
+        return {"weight": weight} | ({"bias": (self.out_channels,)} if self.bias else {})
 
     def infer_shape(self, *inputs: Shape) -> Shape:
         shape = one_map(inputs, "a convolution")

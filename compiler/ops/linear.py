@@ -34,9 +34,9 @@ class Linear(Op):
     out_features: int
     bias: bool = True
 
-    @property
-    def parameter_names(self) -> tuple[str, ...]:
-        return ("weight", "bias") if self.bias else ("weight",)
+    def tensor_shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
+        weight = (self.out_features, channels)
+        return {"weight": weight} | ({"bias": (self.out_features,)} if self.bias else {})
 
     def infer_shape(self, *inputs: Shape) -> Shape:
         shape = one(inputs, "a linear layer")
@@ -79,6 +79,9 @@ class Flatten(Op):
 
     def known_shape(self, *inputs: Shape) -> Shape:
         return known_vector(inputs)
+
+    def is_identity(self, *inputs: Shape) -> bool:
+        return len(inputs[0]) == 1
 
     def sees(self, shape: Shape) -> Reach:
         return Reach.MAP

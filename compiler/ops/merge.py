@@ -39,6 +39,9 @@ class Join(Op):
             raise ShapeError(self.needs)
         return self.joined(*inputs)
 
+    def is_identity(self, *inputs: Shape) -> bool:
+        return len(inputs) == 1
+
     def known_shape(self, *inputs: Shape) -> Shape:
         """Return what most operands have, on a tie the first: a residual's shortcut."""
         if not inputs or len({len(s) for s in inputs}) > 1:
@@ -129,6 +132,9 @@ class Slice(Op):
         if isinstance(shape.channels, int) and not 0 <= self.start < self.stop <= shape.channels:
             raise ShapeError(f"slice {self.start}:{self.stop} is outside {shape.channels} channels")
         return Shape((self.stop - self.start, *shape.grid))
+
+    def is_identity(self, *inputs: Shape) -> bool:
+        return (self.start, self.stop) == (0, inputs[0].channels)
 
     def known_shape(self, *inputs: Shape) -> Shape:
         return Shape((self.stop - self.start, *(inputs[0].grid if inputs else ())))

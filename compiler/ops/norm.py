@@ -33,9 +33,8 @@ class BatchNorm(Op):
         """What it learns, by PyTorch's names: the scale is its weight, the shift its bias."""
         return ("weight",) * self.scale + ("bias",) * self.shift
 
-    @property
-    def parameter_names(self) -> tuple[str, ...]:
-        return (*self.learned, "running_mean", "running_var")
+    def tensor_shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
+        return dict.fromkeys((*self.learned, "running_mean", "running_var"), (channels,))
 
     def infer_shape(self, *inputs: Shape) -> Shape:
         return fixed_channels(one(inputs, "batch normalisation"), "batch normalisation")

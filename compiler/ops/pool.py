@@ -73,6 +73,10 @@ class _WindowPool(Op):
                     f"pad by {kernel // 2} at most, or pad before the pooling",
                 )
 
+    def is_identity(self, *inputs: Shape) -> bool:
+        is_point = (self.kernel_size, self.stride) == ((1, 1), (1, 1))
+        return is_point and self.infer_shape(*inputs) == inputs[0]
+
     def sees(self, shape: Shape) -> Window:
         begins = window_begins(shape, self.kernel_size, self.stride, self.padding)
         return Window(self.kernel_size, self.stride, begins=begins)
@@ -186,6 +190,9 @@ class Upsample(Op):
         height, width = shape.grid
         return Shape((shape.channels, times(height, self.factor), times(width, self.factor)))
 
+    def is_identity(self, *inputs: Shape) -> bool:
+        return self.factor == 1
+
     def sees(self, shape: Shape) -> Spread:
         return Spread(self.factor)
 
@@ -225,6 +232,9 @@ class PixelShuffle(Op):
 
     def _spread(self, *grid: Dim) -> tuple[Dim, ...]:
         return tuple(times(size, self.factor) for size in grid)
+
+    def is_identity(self, *inputs: Shape) -> bool:
+        return self.factor == 1
 
     def sees(self, shape: Shape) -> Spread:
         return Spread(self.factor)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from compiler.graph import Graph, Node
-from compiler.ops import BatchNorm, Conv2d, Linear
+from compiler.ops import BatchNorm
 from compiler.weights.misfits import COUNTER, Size
 
 
@@ -20,19 +20,10 @@ def tensor_sizes(graph: Graph) -> dict[str, Size]:
 
 
 def _tensors(graph: Graph, node: Node) -> Iterator[tuple[str, Size]]:
-    match node.op:
-        case Conv2d(out_channels=out, kernel_size=(height, width), groups=groups, bias=bias):
-            yield "weight", (out, _channels(graph, node) // groups, height, width)
-            if bias:
-                yield "bias", (out,)
-        case Linear(out_features=out, bias=bias):
-            yield "weight", (out, _channels(graph, node))
-            if bias:
-                yield "bias", (out,)
-        case BatchNorm() as op:
-            for part in (*op.learned, "running_mean", "running_var"):
-                yield part, (_channels(graph, node),)
-            yield COUNTER, ()
+    if node.op.parameter_names:
+        yield from node.op.tensor_shapes(_channels(graph, node)).items()
+    if isinstance(node.op, BatchNorm):
+        yield COUNTER, ()
 
 
 def _channels(graph: Graph, node: Node) -> int:

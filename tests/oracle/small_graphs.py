@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from compiler.graph import Dim, Graph, Node, Output, Region, Shape, connect
-from compiler.ops import BatchNorm, Conv2d, Input, Linear, Op
+from compiler.ops import BatchNorm, Input, Op
 
 State = dict[str, npt.NDArray[np.float32]]
 
@@ -63,14 +63,11 @@ def _draw(
         if op.shift:
             out["bias"] = generator.normal(size=channels)
         return out
-    if isinstance(op, Conv2d):
-        shape: tuple[int, ...] = (op.out_channels, channels // op.groups, *op.kernel_size)
-    elif isinstance(op, Linear):
-        shape = (op.out_features, channels)
-    else:
-        return {}
-    out = {"weight": generator.normal(size=shape) / np.sqrt(np.prod(shape[1:]))}
-    return out | ({"bias": generator.normal(size=shape[0])} if op.bias else {})
+    shapes = op.tensor_shapes(channels)
+    return {
+        name: generator.normal(size=shape) / np.sqrt(np.prod(shape[1:]))
+        for name, shape in shapes.items()
+    }
 
 
 def random_inputs(graph: Graph, batch: int = 2, seed: int = 1) -> State:
