@@ -53,7 +53,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Pooling:
-    """A pooling window, or pooling over the whole map, and a ReLU after it."""
+    """A pooling window and a ReLU after it, or pooling over the whole map."""
 
     node: Node
     source: str
@@ -150,7 +150,9 @@ class _Grouping:
         match node.op:
             case Conv2d(groups=1) | Linear():
                 self.product(node)
-            case MaxPool2d() | AvgPool2d() | GlobalPool2d():
+            case GlobalPool2d():  # its loop takes no ReLU
+                self.emit(node.name, Pooling(node, node.inputs[0], node.name, relu=False))
+            case MaxPool2d() | AvgPool2d():
                 out = self.relu_after(node.name)
                 self.emit(node.name, Pooling(node, node.inputs[0], out, out != node.name))
             case Slice(start):

@@ -69,6 +69,10 @@ HEADS = {
     "softmax": "  - {global_avg_pool: true}\n  - {linear: 10}\n  - softmax\n",
     "normalize": "  - {global_max_pool: true}\n  - {linear: 10}\n  - normalize\n",
     "map": "",
+    "a ReLU of means": "  - {conv: 1x1, filters: 20, linear: true}\n"
+    "  - global_avg_pool\n  - relu\n",
+    "a ReLU of maxima": "  - {conv: 1x1, filters: 20, linear: true}\n"
+    "  - {scale: -3}\n  - {global_max_pool: true, keep_grid: true}\n  - relu\n",
 }
 
 
