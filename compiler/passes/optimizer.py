@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from compiler.graph import Graph, VerifyError, verify
 from compiler.passes import DEFAULT_PASSES, PASSES, Pass
+from compiler.passes.outputs import final_softmax
 from compiler.passes.tapping import hold_taps, let_go
 
 
@@ -33,7 +35,7 @@ def optimize_graph(
         PassError: a pass failed, or returned a graph that does not verify.
         KeyError: there is no pass of that name.
     """
-    graph = hold_taps(graph, taps)
+    graph, is_kept = hold_taps(graph, taps), final_softmax(graph) is None
     done: list[str] = []
     for step in passes:
         run = PASSES[step] if isinstance(step, str) else step
@@ -41,7 +43,10 @@ def optimize_graph(
         done.append(run.__name__)
         if after_each is not None:
             after_each(run.__name__, graph)
-    return let_go(graph, taps)
+    graph = let_go(graph, taps)
+    if is_kept and final_softmax(graph):  # a pass took out what came after a softmax inside
+        return replace(graph, returns="outputs")
+    return graph
 
 
 def _run(run: Pass, graph: Graph, done: Sequence[str]) -> Graph:

@@ -36,6 +36,9 @@ def take_logits(graph: Graph, taps: Iterable[str] = ()) -> Graph:
     source = softmax.inputs[0]
     is_computed = not isinstance(graph.nodes[source].op, Input)
     name = output_name(source, graph.nodes) if is_computed else graph.outputs[0].name
+    staying = graph.ancestors(tap_nodes)
+    while name in staying and name != source:  # a tapped softmax keeps its name
+        name += "_"
     regions = {**graph.regions, "": replace(graph.regions[""], output=source)}
     outputs = (Output(name, source),)
     ends = replace(graph, outputs=outputs, regions=regions, returns="logits", spec=graph)

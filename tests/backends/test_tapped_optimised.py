@@ -14,6 +14,7 @@ from backends.state.unit_scale import randomize
 from compiler.__main__ import main
 from compiler.errors import BackendError
 from compiler.graph import Graph
+from compiler.passes.optimizer import optimize_graph
 from tests.kernels import need_kernels
 
 SPEC = """\
@@ -103,6 +104,31 @@ def test_taps_of_a_kind(graph: Graph, kind: str, target: str) -> None:
         )
         return
     assert_same(fast(pictures()), module(pictures()))
+
+
+@pytest.mark.parametrize("last", ["max_pool: 1", "avg_pool: 1", "scale: 1", "upsample: 1"])
+def test_a_softmax_inside_stays_when_what_follows_it_is_taken_out(
+    tmp_path: Path, last: str
+) -> None:
+    spec, image = tmp_path / "t.yaml", pictures()
+    spec.write_text(f"network: t\ninput: {{image: [3, 16, 16]}}\nlayers: [softmax, {{{last}}}]\n")
+    optimized = optimize_graph(netdraft.load(spec))
+    assert [n.op.kind for n in optimized.nodes.values()] == ["Input", "Softmax"]
+    torch.testing.assert_close(netdraft.build_module(optimized)(image), torch.softmax(image, 1))
+    for target in ("eager", "onnxruntime"):
+        fast = netdraft.optimize(netdraft.build_module(spec)).for_inference(target=target)
+        torch.testing.assert_close(fast(image), torch.softmax(image, 1))
+
+
+@pytest.mark.parametrize("more", ["", ", identity"])
+def test_a_tapped_softmax_of_the_input_stays_beside_it(tmp_path: Path, more: str) -> None:
+    spec, taps = tmp_path / "t.yaml", ["softmax", *["identity"] * bool(more)]
+    spec.write_text(f"network: t\ninput: {{image: [3, 16, 16]}}\nlayers: [softmax{more}]\n")
+    image = pictures()
+    softmax = {tap: torch.softmax(image, 1) for tap in taps}
+    module = netdraft.build_module(spec, taps=taps)
+    assert_same(module(image), (image, softmax))
+    assert_same(netdraft.optimize(module).for_inference(target="eager")(image), (image, softmax))
 
 
 @pytest.mark.parametrize(
