@@ -42,6 +42,8 @@ class Lowering:
         self.instances: set[str] = set()
         self.left_out: dict[str, Condition] = {}
         """Path of a layer that is not built -> the condition."""
+        self.stand_ins: set[str] = set()
+        """Paths that layers with faults are given in place of a name: nobody wrote them."""
         self.sizes = Expansion(spec.blocks)
         self._infos: dict[int, tuple[Layer, Info]] = {}
         """A layer by its identity, and its info: made once for all copies."""
@@ -66,7 +68,10 @@ class Lowering:
         assert node is not None
         name: str | None
         if isinstance(layer, BrokenLayer):
-            name = layer.name or scope.automatic(node_name(node) or "broken")
+            written = layer.name or node_name(node)
+            name = layer.name or scope.automatic(written or "broken")
+            if not written:
+                self.stand_ins.add(scope.prefix + name)
         else:
             principal = node.get(layer.op) if isinstance(node, YamlMapping) else None
             name = layer.name or automatic_name(layer.op, principal)
@@ -102,7 +107,9 @@ class Lowering:
                 help="give one of them another `name`",
             )
         )
-        return scope.automatic(name)
+        stand_in = scope.automatic(name)
+        self.stand_ins.add(scope.prefix + stand_in)
+        return stand_in
 
     def values(self, layer: Layer, scope: Scope, entering: Callable[[], str]) -> Values:
         """Return the reader of a layer's formulas; `entering` gives what `prev` means."""

@@ -195,7 +195,9 @@ def guessing_layer(lowering: Lowering, ref: str, scope: Scope) -> Completion:
         inside = [f"{given}.{n}" for n in _names_inside(lowering, path)] if named and rest else []
         if inside:
             return guessing(ref, inside, f"inside `{given}` are {{words}}", 12)(found)
-        names = dict.fromkeys(n for n in scope.visible() if n != "in")
+        paths = {n: p.path for n in scope.visible() if (p := scope.find(n))}
+        hidden = {"in", *(n for n, p in paths.items() if p in lowering.stand_ins)}
+        names = dict.fromkeys(n for n in scope.visible() if n not in hidden)
         return guessing(ref, names, "in reach are {words}", 12)(found)
 
     return complete
@@ -204,9 +206,8 @@ def guessing_layer(lowering: Lowering, ref: str, scope: Scope) -> Completion:
 def _names_inside(lowering: Lowering, path: str) -> list[str]:
     prefix = f"{path}."
     paths = [*lowering.builder.regions, *lowering.builder.nodes]
-    return list(
-        dict.fromkeys(p[len(prefix) :].partition(".")[0] for p in paths if p.startswith(prefix))
-    )
+    names = dict.fromkeys(p[len(prefix) :].partition(".")[0] for p in paths if p.startswith(prefix))
+    return [name for name in names if prefix + name not in lowering.stand_ins]
 
 
 def _no_tensor(lowering: Lowering, layer: Layer, before: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from compiler.ops import ACTIVATION_WORDS, ActivationName
-from compiler.text import FUNCTIONS, PADDINGS, PAIR, read_pair
+from compiler.text import FUNCTIONS, HALF, PADDINGS, PAIR, read_pair
 from compiler.text.fields import Count, Flag, Kernel, Number, Padding, Text, Whole
 from compiler.text.names import read_name, reserved
 
@@ -53,7 +53,7 @@ def guess_type(value: Any) -> str:
         return "int"
     if isinstance(value, str) and value in ACTIVATION_WORDS:
         return "activation"
-    if isinstance(value, str) and value in PADDINGS:
+    if isinstance(value, str) and (value in PADDINGS or value == HALF):
         return "padding"
     is_pair = isinstance(value, str) and PAIR.fullmatch(value)
     parts = read_pair(value) if is_pair else value

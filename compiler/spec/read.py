@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -39,6 +39,7 @@ from compiler.spec.params import guess_type, read_param_name
 from compiler.spec.values import Values, default_of
 from compiler.text import (
     Doubled,
+    DoubledScalar,
     Entry,
     Located,
     Mapping,
@@ -64,6 +65,8 @@ def validate(
     model: type[M], node: Node, values: dict[str, Any], what: str, report: Report
 ) -> M | None:
     """Return a model, or None after reporting each fault of `values` at its place in `node`."""
+    for other, more in _given_twice(node, values):  # for what is wrong with them
+        validate(model, other, more, what, report)
     empty = _empty(node, values)
     if empty:
         rest = _rest_of_call(node)
@@ -87,6 +90,16 @@ def validate(
         return None
     out.locate(node)
     return None if empty else out
+
+
+def _given_twice(node: Node, values: dict[str, Any]) -> Iterator[tuple[Node, dict[str, Any]]]:
+    """Yield the mapping with the second value of each key that is given twice."""
+    own = node.entries if isinstance(node, Mapping) else {}
+    for key, entry in own.items():
+        if key in values and isinstance(entry.node, DoubledScalar):
+            for second in entry.node.again:
+                other = Mapping({**own, key: Entry(entry.key_span, second)}, node.span)
+                yield other, {**values, key: second.value}
 
 
 def _empty(node: Node, values: dict[str, Any]) -> list[str]:

@@ -32,6 +32,7 @@ from compiler.text.grammar import (
 from compiler.text.located import Located
 from compiler.text.source import (
     Doubled,
+    DoubledScalar,
     Entry,
     Mapping,
     Node,
@@ -55,6 +56,7 @@ __all__ = [
     "PADDINGS",
     "PAIR",
     "Doubled",
+    "DoubledScalar",
     "Entry",
     "Expr",
     "ExprError",

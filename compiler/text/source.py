@@ -84,6 +84,13 @@ class Doubled(Sequence):
     again: tuple[Node, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class DoubledScalar(Scalar):
+    """A value whose key is given twice: the first one, with the others beside."""
+
+    again: tuple[Scalar, ...] = ()
+
+
 Node = Scalar | Mapping | Sequence
 
 
@@ -438,6 +445,10 @@ class _Builder:
             if isinstance(first, Sequence):
                 again = first.again if isinstance(first, Doubled) else ()
                 return Doubled(first.items, first.span, first.notes, (*again, *second.items))
+        if isinstance(first, Scalar) and isinstance(second, Scalar):
+            others = first.again if isinstance(first, DoubledScalar) else ()
+            head = first.value, first.text, first.span, first.quoted, first.notes
+            return DoubledScalar(*head, (*others, second))
         return first
 
     def _merged(self, node: Node) -> list[Mapping]:

@@ -48,7 +48,7 @@ def test_pooling(tmp_path: Path, kernel: tuple[int, int], stride: int) -> None:
 
 
 BLOCK = """\
-params: {k: 3, d: 1, pad: {type: padding, default: half}}
+params: {k: 3, d: 1, pad: half}
 blocks:
   b:
     params: {k: {type: int}, d: {type: int}, pad: {type: padding, default: half}}

@@ -65,6 +65,10 @@ def test_errors_about_names_stand_at_the_name(
         ("layers: [{layers: [relu], layers: [{relu: tru}]}]\n", [("bad-value", "tru")]),
         ("layers: [{conv: 3x3, filters: 4, filters: 8, stride: x}]\n",
          [("bad-value", "x")]),
+        ("layers: [{conv: 3x3, filters: 4, filters: true, filters: false, bias: 8}]\n",
+         [("bad-value", "true"), ("bad-value", "false"), ("bad-value", "8")]),
+        ("layers: [{relu: true, name: a, name: a b}]\nnetwork: 3x\n",
+         [("bad-name", "a b"), ("bad-name", "3x")]),
     ],
 )  # fmt: skip
 def test_a_key_that_stands_twice_hides_nothing(

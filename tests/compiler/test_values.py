@@ -214,6 +214,7 @@ def test_a_value_is_refused_in_the_same_words(
         ("none", "activation"),
         ("V", "padding"),
         ("SAME", "padding"),
+        ("half", "padding"),
         ("0x1", "padding"),
         ("[[0, 1], [1, 0]]", "padding"),
         ("3x3", "kernel"),

@@ -113,9 +113,12 @@ def indentation(state: ParserState) -> Diagnostic | None:
     columns = {column, *(p[1] for p in (*state.closed, *state.blocks))}
     move = misindented_line(state.lines, at, lines, columns)
     place = (move.line, state.indent(move.line))
-    remark = (state.at, "the first line that does not fit") if move.line != at else None
+    remarks = [(state.at, "the first line that does not fit")]
+    if move.line == at:
+        begin = f"what stands above begins here, in column {first[1] + 1}"
+        remarks = [(first, begin)] if state.closed else []
     message, help = _misindentation(state, place, move.column)
-    return state.fault(message, place, help, remark)
+    return state.fault(message, place, help, *remarks)
 
 
 def _misindentation(state: ParserState, place: Place, column: int) -> tuple[str, str]:
@@ -170,13 +173,17 @@ def neighbour(state: ParserState) -> Diagnostic | None:
             escape = "is written twice" if scalar.style == "'" else "has a `\\` before it"
             help += f"; inside {scalar.style}...{scalar.style} a {scalar.style} {escape}"
         return state.fault(message, state.at, help)
+    begin = state.blocks[-1] if state.blocks else state.start
     if word.startswith("- "):
         message = "an item of a list, `- ...`, stands among the keys of a mapping"
-        return state.fault(message, state.at, "indent the list deeper than its key")
+        help, remark = "indent the list deeper than its key", (begin, "the keys begin here")
+        above = next((n for n in range(line - 1, begin[0], -1) if state.indent(n) == column), line)
+        keys = [((above, column), "the last key before it")] if above < line else []
+        return state.fault(message, state.at, help, remark, *keys)
     if "block collection" in state.context:
         if re.match(r"-\S", word):
             return _no_entry(state, state.at)
         message = f"`{word}` stands among the items of a list, which begin with `- `"
         help = "indent it as its neighbours, or write `- ` before it"
-        return state.fault(message, state.at, help)
+        return state.fault(message, state.at, help, (begin, "the list begins here"))
     return None

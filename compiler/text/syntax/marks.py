@@ -43,8 +43,8 @@ def open_quote(state: ParserState) -> Diagnostic | None:
         f"close it with {mark} where the text ends, or take it out; a text that holds {mark} "
         f"stands between {other} and {other}"
     )
-    remark = ((end[0], end[1] - 1), "the text in quotes ends only here") if end else None
-    return state.fault(f"the quote {mark} that opens here is not closed", start, help, remark)
+    remarks = [((end[0], end[1] - 1), "the text in quotes ends only here")] if end else []
+    return state.fault(f"the quote {mark} that opens here is not closed", start, help, *remarks)
 
 
 def question(state: ParserState) -> Diagnostic | None:

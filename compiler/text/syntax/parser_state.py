@@ -74,11 +74,11 @@ class ParserState:
         return Span(self.file, line, column, line, column + 1)
 
     def fault(
-        self, message: str, place: Place, help: str, remark: tuple[Place, str] | None = None
+        self, message: str, place: Place, help: str, *remarks: tuple[Place, str]
     ) -> Diagnostic:
-        """Return the diagnostic of a fault at a place, with a second place that matters."""
-        remarks = (Remark(self.span(remark[0]), remark[1]),) if remark else ()
-        return Diagnostic("yaml-syntax", message, self.span(place), remarks=remarks, help=help)
+        """Return the diagnostic of a fault at a place, with other places that matter."""
+        more = tuple(Remark(self.span(where), words) for where, words in remarks)
+        return Diagnostic("yaml-syntax", message, self.span(place), remarks=more, help=help)
 
     def take(self, token: Any) -> None:
         """Update the state with a token before the problem."""
