@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from tests.oracle.numpy_oracle import evaluate
 
 Array = npt.NDArray[Any]
 BATCH = 2
+ROUNDED = 2e-4
+"""Bound on differences in float32."""
 
 
 class Case:
@@ -35,6 +38,11 @@ class Case:
         self.folder = folder
         self.path = written.write(folder)
         self.settings = dict(settings or {})
+
+    @property
+    def random(self) -> Random:
+        """What decides how the spec is looked at: the same for the same spec."""
+        return Random(str(self.written))
 
     @cached_property
     def meaning(self) -> Network:

@@ -113,13 +113,14 @@ class Dice:
     def padding(self, place: Place) -> Any:
         """Return a padding in one of its forms."""
         params = place.scope.frame.params
-        names = [n for n, v in params.items() if v in ("same", "valid", "V") or type(v) is int]
+        words = ("same", "valid", "V", "half")
+        names = [n for n, v in params.items() if v in words or type(v) is int]
         names = [n for n in names if n.startswith(("pad", "v"))]
         if names and self.chance(40):
             return self.pick(names)
         a, b, c, d = (self.upto(2) for _ in range(4))
-        forms = ("same", "V", "valid", a, f"{a}x{b}", [a, b], [[a, b], [c, d]], "SAME", "VALID")
-        return self.pick(forms)
+        pairs = (a, f"{a}x{b}", [a, b], [[a, b], [c, d]])
+        return self.pick((*words, *pairs, "SAME", "VALID"))
 
     def activation(self, place: Place, none: bool = True) -> str:
         """Return the name of an activation, or of a parameter that is one."""

@@ -467,7 +467,7 @@ class Maker:
                 names = [n for n, v in place.scope.frame.params.items() if isinstance(v, tuple)]
                 return dice.pick(["3x3", "1x1", "1x3", 2, "2x1", [3, 1], *names])
             case "padding":
-                return dice.pick(["same", "V", "valid", 1, 0])
+                return dice.pick(["same", "V", "valid", 1, 0, "half"])
             case "activation":
                 return dice.activation(place)
         return dice.pick(["none", "batch_norm"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from math import prod
 from typing import Any
 
 from compiler.ops import (
@@ -41,10 +42,11 @@ from tests.fuzz.expressions import evaluate
 from tests.fuzz.tensors import Network, Output, Tensor
 
 Layer = dict[str, Any]
+Pair = tuple[int, int]
 JOINS: Mapping[str, Callable[[], Op]] = {"concat": Concat, "add": Add, "multiply": Multiply}
 STRUCTURES = ("block", "layers", "branches", "split", "residual")
 SIZES = ("channels", "height", "width")
-PADDINGS = ("same", "SAME", "V", "valid", "VALID")
+PADDINGS = ("same", "SAME", "V", "valid", "VALID", "half")
 BY_HAND = frozenset((
     *("adaptive_avg_pool", "global_avg_pool", "global_max_pool", "scale", "dropout", "softmax"),
     *("flatten", "normalize", "identity", *ACTIVATIONS),
@@ -177,10 +179,13 @@ class Place:
             return self.pair(value, least)
         return self.whole(value, least), self.whole(value, least)
 
-    def pads(self, written: Any) -> Any:
+    def pads(self, written: Any, kernel: Pair, dilation: Pair = (1, 1)) -> Any:
         if isinstance(written, str) and written not in PADDINGS:
             found = self.scope.frame.params.get(written)
             written = written if found is None else found
+        if written == "half":
+            rows, columns = (d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
+            return (rows, rows), (columns, columns)
         if isinstance(written, str) and written in PADDINGS:
             return "same" if written.lower() == "same" else ((0, 0), (0, 0))
         if isinstance(written, list) and isinstance(written[0], list):
@@ -227,8 +232,8 @@ class Reader:
     def pair(self, key: str, attribute: str = "", least: int = 1) -> tuple[int, int]:
         return self.place.pair(self.raw(key), least)
 
-    def padding(self) -> Any:
-        return self.place.pads(self.raw("padding"))
+    def padding(self, op: str, kernel: Pair, dilation: Pair = (1, 1)) -> Any:
+        return self.place.pads(self.raw("padding"), kernel, dilation)
 
     def flag(self, key: str) -> bool:
         return self.place.flag(self.raw(key))
@@ -240,9 +245,13 @@ class Reader:
 class Meaning:
     """Lowers spec data; one for a network."""
 
-    def __init__(self, blocks: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+    def __init__(
+        self, blocks: Mapping[str, Any], defaults: Mapping[str, Any], most: int = 10**12
+    ) -> None:
         self.blocks = blocks
         self.defaults = defaults
+        self.most = most
+        """Elements of one tensor that are not too many."""
         self.made: list[Tensor] = []
 
     def chain(self, layers: list[Any], scope: Scope, incoming: Tensor) -> list[Tensor]:
@@ -399,6 +408,7 @@ class Meaning:
         degree = sum(degrees) if isinstance(op, Multiply) else max(degrees)
         need(degree <= MOST_FACTORS, "values beyond measure")
         sizes = sizes_after(op, [o.sizes for o in operands])
+        need(prod(sizes) <= self.most, f"{op.kind} leaves {prod(sizes)} elements")
         out = Tensor(op, tuple(operands), sizes, degree=degree)
         if out.has_parameters:
             self.made.append(out)
@@ -473,10 +483,11 @@ class Meaning:
             made = Linear(place.whole(layer[op]), place.flag(says("bias", True)))
             return self.activated(self.add(made, [first]), place, says("activation", "none"))
         if op in ("max_pool", "avg_pool"):
+            kernel = place.pair(layer[op])
             window = (
-                place.pair(layer[op]),
+                kernel,
                 place.pair(says("stride", 1)),
-                place.pads(says("padding", "same")),
+                place.pads(says("padding", "same"), kernel),
                 place.flag(says("ceil", False)),
             )
             if op == "max_pool":
@@ -510,12 +521,13 @@ class Meaning:
         linear = place.flag(says("linear", False))
         norm = "none" if linear else place.word(says("norm", "none"), ("none", "batch_norm"))
         groups, bias = says("groups", 1), says("bias", None)
+        kernel, dilation = place.pair(layer["conv"]), place.pair(says("dilation", 1))
         made = Conv2d(
             out_channels=place.whole(says("filters", None)),
-            kernel_size=place.pair(layer["conv"]),
+            kernel_size=kernel,
             stride=place.pair(says("stride", 1)),
-            padding=place.pads(says("padding", "same")),
-            dilation=place.pair(says("dilation", 1)),
+            padding=place.pads(says("padding", "same"), kernel, dilation),
+            dilation=dilation,
             groups=first.sizes[0] if groups == "depthwise" else place.whole(groups),
             bias=norm == "none" if bias is None else place.flag(bias),
         )
@@ -607,7 +619,7 @@ def declaration(declared: Any) -> tuple[str, Any]:
         return "int", declared
     if isinstance(declared, str) and declared.replace("x", "").isdigit():
         return "kernel", declared
-    if declared in ("same", "valid", "V"):
+    if declared in ("same", "valid", "V", "half"):
         return "padding", declared
     is_word = declared in (*ACTIVATIONS, "none")
     return ("activation" if is_word else "number"), declared
@@ -642,6 +654,7 @@ def meaning_of(
     spec: Mapping[str, Any],
     settings: Mapping[str, Any] | None = None,
     letters: Mapping[str, int] | None = None,
+    given: Mapping[str, list[int]] | None = None,
 ) -> Network:
     """Return the network of a spec whose imports and variants are resolved.
 
@@ -649,27 +662,40 @@ def meaning_of(
         spec: the data of one file.
         settings: parameter -> value, over the defaults.
         letters: open size -> number.
+        given: input -> its sizes, over the declared ones.
 
     Raises:
         Invalid: it means none.
     """
-    params: dict[str, Any] = {}
-    alone = Place(Scope(Frame(params, {})), None)
-    for name, declared in spec.get("params", {}).items():
-        kind, default = declaration(declared)
-        params[name] = typed(kind, (settings or {}).get(name, default), alone)
-    inputs = {
-        name: Tensor(Input(sizes), (), sizes)
-        for name, dims in spec["input"].items()
-        for sizes in [tuple(_dim(d, params, letters or {}) for d in dims)]
-    }
+    declared = _params(spec, {})
+    params = _params(spec, settings) if settings else declared
+    sizes = {name: _sizes(dims, params, letters) for name, dims in spec["input"].items()}
+    chosen = {name: tuple((given or {}).get(name, own)) for name, own in sizes.items()}
+    inputs = {name: Tensor(Input(own), (), own) for name, own in chosen.items()}
     meaning = Meaning(spec.get("blocks", {}), spec.get("defaults", {}))
-    scope = Scope(Frame(params, inputs, sizes_hold=not (settings or letters)))
+    is_as_declared = params == declared and chosen == sizes and not letters
+    scope = Scope(Frame(params, inputs, sizes_hold=is_as_declared))
     scope.names.update({name: Named(tensor=tensor) for name, tensor in inputs.items()})
     (end,) = meaning.chain(spec["layers"], scope, next(iter(inputs.values())))
     if not spec.get("outputs"):
         return Network(inputs, (Output("", end),), listed=False)
     return Network(inputs, tuple(_outputs(spec["outputs"], meaning, scope, end)), listed=True)
+
+
+def _params(spec: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a network's parameters, a default over those before it."""
+    params: dict[str, Any] = {}
+    alone = Place(Scope(Frame(params, {})), None)
+    for name, declared in spec.get("params", {}).items():
+        kind, default = declaration(declared)
+        params[name] = typed(kind, settings.get(name, default), alone)
+    return params
+
+
+def _sizes(
+    dims: list[Any], params: Mapping[str, Any], letters: Mapping[str, int] | None
+) -> tuple[int, ...]:
+    return tuple(_dim(d, params, letters or {}) for d in dims)
 
 
 def _dim(written: Any, params: Mapping[str, Any], letters: Mapping[str, int]) -> int:

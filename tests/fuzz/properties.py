@@ -30,9 +30,17 @@ from compiler.spec import load_spec
 from compiler.spec.print import print_spec
 from compiler.spec.schema import json_schema
 from tests.fuzz.arithmetic import Invalid
-from tests.fuzz.case import Case, arrays, compare
+from tests.fuzz.case import ROUNDED, Case, arrays, compare
+from tests.fuzz.interface import (
+    built_is_live,
+    constructor_is_a_setting,
+    features_are_inside,
+    taps_are_inside,
+    weights_come_back,
+)
 from tests.fuzz.meaning import meaning_of
 from tests.fuzz.tensors import network_of
+from tests.fuzz.variation import settings_are_a_child
 from tests.oracle.ways import module_from
 from viz.diagram.annotate import ANNOTATIONS, EVERYTHING
 from viz.html.document import render_html
@@ -41,8 +49,6 @@ from viz.render import Options, render
 SCHEMA = Draft7Validator(json_schema())
 EXACT = 1e-9
 """Bound on differences in float64."""
-ROUNDED = 2e-4
-"""Bound on differences in float32."""
 
 
 def holds_its_meaning(case: Case) -> None:
@@ -260,5 +266,13 @@ PROPERTIES: dict[str, Callable[[Case], None]] = {
         is_seen,
         prints_as_itself,
         is_the_same_twice,
+        settings_are_a_child,
+        taps_are_inside,
+        features_are_inside,
+        constructor_is_a_setting,
+        built_is_live,
+        weights_come_back,
     )
 }
+OF_LARGE = ("holds_its_meaning", "fits_the_schema", "settings_are_a_child", "prints_as_itself")
+"""Those that compute nothing: they hold of large networks too."""

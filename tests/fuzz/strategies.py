@@ -22,6 +22,9 @@ ERRATA = {
     }
 }  # fmt: skip
 
+LARGEST = 40_000
+"""Elements of one tensor that a random spec may have."""
+
 
 @st.composite
 def specs(draw: st.DrawFn) -> Written:
@@ -43,7 +46,7 @@ def whole(dice: Dice, letters: dict[str, int]) -> Data:
     data: Data = {"network": dice.pick(["t", "Net", "a1", "net_2"])}
     blocks: Data = {}
     defaults = drawn_defaults(dice) if dice.chance(35) else {}
-    meaning = Meaning(blocks, defaults)
+    meaning = Meaning(blocks, defaults, LARGEST)
     maker = Maker(dice, meaning, blocks)
     nowhere = Place(Scope(Frame({}, {})), None)
     declared, values = maker.params(nowhere, "") if dice.chance(50) else ({}, {})
@@ -98,8 +101,9 @@ def drawn_defaults(dice: Dice) -> Data:
     if dice.chance(80):
         out["conv"] = dice.pick([
             {"norm": "batch_norm", "activation": "relu"}, {"activation": "silu"},
-            {"padding": "V"}, {"norm": "batch_norm", "bias": True}, {"stride": 2},
+            {"padding": "V"}, {"padding": "half"}, {"norm": "batch_norm", "bias": True},
             {"padding": 1, "activation": "relu"}, {"dilation": 2}, {"linear": True}, {"filters": 3},
+            {"stride": 2},
         ])  # fmt: skip
     if dice.chance(40):
         out["batch_norm"] = dice.pick(
@@ -293,6 +297,8 @@ def _changes(dice: Dice, base: Data) -> list[Data]:
             if keys:
                 key = dice.pick(keys)
                 layers[at] = {k: v for k, v in layer.items() if k != key}
+                if key == "join":  # without which a base is no spec
+                    layers[at] = {**layer, key: "concat"}
                 out.append({"set": name, key: layer[key]})
         elif kind == "replace":
             layers[at] = {"conv": "5x5", "filters": 11, "name": name}
