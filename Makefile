@@ -30,13 +30,13 @@ run: $(READY) ## build Inception-v4, run it on a photograph, draw its figures
 	@echo "done: see $(OUT)/, figure_9.svg first"
 
 test: $(READY) $(PEERS_READY) programs editor ## everything: lint, types, all tests, peers, browser
-	@$(PY) tests/run.py
+	@$(PY) tests/suite.py
 
 core: $(READY) ## the core suite only
-	@$(PY) tests/run.py core
+	@$(PY) tests/suite.py core
 
 check: $(READY) ## lint, format and types
-	@$(PY) tests/run.py lint format types
+	@$(PY) tests/suite.py lint format types
 
 format: $(READY) ## put the code into its format
 	@$(VENV)/bin/ruff check --fix --quiet . ; $(VENV)/bin/ruff format .
@@ -47,17 +47,17 @@ fuzz: $(READY) ## random and mutated specs, e.g. MINUTES=30 SEED=1
 peers: $(PEERS_READY) ## the environment of timm, facenet-pytorch and torchvision
 
 peers-test: $(READY) $(PEERS_READY) ## the comparison with them
-	@$(PY) tests/run.py peers
+	@$(PY) tests/suite.py peers
 
 browser-test: $(READY) programs ## the tests that need Chromium
-	@$(PY) tests/run.py browser
+	@$(PY) tests/suite.py browser
 
 editor: ## the language server that editors have, and Node that it runs on
 	@$(MAKE) --no-print-directory $(EDITOR_READY) || \
 		echo "    it cannot be installed here: the tests of the editor are skipped"
 
 editor-test: $(READY) editor ## the tests that speak with it
-	@$(PY) tests/run.py editor
+	@$(PY) tests/suite.py editor
 
 figures: $(READY) ## draw docs/figures anew
 	@$(PY) -m viz.gallery

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from compiler.version import VERSION
+
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
 
@@ -55,7 +57,7 @@ def test_the_wheel_holds_every_spec_and_no_tests(wheel: Path) -> None:
         "backends",
         "viz",
         "netdraft.py",
-        "netdraft-0.1.0.dist-info",
+        f"netdraft-{VERSION}.dist-info",
     }
 
 

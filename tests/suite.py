@@ -22,8 +22,12 @@ PEERS = str(ROOT / ".venv-peers" / "bin" / "python")
 WORKERS = ("--numprocesses=auto", "--maxprocesses=4")
 """One process a core, but not more than the memory of a small machine holds."""
 CORE = "not peers and not slow and not browser and not fuzz and not editor"
-BACK_ENDS = ("tests/backends", "tests/native", "tests/every_target", "tests/test_layering.py")
-"""What sees the back ends; nothing else imports the kernels, says `test_layering.py`."""
+TARGETS = ("tests/backends", "tests/native", "tests/every_target", "tests/test_every_op.py")
+"""What runs networks in every target."""
+HOSTILE = "tests/hostile"
+"""Files and machines at fault."""
+ELSEWHERE = ("tests/peers", *TARGETS, HOSTILE)
+"""What is no core suite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,21 @@ PARTS = {
     "types": Part("types", (HERE, "-m", "mypy")),
     "core": Part(
         "core suite",
-        pytest("-m", CORE, "--ignore=tests/peers", *WORKERS),
+        pytest(
+            "-m",
+            CORE,
+            *(f"--ignore={place}" for place in ELSEWHERE),
+            *WORKERS,
+        ),
         is_pytest=True,
+    ),
+    "targets": Part("every target", pytest("-m", CORE, *WORKERS, *TARGETS), is_pytest=True),
+    "hostile": Part(
+        "files and machines at fault", pytest("-m", CORE, *WORKERS, HOSTILE), is_pytest=True
     ),
     "without_native": Part(
         "the back ends without our own kernels",
-        (HERE, "tests/without_native.py", "-q", "-m", CORE, *WORKERS, *BACK_ENDS),
+        (HERE, "tests/without_native.py", "-q", "-m", CORE, *WORKERS, *TARGETS),
         is_pytest=True,
     ),
     "fuzz": Part(

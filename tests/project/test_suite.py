@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.run import counted, skipped
+from tests.suite import counted, skipped
 
 REPORT = """<testsuites><testsuite tests="4" failures="1" errors="0" skipped="2">
 <testcase name="a"/>
