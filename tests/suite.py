@@ -22,7 +22,11 @@ PEERS = str(ROOT / ".venv-peers" / "bin" / "python")
 WORKERS = ("--numprocesses=auto", "--maxprocesses=4")
 """One process a core, but not more than the memory of a small machine holds."""
 CORE = "not peers and not slow and not browser and not fuzz and not editor"
-TARGETS = ("tests/backends", "tests/native", "tests/every_target", "tests/test_every_op.py")
+TARGETS = (
+    *(f"tests/{room}" for room in ("torch", "onnx", "run", "state", "bench", "native")),
+    "tests/every_target",
+    "tests/test_every_op.py",
+)
 """What runs networks in every target."""
 HOSTILE = "tests/hostile"
 """Files and machines at fault."""

@@ -1,4 +1,4 @@
-"""ONNX: batches, adaptive pooling, means over padding; files are in tests/backends."""
+"""ONNX: batches, adaptive pooling, means over padding; files are in tests/onnx."""
 
 from __future__ import annotations
 

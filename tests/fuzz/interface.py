@@ -22,11 +22,11 @@ from compiler.facts.features import features_of
 from compiler.graph import Graph
 from compiler.passes.outputs import take_logits, tap_nodes
 from compiler.weights.misfits import is_counter
-from tests.backends.constructors import accepted, arguments, emitted, state
 from tests.every_target.targets import TARGETS, Run, onnx_run, running
 from tests.fuzz.case import BATCH, ROUNDED, Array, Case, arrays, compare
 from tests.oracle.numpy_oracle import evaluate
 from tests.oracle.ways import fit_state, module_from
+from tests.torch.constructors import accepted, arguments, emitted, state
 
 TAPPED = ("torch", "source", "optimised", "plain", "eager", "ONNX", "onnxruntime")
 """Targets of `tests.every_target.targets` in which tensors are tapped."""

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.compiler.test_limits import BOMBS
-from tests.compiler.test_limits import write as write_bomb
-from tests.compiler.test_many_errors import HEAD, MISTAKES
+from tests.errors.test_limits import BOMBS
+from tests.errors.test_limits import write as write_bomb
+from tests.errors.test_many_errors import HEAD, MISTAKES
 from tests.hostile.archives import long_header, long_pickle, many_numbers, zip_bomb
 from tests.hostile.commands import ROOT, SMALL
 from tests.hostile.images import METADATA, icon, png

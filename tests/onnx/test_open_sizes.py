@@ -22,9 +22,9 @@ from compiler.errors import BackendError, CompileError
 from compiler.facts.working_sizes import shapes_near
 from compiler.graph import Graph
 from compiler.pipeline import load_graph, target_graph
-from tests.backends.known_networks import NETWORKS, known
 from tests.every_target.targets import Run, running, tensors
 from tests.oracle.ways import module_from
+from tests.torch.known_networks import NETWORKS, known
 
 PAPER = (
     "inception_v4",

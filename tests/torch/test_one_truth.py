@@ -1,7 +1,7 @@
 """One truth: module = emitted source = ONNX Runtime = .pt2 = the NumPy oracle, for every spec.
 
 Outputs are compared in float32 against float64, relative to the largest output, with weights
-that keep activations near unit scale. `python -m tests.backends.one_truth` prints the table.
+that keep activations near unit scale. `python -m tests.torch.one_truth` prints the table.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import pytest
 from compiler.errors import CompileError, UsageError
 from compiler.pipeline import load_graph
 from compiler.spec import shipped_specs
-from tests.backends.one_truth import (
+from tests.torch.one_truth import (
     BATCHES,
     LARGE,
     SPECS,

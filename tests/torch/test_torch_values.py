@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from backends.torch.module import build_module
 from compiler.graph import Shape, connect
 from compiler.ops import Slice
-from tests.backends.torch_specs import fill, graph_of_text, module_of, noise, parameters
+from tests.torch.torch_specs import fill, graph_of_text, module_of, noise, parameters
 
 
 def layer(text: str, size: str = "[1, 4, 4]") -> nn.Module:

@@ -8,7 +8,7 @@ import pytest
 
 from backends.torch.source import emit_source
 from compiler.__main__ import main
-from tests.backends.torch_specs import graph_of_text
+from tests.torch.torch_specs import graph_of_text
 
 SPEC = """network: scale
 input: {image: [3, 9, 9]}

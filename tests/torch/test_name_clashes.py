@@ -22,7 +22,7 @@ from compiler.errors import BackendError
 from compiler.graph import Graph
 from compiler.pipeline import load_graph
 from compiler.text.names import read_layer_name
-from tests.backends.torch_specs import SPECS, graph_of_text, noise, shipped
+from tests.torch.torch_specs import SPECS, graph_of_text, noise, shipped
 
 FORMS = {
     "layer": "{conv: 3x3, filters: 4, name: NAME}",

@@ -1,6 +1,6 @@
 """Every target of a shipped spec against the NumPy oracle, and the table of the differences.
 
-`python -m tests.backends.one_truth [SPEC ...]` prints the table.
+`python -m tests.torch.one_truth [SPEC ...]` prints the table.
 """
 
 from __future__ import annotations

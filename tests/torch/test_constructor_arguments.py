@@ -16,8 +16,8 @@ from backends.torch.source import emit_source
 from compiler.graph import Graph
 from compiler.passes.optimizer import optimize_graph
 from compiler.pipeline import load_graph
-from tests.backends.constructors import VALUES, accepted, arguments, emitted, state
-from tests.backends.torch_specs import shipped
+from tests.torch.constructors import VALUES, accepted, arguments, emitted, state
+from tests.torch.torch_specs import shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 SPECS = [ROOT / "specs" / f"{name}.yaml" for name in shipped()]

@@ -19,7 +19,7 @@ from compiler.errors import BackendError, UsageError
 from compiler.facts.features import Feature, feature_graph, features_of
 from compiler.pipeline import load_graph
 from netdraft import features
-from tests.backends.known_networks import NETWORKS
+from tests.torch.known_networks import NETWORKS
 from tests.weights.key_lists import key_list
 
 

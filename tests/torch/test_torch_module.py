@@ -20,7 +20,7 @@ from backends.torch.module import build_module, graph_of, source_of
 from compiler.graph import Graph
 from compiler.ops import BatchNorm, Conv2d, Linear
 from compiler.pipeline import load_graph
-from tests.backends.torch_specs import (
+from tests.torch.torch_specs import (
     SPECS,
     graph_of_text,
     module_of,
