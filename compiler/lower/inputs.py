@@ -59,12 +59,16 @@ def input_shapes(
     given: Sequence[str],
     decisions: list[Decision],
 ) -> dict[str, Shape]:
-    """Return the input shapes: as declared, with sizes from the command line over them."""
+    """Return the input shapes: as declared, with sizes from the command line over them.
+
+    Sizes that others take the place of are not checked.
+    """
     for dim in (dim for dims in network.input.values() for dim in dims):
         if isinstance(dim, str) and dim in arguments:
             decisions.append(Decision(name_of(dim), arguments[dim].value))
+    names = [text.rpartition("=")[0] or next(iter(network.input), "") for text in given]
     shapes = {
-        name: _declared(network, name, dims, report, arguments)
+        name: _declared(network, name, dims, Report() if name in names else report, arguments)
         for name, dims in network.input.items()
     }
     if not shapes:

@@ -79,6 +79,17 @@ def test_a_key_that_stands_twice_hides_nothing(
     assert (rest, len(found) > len(rest)) == (sorted(others), True)
 
 
+def test_a_declared_size_that_another_takes_the_place_of_is_not_checked(tmp_path: Path) -> None:
+    spec, child = tmp_path / "t.yaml", tmp_path / "child.yaml"
+    spec.write_text("network: t\nparams: {c: 1}\ninput: {x: [c, 4, 4]}\nlayers: [relu]\n")
+    child.write_text("extends: t.yaml\nparams: {c: 0}\ninput: {x: [3, 8, 8]}\n")
+    varied = draft_graph(spec, {"c": "0"}, ["3x8x8"])
+    extended = draft_graph(child)
+    assert not varied[1].errors
+    assert not extended[1].errors
+    assert varied[0].digest == extended[0].digest
+
+
 @pytest.mark.parametrize(
     ("declared", "code", "message", "remarks"),
     [
