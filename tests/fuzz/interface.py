@@ -21,6 +21,7 @@ from compiler.errors import BackendError, UsageError
 from compiler.facts.features import features_of
 from compiler.graph import Graph
 from compiler.passes.outputs import take_logits, tap_nodes
+from compiler.weights.match import names_in_part
 from compiler.weights.misfits import is_counter
 from tests.every_target.targets import TARGETS, Run, onnx_run, running
 from tests.fuzz.case import BATCH, ROUNDED, Array, Case, arrays, compare
@@ -83,7 +84,8 @@ def features_are_inside(case: Case) -> None:
     source = module_from(emit_source(graph, taps=taps, features=True))
     for module, what in ((live, "features"), (source, "the source of features")):
         own = module.state_dict()
-        fit_state(module, {k: v for k, v in case.state.items() if k in own})
+        there = names_in_part(graph, own)
+        fit_state(module, {there[k]: v for k, v in case.state.items() if there.get(k) in own})
         made = running(module.eval())(*case.examples)
         compare(arrays(made), wanted, ROUNDED, f"{what} {taps}")
     info = [(f.num_chs, f.module) for f in features]

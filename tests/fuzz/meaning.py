@@ -702,6 +702,7 @@ def _dim(written: Any, params: Mapping[str, Any], letters: Mapping[str, int]) ->
     if isinstance(written, str):
         need(written in params or written in letters, f"no size `{written}`")
         return int(params[written] if written in params else letters[written])
+    need(type(written) is int and written > 0, f"{written} is no size")
     return int(written)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from compiler.ops import Input
 from tests.fuzz.arithmetic import Invalid
 from tests.fuzz.dice import Dice, references
-from tests.fuzz.files import MAIN, Data, Written
+from tests.fuzz.files import MAIN, Data, Written, layer_name
 from tests.fuzz.layers import Maker
 from tests.fuzz.meaning import Frame, Meaning, Named, Place, Scope, meaning_of
 from tests.fuzz.tensors import Tensor
@@ -287,7 +287,12 @@ def _changes(dice: Dice, base: Data) -> list[Data]:
         if not dice.chance(40):
             continue
         at, name = next(i for i, one in enumerate(layers) if one is layer), layer["name"]
-        is_free = [not isinstance(one, dict) or "name" not in one for one in layers]
+        names = [layer_name(one) for one in layers]
+        # What is moved gets its name where it is put: it is not one of several of an op.
+        is_free = [
+            names.count(name) == 1 and (not isinstance(one, dict) or "name" not in one)
+            for name, one in zip(names, layers, strict=True)
+        ]
         kinds = ["set", "replace", "remove"]
         kinds += ["after"] * 2 * (at + 1 < len(layers) and is_free[at + 1])
         kinds += ["before"] * 2 * (at > 0 and is_free[at - 1])
