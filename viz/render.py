@@ -95,7 +95,7 @@ def picture(graph: Graph, options: Options = DEFAULTS) -> Diagram:
         view = view_of_figure(graph, options.figure, view)
     elif options.block is not None:
         view = view_of_block(graph, options.block, view)
-    return arrange(drawn(graph, view), view, options.faults, convention(graph))
+    return arrange(*drawn(graph, view), options.faults, convention(graph))
 
 
 def writer(format: str) -> Writer:

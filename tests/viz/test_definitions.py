@@ -180,3 +180,24 @@ def test_a_block_that_is_too_large_is_drawn_as_its_first_instance(
 ) -> None:
     monkeypatch.setenv("NETDRAFT_LIMIT_DRAWN_OPERATIONS", "2")
     assert len(boxes(graph_of(tmp_path, RESNET), "basic")) == 5
+
+
+def test_a_block_whose_first_instance_is_not_built(tmp_path: Path) -> None:
+    text = """
+network: t
+input: {x: [4, 8, 8]}
+blocks:
+  b:
+    params: {deep: {type: bool, default: true}}
+    layers: [{conv: 3x3, filters: 4, when: deep}, relu]
+layers:
+  - {block: b, name: dead}
+  - {block: b, name: live, from: x}
+"""
+    graph = graph_of(tmp_path, text)
+    assert "dead" not in graph.regions
+    assert [(b.label, b.optional) for b in boxes(graph, "b")] == [
+        ("Input", False),
+        ("3x3 Conv (4) if deep", True),
+        ("Relu activation", False),
+    ]

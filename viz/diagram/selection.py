@@ -81,12 +81,15 @@ def _definition(graph: Graph, name: str, view: View) -> View:
     return replace(view, scope=instance, by_name=True, sizes=holds, sizes_by_name=not one_input)
 
 
-def drawn(graph: Graph, view: View) -> Graph:
-    """Return the graph that a view is of: a definition may have one of its own."""
+def drawn(graph: Graph, view: View) -> tuple[Graph, View]:
+    """Return the graph that a view is of, and the view of it: a definition may have its own.
+
+    That is called as the first instance of all, of which nothing may be built.
+    """
     definition = graph.definitions.get(graph.regions[view.scope].definition or "")
     if view.by_name and definition is not None and definition.draft is not None:
-        return definition.draft
-    return graph
+        return definition.draft, replace(view, scope=definition.draft.name)
+    return graph, view
 
 
 def _instance(graph: Graph, definition: str) -> str | None:
