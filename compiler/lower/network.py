@@ -34,6 +34,7 @@ from compiler.spec import (
     NetworkSpec,
     ParamSpec,
     Spec,
+    mentions,
     plain_default,
 )
 from compiler.text import ExprError, Value, parse
@@ -132,7 +133,8 @@ def _lower(
         returns="outputs" if network.outputs else "last layer",
     )
     if not report.errors:
-        _warn_parameters(spec, lowering, frame, network, report)
+        _warn_parameters(spec, frame, network, report)
+        _warn_block_parameters(spec, lowering, report)
     return graph
 
 
@@ -200,12 +202,13 @@ def _outputs(
     return tuple(out) or (Output("output", end),)
 
 
-def _warn_parameters(
-    spec: Spec, lowering: Lowering, frame: Frame, network: NetworkSpec, report: Report
-) -> None:
-    """Warn of parameters that nothing uses."""
+def _warn_parameters(spec: Spec, frame: Frame, network: NetworkSpec, report: Report) -> None:
+    """Warn of the network's parameters that nothing uses."""
     sizes = {d for dims in network.input.values() for d in dims if isinstance(d, str)}
     read = frame.used | sizes | _read_by_defaults(network.params)
+    if read.issuperset(network.params):
+        return
+    read |= {name for name, _ in mentions(network._node)}  # by layers that are left out too
     for name, param in network.params.items():
         if name not in read:
             inherited = [n for n, p in network.params.items() if p.span().file != param.span().file]
@@ -216,14 +219,29 @@ def _warn_parameters(
             if use is not None and not is_own:
                 way_out = f"the variant changes what reads it; {way_out}"
             _warn_parameter(report, name, span, "the network", hint, way_out, use)
-    for block in spec.blocks.values():
-        if block.name in lowering.instances:
-            used = lowering.used_params.get(block.name, set())
-            read = used | _read_by_defaults(block.params)
-            for name in block.params:
-                if name not in read:
-                    span = block.key_span("params", name)
-                    _warn_parameter(report, name, span, f"block `{block.name}`")
+
+
+def _warn_block_parameters(spec: Spec, lowering: Lowering, report: Report) -> None:
+    """Warn of the parameters of the blocks at hand, unless another that inherits one uses it."""
+    unread = [
+        (block.key_span("params", name), name, block)
+        for block in spec.blocks.values()
+        if block.name in lowering.instances
+        for name in block.params
+        if name not in lowering.used_params[block.name]
+        if name not in _read_by_defaults(block.params)
+    ]
+    if not unread:
+        return
+    used = {
+        block.key_span("params", name)
+        for block in spec.blocks.values()
+        for name, _ in mentions(block._node)  # by layers that are left out too
+        if name in block.params
+    }
+    for span, name, block in unread:
+        if span not in used:
+            _warn_parameter(report, name, span, f"block `{block.name}`")
 
 
 def _read_by_defaults(params: Mapping[str, ParamSpec]) -> set[str]:

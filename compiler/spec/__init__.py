@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compiler.spec.expansion import MAX_LEVELS, Expansion
 from compiler.spec.loader import Spec, load_spec, read_yaml
+from compiler.spec.mentions import mentions
 from compiler.spec.model import (
     LAYERS,
     LAYERS_OWN,
@@ -62,6 +63,7 @@ __all__ = [
     "check_name",
     "default_of",
     "load_spec",
+    "mentions",
     "plain_default",
     "read_yaml",
     "shipped_specs",

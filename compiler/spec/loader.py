@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from compiler.errors import (
     way_out,
 )
 from compiler.spec.block_variants import BlockVariants
+from compiler.spec.mentions import mentions
 from compiler.spec.model import BlockSpec, ErratumSpec, NetworkSpec
 from compiler.spec.read import as_meant, check_name, read_block, read_errata, read_network
 from compiler.spec.shipped import shipped_names, shipped_spec
@@ -69,22 +69,8 @@ class Spec:
 
     def use_in_base(self, name: str) -> Span | None:
         """Return where a base reads a parameter of the network."""
-        stack: list[Node] = [e.node for b in self.bases for k, e in b.entries.items() if k in BODY]
-        word = re.compile(rf"\b{re.escape(name)}\b")
-        found: list[Span] = []
-        while stack:
-            node = stack.pop()
-            if isinstance(node, Mapping):
-                stack += [entry.node for entry in node.entries.values()]
-            elif isinstance(node, Sequence):
-                stack += node.items
-            elif isinstance(node.value, str) and word.search(node.text):
-                found.append(node.span)
+        found = [span for base in self.bases for word, span in mentions(base) if word == name]
         return min(found, key=lambda s: (s.file, s.line, s.column), default=None)
-
-
-BODY = ("input", "defaults", "layers", "outputs", "changes")
-"""Keys of a network under which its parameters are read."""
 
 
 def load_spec(path: str | Path, report: Report, texts: dict[str, str] | None = None) -> Spec:

@@ -1,0 +1,36 @@
+"""Which names the formulas of layers speak of, whether the layers are built or not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from compiler.errors import Span
+from compiler.text import Mapping, Node, Sequence
+
+NO_FORMULAS = frozenset(
+    (
+        *("name", "from", "share", "join", "concat", "add", "multiply", "block"),  # layers
+        *("size", "label", "title", "cite", "errata", "doc"),  # words
+        *("set", "replace", "remove", "after", "before"),  # what a change is of
+    )
+)
+"""Keys whose values are no formulas."""
+BODY = ("input", "defaults", "layers", "branches", "residual", "outputs", "changes")
+"""Keys of a network or a block under which its parameters are read."""
+_NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?![\w.])")
+
+
+def mentions(whole: Node | None) -> Iterator[tuple[str, Span]]:
+    """Yield the names in the formulas of a network or a block, each with the formula's place."""
+    entries = whole.entries if isinstance(whole, Mapping) else {}
+    stack = [entry.node for key, entry in entries.items() if key in BODY]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Mapping):
+            stack += [e.node for key, e in node.entries.items() if key not in NO_FORMULAS]
+        elif isinstance(node, Sequence):
+            stack += node.items
+        elif isinstance(node.value, str):
+            for name in _NAME.findall(node.text):
+                yield name, node.span
