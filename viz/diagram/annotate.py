@@ -89,5 +89,9 @@ class Annotator:
 def _scaling(nodes: Sequence[Node]) -> str:
     """Return what a residual's scaling multiplies by: it has no box of its own."""
     scales = [n.op.factor for n in nodes if isinstance(n.op, Scale)]
-    joins = scales and all(isinstance(n.op, Add | Scale) for n in nodes)
-    return f"residual x {scales[0]:g}" if joins else ""
+    return f"residual x {scales[0]:g}" if scales and is_scaled_sum(nodes) else ""
+
+
+def is_scaled_sum(nodes: Sequence[Node]) -> bool:
+    """True for the operations of an addition and of the scaling that a residual brings along."""
+    return all(isinstance(n.op, Add | Scale) for n in nodes)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from compiler.facts.labels import Convention
 from compiler.graph import Graph
-from viz.diagram.annotate import Annotator, BoxSubject
+from viz.diagram.annotate import Annotator, BoxSubject, is_scaled_sum
 from viz.diagram.box_builder import BoxBuilder, View
 from viz.diagram.dissolve import dissolve_crossed
 from viz.diagram.faults import NO_FAULTS, Faults
@@ -92,7 +95,25 @@ def _arrows(graph: Graph, content: Series, made: BoxBuilder, faults: Faults) -> 
         if pair not in seen and order[pair[0]] < order[pair[1]]:
             seen.add(pair)
             label = graph.nodes[source].shape.paper if reader in unfit else None
-            yield Arrow(*pair, label, (source, reader) in faults.edges)
+            times = max(
+                (n for s, n in _reads(graph, box).items() if owner.get(s) == pair[0]), default=1
+            )
+            yield Arrow(*pair, label, (source, reader) in faults.edges, times)
+
+
+def _reads(graph: Graph, box: Box) -> Counter[str]:
+    """Return how many operands each tensor is that a box reads.
+
+    A closed block has the operands that enter it, however often they are read inside; an addition
+    has those that its residual scales too.
+    """
+    if box.region is not None:
+        return Counter(graph.regions[box.region].inputs)
+    nodes = [graph.nodes[name] for name in box.members]
+    reads = [Counter(node.inputs) for node in nodes]
+    if is_scaled_sum(nodes):
+        return sum(reads, Counter())
+    return functools.reduce(operator.or_, reads, Counter())
 
 
 def _uses(graph: Graph, boxes: list[Box], exits: dict[str, str]) -> Iterator[tuple[str, str, Box]]:

@@ -57,6 +57,13 @@ class Arrow:
     """Words beside it: the shape that flows, where requested or where it does not fit."""
     failed: bool = False
     """What flows here does not fit what `head` needs."""
+    times: int = 1
+    """For how many equal operands it stands."""
+
+    @property
+    def words(self) -> str:
+        """What is written beside it: `35x35x64`, `x2`, `35x35x64 x2`; "" for nothing."""
+        return " ".join(filter(None, (self.label, f"x{self.times}" * (self.times > 1))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,9 +78,10 @@ class _Writer:
         )
 
     def _arrow(self, arrow: Arrow) -> None:
-        label = self._label(arrow.label) if arrow.label else None
+        label = self._label(arrow.words) if arrow.words else None
         ends = self.names[arrow.tail], self.names[arrow.head]
-        self.dot.edge(*ends, label, **self._failed(arrow))
+        ink = {} if arrow.label or not label else {"fontcolor": self.theme.ink}
+        self.dot.edge(*ends, label, **ink, **self._failed(arrow))
 
     def _failed(self, part: Box | Arrow) -> dict[str, str]:
         return {"color": self.theme.failed, "penwidth": "2"} if part.failed else {}

@@ -30,7 +30,7 @@ def lay_out(diagram: Diagram, theme: Theme = THEMES["paper"]) -> Layout:
     # Routes need final places: an arrow is straightened against boxes of other series too.
     router = Router(diagram, flows, spots, sizes, theme)
     routes = router.routes()
-    labels = {i: visible(arrow.label) for i, arrow in enumerate(diagram.arrows) if arrow.label}
+    labels = {i: visible(arrow.words) for i, arrow in enumerate(diagram.arrows) if arrow.words}
     widths = {i: font().width(label, theme.note_pt) for i, label in labels.items()}
     words = place_labels(routes, widths, theme.note_pt, router.obstacles())
     return _Drawing(diagram, theme, sizes, spots, routes, words).layout()
@@ -147,14 +147,15 @@ class _Drawing:
 
     def _arrow(self, number: int, arrow: Arrow) -> PlacedArrow:
         points = tuple(map(self._point, self.routes[number]))
-        texts = (self._flow(arrow.label, self.words[number]),) if arrow.label else ()
+        texts = (self._flow(arrow, self.words[number]),) if arrow.words else ()
         return PlacedArrow(arrow, points, texts)
 
-    def _flow(self, label: str, place: Rect) -> Text:
+    def _flow(self, arrow: Arrow, place: Rect) -> Text:
         """Return the words beside an arrow."""
         x, y = self._point(((place[0] + place[2]) / 2, (place[1] + place[3]) / 2))
         size = self.theme.note_pt
-        return self._text(visible(label), x, y + 0.35 * size, size, "middle", "flow")
+        role = "flow" if arrow.label else "times"
+        return self._text(visible(arrow.words), x, y + 0.35 * size, size, "middle", role)
 
     def _notes(self, top: float) -> Iterator[Text]:
         size = self.theme.font_pt

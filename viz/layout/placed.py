@@ -21,7 +21,7 @@ class Text:
     size: float
     width: float
     anchor: Literal["start", "middle", "end"] = "middle"
-    role: Literal["label", "note", "size", "caption", "flow", "error"] = "label"
+    role: Literal["label", "note", "size", "caption", "flow", "times", "error"] = "label"
 
     @property
     def left(self) -> float:

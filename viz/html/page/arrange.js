@@ -235,6 +235,19 @@ class Arranging {
     return carriers;
   }
 
+  /** How many operands each tensor is that a box reads: a block's are those that enter it. */
+  readsOf(box) {
+    const nodes = box.members.map((name) => this.graph.nodes.get(name));
+    const isBlock = box.region?.kind === "block";
+    const isSum = nodes.every(({ op }) => op.kind === "Add" || op.kind === "Scale");
+    const lists = isBlock ? [box.region.inputs] : isSum ? [nodes.flatMap((n) => n.inputs)] : nodes.map((n) => n.inputs);
+    const reads = new Map();
+    for (const list of lists) {
+      for (const source of list) reads.set(source, Math.max(reads.get(source) ?? 1, list.filter((s) => s === source).length));
+    }
+    return reads;
+  }
+
   /** One arrow for each pair of boxes that data flows between; where it does not fit, all say what flows. */
   arrows(boxes) {
     const owner = new Map(boxes.flatMap((box) => box.members.map((m) => [m, box])));
@@ -246,6 +259,7 @@ class Arranging {
       const key = `${order.get(tail)} ${order.get(head)}`;
       if (failed || !found.has(key)) found.set(key, { tail, head, failed, isTold, shape: this.graph.nodes.get(source).shape });
     };
+    const timesOf = ({ tail, head }) => Math.max(1, ...[...this.readsOf(head)].map(([s, n]) => (owner.get(s) === tail ? n : 1)));
     for (const box of boxes) {
       if (this.exits.has(box.id)) use(this.exits.get(box.id), box, false, false);
       const carriers = this.carriersOf(box, owner);
@@ -257,7 +271,11 @@ class Arranging {
         }
       }
     }
-    return [...found.values()];
+    return [...found.values()].map((arrow) => {
+      const times = timesOf(arrow);
+      const told = [arrow.isTold && paper(arrow.shape), times > 1 && `x${times}`].filter(Boolean).join(" ");
+      return { ...arrow, times, told };
+    });
   }
 }
 

@@ -28,7 +28,7 @@ function drawFrame({ area, failed }) {
 }
 
 /** An arrow; a piece that another one has `drawn` already is not drawn again, it would look bold. */
-function drawArrow({ points, failed, isTold, shape, words }, drawn) {
+function drawArrow({ points, failed, isTold, told, words }, drawn) {
   const [[x0, y0], [x1, y1]] = points.slice(-2);
   const length = Math.hypot(x1 - x0, y1 - y0) || 1;
   const [ux, uy] = [(x1 - x0) / length, (y1 - y0) / length];
@@ -43,7 +43,7 @@ function drawArrow({ points, failed, isTold, shape, words }, drawn) {
     svg("path", { d: pieces.join(" ") }),
     svg("polygon", { points: corners.map((p) => p.map(round2).join(",")).join(" ") }),
   ];
-  if (isTold) parts.push(svg("text", { x: words[0], y: words[1] + 0.35 * FONT, "text-anchor": "middle", class: "flow" }, paper(shape)));
+  if (told) parts.push(svg("text", { x: words[0], y: words[1] + 0.35 * FONT, "text-anchor": "middle", class: isTold ? "flow" : "flow times" }, told));
   return svg("g", { class: failed ? "arrow failed" : "arrow" }, ...parts);
 }
 

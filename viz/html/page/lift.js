@@ -46,8 +46,8 @@ function placeWords(figure) {
   const items = [...walk(figure.items)];
   const taken = items.filter((i) => i.type === "box").map(roomOfBox);
   const pieces = figure.arrows.flatMap(({ points }) => points.slice(1).map((p, i) => [points[i], p]));
-  for (const arrow of figure.arrows.filter((a) => a.isTold)) {
-    const places = placesBeside(arrow.points, textWidth(paper(arrow.shape)), FONT);
+  for (const arrow of figure.arrows.filter((a) => a.told)) {
+    const places = placesBeside(arrow.points, textWidth(arrow.told), FONT);
     const touched = (place) => taken.filter((rect) => overlap(rect, place)).length
       + pieces.filter(([a, b]) => clips(a, b, place.left, place.top, place.right, place.bottom)).length;
     const counts = places.map(touched);
