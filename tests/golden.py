@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "compiler")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "errors")]
 
 
 def write_errors() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from compiler.errors import Diagnostic, Remark
 from compiler.graph import Erratum, Info, Node, Shape, ShapeError, Symbolic, show, show_sizes
@@ -23,9 +23,15 @@ def blame(
     info: Info,
     operands: tuple[Node, ...],
     nodes: Mapping[str, Node],
+    written: Sequence[str] = (),
 ) -> Diagnostic:
-    """Return the diagnostic for an operation that does not fit its operands."""
+    """Return the diagnostic for an operation that does not fit its operands.
+
+    `written` are the operands as the layer names them, where it does.
+    """
     if isinstance(op, (Concat, Add, Multiply)) and error.code == "shape-mismatch":
+        if _is_first(op, operands):
+            return _blame_order(op, name, info, operands, nodes, written)
         return _blame_join(op, name, info, operands, nodes)
     source = operands[0] if operands else None
     notes = [f"`{source.name}` gives {source.shape}"] if source else []
@@ -64,7 +70,7 @@ def _blame_join(
             remarks.append(Remark(maker.info.span, f"this gives {operand.shape.paper}"))
     errata = _errata(culprit, info)
     return Diagnostic(
-        "operand-order" if _is_first(op, operands) else "shape-mismatch",
+        "shape-mismatch",
         message,
         culprit.info.span,
         label=f"this gives {operands[odd].shape.paper}",
@@ -78,6 +84,38 @@ def _blame_join(
         ),
         help=_help(op, operands, odd, culprit, errata),
         errata=tuple(e.id for e in errata),
+    )
+
+
+def _blame_order(
+    op: Op,
+    name: str,
+    info: Info,
+    operands: tuple[Node, ...],
+    nodes: Mapping[str, Node],
+    written: Sequence[str],
+) -> Diagnostic:
+    """Say of a product that its 1x1 map stands before what it gates."""
+    gate, *others = operands
+    sizes = dict.fromkeys(o.shape.paper for o in others)
+    remarks = {
+        maker.info.span: f"this gives {operand.shape.paper}"
+        for operand in operands
+        if (maker := _maker(operand, nodes)).info.span != info.span
+    }
+    help = f"put the branch that gives `{gate.name}` behind the others"
+    if written:
+        help = f"write `multiply: [{', '.join([*written[1:], written[0]])}]`"
+    return Diagnostic(
+        "operand-order",
+        f"`{name}` cannot multiply {gate.shape.paper} with {' and '.join(sizes)}",
+        info.span,
+        remarks=tuple(Remark(span, text) for span, text in remarks.items()),
+        notes=(
+            *(_operand(i, o, nodes) for i, o in enumerate(operands, 1)),
+            f"`{gate.name}` is 1x1: it is spread over the grid of the operands that stand before it",
+        ),
+        help=help,
     )
 
 
@@ -119,9 +157,6 @@ def _maker(node: Node, nodes: Mapping[str, Node]) -> Node:
 
 def _difference(op: Op, operands: tuple[Node, ...]) -> str:
     gate = _gate(op, operands)
-    if _is_first(op, operands):
-        name = operands[0].name
-        return f"`{name}` is 1x1: it is spread over the grid of the operands that stand before it"
     if (thin := _thin(op, operands)) is not None and gate is None:
         name = operands[thin].name
         return f"`{name}` has one channel: a 1x1 map is spread over the grid, none over channels"
@@ -160,9 +195,6 @@ def _help(
     fitting = [e for e in errata if e.id in {x.id for x in culprit.info.errata}] or errata
     if fitting:
         return f"erratum {fitting[0].id}: build {fitting[0].built}"
-    if _is_first(op, operands):
-        order = ", ".join(o.name for o in (*operands[1:], operands[0]))
-        return f"write `multiply: [{order}]`"
     if letters := _letters_apart(operands):
         return f"use the same letters in the inputs: {letters} are open on their own"
     if isinstance(op, Concat):

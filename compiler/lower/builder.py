@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from compiler.errors import Report, Span
@@ -65,8 +65,12 @@ class Builder:
         info: Info,
         traced: Traces | None = None,
         share: str | None = None,
+        written: Sequence[str] = (),
     ) -> str:
-        """Add a node and return its name; a shape that does not fit is reported and recovered."""
+        """Add a node and return its name; a shape that does not fit is reported and recovered.
+
+        `written` are the operands as the layer names them, where it does.
+        """
         self._spend("operations", name, len(inputs), info)
         operands = tuple(self.nodes[i] for i in inputs)
         shapes = tuple(o.shape for o in operands)
@@ -75,7 +79,7 @@ class Builder:
             check_bounds(shape)
         except ShapeError as error:
             if not self._is_echo(error, shapes):
-                self.report.add(blame(error, op, name, info, operands, self.nodes))
+                self.report.add(blame(error, op, name, info, operands, self.nodes, written))
             shape = op.known_shape(*shapes)
         self.nodes[name] = Node(name, op, inputs, shape, info, traced or {}, share)
         self.shapes[name] = shape

@@ -24,7 +24,7 @@ from compiler.lower.operands import Operands, operands
 from compiler.lower.order import lowering_order
 from compiler.lower.scope import Frame, Named, Scope
 from compiler.lower.sharing import share_parameters
-from compiler.ops import ACTIVATION_WORDS, JOINS, Activation, Layer, Op, Scale
+from compiler.ops import ACTIVATION_WORDS, JOINS, Activation, JoinLayer, Layer, Op, Scale
 from compiler.spec import (
     MAX_LEVELS,
     BlockLayer,
@@ -183,7 +183,8 @@ def _operations(lowering: Lowering, layer: Layer, at: Copy) -> str:
     parts = layer.operations(values)
     traced, tensors = values.traced, at.operands.tensors
     if len(parts) == 1:
-        return builder.add(at.path, parts[0][1], tensors, info, traced)
+        written = layer.joined if isinstance(layer, JoinLayer) else ()
+        return builder.add(at.path, parts[0][1], tensors, info, traced, written=written)
     builder.open(at.path, "layer", tensors, info)
     part = Info(span=info.span, errata=info.errata, cite=info.cite)
     for suffix, op in parts:

@@ -183,7 +183,7 @@ class AddLayer(JoinLayer):
 
 
 class MultiplyLayer(JoinLayer):
-    """Multiply named layers; a 1x1 map is spread over the grid."""
+    """Multiply named layers; a 1x1 map is spread over the grid, and comes after what it gates."""
 
     op = "multiply"
     multiply: list[str]
