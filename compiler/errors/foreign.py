@@ -11,6 +11,9 @@ SYNONYMS = {
     **dict.fromkeys(("input", "inputs"), "from"),
     **dict.fromkeys(("params", "args"), "with"),
     **dict.fromkeys(("id", "key"), "name"),
+    **dict.fromkeys(("fig", "figures"), "figure"),
+    **dict.fromkeys(("tab", "tables"), "table"),
+    **dict.fromkeys(("sec", "chapter"), "section"),
 }
 """Word -> the key with the same meaning; only where that key is allowed."""
 

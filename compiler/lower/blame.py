@@ -103,6 +103,7 @@ def _blame_order(
         for operand in operands
         if (maker := _maker(operand, nodes)).info.span != info.span
     }
+    rule = f"`{gate.name}` is 1x1: it is spread over the grid of the operands that stand before it"
     help = f"put the branch that gives `{gate.name}` behind the others"
     if written:
         help = f"write `multiply: [{', '.join([*written[1:], written[0]])}]`"
@@ -111,10 +112,7 @@ def _blame_order(
         f"`{name}` cannot multiply {gate.shape.paper} with {' and '.join(sizes)}",
         info.span,
         remarks=tuple(Remark(span, text) for span, text in remarks.items()),
-        notes=(
-            *(_operand(i, o, nodes) for i, o in enumerate(operands, 1)),
-            f"`{gate.name}` is 1x1: it is spread over the grid of the operands that stand before it",
-        ),
+        notes=(*(_operand(i, o, nodes) for i, o in enumerate(operands, 1)), rule),
         help=help,
     )
 

@@ -9,7 +9,7 @@ from pydantic import PlainValidator
 
 from compiler.errors import Diagnostic, by_channel
 from compiler.graph import Op, Shape, ShapeError, Shown, Words, known_vector, one, value_text
-from compiler.ops.layer import Fields, Layer, Parts, WordLayer
+from compiler.ops.layer import Common, Fields, Layer, Parts, WordLayer
 from compiler.text import bad, describe, show_value
 from compiler.text.fields import Number, formula_or, kind, words
 
@@ -266,7 +266,17 @@ class DropoutLayer(Layer):
 
 def _drop_rate(layer: DropoutLayer, fields: Fields) -> float:
     given, report, span = layer.dropout, fields.report, layer.span("dropout")
-    if not isinstance(given, dict) or len(given) != 1 or not set(given) <= {"keep", "drop"}:
+    strange = [k for k in given if k not in ("keep", "drop")] if isinstance(given, dict) else []
+    for key in strange:
+        message = f"the value of `dropout` has no key `{key}`"
+        help = "it is `{keep: 0.8}` or `{drop: 0.2}`"
+        if key in Common.model_fields or key == "from":
+            help = f"`{key}` stands beside it: `{{dropout: {{keep: 0.8}}, {key}: ...}}`"
+        place = layer.key_span("dropout", key)
+        report.add(Diagnostic("unknown-field", message, place, help=help))
+    if strange:
+        return 0.0
+    if not isinstance(given, dict) or len(given) != 1:
         both = isinstance(given, dict) and {"keep", "drop"} <= set(given)
         text = "gives both `keep` and `drop`" if both else "does not say which share it gives"
         report.add(

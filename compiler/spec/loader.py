@@ -25,7 +25,17 @@ from compiler.spec.read import as_meant, check_name, read_block, read_errata, re
 from compiler.spec.shipped import shipped_names, shipped_spec
 from compiler.spec.tree import Tree, is_file, kind_of
 from compiler.spec.variant import overlay
-from compiler.text import Entry, Mapping, Node, Scalar, Sequence, decode, fail, parse_yaml
+from compiler.text import (
+    Entry,
+    Mapping,
+    Node,
+    Scalar,
+    Sequence,
+    decode,
+    describe_text,
+    fail,
+    parse_yaml,
+)
 from compiler.text.names import read_layer_name
 
 Chain = dict[str, Path]
@@ -163,6 +173,8 @@ class _Loader:
         self.own: list[str] = []
         self.bases: list[Mapping] = []
         self.done: set[str] = set()
+        self.guesses: set[Span] = set()
+        """What stands under another key than `extends` and `import`: maybe no file is meant."""
 
     def network_mapping(self, path: Path) -> tuple[Mapping, dict[str, Node | None]]:
         """Return a file's mapping, overlaid on the file that it extends, and all blocks by name.
@@ -178,6 +190,8 @@ class _Loader:
             variants.append((node, found))
             base = node.get("extends")
             found = None if base is None else self._target(base, found, chain, "extends")
+        if len(variants) > 1:
+            self._check_base(variants[-2][0], variants[-1][0])
         self.bases = [node for node, _ in variants[1:]]
         own = variants[0][0].get("blocks")
         self.own = list(own.entries) if isinstance(own, Mapping) else []
@@ -194,6 +208,17 @@ class _Loader:
             redefines = depth in self.redefining
             merged = overlay(merged, node, redefines, inner.reach(), self.report)
         return merged, inner.resolved()
+
+    def _check_base(self, variant: Mapping, base: Mapping) -> None:
+        """Report a base that holds blocks or errata alone."""
+        keys, target = base.entries.keys(), variant.entries["extends"].node
+        if keys & {"network", "layers", "input", "extends"} or not keys & {"blocks", "errata"}:
+            return
+        name = target.text if isinstance(target, Scalar) else ""
+        message = f"`{describe_text(name)}` is a library, not a network that could be extended"
+        help = f"import it: `import: [{describe_text(name)}]`"
+        self.report.add(Diagnostic("bad-import", message, target.span, help=help))
+        self.report.is_partial = True
 
     def _collect_all(self, node: Mapping, path: Path, depth: int) -> None:
         """Take what a file and its imports define, those that it imports first."""
@@ -250,8 +275,12 @@ class _Loader:
         self.depths[name] = depth
 
     def _parse(self, path: Path) -> Mapping:
-        node = read_yaml(path, self.report, self.texts)
-        return as_meant(node, TOP_KEYS, "a spec", self.report)
+        written = read_yaml(path, self.report, self.texts)
+        node = as_meant(written, TOP_KEYS, "a spec", self.report)
+        for key in {"extends", "import"} - set(written.entries):
+            for item in _items(node.get(key)):
+                self.guesses.add(item.span)
+        return node
 
     def _target(self, node: Node, base: Path, chain: Chain, key: str) -> Path | None:
         """Return the file that an `import` or `extends` names, or None after reporting.
@@ -264,10 +293,14 @@ class _Loader:
 
     def _found(self, node: Node, base: Path, chain: Chain, key: str) -> Path | None:
         if not isinstance(node, Scalar) or not isinstance(node.value, str):
+            if node.span in self.guesses:
+                return None
             self.report.add(Diagnostic("bad-import", f"`{key}` takes a file name", node.span))
             return None
         found = self.tree.find(node.value, base.parent)
         if isinstance(found, str):
+            if node.span in self.guesses:
+                return None
             complaint = Diagnostic("bad-import", found, node.span, help=_IMPORT_HELP)
             self.report.add(complaint, self.tree.near(node.value, base.parent))
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
@@ -166,6 +166,8 @@ def _unknown_field(model: type[Located], what: str, key: str, span: Span) -> Dia
     help = f"{what} takes {listing(known)}"
     if issubclass(model, Layer) and key in EXPLAINED:
         help = f"{EXPLAINED[key]}; {help}"
+    if model is ResidualBody and (key in COMMON or key == "from"):
+        help = f"`{key}` stands beside `residual: {{...}}`, not in it; {help}"
     return Diagnostic("unknown-field", f"{what} has no key `{key}`{hint}", span, help=help)
 
 
@@ -208,10 +210,20 @@ def _nearest(key: str, known: list[str]) -> str | None:
 def _meant(model: type[Located], faults: list[Any]) -> set[tuple[Any, ...]]:
     """Return the missing fields that a misspelt key stands for: one mistake, one error."""
     known = _keys(model)
-    extra = [f["loc"] for f in faults if f["type"] == "extra_forbidden"]
+    extra = [f["loc"] for f in faults if f["type"] == "extra_forbidden" and len(f["loc"]) == 1]
     near = [(loc, _nearest(str(loc[-1]), known)) for loc in extra]
     fields = {key: field for field, key in model.spelled.items()}
     return {(*loc[:-1], fields.get(n, n)) for loc, n in near if n is not None}
+
+
+def _inside(model: type[Located], steps: tuple[int | str, ...]) -> type[Located]:
+    """Return the model at the end of a path of fields, or the last one on the way."""
+    for step in steps:
+        field = model.model_fields.get(str(step))
+        kinds = () if field is None else (field.annotation, *get_args(field.annotation))
+        inner = (k for k in kinds if isinstance(k, type) and issubclass(k, Located))
+        model = next(inner, model)
+    return model
 
 
 def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any]) -> Diagnostic:
@@ -225,7 +237,9 @@ def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any
     found = fault["input"]
     kind, context = fault["type"], fault.get("ctx", {})
     if kind == "extra_forbidden":
-        return _unknown_field(model, what, str(steps[-1]), key_span_at(node, steps))
+        inner = _inside(model, fault["loc"][:-1])
+        whose = what if inner is model else f"`{steps[-2]}`"
+        return _unknown_field(inner, whose, str(steps[-1]), key_span_at(node, steps))
     if kind == "missing":
         return Diagnostic(
             "missing-field", f"{what} needs `{key}`", node.span, help=_missing_help(model, key)

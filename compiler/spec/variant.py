@@ -43,7 +43,7 @@ def overlay(
         report.spend("changes", len(changes.items), changes.span)
         node = change_layers(layers.node, changes, "the base", reach, report)
         entries["layers"] = Entry(layers.key_span, node)
-    elif changes is not None:
+    elif changes is not None and not (isinstance(changes, Sequence) and report.is_partial):
         message = "`changes` is a list, on a base that has `layers`"
         report.add(Diagnostic("bad-change", message, changes.span))
     return Mapping(entries, variant.span)
