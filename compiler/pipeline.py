@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -113,7 +113,25 @@ class Compilation:
                 yield
         except CompileError as error:
             self.report.add_all(error.diagnostics)
+            self._point_at_changes()
             raise self._failure() from None
+        self._point_at_changes()
+
+    def _point_at_changes(self) -> None:
+        """Have findings in the files of a base name the place in the variant that causes them."""
+        spec = self.__dict__.get("spec")  # its own findings wait for those of the graph
+        if spec is None or spec.base is None:
+            return
+        own = {spec.written.span.file}
+        if all(found.span.file in own for found in self.report.diagnostics):
+            return
+        from compiler.spec.origins import point_at_changes  # on use, for start-up time
+
+        base = Compilation(spec.base, self.settings, self.inputs)
+        with suppress(CompileError, UsageError):
+            _ = base.draft
+        files = base.texts.keys() - own
+        point_at_changes(self.report, spec.written, files, base.report.diagnostics)
 
     def _failure(self) -> CompileError:
         return CompileError(self.diagnostics, self.texts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from compiler.errors.limits import LIMITS, Budget, excess, limit, variable_of, way_out
 from compiler.errors.report import (
+    MORE,
     NOWHERE,
     BackendError,
     CompileError,
@@ -22,6 +23,7 @@ __all__ = [
     "HIDDEN",
     "LIMITS",
     "LONGEST_PATH",
+    "MORE",
     "NOWHERE",
     "BackendError",
     "Budget",

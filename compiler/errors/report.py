@@ -138,6 +138,8 @@ class Report:
     nothing defines then is an echo of that."""
     removed: dict[str, Remark] = field(default_factory=dict)
     """Name -> where a variant took the key or the layer of that name away, and a note of it."""
+    changed: list[tuple[Span, Span]] = field(default_factory=list)
+    """What a variant changed, as its base wrote it, and where the change stands."""
     _seen: set[tuple[str, Span, object]] = field(default_factory=set)
     _more: dict[Severity, int] = field(default_factory=dict)
 

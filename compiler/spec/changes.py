@@ -197,6 +197,7 @@ class _Editor:
 
     def _make_at(self, place: Place, trail: list[Names], change: Change, name: str) -> None:
         names = trail[-1]
+        self.report.changed.append((place.item.node.span, change.node.span))
         if place.is_made:
             self._make_after(place, trail, change, name)
         elif place.branch:
@@ -326,13 +327,14 @@ class _Editor:
             note = f"{change.note} takes {words} out"
             remark = Remark(change.target.span, note)
             self.report.removed.update((item.name, remark) for item in gone)
-            self._note_gap(chain, at.start or 0, note)
+            self._note_gap(chain, at.start or 0, note, change)
 
-    def _note_gap(self, chain: Chain, at: int, note: str) -> None:
+    def _note_gap(self, chain: Chain, at: int, note: str, change: Change) -> None:
         """Say at what stands beside a gap, or at the empty list, what was there."""
         if chain.items:
             item = chain.items[min(at, len(chain.items) - 1)]
             item.node = noted(item.node, note)
+            self.report.changed.append((item.node.span, change.node.span))
         else:
             chain.written = noted(chain.written, note)
 

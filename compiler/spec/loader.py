@@ -74,6 +74,10 @@ class Spec:
     """Blocks that the file itself defines."""
     bases: tuple[Mapping, ...] = ()
     """What the file extends, as it is written."""
+    written: Mapping | None = None
+    """The file itself, as it is written."""
+    base: Path | None = None
+    """The file that it extends."""
     texts: dict[str, str] = field(default_factory=dict)
     """File as spans name it -> text, for showing lines."""
 
@@ -109,7 +113,18 @@ def load_spec(path: str | Path, report: Report, texts: dict[str, str] | None = N
         )
     faulty = frozenset(nodes) - frozenset(blocks)
     own, bases = tuple(loader.own), tuple(loader.bases)
-    return Spec(found, network, blocks, loader.errata, faulty, own, bases, loader.texts)
+    return Spec(
+        found,
+        network,
+        blocks,
+        loader.errata,
+        faulty,
+        own,
+        bases,
+        loader.written,
+        loader.base,
+        loader.texts,
+    )
 
 
 def find_spec(path: str | Path) -> Path:
@@ -172,6 +187,8 @@ class _Loader:
         self.errata: dict[str, ErratumSpec] = {}
         self.own: list[str] = []
         self.bases: list[Mapping] = []
+        self.written: Mapping | None = None
+        self.base: Path | None = None
         self.done: set[str] = set()
         self.guesses: set[Span] = set()
         """What stands under another key than `extends` and `import`: maybe no file is meant."""
@@ -193,6 +210,8 @@ class _Loader:
         if len(variants) > 1:
             self._check_base(variants[-2][0], variants[-1][0])
         self.bases = [node for node, _ in variants[1:]]
+        self.written = variants[0][0]
+        self.base = variants[1][1] if self.bases else None
         own = variants[0][0].get("blocks")
         self.own = list(own.entries) if isinstance(own, Mapping) else []
         for depth, (node, file) in reversed(list(enumerate(variants))):

@@ -40,6 +40,7 @@ def merged(below: Node, above: Node, report: Report, whose: str = "") -> Node:
                 del entries[key]
                 notes.append(f"{place_of(entry)} {note}")
         elif old is not None:
+            report.changed.append((old.node.span, entry.key_span))
             entries[key] = Entry(entry.key_span, merged(old.node, entry.node, report, f"`{key}`"))
         else:
             entries[key] = Entry(entry.key_span, noted(entry.node, place_of(entry)))

@@ -644,7 +644,10 @@ def test_a_parameter_that_a_variant_leaves_without_use_is_taken_out_there(tmp_pa
         "the variant changes what reads it; "
         "take it out with `params: {n: null}`, or use it in an expression"
     )
-    (use,) = found.remarks
-    assert (use.text, use.span.file.rpartition("/")[2]) == ("its base reads it here", "taken.yaml")
+    assert (found.span.file.rpartition("/")[2], found.span.line) == ("child.yaml", 3)
+    assert [(r.text, r.span.file.rpartition("/")[2]) for r in found.remarks] == [
+        ("it is about this", "taken.yaml"),
+        ("its base reads it here", "taken.yaml"),
+    ]
     path.write_text(child + "params: {n: null}\n")
     assert not draft_graph(path)[1].diagnostics
