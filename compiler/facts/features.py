@@ -1,9 +1,10 @@
-"""Graph -> the maps that a detector or segmenter reads: one per reduction, and what each one is."""
+"""Graph -> the maps that a detector or segmenter reads, and what each one is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import networkx as nx
 
@@ -22,22 +23,19 @@ class Feature:
 
 
 def feature_maps(graph: Graph) -> tuple[Feature, ...]:
-    """Return the last map of the trunk at every reduction, the finest first.
+    """Return the last map of the trunk before each change of its reduction, in order.
 
-    The trunk is what every path from the input to the first output passes through. The
+    Where the trunk grows again, there are several of a reduction. The trunk is what every path from the input to the first output passes through. The
     reduction is the product of the strides on the way, so a valid convolution that trims the
     border is no reduction: 149 and 147 of 299 are both reduction 2.
     """
-    trunk = _trunk(graph)
     reductions = _reductions(graph)
-    last: dict[int, Node] = {}
-    for node in trunk:
-        if len(node.shape) == 3 and node.inputs:
-            last[reductions[node.name]] = node
+    maps = [node for node in _trunk(graph) if len(node.shape) == 3 and node.inputs]
+    runs = groupby(maps, key=lambda node: reductions[node.name])
+    last = [(reduction, list(run)[-1]) for reduction, run in runs if reduction > 1]
     return tuple(
         Feature(int(node.shape.channels or 0), reduction, _widest_name(graph, node))  # type: ignore[arg-type]
-        for reduction, node in sorted(last.items())
-        if reduction > 1
+        for reduction, node in last
     )
 
 

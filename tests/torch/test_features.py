@@ -33,6 +33,25 @@ def test_the_last_map_before_each_change_of_stride(tmp_path: Path) -> None:
     )
 
 
+def test_where_the_grid_grows_again_a_reduction_has_several_maps(tmp_path: Path) -> None:
+    path = tmp_path / "hourglass.yaml"
+    path.write_text(
+        "network: hourglass\ninput: {image: [3, 16, 16]}\nlayers:\n"
+        "  - {conv: 3x3, filters: 4, stride: 2, name: a}\n  - {conv: 3x3, filters: 5, name: b}\n"
+        "  - {max_pool: 2x2, stride: 2, name: pool}\n  - {conv: 3x3, filters: 6, name: r}\n"
+        "  - branches: {fine: [], coarse: [{max_pool: 2x2, stride: 2}, {upsample: 2}]}\n"
+        "    join: add\n    name: sum\n"
+        "  - {upsample: 2, name: up}\n  - {conv: 3x3, filters: 7, name: c}\n"
+        "  - {upsample: 2, name: whole}\n  - {max_pool: 2x2, stride: 2, name: d}\n"
+    )
+    assert features_of(load_graph(path)) == (
+        Feature(5, 2, "b"),
+        Feature(6, 4, "sum"),
+        Feature(7, 2, "c"),
+        Feature(7, 2, "d"),
+    )
+
+
 def test_named_maps_in_the_order_asked_for(tmp_path: Path) -> None:
     graph = load_graph("zoo/resnet18")
     module = features(graph, ["layer2", "stem"])
