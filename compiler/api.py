@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from warnings import warn
 
 from compiler.errors import BackendError, CompileError, Diagnostic, UsageError
+from compiler.errors.given import file_given, named_given, texts_given, whole_given
 from compiler.facts.prediction import ClassScore, Prediction
 from compiler.facts.summarize import Summary, summarize
 from compiler.graph import Graph
@@ -20,6 +21,7 @@ from compiler.pipeline import NO_SETTINGS, Compilation, load_graph, target_graph
 from compiler.weights.report import WeightsReport
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from backends.run.optimized import Optimized
@@ -63,13 +65,18 @@ def load(
     Args:
         spec: a file, a shipped name, or a graph (returned as it is).
         settings: values for the network's parameters, as text or plain: `{"classes": "10"}`.
-        inputs: other input sizes, channels first: `["3x75x75"]` or `["image=3x75x75"]`.
+        inputs: other input sizes, channels first: `["3x75x75"]` or `["image=3x75x75"]`; a single
+            text is one of them.
 
     Raises:
         CompileError: the spec is at fault; `diagnostics` holds every error of the run.
-        UsageError: there is no such spec, parameter or input.
+        UsageError: there is no such spec, parameter or input, or an argument is of another kind.
     """
-    return spec if isinstance(spec, Graph) else load_graph(spec, settings, inputs)
+    if isinstance(spec, Graph):
+        return spec
+    file_given("spec", spec, ", a shipped name or a graph")
+    named_given("settings", settings, "{'classes': 10}")
+    return load_graph(spec, settings, texts_given("inputs", inputs, "3x299x299"))
 
 
 def check(spec: str | Path) -> tuple[Diagnostic, ...]:
@@ -80,6 +87,7 @@ def check(spec: str | Path) -> tuple[Diagnostic, ...]:
     Raises:
         UsageError: there is no such spec, or it is a library of blocks.
     """
+    file_given("spec", spec, " or a shipped name")
     compilation = Compilation(spec)
     with suppress(CompileError):  # whose diagnostics are in the report
         compilation.draft  # noqa: B018  # to read a stage is to run it
@@ -91,8 +99,9 @@ def summary(spec: Spec, depth: int = 1) -> Summary:
 
     Args:
         spec: a file, a shipped name, or a graph.
-        depth: how far regions are opened.
+        depth: how far regions are opened, from 1.
     """
+    whole_given("depth", depth, 1)
     return summarize(load(spec), depth)
 
 
@@ -135,6 +144,7 @@ def build_module(
     from backends.torch import init as torch_init
     from backends.torch import module as torch_module
 
+    taps, place = texts_given("taps", taps, "stem"), _place(device)
     how = None
     if normalize is not False:
         how = _preprocessing(_recorded(weights, weights_from) if normalize is True else normalize)
@@ -143,7 +153,7 @@ def build_module(
     if weights is not None:
         report = load_weights(module, weights, weights_from, partial=partial)
         torch_init.initialize(module, seed, report.loaded)
-    return module if device is None else module.to(device)
+    return module if place is None else module.to(place)
 
 
 def features(
@@ -176,11 +186,19 @@ def features(
     """
     from backends.torch import features as torch_features
 
+    names, place = texts_given("names", names, "stem"), _place(device)
     graph = load(spec)
     module = torch_features.build_features(graph, names, seed=seed if weights is None else None)
     if weights is not None:
         load_weights(module, weights, weights_from)
-    return module if device is None else module.to(device)
+    return module if place is None else module.to(place)
+
+
+def _place(device: str | None) -> torch.device | None:
+    """Return where a module goes; None is where it is made."""
+    from backends.run.place import device_from
+
+    return None if device is None else device_from(device)
 
 
 def _recorded(weights: str | Path | None, weights_from: str | Path | None) -> Preprocessing | None:
@@ -284,8 +302,7 @@ def predict(
     """
     from backends.run import classifier as classifiers
 
-    if isinstance(top, bool) or not isinstance(top, int) or top < 1:
-        raise UsageError(f"top={top!r}: it takes a whole number from 1")
+    whole_given("top", top, 1)
     overrides = classifiers.parse_overrides(output, names, preprocessing)
     paths = [Path(p) for p in ([images] if isinstance(images, str | Path) else images)]
     if not isinstance(network, str | Path | Graph):
@@ -299,7 +316,7 @@ def predict(
     source = None if weights_from is None else load_map(weights_from)
     graph = target_graph(load(network))
     classifier = classifiers.load_classifier(
-        graph, Path(weights), source, overrides, device=device or "cpu"
+        graph, Path(weights), source, overrides, device=str(_place(device) or "cpu")
     )
     if classifier.warnings:
         warn("\n".join(classifier.warnings).strip(), stacklevel=2)
@@ -320,7 +337,8 @@ def optimize(network: nn.Module, *, passes: Sequence[str] | None = None) -> Opti
     from backends.run import optimized
     from compiler.passes import DEFAULT_PASSES
 
-    return optimized.optimize(network, passes=DEFAULT_PASSES if passes is None else passes)
+    names = (passes,) if isinstance(passes, str) else passes
+    return optimized.optimize(network, passes=DEFAULT_PASSES if names is None else names)
 
 
 def graph_of(module: nn.Module) -> Graph:
@@ -351,6 +369,7 @@ def emit_source(
     """
     from backends.torch import source as torch_source
 
+    taps = texts_given("taps", taps, "stem")
     how = None if normalize is None else _preprocessing(normalize)
     graph = target_graph(load(spec), probabilities=probabilities, taps=taps, standardize=how)
     return torch_source.emit_source(graph, taps=taps)
@@ -386,4 +405,5 @@ def show(
     """
     from viz.notebook import Drawing
 
+    whole_given("depth", depth)
     return Drawing(load(spec), block, figure, depth)

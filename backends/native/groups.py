@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from compiler.errors import BackendError
-from compiler.graph import Graph, Node
+from compiler.graph import Graph, Node, Shape
 from compiler.ops import (
     Activation,
     Add,
@@ -170,7 +170,7 @@ class _Grouping:
         match node.op:
             case Dropout() | Identity():
                 self.aliases[node.name] = Alias(source, 0)
-            case Flatten() if self.graph.nodes[source].shape.grid in ((), (1, 1)):
+            case Flatten() if self.is_pixel(source):
                 self.aliases[node.name] = Alias(source, 0)
             case Activation("relu"):
                 self.emit(node.name, Sum(source, None, node.name, relu=True))
@@ -182,6 +182,11 @@ class _Grouping:
             case _:
                 lack = self.lack(node)
                 raise BackendError(f"`{node.name}`: the native engine has no {lack}")
+
+    def is_pixel(self, name: str) -> bool:
+        """True for a vector, and for a map of 1x1 or one that an open size may make so."""
+        grid = self.graph.nodes[name].shape.grid
+        return all(size == 1 or not isinstance(size, int) for size in grid)
 
     def lack(self, node: Node) -> str:
         """Return what of an operation the engine has no loop for."""
@@ -206,7 +211,7 @@ class _Grouping:
             return
         # A kernel's epilogue is add, then clamp: a ReLU between product and sum cannot be fused.
         add = None if relu else self.addition(tail)
-        channels = int(self.graph.nodes[node.name].shape.numbers[0])
+        channels = Shape(node.shape[:1]).numbers[0]
         if add is not None:
             other = next(name for name in add.inputs if name != tail)
             self.fused.add(add.name)

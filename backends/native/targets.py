@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from backends.native.compiled_library import load_library
+from backends.native.groups import group_loops
 from backends.native.runner import NativeRunner
 from backends.native.tuner import Choices
 from backends.run.targets import Request, Result, Runner, need_cpu
 from compiler.errors import BackendError
+from compiler.graph import Graph
 
 
 class SlicedRunner:
@@ -57,6 +59,28 @@ def run_native_lean(request: Request) -> Runner:
     return _runner(request, "native_lean", {}, 1.0, weights_in_file=True)
 
 
+def check_native(graph: Graph, device: torch.device, dtype: torch.dtype) -> None:
+    """Refuse an optimised graph that the target `native` cannot run, whatever its input sizes.
+
+    Raises:
+        BackendError: another device or dtype, or an operation without a loop, which is named.
+    """
+    _check_arithmetic("native", device, dtype)
+    group_loops(graph)
+
+
+def check_native_lean(graph: Graph, device: torch.device, dtype: torch.dtype) -> None:
+    """As `check_native`, for the target `native_lean`."""
+    _check_arithmetic("native_lean", device, dtype)
+    group_loops(graph)
+
+
+def _check_arithmetic(target: str, device: torch.device, dtype: torch.dtype) -> None:
+    need_cpu(device, target)
+    if dtype not in (torch.float32, torch.bfloat16):
+        raise BackendError(f"the native engine computes float32 or bfloat16, not {dtype}")
+
+
 def _runner(
     request: Request,
     target: str,
@@ -64,9 +88,7 @@ def _runner(
     growth: float,
     weights_in_file: bool = False,
 ) -> Runner:
-    need_cpu(request, target)
-    if request.dtype not in (torch.float32, torch.bfloat16):
-        raise BackendError(f"the native engine computes float32 or bfloat16, not {request.dtype}")
+    _check_arithmetic(target, request.device, request.dtype)
     batch = len(request.inputs[0])
     by_tiles = request.dtype == torch.bfloat16 and load_library().has_tiles
     size = slice_size(batch, torch.get_num_threads(), by_tiles) if target == "native" else 1

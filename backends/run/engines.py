@@ -2,7 +2,9 @@
 
 A package registers what it has by entry points of the group `netdraft.engines`, as ours does in
 pyproject.toml. A plain name is a target of `for_inference`, and its function takes a `Request` and
-returns a `Runner`, see `backends.run.targets`; `native.training` and `native.profile` are what
+returns a `Runner`, see `backends.run.targets`; `NAME.check`, where there is one, takes the graph,
+the device and the dtype as soon as that target is asked for, and refuses what it cannot run with
+a `BackendError`; `native.training` and `native.profile` are what
 `for_training(native=True)` and `bench --profile` call.
 """
 
@@ -20,6 +22,8 @@ GROUP = "netdraft.engines"
 OURS = {
     "native": "backends.native.targets:run_native",
     "native_lean": "backends.native.targets:run_native_lean",
+    "native.check": "backends.native.targets:check_native",
+    "native_lean.check": "backends.native.targets:check_native_lean",
     "native.training": "backends.native.training:train_natively",
     "native.profile": "backends.native.targets:profile_steps",
 }

@@ -6,13 +6,14 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from backends.run.at_size import at_size
-from backends.run.engines import load_registered
+from backends.run.engines import load_registered, registered
+from backends.run.place import Precision, device_from, precision_from
 from backends.run.targets import TARGETS, Request, Result, Runner, build_runner
 from backends.run.tune import ROUNDS, LockFile, Tuned, device_name, measure, medians
 from backends.state.cache import cached
@@ -25,8 +26,6 @@ from compiler.passes import DEFAULT_PASSES, TRAINING_PASSES, Pass
 from compiler.passes.optimizer import optimize_graph
 from compiler.passes.outputs import keep_only, take_logits
 from compiler.passes.tapping import hold_taps, let_go
-
-Precision = torch.dtype | Literal["tf32"]
 
 
 def optimize(
@@ -140,12 +139,17 @@ class Optimized:
             lock: the lock file; default: `netdraft/tune.json` in the user's cache.
 
         Raises:
-            BackendError: there is no such target.
+            BackendError: there is no such target, or it says already that it cannot run this.
+            UsageError: there is no such device here, or no computing in such numbers.
         """
+        place, precision = device_from(device), precision_from(dtype)
         if target not in ("auto", *TARGETS):
             raise BackendError(f"unknown target `{target}` (known: auto, {', '.join(TARGETS)})")
+        if f"{target}.check" in registered():
+            numbers = torch.float32 if precision == "tf32" else precision
+            load_registered(f"the target `{target}`", f"{target}.check")(self.graph, place, numbers)
         lock_file = LockFile(lock or cached("tune.json"))
-        return InferenceModule(self, torch.device(device), dtype, target, lock_file)
+        return InferenceModule(self, place, precision, target, lock_file)
 
 
 def _train_natively(module: nn.Module) -> None:

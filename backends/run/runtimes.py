@@ -21,7 +21,7 @@ def run_onnxruntime(request: Request) -> Runner:
     Raises:
         BackendError: not installed, or not this device or dtype.
     """
-    need_cpu(request, "onnxruntime")
+    need_cpu(request.device, "onnxruntime")
     if request.dtype != torch.float32:
         raise BackendError(f"ONNX Runtime's CPU provider computes float32, not {request.dtype}")
     ort = require("onnxruntime", "onnxruntime")
@@ -45,7 +45,7 @@ def run_openvino(request: Request) -> Runner:
     Raises:
         BackendError: not installed, or not this device.
     """
-    need_cpu(request, "openvino")
+    need_cpu(request.device, "openvino")
     openvino = require("openvino", "openvino")
     core = openvino.Core()
     model = core.read_model(_onnx_bytes(request))

@@ -125,7 +125,7 @@ def run_compiled_matrix(request: Request) -> Runner:
     Raises:
         BackendError: a GPU, where torch.compile itself tries this.
     """
-    need_cpu(request, "compile_matrix")
+    need_cpu(request.device, "compile_matrix")
     short = request.dtype == torch.float32
     return _frozen(flat_module_of(request, short, pointwise=True), request)
 
@@ -226,14 +226,14 @@ def gpu_settings(arithmetic: Arithmetic) -> Iterator[None]:
         cudnn.benchmark, cudnn.allow_tf32, matrix.allow_tf32 = before
 
 
-def need_cpu(request: Request, target: str) -> None:
-    """Refuse a request for another device.
+def need_cpu(device: torch.device, target: str) -> None:
+    """Refuse another device.
 
     Raises:
-        BackendError: the inputs are not on the CPU.
+        BackendError: it is not the CPU.
     """
-    if request.device.type != "cpu":
-        raise BackendError(f"the target `{target}` runs on the CPU, not on {request.device}")
+    if device.type != "cpu":
+        raise BackendError(f"the target `{target}` runs on the CPU, not on {device}")
 
 
 def require(package: str, target: str) -> Any:

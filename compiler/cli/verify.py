@@ -10,6 +10,7 @@ from compiler.cli.options import add_probabilities, add_spec, graph_from
 from compiler.errors import UsageError
 from compiler.errors.terminal import write
 from compiler.facts.available_memory import check_memory
+from compiler.files import check_file
 from compiler.pipeline import target_graph
 
 HELP = """Compare a Python file with the network that a spec describes. The file is first read as
@@ -70,12 +71,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _read(path: Path) -> str:
+    check_file(path)
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise UsageError(f"{path} is no text in UTF-8") from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error}") from None
 
 
 def _report_text(path: Path, name: str, proven: bool, reason: str) -> int:

@@ -25,9 +25,10 @@ class Feature:
 def feature_maps(graph: Graph) -> tuple[Feature, ...]:
     """Return the last map of the trunk before each change of its reduction, in order.
 
-    Where the trunk grows again, there are several of a reduction. The trunk is what every path from the input to the first output passes through. The
-    reduction is the product of the strides on the way, so a valid convolution that trims the
-    border is no reduction: 149 and 147 of 299 are both reduction 2.
+    Where the trunk grows again, there are several of a reduction. The trunk is what every path
+    from the input to the first output passes through. The reduction is the product of the strides
+    on the way, so a valid convolution that trims the border is no reduction: 149 and 147 of 299
+    are both reduction 2.
     """
     reductions = _reductions(graph)
     maps = [node for node in _trunk(graph) if len(node.shape) == 3 and node.inputs]
@@ -47,8 +48,9 @@ def features_of(graph: Graph, names: Sequence[str] = ()) -> tuple[Feature, ...]:
     Raises:
         UsageError: there is no such layer or block, or its output is no map; or none was found.
     """
-    if isinstance(names, str):  # in Python a text is a sequence too, of its letters
-        names = () if names == "auto" else (names,)
+    names = (names,) if isinstance(names, str) else tuple(names)  # a text is a sequence too
+    if names == ("auto",):
+        names = ()
     if not names:
         found = feature_maps(graph)
         if not found:

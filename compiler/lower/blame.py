@@ -242,7 +242,8 @@ def _help_sum(operands: tuple[Node, ...], odd: int, culprit: Node, is_gated: boo
             f"project `{operands[0].name}` with a 1x1 convolution to "
             f"{show(operands[-1].shape.channels)} that has {SAME_STRIDE}"
         )
-    project = f"project `{operands[odd].name}` with a 1x1 convolution to {channels}"
+    how = "a 1x1 convolution" if other.shape.grid else "a `linear`"
+    project = f"project `{operands[odd].name}` with {how} to {channels}"
     width = culprit.op.width_key
     if not width:
         return project

@@ -133,6 +133,8 @@ def find_spec(path: str | Path) -> Path:
     Raises:
         UsageError: there is no such file.
     """
+    if not str(path):
+        raise UsageError("'' names no spec; give a file, or a shipped name such as inception_v4")
     given = Path(path)
     if is_file(given):
         return given

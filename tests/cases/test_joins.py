@@ -102,6 +102,21 @@ def test_a_residual_that_cannot_close(draft: Draft, given: int, wide: int) -> No
     assert draft.layers(f"{given}x8x8", inferred).out == f"{given}x8x8"
 
 
+def test_a_vector_is_projected_by_a_linear_layer(draft: Draft) -> None:
+    ends = (
+        "{linear: 4, name: a}",
+        "{linear: 5, from: pool, name: b}",
+        "{scale: 0.5, name: scaled}",
+    )
+    body = ("{global_avg_pool: true, name: pool}", *ends)
+    found = draft.layers("3x8x8", *body, "{add: [a, scaled]}")
+    assert [d.help for d in found.findings] == [
+        "set `linear` to 4, or project `scaled` with a `linear` to 4"
+    ]
+    fixed = (*body, "{linear: 4, name: p}", "{add: [a, p]}")
+    assert draft.layers("3x8x8", *fixed).out == "4"
+
+
 def test_a_shortcut_is_not_cut_to_fit(draft: Draft) -> None:
     body = ("{conv: 1x1, filters: 64}", "{conv: 3x3, filters: 64}", "{conv: 1x1, filters: 256}")
     found = draft.layers("64x64x64", *body, "{add: [conv_1x1_2, x]}")

@@ -38,6 +38,13 @@ def netdraft(
         (("summary", "tests/cases/errors/shape-mismatch.yaml"), 1, "error[shape-mismatch]"),
         (("check", "missing.yaml"), 2, "error: there is no spec missing.yaml"),
         (("check", "specs"), 2, "error: specs is a folder; name a spec file in it"),
+        (
+            ("check", ""),
+            2,
+            "error: '' names no spec; give a file, or a shipped name such as inception_v4",
+        ),
+        (("verify", "nowhere.py", "inception_v4"), 2, "error: nowhere.py does not exist"),
+        (("verify", "specs", "inception_v4"), 2, "error: specs is a folder, not a file"),
         (("check",), 2, "the following arguments are required: SPEC"),
         ((), 2, "usage: netdraft"),
         (("chek", "x.yaml"), 2, "invalid choice: 'chek'"),

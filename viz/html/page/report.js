@@ -105,7 +105,8 @@ function helpForJoin(node, operands, odd, culprit) {
     const last = showDim(operands[operands.length - 1].shape[0]);
     return `project \`${operands[0].name}\` with a 1x1 convolution to ${last} that has the same total stride`;
   }
-  const project = `project \`${operands[odd].name}\` with a 1x1 convolution to ${channels}`;
+  const how = other.shape.length > 1 ? "a 1x1 convolution" : "a `linear`";
+  const project = `project \`${operands[odd].name}\` with ${how} to ${channels}`;
   const width = { Conv2d: "filters", Linear: "linear" }[culprit.op.kind];
   if (!width) return project;
   const written = culprit.written.filters;
