@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from compiler.errors import CompileError, Report, limit
@@ -10,7 +10,7 @@ from compiler.graph import Definition, Graph, Info, Output, Region, Shape, conne
 from compiler.lower.layers import lower_body
 from compiler.lower.lowering import Argument, Lowering
 from compiler.ops import Input, Layer
-from compiler.spec import BlockSpec, BranchesLayer, LayersLayer, ResidualLayer, SplitLayer
+from compiler.spec import BlockSpec, ResidualLayer, layers_in
 from compiler.text import Expr, Value
 
 
@@ -37,7 +37,7 @@ def _draft(block: BlockSpec, instance: Region, lowering: Lowering) -> Graph | No
     not fit together then, such as two ways that exclude each other, is no fault. None where the
     block has no such layers, or where it is very large.
     """
-    if not any(_chooses(layer, instance.arguments) for layer in _layers(block.body)):
+    if not any(_chooses(layer, instance.arguments) for layer in layers_in(block.body)):
         return None
     if lowering.sizes.of_block(block.name) > limit("drawn_operations"):
         return None
@@ -75,20 +75,6 @@ def _lower(
     title, outputs = block.title or block.name, (Output("", end),)
     network = connect(builder.nodes.values())
     return Graph(instance.name, title, network, regions, inputs, outputs)
-
-
-def _layers(layers: list[Layer]) -> Iterator[Layer]:
-    """Yield the layers of a list and of the lists in them; blocks stay closed."""
-    for layer in layers:
-        yield layer
-        if isinstance(layer, BranchesLayer | SplitLayer):
-            chains = layer.branches if isinstance(layer, BranchesLayer) else layer.split
-            for chain in chains.values():
-                yield from _layers(chain)
-        elif isinstance(layer, LayersLayer):
-            yield from _layers(layer.layers)
-        elif isinstance(layer, ResidualLayer):
-            yield from _layers([*layer.residual.body, *layer.residual.shortcut])
 
 
 def _chooses(layer: Layer, arguments: Mapping[str, Value]) -> bool:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 import networkx as nx
 
 from compiler.errors import Diagnostic, Remark, Report
 from compiler.lower.operands import alternatives
 from compiler.ops import JoinLayer, Layer
-from compiler.spec import BranchesLayer, LayersLayer, ResidualLayer, SplitLayer
 
 
 def lowering_order(
@@ -75,26 +72,12 @@ def _written(layer: Layer) -> list[str] | None:
 def _outward(layer: Layer) -> set[str]:
     """Return the names that layers inside this one read and that none of them bears."""
     found: set[str] = set()
-    for layers in _inner(layer):
+    for layers in layer.inner:
         own = {inner.name for inner in layers}
         for inner in layers:
             refs = {r.partition(".")[0] for r in _refs(inner) or ()}
             found |= (refs | _outward(inner)) - own
     return found
-
-
-def _inner(layer: Layer) -> Iterator[list[Layer]]:
-    """Yield the lists of layers that stand in a layer."""
-    chains: Iterable[list[Layer]] = ()
-    if isinstance(layer, LayersLayer):
-        chains = (layer.layers,)
-    elif isinstance(layer, BranchesLayer):
-        chains = layer.branches.values()
-    elif isinstance(layer, SplitLayer):
-        chains = layer.split.values()
-    elif isinstance(layer, ResidualLayer):
-        chains = (layer.residual.body, layer.residual.shortcut)
-    yield from (chain for chain in chains if chain)
 
 
 def _report_circles(

@@ -136,6 +136,11 @@ class Layer(Located):
         object.__setattr__(self, "common", common)
 
     @property
+    def inner(self) -> tuple[list["Layer"], ...]:
+        """The lists of layers that a structure holds; an operation holds none."""
+        return ()
+
+    @property
     def name(self) -> str | None:
         """The name that the spec gives."""
         return self.common.name

@@ -23,6 +23,7 @@ from compiler.spec.model import (
     ParamSpec,
     ResidualLayer,
     SplitLayer,
+    layers_in,
 )
 from compiler.spec.params import READERS
 from compiler.spec.read import check_name, validate
@@ -62,6 +63,7 @@ __all__ = [
     "Written",
     "check_name",
     "default_of",
+    "layers_in",
     "load_spec",
     "mentions",
     "plain_default",

@@ -6,14 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from compiler.ops import Layer
-from compiler.spec.model import (
-    BlockLayer,
-    BlockSpec,
-    BranchesLayer,
-    LayersLayer,
-    ResidualLayer,
-    SplitLayer,
-)
+from compiler.spec.model import BlockLayer, BlockSpec, LayersLayer
 from compiler.text import Expr, ExprError, Unknown, Value, evaluate
 
 MAX_LEVELS = 100
@@ -43,16 +36,9 @@ class Expansion:
         """
         if isinstance(layer, BlockLayer):
             return max(1, self.of_block(layer.block))
-        if isinstance(layer, LayersLayer):
-            return max(1, self.of_chain(layer.layers, lookup))
-        if isinstance(layer, (BranchesLayer, SplitLayer)):
-            chains = layer.branches if isinstance(layer, BranchesLayer) else layer.split
-            return 1 + sum(self.of_chain(c, lookup) for c in chains.values())
-        if isinstance(layer, ResidualLayer):
-            part = layer.residual
-            body = self.of_chain(part.body, lookup)
-            return 1 + body + self.of_chain(part.shortcut, lookup)
-        return 1
+        inner = sum(self.of_chain(chain, lookup) for chain in layer.inner)
+        has_join = not isinstance(layer, LayersLayer)
+        return max(1, inner + has_join)
 
     def of_chain(self, layers: Iterable[Layer], lookup: LookUp | None = None) -> int:
         """Return the least number of operations in a list of layers, with all their copies."""

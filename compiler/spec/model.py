@@ -2,7 +2,7 @@
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class, which is a
 # third of the time that this file takes to import.
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from compiler.ops import COMMON, OP_LAYERS, ActivationName, CiteSpec, Layer, WordLayer
@@ -33,6 +33,10 @@ class LayersLayer(Layer):
     layers: Chain
     """layers, one after the other"""
 
+    @property
+    def inner(self) -> tuple[Chain, ...]:
+        return (self.layers,)
+
 
 class BranchesLayer(Layer):
     """Parallel chains on one input and their join."""
@@ -43,6 +47,10 @@ class BranchesLayer(Layer):
     join: Literal["concat", "add", "multiply"]
     """what becomes of the ends of the branches"""
 
+    @property
+    def inner(self) -> tuple[Chain, ...]:
+        return tuple(self.branches.values())
+
 
 class SplitLayer(Layer):
     """Last in a branch: its ends enter the enclosing join."""
@@ -50,6 +58,10 @@ class SplitLayer(Layer):
     op = "split"
     split: Chains
     """name: layers"""
+
+    @property
+    def inner(self) -> tuple[Chain, ...]:
+        return tuple(self.split.values())
 
 
 class ResidualBody(Located):
@@ -70,6 +82,18 @@ class ResidualLayer(Layer):
     op = "residual"
     residual: ResidualBody
     """`{body, shortcut, scale, activation}`"""
+
+    @property
+    def inner(self) -> tuple[Chain, ...]:
+        return self.residual.body, self.residual.shortcut
+
+
+def layers_in(layers: Iterable[Layer]) -> Iterator[Layer]:
+    """Yield the layers of a list and those inside them, in order; blocks stay closed."""
+    for layer in layers:
+        yield layer
+        for chain in layer.inner:
+            yield from layers_in(chain)
 
 
 LAYERS: dict[str, type[Layer]] = {

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from compiler.ops import COMMON, DropoutLayer, JoinLayer, Layer
-from compiler.spec import BranchesLayer, BrokenLayer, LayersLayer, ResidualLayer, SplitLayer
+from compiler.spec import BrokenLayer, ResidualLayer
 from compiler.spec.naming import automatic_name, node_name
 from compiler.text import Mapping as YamlMapping
 from viz.html.formulas import formula_of
@@ -61,17 +61,3 @@ def automatic_name_of(layer: Layer) -> str | None:
         return (node_name(node) or None) if node is not None else None
     principal = node.get(layer.op) if isinstance(node, YamlMapping) else None
     return automatic_name(layer.op, principal)
-
-
-def layers_in(layers: Iterable[Layer]) -> Iterable[Layer]:
-    """Yield the layers of a list and of the structure inside it, without the blocks' own."""
-    for layer in layers:
-        yield layer
-        if isinstance(layer, BranchesLayer | SplitLayer):
-            chains = layer.branches if isinstance(layer, BranchesLayer) else layer.split
-            for chain in chains.values():
-                yield from layers_in(chain)
-        elif isinstance(layer, LayersLayer):
-            yield from layers_in(layer.layers)
-        elif isinstance(layer, ResidualLayer):
-            yield from layers_in([*layer.residual.body, *layer.residual.shortcut])

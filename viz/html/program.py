@@ -24,6 +24,7 @@ from compiler.spec import (
     ResidualLayer,
     Spec,
     SplitLayer,
+    layers_in,
     shipped_specs,
 )
 from compiler.text import Mapping as YamlMapping
@@ -34,7 +35,6 @@ from viz.html.layers import (
     automatic_name_of,
     defaulted_fields,
     fields_of,
-    layers_in,
     reads_of,
 )
 from viz.html.traced import Tracer
