@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "errors")]
+sys.path.insert(0, str(ROOT))
 
 
 def write_errors() -> None:
     """Write the message of every wrong spec beside it."""
-    from test_errors import CASES, complaints  # type: ignore[import-not-found]
+    from tests.errors.test_errors import CASES, complaints
 
     for case in CASES:
         os.chdir(case.parent)

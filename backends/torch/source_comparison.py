@@ -50,7 +50,9 @@ def compare_text(text: str, graph: Graph) -> None:
 
 
 def _compare_definitions(tree: ast.Module, graph: Graph) -> None:
-    ours, theirs = _definitions(ast.parse(emit_source(graph))), _definitions(tree)
+    emitted = ast.parse(emit_source(graph))
+    _compare_imports(_imports(emitted), _imports(tree))
+    ours, theirs = _definitions(emitted), _definitions(tree)
     for name, node in ours.items():
         if name not in theirs:
             raise Departure(f"`{name}` is missing")
@@ -139,6 +141,32 @@ def _is_file(stream: Any) -> bool:
         return isinstance(stream.fileno(), int)
     except (OSError, AttributeError, ValueError):
         return False
+
+
+def _imports(tree: ast.Module) -> dict[str, int]:
+    """Return what a file imports, one name a line, and the line: their order says nothing."""
+    out: dict[str, int] = {}
+    for node in tree.body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            for alias in node.names:
+                out[ast.unparse(_importing(node, alias))] = node.lineno
+    return out
+
+
+def _importing(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> ast.stmt:
+    if isinstance(node, ast.Import):
+        return ast.Import([alias])
+    return ast.ImportFrom(node.module, [alias], node.level)
+
+
+def _compare_imports(ours: dict[str, int], theirs: dict[str, int]) -> None:
+    """Refuse a file whose names come from elsewhere: its code would mean another thing."""
+    for text, line in theirs.items():
+        if text not in ours:
+            raise Departure(f"line {line}: `{text}` is not in the emitted source")
+    for text in ours:
+        if text not in theirs:
+            raise Departure(f"`{text}` is missing")
 
 
 def _definitions(tree: ast.Module) -> dict[str, ast.stmt]:

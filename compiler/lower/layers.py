@@ -53,8 +53,18 @@ class Copy:
     values: Values
 
 
-def lower_layers(lowering: Lowering, layers: list[Layer], scope: Scope, incoming: str) -> list[str]:
-    """Lower a list of layers and return what leaves it: one tensor, or a split's ends."""
+def lower_layers(
+    lowering: Lowering,
+    layers: list[Layer],
+    scope: Scope,
+    incoming: str,
+    *,
+    is_branch: bool = False,
+) -> list[str]:
+    """Lower a list of layers and return what leaves it: one tensor, or a split's ends.
+
+    A split is the last layer of a branch: of a list whose ends enter a join.
+    """
     names = [lowering.declare(layer, scope) for layer in layers]
     order, circles = lowering_order(layers, names, lowering.report)
     outputs: dict[int, list[str]] = {}
@@ -64,8 +74,8 @@ def lower_layers(lowering: Lowering, layers: list[Layer], scope: Scope, incoming
             info, path = lowering.info(layers[i]), scope.prefix + names[i]
             outputs[i] = [lowering.builder.add_unknown(path, (before,), info)]
         else:
-            is_last = i == len(layers) - 1
-            outputs[i] = _layer(lowering, layers[i], names[i], scope, before, is_last)
+            may_split = is_branch and i == len(layers) - 1
+            outputs[i] = _layer(lowering, layers[i], names[i], scope, before, may_split)
         named = scope.names.get(names[i])
         if named is not None and named.left_out_by is None:
             named.tensor = outputs[i][-1]
@@ -73,7 +83,7 @@ def lower_layers(lowering: Lowering, layers: list[Layer], scope: Scope, incoming
 
 
 def _layer(
-    lowering: Lowering, layer: Layer, name: str, scope: Scope, before: str, is_last: bool
+    lowering: Lowering, layer: Layer, name: str, scope: Scope, before: str, may_split: bool
 ) -> list[str]:
     """Lower one layer, with its condition, operands and repeat."""
     path = scope.prefix + name
@@ -90,7 +100,7 @@ def _layer(
         lowering.refuse_too_large(layer, lowering.sizes.of_layer(layer, values.lookup))
     at = Copy(path, scope, entering(), values)
     if isinstance(layer, SplitLayer):
-        if layer.common.repeat is not None or not is_last:
+        if layer.common.repeat is not None or not may_split:
             lowering.report_layer(
                 layer,
                 "bad-split",
@@ -249,7 +259,7 @@ def _ends(
         local = lowering.free(name, span, scope, is_automatic=False)
         named = scope.names[local] = Named(scope.prefix + local, span, is_automatic=False)
         info = Info(span=layer.span(layer.op, name))
-        ends += _branch(lowering, named, layers, scope, at.operands.first, info)
+        ends += _branch(lowering, named, layers, scope, at.operands.first, info, is_branch=True)
     return ends
 
 
@@ -261,11 +271,13 @@ def _branch(
     incoming: str,
     info: Info,
     transparent: bool = False,
+    *,
+    is_branch: bool = False,
 ) -> list[str]:
     """Lower one chain of a structure, in a scope of its own unless it is transparent."""
     lowering.builder.open(named.path, "branch", (incoming,), info, transparent=transparent)
     inner = scope if transparent else scope.child(named.path + ".")
-    ends = lower_layers(lowering, layers, inner, incoming)
+    ends = lower_layers(lowering, layers, inner, incoming, is_branch=is_branch)
     lowering.builder.close(ends[-1])
     named.tensor = ends[-1]
     return ends
@@ -404,7 +416,7 @@ def _check_size(lowering: Lowering, layer: Layer, tensor: str, scope: Scope) -> 
         lowering.builder.stated[tensor] = stated, layer.span("size")
     if None in shape:
         lowering.builder.claim(tensor, stated)
-    elif shape.is_known and shape.paper != layer.common.size:
+    elif not _agrees(shape, stated):
         lowering.report.add(
             Diagnostic(
                 "wrong-size",
@@ -413,6 +425,13 @@ def _check_size(lowering: Lowering, layer: Layer, tensor: str, scope: Scope) -> 
                 help="correct the layers, or the stated size",
             )
         )
+
+
+def _agrees(shape: Shape, stated: Shape) -> bool:
+    """True where a computed size is the stated one, as far as it is no formula."""
+    if len(shape) != len(stated):
+        return False
+    return all(a == b or not isinstance(a, int) for a, b in zip(shape, stated, strict=True))
 
 
 def _printed(size: str) -> Shape:

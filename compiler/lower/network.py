@@ -37,7 +37,9 @@ from compiler.spec import (
     mentions,
     plain_default,
 )
-from compiler.text import ExprError, Value, parse
+from compiler.text import ExprError, Node, Value, parse
+from compiler.text import Mapping as YamlMapping
+from compiler.text import Sequence as YamlSequence
 
 
 def lower_network(
@@ -160,15 +162,17 @@ def definition(block: BlockSpec, lowering: Lowering) -> Definition:
 def _outputs(
     network: NetworkSpec, lowering: Lowering, scope: Scope, end: str
 ) -> tuple[Output, ...]:
-    if not network.outputs:
+    if network.outputs is None:
         return (Output(output_name(end, lowering.builder.nodes), end),)
     out: list[Output] = []
+    is_left_out = False
     for item in network.outputs:
         layer = network.layers[-1] if network.layers else None
         if layer is None:
             continue
         values = lowering.reader(item, "`outputs`", scope, lambda: end)
         if item.when is not None and not values.flag("when"):
+            is_left_out = True
             continue
         steps = ("from",) if item.inputs else ("name",)
         proxy = layer.model_copy()
@@ -199,7 +203,25 @@ def _outputs(
         help = "list the network's own output too, or take `training_only` from one"
         span = network.span("outputs")
         lowering.report.add(Diagnostic("bad-value", message, span, help=help))
+    if not out:
+        _report_no_output(network, lowering.report, is_left_out)
     return tuple(out) or (Output("output", end),)
+
+
+def _report_no_output(network: NetworkSpec, report: Report, is_left_out: bool) -> None:
+    """Report a list of outputs that is empty, as it is written or by its conditions."""
+    message, help = "`outputs` lists nothing", "take the key out: the last layer is the output"
+    span = network.span("outputs")
+    if is_left_out and network.outputs:
+        message = "no output is left: the `when` of every one is false"
+        help, span = "list one that is always there", network.outputs[0].span()
+    elif not isinstance(written := _written(network, "outputs"), YamlSequence) or written.items:
+        return  # what is wrong with them is reported
+    report.add(Diagnostic("bad-value", message, span, help=help))
+
+
+def _written(network: NetworkSpec, key: str) -> Node | None:
+    return network._node.get(key) if isinstance(network._node, YamlMapping) else None
 
 
 def _warn_parameters(spec: Spec, frame: Frame, network: NetworkSpec, report: Report) -> None:

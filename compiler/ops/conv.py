@@ -211,6 +211,8 @@ class ConvLayer(Layer):
 
     def operations(self, fields: Fields) -> Parts:
         linear = fields.flag("linear")
+        if self.linear is True:
+            self._check_linear(fields)
         norm = "none" if linear else fields.word("norm", NORM_WORDS)
         function = "none" if linear else fields.word("activation", ACTIVATION_WORDS)
         is_depthwise = fields.raw("groups") == "depthwise"
@@ -232,6 +234,14 @@ class ConvLayer(Layer):
         if norm == "batch_norm":
             parts.append(("norm", fields.norm))
         return parts + then(function)
+
+    def _check_linear(self, fields: Fields) -> None:
+        """Refuse a norm or an activation that the layer itself asks for, and leaves out."""
+        for key in ("norm", "activation"):
+            if self.says(key) and fields.raw(key) != "none":
+                message = f"`linear: true` leaves out the `{key}` that `conv` asks for"
+                help = f"take out `linear`, or `{key}`"
+                fields.report.add(Diagnostic("bad-value", message, self.span(key), help=help))
 
     def _filters(self, fields: Fields) -> int | None:
         """Return the output channels: the layer's, or those of the network's defaults."""

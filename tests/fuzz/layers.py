@@ -258,6 +258,9 @@ class Maker:
         for key, make in rare.items():
             if dice.chance(16) and not (keeps and key in ("padding", "stride")):
                 out[key] = make()
+        if out.get("linear") is True:  # it refuses what it would leave out
+            for key in ("norm", "activation"):
+                out.pop(key, None)
         return out
 
     def texts(self, place: Place) -> list[str]:

@@ -93,3 +93,34 @@ def test_what_python_cannot_read_is_a_sentence(
     files[0].write_text(text)
     assert verify(files) == 1
     assert reason in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("from torch import", "from evil import", "from evil import"),
+        ("import torch\n", "import torch\nimport evil\n", "`import evil` is not in the emitted"),
+        ("import torch\n", "import os as torch\n", "`import os as torch` is not in the emitted"),
+        ("import torch\n", "", "`import torch` is missing"),
+    ],
+)
+def test_names_from_elsewhere_are_no_proof(
+    files: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
+    old: str,
+    new: str,
+    reason: str,
+) -> None:
+    text = files[0].read_text()
+    assert old in text
+    files[0].write_text(text.replace(old, new, 1))
+    assert verify(files) == 1
+    assert reason in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_class_is_not_imported_over(
+    files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    files[0].write_text(files[0].read_text() + "\nfrom evil import Scale\n")
+    assert verify(files) == 1
+    assert "`from evil import Scale` is not in" in " ".join(capsys.readouterr().out.split())

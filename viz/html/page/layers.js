@@ -176,5 +176,9 @@ function outputsOf(program, lowering, scope, end) {
     if (found.some((o) => o.node === node || o.name === item.name)) continue;
     found.push({ name: item.name, node, trainingOnly: item.trainingOnly });
   }
-  return found.length ? found : [{ name: "output", node: end, trainingOnly: false }];
+  if (found.length) return found;
+  const message = "no output is left: the `when` of every one is false";
+  const help = "list one that is always there";
+  lowering.report.add({ code: "bad-value", message, at: program.outputs[0].at, help });
+  return [{ name: "output", node: end, trainingOnly: false }];
 }
