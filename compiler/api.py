@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from warnings import warn
 
-from compiler.errors import BackendError, CompileError, Diagnostic, UsageError
+from compiler.errors import BackendError, CompileError, Diagnostic, NetdraftError, UsageError
 from compiler.errors.given import file_given, named_given, texts_given, whole_given
 from compiler.facts.prediction import ClassScore, Prediction
 from compiler.facts.summarize import Summary, summarize
@@ -37,6 +37,7 @@ __all__ = [
     "CompileError",
     "Diagnostic",
     "Graph",
+    "NetdraftError",
     "Prediction",
     "Spec",
     "Summary",
@@ -138,12 +139,13 @@ def build_module(
 
     Raises:
         BackendError: the weights do not fit; every tensor that does not is named.
-        UsageError: there is no softmax that `probabilities` could keep, or nothing says mean and
-            deviation.
+        UsageError: there is no softmax that `probabilities` could keep, nothing says mean and
+            deviation, or `weights_from` or `partial` says how a file is loaded that is not given.
     """
     from backends.torch import init as torch_init
     from backends.torch import module as torch_module
 
+    _check_file(weights, None if normalize is True else weights_from, partial)
     taps, place = texts_given("taps", taps, "stem"), _place(device)
     how = None
     if normalize is not False:
@@ -162,6 +164,7 @@ def features(
     *,
     weights: str | Path | None = None,
     weights_from: str | Path | None = None,
+    partial: bool = False,
     device: str | None = None,
     seed: int = 0,
 ) -> nn.Module:
@@ -177,20 +180,26 @@ def features(
         weights: safetensors or a torch checkpoint of the whole network; no code in it is run.
         weights_from: whose names it has, a map by name (`timm:inception_v4`) or by path; None:
             the module's own.
+        partial: load the tensors that fit by name and shape; `load_weights` returns which.
         device: where it goes; None is the CPU.
         seed: of the initial weights.
 
     Raises:
         BackendError: the weights do not fit.
-        UsageError: a name is none of the network, or gives no map.
+        UsageError: a name is none of the network, or gives no map; or `weights_from` or `partial`
+            says how a file is loaded that is not given.
     """
     from backends.torch import features as torch_features
+    from backends.torch import init as torch_init
+
+    _check_file(weights, weights_from, partial)
 
     names, place = texts_given("names", names, "stem"), _place(device)
     graph = load(spec)
     module = torch_features.build_features(graph, names, seed=seed if weights is None else None)
     if weights is not None:
-        load_weights(module, weights, weights_from)
+        report = load_weights(module, weights, weights_from, partial=partial)
+        torch_init.initialize(module, seed, report.loaded)
     return module if place is None else module.to(place)
 
 
@@ -199,6 +208,13 @@ def _place(device: str | None) -> torch.device | None:
     from backends.run.place import device_from
 
     return None if device is None else device_from(device)
+
+
+def _check_file(weights: str | Path | None, source: str | Path | None, partial: bool) -> None:
+    """Refuse what says how a file of weights is loaded where no file is given."""
+    if weights is None and (partial or source is not None):
+        what = "partial" if source is None else "weights_from"
+        raise UsageError(f"`{what}` says how a file is loaded: name the file with `weights`")
 
 
 def _recorded(weights: str | Path | None, weights_from: str | Path | None) -> Preprocessing | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,3 +91,14 @@ def test_a_notebook_shows_a_network_and_a_block(tiny: Path) -> None:
     html = block._repr_html_()
     assert html.startswith('<img alt="b" src="data:image/svg+xml;base64,')
     assert "<script" not in html
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [({"weights_from": "nowhere"}, "weights_from"), ({"partial": True}, "partial")],
+)
+@pytest.mark.parametrize("make", [netdraft.build_module, netdraft.features])
+def test_how_a_file_is_loaded_wants_the_file(make: Any, given: dict[str, Any], what: str) -> None:
+    with pytest.raises(netdraft.NetdraftError) as caught:
+        make("zoo/resnet18", **given)
+    assert str(caught.value) == f"`{what}` says how a file is loaded: name the file with `weights`"
