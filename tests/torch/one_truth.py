@@ -71,6 +71,8 @@ SPECS: Mapping[str, int] = {
     "teaching/residual_scaling": 256,
     "zoo/googlenet": 3,
     "zoo/inception_v3": 3,
+    "zoo/resnet18": 3,
+    "zoo/resnet50": 3,
 }
 """Every shipped spec that passes `check`, with the channels of its input."""
 
