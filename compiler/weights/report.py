@@ -113,7 +113,7 @@ class WeightsReport:
             f"  loaded {counts['loaded']} tensors, of {here} in the network and {there} in the file"
         ]
         if self.match.made:
-            lines.append(f"  {_count(len(self.match.made), 'batch counter')}: the file has none")
+            lines.append(f"  {_count(len(self.match.made), 'batch counter')}: {self._no_counter}")
         titles: dict[State, tuple[str, str]] = {
             "differing": (
                 "differs (file -> network) and begins fresh",
@@ -135,6 +135,11 @@ class WeightsReport:
                 lines.append(f"  {_count(counts[state], 'tensor')} {title}:")
                 lines += _layer_lines(layers, len(layers) if every else MOST_LAYERS)
         return lines
+
+    @property
+    def _no_counter(self) -> str:
+        dropped = [m for m in self.match.misfits if m.wanted is None and is_counter(m.name)]
+        return "the file has them for other layers alone" if dropped else "the file has none"
 
     @property
     def warnings(self) -> list[str]:
@@ -169,10 +174,12 @@ class WeightsReport:
     def advice(self) -> list[str]:
         """What to try where the file does not fit."""
         match, weights, out = self.match, self.weights, []
-        if weights is not None and self.network != weights.spec.rpartition("/")[2] != "":
+        is_foreign = len(match.moves) <= len(match.misfits)  # one tensor that differs is no sign
+        other = weights is not None and self.network != weights.spec.rpartition("/")[2] != ""
+        if is_foreign and other and weights is not None:
             out.append(f"the map is for `{weights.spec}`, not for `{self.network}`")
-        if match.is_empty:
-            out += _other_maps(match, weights)
+        if match.is_empty or (is_foreign and weights is None):
+            out += _other_maps(match, weights, self.network)
         if weights is not None:
             out += [text for misfit in match.misfits for text in _advice(weights, misfit)]
         if not match.is_empty and not self.is_partial:
@@ -307,12 +314,15 @@ def _advice(weights: WeightMap, misfit: Misfit) -> Iterator[str]:
             yield f"the published network has no `{part}`"
 
 
-def _other_maps(match: Match, tried: WeightMap | None) -> Iterator[str]:
-    """Yield the maps that have every name of the file."""
+def _other_maps(match: Match, tried: WeightMap | None, network: str) -> list[str]:
+    """Return the maps that have every name of the file; that of the network alone, if it has."""
     names = [m.source or m.name for m in match.misfits if m.found is not None]
     names = [name for name in names if not is_counter(name)]
-    for other in map_names():
-        weights = load_map(other)
-        if names and weights != tried and all(weights.ours(name) for name in names):
-            how = "" if tried else f" --from {other} takes them"
-            yield f"the file's names are those of {other}, for `{weights.spec}`{how and ':' + how}"
+    maps = [(name, load_map(name)) for name in map_names()]
+    fitting = [(n, m) for n, m in maps if names and m != tried and all(map(m.ours, names))]
+    own = [(n, m) for n, m in fitting if m.spec.rpartition("/")[2] == network]
+    return [
+        f"the file's names are those of {name}, for `{weights.spec}`"
+        + ("" if tried else f": --from {name} takes them")
+        for name, weights in own or fitting
+    ]

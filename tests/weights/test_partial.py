@@ -274,6 +274,31 @@ def test_published_names_without_a_map(tmp_path: Path, capsys: pytest.CaptureFix
     )
 
 
+def test_published_names_of_which_few_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`fc` is called so in torchvision's ResNets and in ours; the map of this network is named."""
+    keys = key_list("torchvision_resnet18")
+    state = {n: torch.zeros(()).expand(s) if s else torch.tensor(0) for n, s in keys.items()}
+    torch.save(state, tmp_path / "in.pt")
+    assert main(["weights", "zoo/resnet18", str(tmp_path / "in.pt")]) == 1
+    text = capsys.readouterr().err
+    assert "2 of 122 tensors match" in text
+    assert (
+        "help: the file's names are those of torchvision:resnet18, for `zoo/resnet18`: "
+        "--from torchvision:resnet18 takes them" in text
+    )
+    assert "torchvision:resnet50" not in text
+
+
+def test_counters_of_layers_that_are_dropped(tmp_path: Path, mine: Path) -> None:
+    state = trained(mine)
+    moved = {n.replace("one.norm", "other.norm"): v for n, v in state.items()}
+    torch.save(moved, tmp_path / "w.pt")
+    report = load_weights(build_module(mine), tmp_path / "w.pt", partial=True)
+    assert "  1 batch counter: the file has them for other layers alone\n" in str(report)
+
+
 def test_a_changed_tensor_shows_in_the_report(tmp_path: Path, mine: Path) -> None:
     state = trained(mine)
     for name in [n for n, v in state.items() if v.dim()]:
