@@ -1,12 +1,14 @@
 """The recursion: a list of layers, one layer, its copies, and what each structure holds.
 
-layers                 a list, in the order in which it can be computed
-layer                one of them: left out, a repeat, or one copy
-copy               an operation, or a structure of lists
-sequence         `layers`
-branches         `branches` and `split`
-residual         `residual`
-block            `block`: its body is a list again
+It reads from top to bottom, as the functions below stand:
+
+    layers                a list, in the order in which it can be computed
+      layer               one of them: left out, a repeat, or one copy
+        copy              an operation, or a structure of lists
+          sequence        `layers`
+          branches        `branches` and `split`
+          residual        `residual`
+          block           `block`: its body is a list again
 """
 
 from __future__ import annotations

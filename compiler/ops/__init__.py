@@ -37,18 +37,12 @@ from compiler.ops.layer import (
 from compiler.ops.linear import Flatten, Linear
 from compiler.ops.merge import Add, Concat, Multiply, Slice
 from compiler.ops.norm import BatchNorm, BatchNormLayer, norm_of
-from compiler.ops.pool import (
-    AdaptiveAvgPool2d,
-    AvgPool2d,
-    GlobalPool2d,
-    MaxPool2d,
-    PixelShuffle,
-    Upsample,
-)
+from compiler.ops.pool import AdaptiveAvgPool2d, AvgPool2d, GlobalPool2d, MaxPool2d
+from compiler.ops.resample import PixelShuffle, Upsample
 
 _T = TypeVar("_T")
 
-FAMILIES = ("conv", "pool", "norm", "linear", "activation", "merge")
+FAMILIES = ("conv", "pool", "resample", "norm", "linear", "activation", "merge")
 """The modules here that define operations, in the order in which lists show them."""
 
 

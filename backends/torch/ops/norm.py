@@ -7,67 +7,33 @@ from backends.torch.ops.emitted import Helper
 from backends.torch.ops.spelling import AttributeWriter, module
 from compiler.ops import BatchNorm
 
+
+def _helper(learns: str, dims: str) -> Helper:
+    """Return the class of a batch normalisation that learns a scale, or a shift, alone."""
+    is_scale = learns == "Scale"
+    kept, dropped = ("weight", "bias") if is_scale else ("bias", "weight")
+    has, lacks = ("scale", "shift") if is_scale else ("shift", "scale")
+    return Helper(
+        f'''
+class {learns}Norm{dims}(nn.BatchNorm{dims}):
+    """Batch normalisation that learns a {has} and no {lacks}."""
+
+    def __init__(self, num_features: int, eps: float, momentum: float) -> None:
+        super().__init__(num_features, eps, momentum)
+        self.register_parameter("{dropped}", None)
+
+    def reset_parameters(self) -> None:
+        """Reset the running statistics and what is learned."""
+        self.reset_running_stats()
+        nn.init.{"ones" if is_scale else "zeros"}_(self.{kept})
+'''
+    )
+
+
 HELPERS: dict[str, Helper] = {
-    "ScaleNorm2d": Helper(
-        '''
-class ScaleNorm2d(nn.BatchNorm2d):
-    """Batch normalisation that learns a scale and no shift."""
-
-    def __init__(self, num_features: int, eps: float, momentum: float) -> None:
-        super().__init__(num_features, eps, momentum)
-        self.register_parameter("bias", None)
-
-    def reset_parameters(self) -> None:
-        """Reset the running statistics and what is learned."""
-        self.reset_running_stats()
-        nn.init.ones_(self.weight)
-'''
-    ),
-    "ScaleNorm1d": Helper(
-        '''
-class ScaleNorm1d(nn.BatchNorm1d):
-    """Batch normalisation that learns a scale and no shift."""
-
-    def __init__(self, num_features: int, eps: float, momentum: float) -> None:
-        super().__init__(num_features, eps, momentum)
-        self.register_parameter("bias", None)
-
-    def reset_parameters(self) -> None:
-        """Reset the running statistics and what is learned."""
-        self.reset_running_stats()
-        nn.init.ones_(self.weight)
-'''
-    ),
-    "ShiftNorm2d": Helper(
-        '''
-class ShiftNorm2d(nn.BatchNorm2d):
-    """Batch normalisation that learns a shift and no scale."""
-
-    def __init__(self, num_features: int, eps: float, momentum: float) -> None:
-        super().__init__(num_features, eps, momentum)
-        self.register_parameter("weight", None)
-
-    def reset_parameters(self) -> None:
-        """Reset the running statistics and what is learned."""
-        self.reset_running_stats()
-        nn.init.zeros_(self.bias)
-'''
-    ),
-    "ShiftNorm1d": Helper(
-        '''
-class ShiftNorm1d(nn.BatchNorm1d):
-    """Batch normalisation that learns a shift and no scale."""
-
-    def __init__(self, num_features: int, eps: float, momentum: float) -> None:
-        super().__init__(num_features, eps, momentum)
-        self.register_parameter("weight", None)
-
-    def reset_parameters(self) -> None:
-        """Reset the running statistics and what is learned."""
-        self.reset_running_stats()
-        nn.init.zeros_(self.bias)
-'''
-    ),
+    f"{learns}Norm{dims}": _helper(learns, dims)
+    for learns in ("Scale", "Shift")
+    for dims in ("2d", "1d")
 }
 
 
