@@ -127,8 +127,11 @@ class Compilation:
             return
         from compiler.spec.origins import point_at_changes  # on use, for start-up time
 
-        base = Compilation(spec.base, self.settings, self.inputs)
+        base = Compilation(spec.base, inputs=self.inputs)
         with suppress(CompileError, UsageError):
+            network = base.spec.network
+            has = network.params if network else {}  # the variant may have others besides
+            base.settings = {name: value for name, value in self.settings.items() if name in has}
             _ = base.draft
         files = base.texts.keys() - own
         point_at_changes(self.report, spec.written, files, base.report.diagnostics)

@@ -123,3 +123,14 @@ def test_a_variant_of_a_variant_is_blamed_for_its_own_changes_alone(tmp_path: Pa
         ("base.yaml:4:5", "this gives 9x9x5"),
         ("base.yaml:6:5", "the add that they enter"),
     ]
+
+
+def test_a_setting_of_the_variant_alone_does_not_blame_it(tmp_path: Path) -> None:
+    base = BASE + "  - {conv: 3x3, filters: 4, name: side, from: a}\noutputs: [c]\n"
+    (tmp_path / "base.yaml").write_text(base)
+    top = AT_BASE + "params: {more: 3}\nchanges: [{set: c, filters: more}]\n"
+    (tmp_path / "t.yaml").write_text(top)
+    compilation = Compilation(tmp_path / "t.yaml", {"more": "4"})
+    assert compilation.draft
+    (found,) = compilation.diagnostics
+    assert places(found) == [("base.yaml:8:5", "")]
