@@ -15,6 +15,7 @@ from compiler.graph.op import Op
 from compiler.graph.regions import nodes_in, regions_around
 from compiler.graph.shapes import Dim, Shape, ShapeError, tally
 from compiler.text import Expr, Value
+from compiler.text import Mapping as YamlMapping
 
 if TYPE_CHECKING:
     from compiler.graph.derivation import Derivation
@@ -85,6 +86,8 @@ class Info:
     """The condition under which it is there, as the spec writes it."""
     repeat: str = ""
     """The formula for its number of copies; empty where the spec has a number."""
+    written: YamlMapping | None = field(default=None, compare=False, repr=False)
+    """The YAML that it was read from, for the places of plain values; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,7 @@ def _operations(lowering: Lowering, layer: Layer, at: Copy) -> str:
         written = layer.joined if isinstance(layer, JoinLayer) else ()
         return builder.add(at.path, parts[0][1], tensors, info, traced, written=written)
     builder.open(at.path, "layer", tensors, info)
-    part = Info(span=info.span, errata=info.errata, cite=info.cite)
+    part = Info(info.span, errata=info.errata, cite=info.cite, written=info.written)
     for suffix, op in parts:
         tensors = (builder.add(f"{at.path}.{suffix}", op, tensors, part, traced),)
         traced = {}

@@ -190,6 +190,7 @@ class Lowering:
             doc=layer.common.doc,
             when=_text(layer.common.when),
             repeat=_text(layer.common.repeat) if isinstance(layer.common.repeat, Expr) else "",
+            written=written(layer),
         )
 
     def errata(self, where: Located, ids: list[str]) -> tuple[Erratum, ...]:
@@ -238,3 +239,8 @@ def cite(spec: CiteSpec | None) -> Cite | None:
 def drawing(spec: DrawingSpec | None) -> Drawing:
     """Return drawing hints."""
     return Drawing(spec.input, spec.sizes) if spec else Drawing()
+
+
+def written(where: Located) -> YamlMapping | None:
+    """Return the YAML that a model was read from; None where that is a word alone."""
+    return where._node if isinstance(where._node, YamlMapping) else None

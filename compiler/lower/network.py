@@ -24,7 +24,7 @@ from compiler.lower.defaults import layer_defaults, try_defaults
 from compiler.lower.define import with_drafts
 from compiler.lower.inputs import input_shapes, network_arguments
 from compiler.lower.layers import lower_layers
-from compiler.lower.lowering import Argument, Lowering, cite, drawing
+from compiler.lower.lowering import Argument, Lowering, cite, drawing, written
 from compiler.lower.operands import tensor
 from compiler.lower.scope import Frame, Named, Scope
 from compiler.ops import Input
@@ -102,7 +102,7 @@ def _lower(
     builder.stated = stated
     lowering.refuse_all_too_large(network.layers)
     info = Info(network.span(), title=network.title, cite=cite(network.cite), doc=network.doc)
-    info = replace(info, errata=lowering.errata(network, network.errata))
+    info = replace(info, errata=lowering.errata(network, network.errata), written=written(network))
     builder.open("", "network", tuple(shapes), info, decisions=decisions)
     for name, shape in shapes.items():
         builder.add(name, Input(tuple(shape)), (), Info(span=network.span("input", name)))
@@ -153,6 +153,7 @@ def definition(block: BlockSpec, lowering: Lowering) -> Definition:
         errata=lowering.errata(block, block.errata),
         size=block.input_size,
         doc=block.doc,
+        written=written(block),
     )
     params = tuple(_parameter(n, p, None) for n, p in block.params.items())
     title = block.title or block.name
