@@ -235,7 +235,12 @@ def _add_sizes(
     inputs: Sequence[str],
 ) -> None:
     """Add to errors which input sizes would mend them."""
-    from compiler.facts.advice import MATTERS_OF_SIZE, say_kept_sizes, say_working_sizes
+    from compiler.facts.advice import (
+        MATTERS_OF_SIZE,
+        say_kept_sizes,
+        say_settings,
+        say_working_sizes,
+    )
 
     def lower_at(sizes: Sequence[str], tried: Report) -> None:
         lower_network(spec, tried, settings, [*inputs, *sizes])
@@ -244,6 +249,11 @@ def _add_sizes(
     if inputs and any(d.code in MATTERS_OF_SIZE for d in report.errors):
         declared = lower_network(spec, Report(), settings, ())
         say_kept_sizes(graph, declared, report, lower_at)
+
+    def lower_with(values: Mapping[str, str], tried: Report) -> None:
+        lower_network(spec, tried, {**settings, **values}, inputs)
+
+    say_settings(graph, report, lower_with)
 
 
 def target_graph(

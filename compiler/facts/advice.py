@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from compiler.errors import Diagnostic, Report, Span
@@ -15,6 +15,8 @@ MATTERS_OF_SIZE = ("empty-output", "shape-mismatch", "wrong-size")
 """Errors that another input size may mend."""
 MOST_ALONE = 4
 """Inputs up to which sizes of each alone are tried."""
+MOST_SWITCHES = 4
+"""Parameters that are true or false of which the other value is tried."""
 FIT = "these sizes fit: "
 
 
@@ -118,6 +120,38 @@ def _help(found: Diagnostic, tried: Report, offer: _Offer) -> str:
         more = f"; {found.help}" if found.help else ""
         return f"the smallest input of this network is {offer.smallest}{more}"
     return sizes
+
+
+def say_settings(
+    graph: Graph,
+    report: Report,
+    lower_with: Callable[[Mapping[str, str], Report], object],
+) -> None:
+    """Say with each error of sizes that a switch of the network's parameters mends it.
+
+    What only training needs is often switched so, and needs a larger input than the rest. A switch
+    is named where the network, lowered with it set the other way, has errors fewer and no new one.
+
+    Args:
+        graph: the draft that does not fit.
+        report: its errors; the help of some is replaced.
+        lower_with: lowers the network once more with other settings, and adds what it finds to a
+            report.
+    """
+    before = {_place(d) for d in report.errors}
+    if not any(d.code in MATTERS_OF_SIZE and not d.errata for d in report.errors):
+        return
+    switches = [p.name for p in graph.params if isinstance(graph.arguments.get(p.name), bool)]
+    for name in switches[:MOST_SWITCHES]:
+        value = str(not graph.arguments[name]).lower()
+        tried = Report()
+        lower_with({name: value}, tried)
+        left = {_place(d) for d in tried.errors}
+        for i, found in enumerate(report.diagnostics) if left < before else ():
+            if found.code in MATTERS_OF_SIZE and not found.errata and _place(found) not in left:
+                more = f"this size fits with `--set {name}={value}`"
+                help = f"{found.help}; or {more}" if found.help else more
+                report.diagnostics[i] = replace(found, help=help)
 
 
 def say_kept_sizes(
