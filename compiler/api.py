@@ -6,14 +6,23 @@ before. Torch, ONNX and the drawing code are imported by the function that needs
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from warnings import warn
 
-from compiler.errors import BackendError, CompileError, Diagnostic, NetdraftError, UsageError
-from compiler.errors.given import file_given, named_given, texts_given, whole_given
+from compiler.errors import (
+    BackendError,
+    CompileError,
+    Diagnostic,
+    NetdraftError,
+    UsageError,
+    did_you_mean,
+    from_python,
+    listing,
+)
+from compiler.errors.given import file_given, named_given, refuse, texts_given, whole_given
 from compiler.facts.prediction import ClassScore, Prediction
 from compiler.facts.summarize import Summary, summarize
 from compiler.graph import Graph
@@ -58,6 +67,7 @@ __all__ = [
 ]
 
 
+@from_python
 def load(
     spec: Spec, settings: Mapping[str, object] = NO_SETTINGS, inputs: Sequence[str] = ()
 ) -> Graph:
@@ -80,6 +90,7 @@ def load(
     return load_graph(spec, settings, texts_given("inputs", inputs, "3x299x299"))
 
 
+@from_python
 def check(spec: str | Path) -> tuple[Diagnostic, ...]:
     """Return every error and warning of a network's spec, in file order.
 
@@ -95,6 +106,7 @@ def check(spec: str | Path) -> tuple[Diagnostic, ...]:
     return compilation.diagnostics
 
 
+@from_python
 def summary(spec: Spec, depth: int = 1) -> Summary:
     """Return sizes, parameters, MACs, memory and receptive field, stage by stage.
 
@@ -106,6 +118,7 @@ def summary(spec: Spec, depth: int = 1) -> Summary:
     return summarize(load(spec), depth)
 
 
+@from_python
 def build_module(
     spec: Spec,
     *,
@@ -146,6 +159,7 @@ def build_module(
     from backends.torch import module as torch_module
 
     _check_file(weights, None if normalize is True else weights_from, partial)
+    _check_seed(seed)
     taps, place = texts_given("taps", taps, "stem"), _place(device)
     how = None
     if normalize is not False:
@@ -158,6 +172,7 @@ def build_module(
     return module if place is None else module.to(place)
 
 
+@from_python
 def features(
     spec: Spec,
     names: Sequence[str] = (),
@@ -193,7 +208,7 @@ def features(
     from backends.torch import init as torch_init
 
     _check_file(weights, weights_from, partial)
-
+    _check_seed(seed)
     names, place = texts_given("names", names, "stem"), _place(device)
     graph = load(spec)
     module = torch_features.build_features(graph, names, seed=seed if weights is None else None)
@@ -211,10 +226,29 @@ def _place(device: str | None) -> torch.device | None:
 
 
 def _check_file(weights: str | Path | None, source: str | Path | None, partial: bool) -> None:
-    """Refuse what says how a file of weights is loaded where no file is given."""
+    """Refuse what is no file, and what says how a file is loaded where none is given."""
+    if weights is not None:
+        file_given("weights", weights)
+    if source is not None:
+        file_given("weights_from", source, " of a map, or the name of one")
     if weights is None and (partial or source is not None):
         what = "partial" if source is None else "weights_from"
         raise UsageError(f"`{what}` says how a file is loaded: name the file with `weights`")
+
+
+def _check_seed(seed: int) -> None:
+    whole_given("seed", seed)
+    if seed >= 2**64:
+        refuse("seed", seed, "it is less than 2**64")
+
+
+def _built(what: str, module: nn.Module, others: str = "") -> nn.Module:
+    """Return a module of torch, or refuse what is none."""
+    from torch import nn
+
+    if not isinstance(module, nn.Module):
+        refuse(what, module, f"give {others}a module that build_module made")
+    return module
 
 
 def _recorded(weights: str | Path | None, weights_from: str | Path | None) -> Preprocessing | None:
@@ -229,16 +263,20 @@ def _recorded(weights: str | Path | None, weights_from: str | Path | None) -> Pr
 
 def _preprocessing(how: Preprocessing | str | None) -> Preprocessing:
     """Return the preprocessing that `normalize` names; None is what weights do not have."""
+    from compiler.weights.mapping import Preprocessing
     from compiler.weights.pictures import preprocessing_from
 
+    if not isinstance(how, str | Preprocessing | None):
+        refuse("normalize", how, "give a map, as 'timm:inception_v4', or '{mean: ..., ...}'")
     if how is None:
         raise UsageError(
             "normalize=True: the weights do not say mean and deviation; give a map, as "
             "normalize='timm:inception_v4', or '{mean: ..., deviation: ..., interpolation: ...}'"
         )
-    return preprocessing_from(how, "normalize") if isinstance(how, str) else how
+    return preprocessing_from(how, "--normalize") if isinstance(how, str) else how
 
 
+@from_python
 def load_weights(
     module: nn.Module,
     file: str | Path,
@@ -268,6 +306,9 @@ def load_weights(
     from backends.torch import module as torch_module
     from compiler.weights.mapping import load_map
 
+    module = _built("module", module)
+    file_given("file", file)
+    _check_file(file, weights_from, partial)
     weights = None if weights_from is None else load_map(weights_from)
     graph = torch_module.graph_of(module) if torch_module.is_built(module) else None
     is_part = torch_module.feature_info_of(module) is not None
@@ -279,6 +320,7 @@ def load_weights(
     return report
 
 
+@from_python
 def predict(
     network: Spec | nn.Module,
     images: str | Path | Sequence[str | Path],
@@ -319,14 +361,20 @@ def predict(
     from backends.run import classifier as classifiers
 
     whole_given("top", top, 1)
+    if preprocessing is not None and not isinstance(preprocessing, str):
+        refuse("preprocessing", preprocessing, "give a map, or '{mean: ..., ...}'")
+    if not isinstance(names, str | Path):
+        names = texts_given("names", names, "tench")
     overrides = classifiers.parse_overrides(output, names, preprocessing)
-    paths = [Path(p) for p in ([images] if isinstance(images, str | Path) else images)]
+    paths = [Path(p) for p in _pictures(images)]
     if not isinstance(network, str | Path | Graph):
+        network = _built("network", network, "a file, a shipped name, a graph or ")
         if weights is not None or weights_from is not None:
             raise UsageError("a module has its weights; `load_weights` gives it others")
         return classifiers.predict_with(network, paths, top, overrides)
     if weights is None:
         raise UsageError("a spec has no weights: give a file of them, weights=...")
+    _check_file(weights, weights_from, partial=False)
     from compiler.weights.mapping import load_map
 
     source = None if weights_from is None else load_map(weights_from)
@@ -339,6 +387,17 @@ def predict(
     return tuple(classifier.predict(path, top) for path in paths)
 
 
+def _pictures(images: str | Path | Sequence[str | Path]) -> list[str | Path]:
+    listed = [images] if isinstance(images, str | Path) else images
+    if not isinstance(listed, Iterable):
+        refuse("images", images, "give the file of a picture, or several")
+    out = list(listed)
+    for image in out:
+        file_given("images", image, " of a picture")
+    return out
+
+
+@from_python
 def optimize(network: nn.Module, *, passes: Sequence[str] | None = None) -> Optimized:
     """Return a network after the optimiser's passes, ready for `.for_inference(device, dtype)`.
 
@@ -347,27 +406,37 @@ def optimize(network: nn.Module, *, passes: Sequence[str] | None = None) -> Opti
         passes: names of passes, in order; None: all that suit inference.
 
     Raises:
+        UsageError: there is no pass of that name, or `network` is no module.
         ValueError: netdraft did not build the module.
-        KeyError: there is no pass of that name.
     """
     from backends.run import optimized
-    from compiler.passes import DEFAULT_PASSES
+    from compiler.passes import DEFAULT_PASSES, PASSES
 
-    names = (passes,) if isinstance(passes, str) else passes
-    return optimized.optimize(network, passes=DEFAULT_PASSES if names is None else names)
+    network = _built("network", network)
+    if passes is None:
+        return optimized.optimize(network, passes=DEFAULT_PASSES)
+    names = texts_given("passes", passes, "fold_batch_norm")
+    for name in names:
+        if name not in PASSES:
+            guess = did_you_mean(name, PASSES)
+            raise UsageError(f"there is no pass `{name}`{guess}; the passes are {listing(PASSES)}")
+    return optimized.optimize(network, passes=names)
 
 
+@from_python
 def graph_of(module: nn.Module) -> Graph:
     """Return the graph that a module was built from.
 
     Raises:
+        UsageError: it is no module.
         ValueError: netdraft did not build it.
     """
     from backends.torch import module as torch_module
 
-    return torch_module.graph_of(module)
+    return torch_module.graph_of(_built("module", module))
 
 
+@from_python
 def emit_source(
     spec: Spec,
     *,
@@ -391,6 +460,7 @@ def emit_source(
     return torch_source.emit_source(graph, taps=taps)
 
 
+@from_python
 def render(
     spec: Spec, format: str = "svg", *, block: str | None = None, figure: int | None = None
 ) -> bytes:
@@ -404,10 +474,21 @@ def render(
     """
     from viz import render as drawing
 
+    if not isinstance(format, str):
+        refuse("format", format, f"it is one of {', '.join(drawing.WRITERS)}")
+    _check_drawn(block, figure)
     options = drawing.Options(block=block, figure=figure)
     return drawing.render(load(spec), format, options)
 
 
+def _check_drawn(block: str | None, figure: int | None) -> None:
+    if block is not None and not isinstance(block, str):
+        refuse("block", block, "give the name of a block, or the path of an instance")
+    if figure is not None:
+        whole_given("figure", figure, 1)
+
+
+@from_python
 def show(
     spec: Spec, *, block: str | None = None, figure: int | None = None, depth: int = 0
 ) -> Drawing:
@@ -422,4 +503,5 @@ def show(
     from viz.notebook import Drawing
 
     whole_given("depth", depth)
+    _check_drawn(block, figure)
     return Drawing(load(spec), block, figure, depth)

@@ -14,7 +14,7 @@ from backends.state.fit_weights import load_weights, notes_of
 from backends.state.photo import load_photo
 from backends.torch.module import build_module, computed_graph, taps_of
 from backends.torch.module import notes_of as notes_of_module
-from compiler.errors import BackendError, UsageError
+from compiler.errors import BackendError, UsageError, spelled
 from compiler.facts.available_memory import check_memory
 from compiler.facts.class_output import ClassOutput, check_doubt, class_output, picture_size
 from compiler.facts.prediction import ClassScore, Prediction
@@ -33,9 +33,15 @@ class Overrides:
     output: str | None = None
     """The output with the classes, where there are several."""
     names: tuple[str, ...] = ()
-    named_in: str = "names"
+    named_in: str = "`names`"
     """What to call the source of the names in messages."""
     preprocessing: Preprocessing | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of a file's metadata that they take the place of."""
+        given = {"names": self.names, "preprocessing": self.preprocessing}
+        return tuple(key for key, value in given.items() if value)
 
 
 def parse_overrides(
@@ -119,7 +125,7 @@ def load_classifier(
     )
     if not report.match.is_complete:
         raise BackendError(report.refusal("predicted"))
-    notes, how = _settled(overrides, notes_of(report), output, str(file))
+    notes, how = _settled(overrides, notes_of(report, overrides.keys), output, str(file))
     warnings = tuple(report.warnings)
     return Classifier(graph, module.to(device).eval(), output, notes, how, warnings)
 
@@ -172,16 +178,18 @@ def _settled(
     if names and len(names) != output.classes:
         where = overrides.named_in if overrides.names else source
         text = (
-            f"{where} names {len(names):,} classes, and the "
+            f"{where} lists names of {len(names):,} classes, and the "
             f"output `{output.name}` has {output.classes:,}"
         )
-        raise UsageError(text) if overrides.names else BackendError(text)
+        if overrides.names:
+            raise UsageError(text)
+        raise BackendError(f"{text}; name them with {spelled('--names', 'FILE')}")
     check_doubt(output, bool(names))
     lack = (
         f"{source} does not say how a picture becomes the input, and a guess would give "
         "wrong classes"
     )
-    how = needed(overrides.preprocessing or found.preprocessing, lack, "preprocessing=")
+    how = needed(overrides.preprocessing or found.preprocessing, lack)
     return Notes(found.map, found.source, how, names), how
 
 

@@ -21,6 +21,8 @@ def device_from(device: str | torch.device) -> torch.device:
         found = torch.device(device)
     except (RuntimeError, TypeError):  # torch's text lists all that it was ever ported to
         raise UsageError(f"device={str(device)!r}: write cpu, cuda or cuda:N") from None
+    if found.type == "meta":
+        raise UsageError("device='meta': tensors there have no values; write cpu, cuda or cuda:N")
     try:
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError):

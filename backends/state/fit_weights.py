@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import isfinite
 from pathlib import Path
 
@@ -120,8 +120,12 @@ def fit_weights(
     return report, tensors
 
 
-def notes_of(report: WeightsReport) -> Notes:
+def notes_of(report: WeightsReport, overridden: Collection[str] = ()) -> Notes:
     """Return the metadata of fitted weights: those of the map, or else of the file.
+
+    Args:
+        report: what became of the tensors.
+        overridden: keys of a file's metadata that are not read.
 
     Raises:
         BackendError: the file's metadata is at fault.
@@ -129,7 +133,7 @@ def notes_of(report: WeightsReport) -> Notes:
     """
     if report.weights is not None:
         return notes_of_map(report.weights, report.match)
-    return notes_of_file(read_metadata(Path(report.file)), report.file, report.match)
+    return notes_of_file(read_metadata(Path(report.file)), report.file, report.match, overridden)
 
 
 def preprocessing_of(path: Path, weights: WeightMap | None = None) -> Preprocessing | None:

@@ -105,7 +105,9 @@ def computed_graph(module: nn.Module) -> Graph:
     """
     graph = module.__dict__.get(_GRAPH)
     if not isinstance(graph, Graph):
-        raise ValueError(f"a {type(module).__name__} carries no graph; build it with build_module")
+        name = type(module).__name__
+        article = "an" if name[:1] in "AEIOU" else "a"
+        raise ValueError(f"{article} {name} carries no graph; build it with build_module")
     return graph
 
 

@@ -73,7 +73,9 @@ def run(args: argparse.Namespace) -> int:
     _check_background(args, report)
     if not report.is_accepted:
         return _refuse(args, report)
-    notes = _notes(args, graph, notes_of(report))
+    given = {"names": args.names, "preprocessing": args.preprocessing}
+    overridden = [key for key, value in given.items() if value is not None]
+    notes = _notes(args, graph, notes_of(report, overridden))
     path = save_weights(
         tensors,
         output or Path("build") / graph.name / f"{graph.name}.safetensors",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from compiler.errors.limits import LIMITS, Budget, excess, limit, variable_of, way_out
+from compiler.errors.options import from_python, spelled
 from compiler.errors.report import (
     MORE,
     NOWHERE,
@@ -39,6 +40,7 @@ __all__ = [
     "by_channel",
     "did_you_mean",
     "excess",
+    "from_python",
     "guessing",
     "helping",
     "in_file_order",
@@ -48,6 +50,7 @@ __all__ = [
     "on_one_line",
     "shortened",
     "shown",
+    "spelled",
     "variable_of",
     "way_out",
 ]

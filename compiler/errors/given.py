@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from reprlib import repr as shortened
+from typing import NoReturn
 
 from compiler.errors.report import UsageError
+
+
+def refuse(what: str, value: object, help: str) -> NoReturn:
+    """Refuse an argument.
+
+    Raises:
+        UsageError: always; `help` is what it may be.
+    """
+    raise UsageError(f"{what}={shortened(value)}: {help}")
 
 
 def file_given(what: str, value: object, others: str = "") -> None:
@@ -16,7 +26,7 @@ def file_given(what: str, value: object, others: str = "") -> None:
         UsageError: `value` is no text and no path; `others` is what else there may be.
     """
     if not isinstance(value, str | PathLike):
-        raise UsageError(f"{what}={shortened(value)}: give a file{others}")
+        refuse(what, value, f"give a file{others}")
 
 
 def texts_given(what: str, value: object, example: str) -> tuple[str, ...]:
@@ -28,7 +38,7 @@ def texts_given(what: str, value: object, example: str) -> tuple[str, ...]:
     texts = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
     for text in texts:
         if not isinstance(text, str):
-            raise UsageError(f"{what}={shortened(value)}: give texts, as in [{example!r}]")
+            refuse(what, value, f"give texts, as in [{example!r}]")
     return texts
 
 
@@ -39,7 +49,7 @@ def whole_given(what: str, value: object, least: int = 0) -> None:
         UsageError: it is another thing, or less.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise UsageError(f"{what}={shortened(value)}: it takes a whole number from {least}")
+        refuse(what, value, f"it takes a whole number from {least}")
 
 
 def named_given(what: str, value: object, example: str) -> None:
@@ -49,4 +59,4 @@ def named_given(what: str, value: object, example: str) -> None:
         UsageError: it is no mapping, or one of its keys is no text.
     """
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise UsageError(f"{what}={shortened(value)}: give values by name, as in {example}")
+        refuse(what, value, f"give values by name, as in {example}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from compiler.errors import Diagnostic, Report, Span
+from compiler.errors import Diagnostic, Report, Span, spelled
 from compiler.facts.working_sizes import advice, another_of, fits, least_of, working_sizes
 from compiler.graph import Dim, Graph, show_sizes
 from compiler.lower import StatedSizes
@@ -149,7 +149,7 @@ def say_settings(
         left = {_place(d) for d in tried.errors}
         for i, found in enumerate(report.diagnostics) if left < before else ():
             if found.code in MATTERS_OF_SIZE and not found.errata and _place(found) not in left:
-                more = f"this size fits with `--set {name}={value}`"
+                more = f"this size fits with `{spelled('--set', f'{name}={value}')}`"
                 help = f"{found.help}; or {more}" if found.help else more
                 report.diagnostics[i] = replace(found, help=help)
 
@@ -185,7 +185,7 @@ def say_kept_sizes(
     lower_at([f"{n}={size}" for n, size in sizes.items()], tried)
     left = {_place(d) for d in tried.errors}
     kept = " and ".join(f"`{n}` kept its {show_sizes(before[n].grid)}" for n in sizes)
-    options = " ".join(f"--input {n}={size}" for n, size in sizes.items())
+    options = " ".join(spelled("--input", f"{n}={size}") for n, size in sizes.items())
     for i, found in enumerate(report.diagnostics):
         is_left = _place(found) in left
         if found.code in MATTERS_OF_SIZE and not is_left and not found.errata:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from compiler.errors import UsageError
+from compiler.errors import UsageError, spelled
 from compiler.graph import Graph, Node, Output, Shape
 from compiler.ops import (
     Activation,
@@ -72,7 +72,7 @@ def check_sizes(graph: Graph) -> None:
         if not shape.is_known:
             raise UsageError(
                 f"the input `{name}` is {shape.paper}, a size is left open; "
-                f"say --input {name}=3x299x299"
+                f"say {spelled('--input', f'{name}=3x299x299')}"
             )
 
 
@@ -90,14 +90,13 @@ def class_output(graph: Graph, name: str | None = None) -> ClassOutput:
     sizes = {o.name: graph.nodes[o.node].shape for o in outputs}
     listed = ", ".join(f"`{o}` {shape.paper}" for o, shape in sizes.items())
     if name is not None and name not in sizes:
-        raise UsageError(f"--output {name}: the outputs of `{graph.name}` are {listed}")
+        raise UsageError(f"{spelled('--output', name)}: the outputs of `{graph.name}` are {listed}")
     able = [o for o in outputs if _is_vector(sizes[o.name])] if name is None else []
     if name is None and not able:
         raise UsageError(f"`{graph.name}` has no output with a number a class: it gives {listed}")
     if len(able) > 1:
         raise UsageError(
-            f"`{graph.name}` gives several vectors ({listed}); say which with --output (in Python "
-            "output=)"
+            f"`{graph.name}` gives several vectors ({listed}); say which with {spelled('--output')}"
         )
     found = able[0] if able else next(o for o in outputs if o.name == name)
     return _checked(graph, found, outputs.index(found))
@@ -123,8 +122,7 @@ def check_doubt(output: ClassOutput, has_names: bool) -> None:
     """
     if output.doubt and not has_names:
         raise UsageError(
-            f"{output.doubt}; where they are classes after all, name them with --names (in Python "
-            "names=)"
+            f"{output.doubt}; where they are classes after all, name them with {spelled('--names')}"
         )
 
 

@@ -16,6 +16,7 @@ from compiler.errors import (
     did_you_mean,
     guessing,
     listing,
+    spelled,
 )
 from compiler.graph import Decision
 from compiler.lower.lowering import Argument, Lowering
@@ -202,7 +203,7 @@ def setting(
     report = Report()
     if isinstance(given, str):  # what a terminal hands over need not be text
         given = given.encode(errors="replace").decode()
-    shown = f"--set {name}={describe_text(str(given))}"
+    shown = spelled("--set", f"{name}={describe_text(str(given))}")
     try:
         raw = _plain(given, param.type)
     except CompileError as error:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from compiler.errors import Diagnostic, Remark, Report, UsageError, did_you_mean, listing
+from compiler.errors import Diagnostic, Remark, Report, UsageError, did_you_mean, listing, spelled
 from compiler.graph import Decision, Dim, Shape, Symbolic, letter
 from compiler.lower.arguments import Known, parameter_default, setting
 from compiler.lower.lowering import Argument
@@ -40,7 +40,7 @@ def network_arguments(
                     "missing-parameter",
                     f"parameter `{name}` of the network has no value",
                     param.span(),
-                    help=f"give it a default, or say --set {name}=...",
+                    help=f"give it a default, or say {spelled('--set', f'{name}=...')}",
                 )
             )
             out[name] = Argument(None)
@@ -81,11 +81,13 @@ def input_shapes(
     for text in given:
         match = _INPUT.fullmatch(text)
         if match is None or "" in match["dims"].split("x"):
-            raise UsageError(f"--input {text}: write C x H x W, as in 3x299x299 or image=3x299x299")
+            raise UsageError(
+                f"{spelled('--input', text)}: write C x H x W, as in 3x299x299 or image=3x299x299"
+            )
         name = match["name"] or next(iter(shapes))
         if name not in shapes:
             raise UsageError(
-                f"--input {text}: there is no input `{name}`{did_you_mean(name, shapes)}"
+                f"{spelled('--input', text)}: there is no input `{name}`{did_you_mean(name, shapes)}"
             )
         shapes[name] = _given(name, match["dims"], text, shapes[name])
     return shapes
@@ -99,20 +101,22 @@ def _given(name: str, dims: str, text: str, declared: Shape) -> Shape:
     shape = Shape(_dim_from_text(d, text) for d in dims.split("x"))
     if len(shape) != len(declared):
         form = "C x H x W, as in 3x299x299" if len(declared) == 3 else "its channels alone"
-        raise UsageError(f"--input {text}: `{name}` takes {form}")
+        raise UsageError(f"{spelled('--input', text)}: `{name}` takes {form}")
     if not isinstance(shape.channels, int):
-        raise UsageError(f"--input {text}: the channels come first, as a number")
+        raise UsageError(f"{spelled('--input', text)}: the channels come first, as a number")
     return shape
 
 
 def _dim_from_text(text: str, whole: str) -> Dim:
     if text.isdecimal() and text.isascii():
         if not 1 <= len(text) <= 7 or not 1 <= int(text) <= 10**6:
-            raise UsageError(f"--input {whole}: a size is at least 1 and 1,000,000 at most")
+            raise UsageError(
+                f"{spelled('--input', whole)}: a size is at least 1 and 1,000,000 at most"
+            )
         return int(text)
     dim = _open(text)
     if dim is None:
-        raise UsageError(f"--input {whole}: `{text}` is neither a size nor a letter")
+        raise UsageError(f"{spelled('--input', whole)}: `{text}` is neither a size nor a letter")
     return dim
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
-from compiler.errors import BackendError
+from compiler.errors import BackendError, CompileError, spelled
 from compiler.weights.mapping import Preprocessing, WeightMap
 from compiler.weights.match import Match
 
@@ -49,13 +49,22 @@ def notes_of_map(weights: WeightMap, match: Match) -> Notes:
     return Notes(weights.name, weights.source, weights.preprocessing, known)
 
 
-def notes_of_file(metadata: Mapping[str, str], file: str, match: Match) -> Notes:
+def notes_of_file(
+    metadata: Mapping[str, str], file: str, match: Match, overridden: Collection[str] = ()
+) -> Notes:
     """Return a file's metadata of its own tensors; names where all of them are loaded.
+
+    Args:
+        metadata: text by key.
+        file: what to call it.
+        match: what became of its tensors.
+        overridden: keys that are not read, since a user said something else.
 
     Raises:
         BackendError: the names in it are no list of names.
         CompileError: the preprocessing in it is at fault.
     """
+    metadata = {key: text for key, text in metadata.items() if key not in overridden}
     names = _names(metadata["names"], file) if "names" in metadata else ()
     return Notes(
         metadata.get("map", ""),
@@ -71,11 +80,17 @@ def preprocessing_of_file(metadata: Mapping[str, str], file: str) -> Preprocessi
     Raises:
         CompileError: it is at fault.
     """
-    from compiler.weights.pictures import preprocessing_in  # on use: it loads pydantic
+    # On use: it loads pydantic.
+    from compiler.weights.pictures import preprocessing_in, say_preprocessing
 
     if "preprocessing" not in metadata:
         return None
-    return preprocessing_in(metadata["preprocessing"], f"{file}, preprocessing")
+    try:
+        return preprocessing_in(metadata["preprocessing"], f"{file}, preprocessing")
+    except CompileError as error:
+        help = f"this is in the metadata of the weights; {say_preprocessing()}"
+        found = (replace(d, help=help) for d in error.diagnostics)
+        raise CompileError(tuple(found), error.texts) from None
 
 
 def _names(text: str, file: str) -> tuple[str, ...]:
@@ -84,5 +99,8 @@ def _names(text: str, file: str) -> tuple[str, ...]:
     except (ValueError, RecursionError):
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise BackendError(f"{file}: `names` in its metadata is no list of names of classes")
+        raise BackendError(
+            f"{file}: `names` in its metadata is no list of names of classes; name them with "
+            f"{spelled('--names', 'FILE')}"
+        )
     return tuple(names)

@@ -16,6 +16,7 @@ from compiler.errors import (
     in_file_order,
     limit,
     listing,
+    spelled,
     way_out,
 )
 from compiler.files import check_file
@@ -75,19 +76,20 @@ def _faults(spec: PreprocessingSpec) -> list[tuple[str, str]]:
     return out
 
 
-def preprocessing_from(text: str, place: str = "--preprocessing") -> Preprocessing:
+def preprocessing_from(text: str, option: str = "--preprocessing") -> Preprocessing:
     """Return the preprocessing that a text describes: a mapping in braces, a map's name, or a file.
 
     A file is a map, or holds the keys of `preprocessing` alone.
 
     Args:
         text: as a user wrote it.
-        place: what to call the text in messages.
+        option: what it is a value of.
 
     Raises:
         CompileError: the file is at fault.
         UsageError: the mapping is; there is no such map or file, or it has none.
     """
+    place = spelled(option).rstrip("=")
     if text.lstrip().startswith("{"):
         try:
             return preprocessing_in(text, place)
@@ -104,7 +106,7 @@ def preprocessing_from(text: str, place: str = "--preprocessing") -> Preprocessi
     elif text not in map_names():
         guess = did_you_mean(text, map_names())
         raise UsageError(
-            f"{place} {text} is no map and no file{guess}; the maps are {listing(map_names())}, "
+            f"{spelled(option, text)} is no map and no file{guess}; the maps are {listing(map_names())}, "
             f"and '{EXAMPLE}' says it outright"
         )
     found = load_map(text).preprocessing
@@ -113,22 +115,24 @@ def preprocessing_from(text: str, place: str = "--preprocessing") -> Preprocessi
     return found
 
 
-def needed(found: Preprocessing | None, lack: str, argument: str = "") -> Preprocessing:
+def say_preprocessing() -> str:
+    """Return how a user says what becomes of a picture."""
+    option = "--preprocessing"
+    return f"say it with {spelled(option, 'MAP')} or {spelled(option, EXAMPLE)}"
+
+
+def needed(found: Preprocessing | None, lack: str) -> Preprocessing:
     """Return the preprocessing that was found.
 
     Args:
         found: None where there is none.
         lack: the message then.
-        argument: the argument for it in Python.
 
     Raises:
         UsageError: there is none.
     """
     if found is None:
-        also = argument and f" (in Python {argument})"
-        raise UsageError(
-            f"{lack}; say it with --preprocessing MAP or --preprocessing '{EXAMPLE}'{also}"
-        )
+        raise UsageError(f"{lack}; {say_preprocessing()}")
     return found
 
 

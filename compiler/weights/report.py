@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from compiler.errors import spelled
 from compiler.weights.layer_states import LayerState, State, layer_states
 from compiler.weights.mapping import WeightMap, load_map, map_names
 from compiler.weights.match import Match
@@ -183,9 +184,7 @@ class WeightsReport:
         if weights is not None:
             out += [text for misfit in match.misfits for text in _advice(weights, misfit)]
         if not match.is_empty and not self.is_partial:
-            out.append(
-                f"--partial (in Python partial=True) takes the {len(match.moves)} tensors that fit"
-            )
+            out.append(f"{spelled('--partial')} takes the {len(match.moves)} tensors that fit")
         return list(dict.fromkeys(out))
 
     def as_data(self) -> dict[str, Any]:
@@ -295,7 +294,7 @@ def _left_out(match: Match) -> list[str]:
     for spare in match.left_out:
         parts.setdefault(spare.what, []).append(spare.setting)
     return [
-        f"  left out: {what}, {len(settings)} tensors (--set {settings[0]} to have them)"
+        f"  left out: {what}, {len(settings)} tensors ({spelled('--set', settings[0])} to have them)"
         for what, settings in parts.items()
     ]
 
@@ -304,10 +303,12 @@ def _advice(weights: WeightMap, misfit: Misfit) -> Iterator[str]:
     head = weights.optional.get(misfit.name.rpartition(".")[0])
     if misfit.fault == "classes" and misfit.found and misfit.wanted:
         has_background = misfit.found[0] == misfit.wanted[0] + 1
-        other = ", or drop the first row with --drop-background" if has_background else ""
-        yield f"keep the file's classes with --set classes={misfit.found[0]}{other}"
+        option = spelled("--drop-background")
+        other = f", or drop the first row with {option}" if has_background and option else ""
+        classes = f"classes={misfit.found[0]}"
+        yield f"keep the file's classes with {spelled('--set', classes)}{other}"
     elif misfit.fault == "missing" and head is not None:
-        yield f"a file without {head.what} needs --set {head.absent}"
+        yield f"a file without {head.what} needs {spelled('--set', head.absent)}"
     elif misfit.fault == "missing":
         part = misfit.name.partition(".")[0]
         if part not in {layer.partition(".")[0] for layer in weights.back}:
@@ -323,6 +324,6 @@ def _other_maps(match: Match, tried: WeightMap | None, network: str) -> list[str
     own = [(n, m) for n, m in fitting if m.spec.rpartition("/")[2] == network]
     return [
         f"the file's names are those of {name}, for `{weights.spec}`"
-        + ("" if tried else f": --from {name} takes them")
+        + ("" if tried else f": {spelled('--from', name)} takes them")
         for name, weights in own or fitting
     ]

@@ -102,3 +102,73 @@ def test_how_a_file_is_loaded_wants_the_file(make: Any, given: dict[str, Any], w
     with pytest.raises(netdraft.NetdraftError) as caught:
         make("zoo/resnet18", **given)
     assert str(caught.value) == f"`{what}` says how a file is loaded: name the file with `weights`"
+
+
+BUILT = "a module that build_module made"
+MAP = "give a map, as 'timm:inception_v4', or '{mean: ..., ...}'"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda spec: render(spec, 3), "format=3: it is one of svg, pdf, png, tikz, json, dot"),
+        (
+            lambda spec: render(spec, block=3),
+            "block=3: give the name of a block, or the path of an instance",
+        ),
+        (lambda spec: show(spec, figure="a"), "figure='a': it takes a whole number from 1"),
+        (lambda spec: graph_of(3), f"module=3: give {BUILT}"),
+        (lambda spec: optimize(3), f"network=3: give {BUILT}"),
+        (lambda spec: netdraft.load_weights(3, "w"), f"module=3: give {BUILT}"),
+        (
+            lambda spec: netdraft.predict(3, "p"),
+            f"network=3: give a file, a shipped name, a graph or {BUILT}",
+        ),
+        (lambda spec: build_module(spec, weights=3), "weights=3: give a file"),
+        (lambda spec: build_module(spec, seed="a"), "seed='a': it takes a whole number from 0"),
+        (lambda spec: build_module(spec, seed=2**64), f"seed={2**64}: it is less than 2**64"),
+        (lambda spec: build_module(spec, normalize=3), f"normalize=3: {MAP}"),
+        (
+            lambda spec: build_module(spec, device="meta"),
+            "device='meta': tensors there have no values; write cpu, cuda or cuda:N",
+        ),
+        (
+            lambda spec: netdraft.features(spec, seed=1.5),
+            "seed=1.5: it takes a whole number from 0",
+        ),
+        (
+            lambda spec: load(spec, inputs=["x=3x8x8"]),
+            "inputs=['x=3x8x8']: there is no input `x`",
+        ),
+    ],
+)
+def test_arguments_of_another_kind(tiny: Path, call: Any, message: str) -> None:
+    with pytest.raises(netdraft.UsageError) as caught:
+        call(tiny)
+    assert str(caught.value) == message
+
+
+def test_a_setting_as_python_has_it() -> None:
+    with pytest.raises(netdraft.UsageError) as caught:
+        load("zoo/resnet18", {"classes": "a"})
+    assert str(caught.value) == "settings={'classes': 'a'}: the value is not a whole number"
+
+
+def test_passes_by_name(tiny: Path) -> None:
+    from compiler.passes import PASSES
+
+    module = build_module(tiny)
+    with pytest.raises(netdraft.UsageError) as caught:
+        optimize(module, passes=["fold_batchnorm"])
+    listed = ", ".join(f"`{name}`" for name in PASSES)
+    assert str(caught.value) == (
+        "there is no pass `fold_batchnorm` (did you mean `fold_batch_norm`?); "
+        f"the passes are {listed}"
+    )
+    assert optimize(module, passes=["fold_batch_norm"]).passes == ("fold_batch_norm",)
+
+
+def test_a_module_of_somebody_else(tiny: Path) -> None:
+    fast = optimize(build_module(tiny)).for_inference(target="eager")
+    with pytest.raises(ValueError, match="^an InferenceModule carries no graph; build it with bui"):
+        graph_of(fast)

@@ -105,8 +105,7 @@ def test_a_softmax_that_is_an_output(tmp_path: Path, capsys: pytest.CaptureFixtu
     options = [str(weights(tmp_path)), "--preprocessing", HOW, "--format", "json"]
     assert predict(tmp_path, *options, tail=tail) == 2
     assert told(capsys) == (
-        "error: `net` gives several vectors (`probs` 3, `fc` 3); say which with --output (in "
-        "Python output=)\n"
+        "error: `net` gives several vectors (`probs` 3, `fc` 3); say which with --output\n"
     )
     found = []
     for name in ("probs", "fc"):
@@ -157,10 +156,20 @@ def test_python_with_names_and_preprocessing_said(tmp_path: Path) -> None:
     (found,) = netdraft.predict(module, picture(tmp_path), top=1, **said)
     assert found == netdraft.Prediction(str(tmp_path / "p.png"), found.classes)
     assert [(score.index, score.name) for score in found.classes] == [(1, "g")]
-    with pytest.raises(UsageError, match=r"^the module does not say how a picture becomes"):
+    with pytest.raises(UsageError, match=r"^the module does not say how a picture becomes") as e:
         netdraft.predict(module, picture(tmp_path))
-    with pytest.raises(UsageError, match=r"^names names 2 classes, and the output `fc` has 3$"):
+    assert "say it with preprocessing='MAP' or preprocessing='{mean: [0.5, " in str(e.value)
+    (tmp_path / "p.png").touch()
+    for images in (3, [3]):
+        with pytest.raises(UsageError, match=r"^images=3: give (the|a) file of a picture"):
+            netdraft.predict(module, images)  # type: ignore[arg-type]
+    with pytest.raises(
+        UsageError, match=r"^`names` lists names of 2 classes, and the output `fc` has 3$"
+    ):
         netdraft.predict(module, picture(tmp_path), names=["r", "g"], preprocessing=HOW)
+
+
+WANTS_MAP = "weights_from=3: give a file of a map, or the name of one"
 
 
 @pytest.mark.parametrize(
@@ -169,6 +178,11 @@ def test_python_with_names_and_preprocessing_said(tmp_path: Path) -> None:
         ({}, "a spec has no weights: give a file of them, weights=..."),
         ({"top": 0}, "top=0: it takes a whole number from 1"),
         ({"top": True}, "top=True: it takes a whole number from 1"),
+        ({"weights": 3}, "weights=3: give a file"),
+        ({"weights": "w", "weights_from": 3}, WANTS_MAP),
+        ({"names": 3}, "names=3: give texts, as in ['tench']"),
+        ({"preprocessing": 3}, "preprocessing=3: give a map, or '{mean: ..., ...}'"),
+        ({"weights": "w", "output": "x"}, "output='x': the outputs of `net` are `fc` 3"),
     ],
 )
 def test_python_says_what_is_wrong(tmp_path: Path, given: dict[str, Any], message: str) -> None:
@@ -323,7 +337,7 @@ def test_a_layer_that_may_be_hidden_has_classes_where_they_are_named(
         "error: the output `r` of `net` is 3 features of `fc` (Linear), no classes: no "
         "linear layer or 1x1 convolution ends it; `build` makes the module that gives them, and a "
         "layer {linear: CLASSES} at the end would classify; where they are classes after all, "
-        "name them with --names (in Python names=)\n"
+        "name them with --names\n"
     )
     (tmp_path / "names.txt").write_text("r\ng\nb\n")
     named = ["--names", str(tmp_path / "names.txt"), "--top", "1"]
@@ -356,19 +370,53 @@ def test_weights_that_say_no_preprocessing(
     assert told(capsys) == (
         f"error: {file} does not say how a picture becomes the input, and a guess would give wrong "
         "classes; say it with --preprocessing MAP or --preprocessing '{mean: [0.5, 0.5, 0.5], "
-        "deviation: [0.5, 0.5, 0.5], interpolation: bicubic, crop: 7/8}' (in Python "
-        "preprocessing=)\n"
+        "deviation: [0.5, 0.5, 0.5], interpolation: bicubic, crop: 7/8}'\n"
     )
 
 
 def test_another_number_of_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = weights(tmp_path, noted(names='["red", "green"]'))
     assert predict(tmp_path, str(file)) == 1
-    text = "names 2 classes, and the output `fc` has 3\n"
-    assert told(capsys) == f"error: {file} {text}"
+    text = "lists names of 2 classes, and the output `fc` has 3"
+    assert told(capsys) == f"error: {file} {text}; name them with --names FILE\n"
     (tmp_path / "names.txt").write_text("r\ng\n")
     assert predict(tmp_path, str(file), "--names", str(tmp_path / "names.txt")) == 2
-    assert told(capsys) == f"error: {tmp_path / 'names.txt'} {text}"
+    assert told(capsys) == f"error: {tmp_path / 'names.txt'} {text}\n"
+
+
+WRONG_NOTES = {"names": "cat", "preprocessing": "cat"}
+
+
+def test_wrong_metadata_has_a_way_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = weights(tmp_path, noted(names="cat"))
+    assert predict(tmp_path, str(file)) == 1
+    assert told(capsys) == (
+        f"error: {file}: `names` in its metadata is no list of names of classes; name them with "
+        "--names FILE\n"
+    )
+    file = weights(tmp_path, {"preprocessing": "cat"})
+    assert predict(tmp_path, str(file)) == 1
+    assert " ".join(told(capsys).partition("= help: ")[2].split()).startswith(
+        "this is in the metadata of the weights; say it with --preprocessing MAP or "
+        "--preprocessing '{mean: [0.5, 0.5, 0.5],"
+    )
+
+
+def test_what_a_user_says_takes_the_place_of_wrong_metadata(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = weights(tmp_path, WRONG_NOTES)
+    (tmp_path / "names.txt").write_text("r\ng\nb\n")
+    said = ["--names", str(tmp_path / "names.txt"), "--preprocessing", HOW]
+    assert predict(tmp_path, str(file), "--top", "1", *said) == 0
+    assert "g, class 1" in capsys.readouterr().out
+    given: dict[str, Any] = {"weights": file, "names": ["r", "g", "b"], "preprocessing": HOW}
+    (found,) = netdraft.predict(network(tmp_path), picture(tmp_path), top=1, **given)
+    assert found.classes[0].name == "g"
+    out = tmp_path / "again.safetensors"
+    assert main(["weights", str(network(tmp_path)), str(file), "-o", str(out), *said]) == 0
+    assert predict(tmp_path, str(out), "--top", "1") == 0
+    assert "g, class 1" in capsys.readouterr().out
 
 
 def test_weights_that_fit_in_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

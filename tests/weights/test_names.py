@@ -236,7 +236,7 @@ def test_metadata_that_is_something_else(mine: Path, key: str, text: str, messag
         assert message in " ".join(d.message for d in error.diagnostics)
         assert {d.span.file for d in error.diagnostics} == {f"{path}, preprocessing"}
     else:
-        assert str(error) == f"{path}: {message}"
+        assert str(error) == f"{path}: {message}; name them with --names FILE"
 
 
 @pytest.mark.parametrize(

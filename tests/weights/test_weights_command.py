@@ -187,7 +187,7 @@ def test_a_head_that_the_file_has_not(
     assert {row["status"] for row in report["tensors"]} == {"loaded", "missing", "made"}
     assert report["help"] == [
         "a file without the auxiliary heads needs --set aux=false",
-        "--partial (in Python partial=True) takes the 344 tensors that fit",
+        "--partial takes the 344 tensors that fit",
     ]
 
 

@@ -82,7 +82,7 @@ def test_all_misfits_are_named_and_nothing_is_loaded(tmp_path: Path) -> None:
         "  `1.running_var` is of int64 where the network has floating-point numbers",
         "  `extra` is 2 and has no place in the network",
         "  `1.weight` is missing; the network needs 4",
-        "  help: --partial (in Python partial=True) takes the 4 tensors that fit",
+        "  help: --partial takes the 4 tensors that fit",
     ]
     assert same(snapshot(module), before)
 

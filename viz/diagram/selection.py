@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from compiler.errors import UsageError, did_you_mean, listing
+from compiler.errors import UsageError, did_you_mean, listing, spelled
 from compiler.graph import Definition, Graph
 from viz.diagram.box_builder import View
 
@@ -55,7 +55,7 @@ def figures_of(graph: Graph) -> dict[int, str]:
 
 
 def _figures(graph: Graph) -> str:
-    return listing(f"--figure {number}" for number in figures_of(graph))
+    return listing(spelled("--figure", number) for number in figures_of(graph))
 
 
 def _figure(definition: Definition) -> int | None:
