@@ -81,14 +81,12 @@ def input_shapes(
     for text in given:
         match = _INPUT.fullmatch(text)
         if match is None or "" in match["dims"].split("x"):
-            raise UsageError(
-                f"{spelled('--input', text)}: write C x H x W, as in 3x299x299 or image=3x299x299"
-            )
+            help = "write C x H x W, as in 3x299x299 or image=3x299x299"
+            raise UsageError(f"{spelled('--input', text)}: {help}")
         name = match["name"] or next(iter(shapes))
         if name not in shapes:
-            raise UsageError(
-                f"{spelled('--input', text)}: there is no input `{name}`{did_you_mean(name, shapes)}"
-            )
+            guess = did_you_mean(name, shapes)
+            raise UsageError(f"{spelled('--input', text)}: there is no input `{name}`{guess}")
         shapes[name] = _given(name, match["dims"], text, shapes[name])
     return shapes
 
@@ -110,9 +108,8 @@ def _given(name: str, dims: str, text: str, declared: Shape) -> Shape:
 def _dim_from_text(text: str, whole: str) -> Dim:
     if text.isdecimal() and text.isascii():
         if not 1 <= len(text) <= 7 or not 1 <= int(text) <= 10**6:
-            raise UsageError(
-                f"{spelled('--input', whole)}: a size is at least 1 and 1,000,000 at most"
-            )
+            bounds = "a size is at least 1 and 1,000,000 at most"
+            raise UsageError(f"{spelled('--input', whole)}: {bounds}")
         return int(text)
     dim = _open(text)
     if dim is None:

@@ -31,6 +31,7 @@ from compiler.text import (
     Node,
     Scalar,
     Sequence,
+    check_is_text,
     decode,
     describe_text,
     fail,
@@ -169,6 +170,7 @@ def read_yaml(path: Path, report: Report, texts: dict[str, str]) -> Mapping:
             data = stream.read(limit("bytes") + 1)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+    check_is_text(data, file)  # else a large file of weights is a spec that is too long
     report.spend("bytes", len(data), start)
     texts[file] = decode(data, file)
     return parse_yaml(texts[file], file, report)

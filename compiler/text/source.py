@@ -132,6 +132,32 @@ def fail(code: str, message: str, span: Span, **more: Any) -> CompileError:
     return CompileError([Diagnostic(code, message, span, **more)])
 
 
+_KINDS: tuple[tuple[bytes, str], ...] = (
+    (rb".{7}\0\{", "holds weights (safetensors)"),
+    (rb"PK\x03\x04", "is an archive, as torch's checkpoints are"),
+    (rb"\x80[\x02-\x05]", "holds a pickle, as torch's checkpoints do"),
+    (rb"\x89HDF\r\n", "holds HDF5 data, as Keras' weights are"),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8|%PDF", "is a picture or a document"),
+)
+"""How files begin that are named where YAML is meant -> what each is."""
+
+
+def check_is_text(data: bytes, file: str) -> None:
+    """Refuse what is no text but a file of weights, or another that is known by its first bytes.
+
+    Raises:
+        CompileError: `not-utf8`.
+    """
+    for start, what in _KINDS:
+        if re.match(start, data[:16], re.DOTALL):
+            raise fail(
+                "not-utf8",
+                f"the file is no YAML: it {what}",
+                Span(file, 1, 1),
+                help="name the YAML file that is meant: a spec, or with `weights` a map of names",
+            )
+
+
 def decode(data: bytes, file: str) -> str:
     """Return the text of a spec file: UTF-8, or UTF-16 with a byte order mark.
 

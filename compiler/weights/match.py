@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from compiler.errors import did_you_mean
 from compiler.graph import Graph
 from compiler.weights.mapping import WeightMap
 from compiler.weights.misfits import Misfit, Size, Sizes, is_counter, layer_of, misfit
@@ -141,6 +142,22 @@ def match_tensors(
     )
 
 
+def unknown_layers(weights: WeightMap, tensors: Iterable[str]) -> tuple[str, ...]:
+    """Return the layers that a map has and its network has not: ours, with the nearest that is.
+
+    Args:
+        weights: the map.
+        tensors: names of the network's tensors.
+    """
+    present = dict.fromkeys(layer_of(name) for name in tensors)
+    free = [layer for layer in present if layer not in weights.back]
+    return tuple(
+        f"`{theirs}` goes to `{ours}`, which the network does not have{did_you_mean(ours, free)}"
+        for theirs, ours in weights.layers.items()
+        if ours not in present and ours not in weights.optional
+    )
+
+
 def names_in_part(graph: Graph, wanted: Iterable[str]) -> dict[str, str]:
     """Return every tensor of a network -> its name in a part of it, for `match_tensors`.
 
@@ -171,7 +188,7 @@ def _other(source: str, name: str) -> str:
 
 
 def _their_name(weights: WeightMap | None, name: str) -> str:
-    return (weights.theirs(name) or "") if weights is not None else ""
+    return _other((weights.theirs(name) or "") if weights is not None else "", name)
 
 
 def _place(

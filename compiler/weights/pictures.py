@@ -106,8 +106,8 @@ def preprocessing_from(text: str, option: str = "--preprocessing") -> Preprocess
     elif text not in map_names():
         guess = did_you_mean(text, map_names())
         raise UsageError(
-            f"{spelled(option, text)} is no map and no file{guess}; the maps are {listing(map_names())}, "
-            f"and '{EXAMPLE}' says it outright"
+            f"{spelled(option, text)} is no map and no file{guess}; "
+            f"the maps are {listing(map_names())}, and '{EXAMPLE}' says it outright"
         )
     found = load_map(text).preprocessing
     if found is None:

@@ -35,6 +35,8 @@ class WeightsReport:
     """Where the network is not wired as the one that the map is for."""
     values: tuple[str, ...] = ()
     """Suspicious values of loaded tensors: `a.weight: 1 of 9 values is not finite`."""
+    unknown: tuple[str, ...] = ()
+    """Layers that the map of the network has and the network has not: `fc` goes to `fcc`."""
 
     @property
     def is_accepted(self) -> bool:
@@ -88,7 +90,7 @@ class WeightsReport:
         """Return the report: a line for each stage, or with `every` for each tensor and layer."""
         source = self.file if self.weights is None else self.weights.name
         lines = [f"{source} -> {self.network or 'the network'}"]
-        if self.weights is not None:
+        if self.weights is not None and self.weights.source:
             lines.append(f"  from {self.weights.source}")
         lines += _tensors(self.match) if every else _stages(self.match)
         lines += self._all() if self.match.is_complete else self._rest(every)
@@ -146,6 +148,9 @@ class WeightsReport:
     def warnings(self) -> list[str]:
         """What is doubtful about weights that fit, in lines: the network's wiring, their values."""
         lines = []
+        if self.unknown:
+            lines += ["  warning: the map is of another network:"]
+            lines += _first(self.unknown)
         if self.wiring and self.weights is not None:
             every = "every tensor fits, but " if self.match.is_complete else ""
             lines.append(
@@ -181,6 +186,8 @@ class WeightsReport:
             out.append(f"the map is for `{weights.spec}`, not for `{self.network}`")
         if match.is_empty or (is_foreign and weights is None):
             out += _other_maps(match, weights, self.network)
+        if self.unknown:
+            out += [f"in the map {text.strip()}" for text in _first(self.unknown)]
         if weights is not None:
             out += [text for misfit in match.misfits for text in _advice(weights, misfit)]
         if not match.is_empty and not self.is_partial:
@@ -215,6 +222,7 @@ class WeightsReport:
             **self.counts,
             "not_needed": len(self.not_needed),
             "misfits": len(match.misfits),
+            "unknown": list(self.unknown),
             "wiring": list(self.wiring),
             "values": list(self.values),
             "help": [] if self.is_accepted else self.advice,
@@ -294,7 +302,8 @@ def _left_out(match: Match) -> list[str]:
     for spare in match.left_out:
         parts.setdefault(spare.what, []).append(spare.setting)
     return [
-        f"  left out: {what}, {len(settings)} tensors ({spelled('--set', settings[0])} to have them)"
+        f"  left out: {what}, {len(settings)} tensors "
+        f"({spelled('--set', settings[0])} to have them)"
         for what, settings in parts.items()
     ]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.errors import CompileError, UsageError
+from compiler.errors import CompileError, UsageError, variable_of
 from compiler.pipeline import draft_graph, load_graph
 from compiler.text import parse_yaml, plain, span_at
 
@@ -98,6 +98,30 @@ def test_not_utf8_is_said_at_the_byte(tmp_path: Path, monkeypatch: pytest.Monkey
     found = caught.value.diagnostics[0]
     assert (found.code, str(found.span)) == ("not-utf8", "x.yaml:2:11")
     assert found.message == "the file is not UTF-8: byte 0xe9 at offset 21"
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"H\0\0\0\0\0\0\0{" + b" " * 99, "holds weights (safetensors)"),
+        (b"PK\x03\x04\0\0", "is an archive, as torch's checkpoints are"),
+        (b"\x80\x02\x8a\n", "holds a pickle, as torch's checkpoints do"),
+        (b"\x89PNG\r\n", "is a picture or a document"),
+    ],
+)
+def test_a_file_of_another_kind_is_called_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, what: str
+) -> None:
+    monkeypatch.setenv(variable_of("bytes"), "64")  # what it is goes before that it is large
+    (tmp_path / "x.yaml").write_bytes(data)
+    with pytest.raises(CompileError) as caught:
+        load_graph(tmp_path / "x.yaml")
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.span.line, found.span.column) == ("not-utf8", 1, 1)
+    assert found.message == f"the file is no YAML: it {what}"
+    assert (
+        found.help == "name the YAML file that is meant: a spec, or with `weights` a map of names"
+    )
 
 
 def test_every_value_knows_its_place() -> None:

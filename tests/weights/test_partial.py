@@ -164,6 +164,27 @@ def test_the_file_holds_what_is_loaded_and_nothing_else(
     )
 
 
+def test_a_layer_that_the_map_misspells(
+    tmp_path: Path, mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = theirs(trained(mine))
+    wrong = tmp_path / "wrong.map.yaml"
+    wrong.write_text(MAP.replace("fc: logits", "fc: logit").replace("[logits]", "[logit]"))
+    kept = {name: value for name, value in state.items() if not name.startswith("fc")}
+    torch.save(kept, tmp_path / "in.pt")
+    out = str(tmp_path / "out.safetensors")
+    options = [str(mine), str(tmp_path / "in.pt"), "--from", str(wrong), "-o", out]
+    unknown = "`fc` goes to `logit`, which the network does not have (did you mean `logits`?)"
+    assert main(["weights", *options, "--partial"]) == 0
+    assert capsys.readouterr().out.endswith(
+        f"  warning: the map is of another network:\n    {unknown}\nwrote {out}, 0.0 MB\n"
+    )
+    assert main(["weights", *options, "--partial", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["unknown"] == [unknown]
+    assert main(["weights", *options]) == 1
+    assert f"\n  help: in the map {unknown}\n" in capsys.readouterr().err
+
+
 def test_every_state_in_the_report(
     tmp_path: Path, mine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
