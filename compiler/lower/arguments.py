@@ -124,7 +124,9 @@ def block_arguments(
         if isinstance(param, BrokenParam):
             out[name] = Argument(None)
         elif name in layer.arguments:
-            out[name] = _argument(layer, name, param, values)
+            out[name] = _argument(layer, name, param, values, layer.arguments[name], "with")
+        elif name in (layer.common.loop or ()):
+            out[name] = _argument(layer, name, param, values, name, "for")
         elif name in constants:
             out[name] = constants[name]
         elif param.default is not None:
@@ -154,15 +156,19 @@ def _argument_key(layer: BlockLayer, name: str) -> Span:
     return inner.entries[name].key_span if isinstance(inner, YamlMapping) else layer.span()
 
 
-def _argument(layer: BlockLayer, name: str, param: ParamSpec, values: Values) -> Argument:
+def _argument(
+    layer: BlockLayer, name: str, param: ParamSpec, values: Values, raw: object, key: str
+) -> Argument:
     """Return what an instance of a block gives for a parameter; a fault is reported."""
     whose = f"`{name}` of block `{layer.block}`"
+    if key == "for" and param.type == "text":  # as a formula it would be the name itself
+        return Argument(values.lookup(name))
     written = Written(
-        layer.arguments[name],
+        raw,
         whose,
         layer,
-        ("with", name),
-        f"with.{name}",
+        (key, name),
+        f"{key}.{name}",
         param.type,
         Remark(param.span(), "it is declared here"),
     )

@@ -79,7 +79,9 @@ def _lower(
 
 def _chooses(layer: Layer, arguments: Mapping[str, Value]) -> bool:
     """True for a layer that instances may leave out, have a number of, or end without function."""
-    if layer.common.when is not None or isinstance(layer.common.repeat, Expr):
+    loop = layer.common.loop or {}
+    counts = [layer.common.repeat, *loop.values()]
+    if layer.common.when is not None or any(isinstance(count, Expr) for count in counts):
         return True
     if not isinstance(layer, ResidualLayer):
         return False

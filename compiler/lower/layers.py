@@ -21,6 +21,7 @@ from typing import NoReturn, TypeVar
 from compiler.errors import CompileError, Diagnostic, Span
 from compiler.graph import Decision, Info, RegionKind, Shape, Traced, Traces
 from compiler.lower.arguments import bind_inputs, block_arguments, report_unknown_block
+from compiler.lower.copies import variables_of_copies
 from compiler.lower.lowering import Argument, Lowering
 from compiler.lower.operands import Operands, operands
 from compiler.lower.order import lowering_order
@@ -102,7 +103,7 @@ def _layer(
         lowering.refuse_too_large(layer, lowering.sizes.of_layer(layer, values.lookup))
     at = Copy(path, scope, entering(), values)
     if isinstance(layer, SplitLayer):
-        if layer.common.repeat is not None or not may_split:
+        if layer.is_copied or not may_split:
             lowering.report_layer(
                 layer,
                 "bad-split",
@@ -110,7 +111,7 @@ def _layer(
                 "give it a `join` of its own: `{branches: ..., join: concat}`",
             )
         return _split(lowering, layer, at)
-    lower = _copy if layer.common.repeat is None else _repeat
+    lower = _copies if layer.is_copied else _copy
     return [lower(lowering, layer, at)]
 
 
@@ -135,18 +136,16 @@ def _once(make: Callable[[], _T]) -> Callable[[], _T]:
     return get
 
 
-def _repeat(lowering: Lowering, layer: Layer, at: Copy) -> str:
-    """Lower N copies one after the other; none passes the input on."""
-    count, scope = at.values.integer("repeat", least=0), at.scope
-    if count is None or (scope.frame.is_definition and isinstance(layer.common.repeat, Expr)):
-        count = 1
+def _copies(lowering: Lowering, layer: Layer, at: Copy) -> str:
+    """Lower the copies of a layer one after the other; none passes the input on."""
+    scope = at.scope
+    copies = variables_of_copies(lowering, layer, at.values, scope)
     size = lowering.sizes.of_layer(layer, at.values.lookup)
-    lowering.refuse_too_large(layer, count * size, count)
+    lowering.refuse_too_large(layer, len(copies) * size, len(copies))
     lowering.builder.open(at.path, "repeat", at.operands.tensors, lowering.info(layer))
     tensor = at.operands.first
-    for index in range(count):
-        inner = scope.child(scope.prefix, index)
-        inner.names, inner.ordinals = scope.names, scope.ordinals
+    for index, variables in enumerate(copies):
+        inner = scope.copy(variables)
         values = lowering.values(layer, inner, partial(str, tensor))
         copy = Copy(f"{at.path}.{index}", inner, at.operands.entered_by(tensor), values)
         tensor = _copy(lowering, layer, copy)
@@ -210,7 +209,7 @@ def _operations(lowering: Lowering, layer: Layer, at: Copy) -> str:
 
 def is_transparent(layer: Layer) -> bool:
     """True for a structure that adds nothing to the names inside."""
-    return layer.name is None and layer.common.repeat is None
+    return layer.name is None and not layer.is_copied
 
 
 def _sequence(lowering: Lowering, layer: LayersLayer, at: Copy) -> str:

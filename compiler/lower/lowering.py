@@ -12,7 +12,7 @@ from compiler.lower.builder import Builder
 from compiler.lower.defaults import default_norm
 from compiler.lower.scope import Condition, Lookup, Named, Scope
 from compiler.ops import CiteSpec, Layer
-from compiler.spec import BrokenLayer, Defaults, DrawingSpec, Expansion, Spec, Values
+from compiler.spec import BrokenLayer, Defaults, DrawingSpec, Expansion, Spec, Values, copies_of
 from compiler.spec.naming import automatic_name, node_name
 from compiler.text import Expr, Located, Value
 from compiler.text import Mapping as YamlMapping
@@ -76,9 +76,9 @@ class Lowering:
             principal = node.get(layer.op) if isinstance(node, YamlMapping) else None
             name = layer.name or automatic_name(layer.op, principal)
         if name is None:
-            named = layer.common.repeat is not None
             name = scope.automatic(layer.op)
-            scope.names[name] = Named(scope.prefix + name, layer.span(), is_automatic=not named)
+            is_automatic = not layer.is_copied
+            scope.names[name] = Named(scope.prefix + name, layer.span(), is_automatic)
             return name
         if layer.name is None and layer.op not in ("block", "broken"):
             name = scope.automatic(name)
@@ -145,8 +145,8 @@ class Lowering:
         total = 0
         for layer in layers:
             total += self.sizes.of_copies(layer)
-            repeat = layer.common.repeat
-            self.refuse_too_large(layer, total, repeat if isinstance(repeat, int) else 1)
+            copies = copies_of(layer)
+            self.refuse_too_large(layer, total, copies or 1)
 
     def refuse_too_large(self, layer: Layer, size: int, copies: int = 1) -> None:
         """Refuse a layer of at least `size` operations if there is no room, before any is made.
@@ -159,6 +159,8 @@ class Lowering:
             return
         most = limit("operations")
         what, key = (f"`repeat: {copies}`", "repeat") if copies > 1 else ("this layer", "")
+        if copies > 1 and layer.common.loop is not None:
+            what, key = f"`for` with {copies:,} copies", "for"
         help = "lower the `repeat`, here or inside"
         if copies == 1:
             help = "blocks of blocks multiply: write fewer levels of them"

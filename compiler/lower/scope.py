@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import NoReturn
 
 from compiler.errors import Span, did_you_mean, listing
 from compiler.graph import Decision, Dim, Shape
-from compiler.text import Expr, Term, Value
+from compiler.text import Expr, Term, Value, show_value
 
 SIZES = ("channels", "height", "width")
 
@@ -60,11 +61,17 @@ class Scope:
     parent: Scope | None = None
     names: dict[str, Named] = field(default_factory=dict)
     ordinals: dict[str, int] = field(default_factory=dict)
-    index: int | None = None
+    variables: Mapping[str, Value] = field(default_factory=dict)
+    """What differs between the copies of the layers around: `index`, and what a `for` goes over."""
 
-    def child(self, prefix: str, index: int | None = None) -> Scope:
+    def child(self, prefix: str) -> Scope:
         """Return a scope inside this one, in the same frame."""
-        return Scope(prefix, self.frame, self, index=self.index if index is None else index)
+        return Scope(prefix, self.frame, self, variables=self.variables)
+
+    def copy(self, variables: Mapping[str, Value]) -> Scope:
+        """Return this scope, with the same names, as one copy of a layer in it has it."""
+        whole = {**self.variables, **variables}
+        return Scope(self.prefix, self.frame, self, self.names, self.ordinals, whole)
 
     def automatic(self, base: str) -> str:
         """Return a local name made from `base` that is not taken: base, base_2, base_3, ..."""
@@ -110,24 +117,20 @@ class Lookup:
         if name in frame.params:
             frame.used.add(name)
             return frame.params[name]
+        if name in self.scope.variables:
+            return self.scope.variables[name]
         if name == "index":
-            if self.scope.index is None:
-                raise KeyError(name, "`index` counts the copies of a `repeat`")
-            return self.scope.index
+            raise KeyError(name, "`index` counts the copies of a `repeat`")
         head, _, size = name.rpartition(".")
         if head and size in SIZES:
             return self._size(head, size, name)
         return self._unknown(name)
 
     def bind(self, formula: Expr) -> Expr:
-        """Return a formula that knows the nodes whose sizes it reads, and its `index`."""
-        index = self.scope.index
-        if (
-            index is not None
-            and "index" in formula.names
-            and "index" not in self.scope.frame.params
-        ):
-            formula = replace(formula, root=_with_index(formula.root, index))
+        """Return a formula that knows the nodes whose sizes it reads, and the copy it stands in."""
+        variables = self.scope.variables
+        if not variables.keys().isdisjoint(formula.names):
+            formula = replace(formula, root=_with_variables(formula.root, variables))
         sizes: dict[str, str] = {}
         for name in formula.names:
             head, _, size = name.rpartition(".")
@@ -140,7 +143,9 @@ class Lookup:
         params = self.scope.frame.params
 
         def help() -> str:
-            guess = did_you_mean(name, [*params, "index", "in.channels", "prev.channels"])
+            guess = did_you_mean(
+                name, [*params, *self.scope.variables, "index", "in.channels", "prev.channels"]
+            )
             return f"{guess.strip(' ()')}; the parameters here are {listing(params)}".lstrip("; ")
 
         raise KeyError(name, help)
@@ -169,11 +174,14 @@ class Lookup:
         return named.tensor if named else None
 
 
-def _with_index(term: Term, index: int) -> Term:
-    """Return a term with the number of the copy at hand in the place of `index`."""
-    if term.kind == "name" and term.text == "index":
-        return replace(term, kind="number", text=str(index))
-    return replace(term, args=tuple(_with_index(arg, index) for arg in term.args))
+def _with_variables(term: Term, variables: Mapping[str, Value]) -> Term:
+    """Return a term with the numbers of the copy at hand in the place of what they are called."""
+    value = variables.get(term.text) if term.kind == "name" else None
+    if isinstance(value, bool):
+        return replace(term, text=show_value(value))
+    if isinstance(value, (int, Fraction)):
+        return replace(term, kind="number", text=str(value))
+    return replace(term, args=tuple(_with_variables(arg, variables) for arg in term.args))
 
 
 def left_out(name: str, condition: Condition) -> str:

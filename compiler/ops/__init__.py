@@ -25,6 +25,7 @@ from compiler.ops.activation import (
 from compiler.ops.conv import Conv2d, ConvLayer
 from compiler.ops.layer import (
     COMMON,
+    COMMON_KEYS,
     NOTHING,
     CiteSpec,
     Common,
@@ -78,6 +79,7 @@ __all__ = [
     "ACTIVATIONS",
     "ACTIVATION_WORDS",
     "COMMON",
+    "COMMON_KEYS",
     "FAMILIES",
     "JOINS",
     "LABELS",

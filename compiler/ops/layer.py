@@ -7,7 +7,18 @@ from typing import Any, ClassVar, Literal, Protocol
 from compiler.errors import Report
 from compiler.graph import Op, Pads, Pair, Traced
 from compiler.text import Located
-from compiler.text.fields import Bare, Flag, LayerName, Name, Names, Operands, Size, Text, Times
+from compiler.text.fields import (
+    Bare,
+    Flag,
+    LayerName,
+    Name,
+    Names,
+    Operands,
+    Series,
+    Size,
+    Text,
+    Times,
+)
 
 Parts = list[tuple[str, Op]]
 """The operations of a layer, one after the other, each with the last step of its name; the only
@@ -76,12 +87,14 @@ class CiteSpec(Located):
 class Common(Located):
     """What every layer may say."""
 
-    spelled = {"inputs": "from"}
+    spelled = {"inputs": "from", "loop": "for"}
 
     name: LayerName | None = None
     """default: op and kernel (`conv_3x3`, the second one `conv_3x3_2`)"""
     repeat: Times | None = None
     """so many copies one after the other; `index` counts from 0 in formulas"""
+    loop: dict[str, Series] | None = None
+    """`{NAME: [VALUE, ...]}`: a copy for each value, one after the other; formulas read the name"""
     when: Flag | None = None
     """left out where false: the layer after it reads what it would have read"""
     share: Text | None = None
@@ -112,6 +125,8 @@ class CommonOfJoin(Common):
 
 
 COMMON = frozenset(Common.model_fields)
+COMMON_KEYS = COMMON | frozenset(Common.spelled.values())
+"""What every layer may say, by its field or by its key."""
 NOTHING = Common.model_construct()
 
 
@@ -144,6 +159,11 @@ class Layer(Located):
     def name(self) -> str | None:
         """The name that the spec gives."""
         return self.common.name
+
+    @property
+    def is_copied(self) -> bool:
+        """True for what makes copies of a layer: `repeat` and `for`."""
+        return self.common.repeat is not None or self.common.loop is not None
 
     def operations(self, fields: Fields) -> Parts:
         """Return what the layer computes, in order; a structure of other layers has no own."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from compiler.spec.expansion import MAX_LEVELS, Expansion
+from compiler.spec.expansion import MAX_LEVELS, Expansion, copies_of
 from compiler.spec.loader import Spec, load_spec, read_yaml
-from compiler.spec.mentions import mentions
+from compiler.spec.mentions import mentions, names_in
 from compiler.spec.model import (
     LAYERS,
     LAYERS_OWN,
@@ -25,7 +25,7 @@ from compiler.spec.model import (
     SplitLayer,
     layers_in,
 )
-from compiler.spec.params import READERS
+from compiler.spec.params import READERS, guess_type, read_param_name
 from compiler.spec.read import check_name, validate
 from compiler.spec.shipped import shipped_specs
 from compiler.spec.values import (
@@ -62,11 +62,15 @@ __all__ = [
     "Values",
     "Written",
     "check_name",
+    "copies_of",
     "default_of",
+    "guess_type",
     "layers_in",
     "load_spec",
     "mentions",
+    "names_in",
     "plain_default",
+    "read_param_name",
     "read_yaml",
     "shipped_specs",
     "validate",

@@ -40,7 +40,13 @@ class Item:
     def is_transparent(self) -> bool:
         """True for a scope that adds nothing to the names inside."""
         own = self.node.entries if isinstance(self.node, Mapping) else {}
-        return self.is_scope and "name" not in own and "repeat" not in own
+        return self.is_scope and "name" not in own and not self.is_copied
+
+    @property
+    def is_copied(self) -> bool:
+        """True for what makes copies of a layer."""
+        own = self.node.entries if isinstance(self.node, Mapping) else {}
+        return "repeat" in own or "for" in own
 
     @property
     def base(self) -> str | None:

@@ -153,8 +153,7 @@ class _Editor:
     def _enter(self, place: Place, change: Change, rest: Scalar, path: str) -> Names | None:
         """Return the names inside a place; None where a block took the change, or it is refused."""
         item, head = place.item, rest.text.partition(".")[0]
-        is_repeated = isinstance(item.node, Mapping) and "repeat" in item.node.entries
-        if head.isdigit() and is_repeated and not place.branch:
+        if head.isdigit() and item.is_copied and not place.branch:
             self._refuse_copy(change, rest, path)
             return None
         if place.branch:
@@ -212,8 +211,7 @@ class _Editor:
         """Change what a scope adds itself: layers may follow it, nothing else."""
         item = place.item
         around = [(n, p) for n in trail[-2:] if (p := n.places.get(item.name)) and p.item is item]
-        is_repeated = isinstance(item.node, Mapping) and "repeat" in item.node.entries
-        if change.action == "after" and around and not is_repeated:
+        if change.action == "after" and around and not item.is_copied:
             names, where = around[-1]
             if where.chain is not None:
                 self._edit(where.chain, item, names, change)

@@ -46,7 +46,7 @@ class Expansion:
 
     def of_copies(self, layer: Layer, lookup: LookUp | None = None) -> int:
         """Return the least number of operations in all copies of a layer."""
-        copies = 1 if layer.common.repeat is None else _copies(layer, lookup)
+        copies = copies_of(layer, lookup) if layer.is_copied else 1
         if copies == 0 or layer.common.when not in (None, True):
             return 0
         return copies * self.of_layer(layer, lookup)
@@ -63,7 +63,11 @@ class Expansion:
         return self.known[name]
 
 
-def _copies(layer: Layer, lookup: LookUp | None) -> int:
+def copies_of(layer: Layer, lookup: LookUp | None = None) -> int:
+    """Return the number of copies of a layer that has several, 0 where it is not known."""
+    if layer.common.loop is not None:
+        written = [v for v in layer.common.loop.values() if isinstance(v, list)]
+        return min(map(len, written), default=0)
     repeat: object = layer.common.repeat
     if isinstance(repeat, Expr) and lookup is not None:
         with suppress(ExprError, Unknown):

@@ -24,7 +24,12 @@ _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?![\w.])")
 def mentions(whole: Node | None) -> Iterator[tuple[str, Span]]:
     """Yield the names in the formulas of a network or a block, each with the formula's place."""
     entries = whole.entries if isinstance(whole, Mapping) else {}
-    stack = [entry.node for key, entry in entries.items() if key in BODY]
+    yield from names_in(*(entry.node for key, entry in entries.items() if key in BODY))
+
+
+def names_in(*nodes: Node) -> Iterator[tuple[str, Span]]:
+    """Yield the names in the formulas of layers, each with the formula's place."""
+    stack = [*nodes]
     while stack:
         node = stack.pop()
         if isinstance(node, Mapping):

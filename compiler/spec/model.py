@@ -5,7 +5,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-from compiler.ops import COMMON, OP_LAYERS, ActivationName, CiteSpec, Layer, WordLayer
+from compiler.ops import COMMON_KEYS, OP_LAYERS, ActivationName, CiteSpec, Layer, WordLayer
 from compiler.text import Located
 from compiler.text.fields import Flag, InputSize, Name, Names, Number, OutputName, Raw, Size, Text
 
@@ -262,5 +262,5 @@ WITH_DEFAULTS: Mapping[str, dict[str, object]] = {
     "linear": {"linear": 1},
 }
 """Ops that a network may give defaults for, with stand-ins for what they require."""
-LAYERS_OWN = COMMON - {"inputs", "cite", "doc"} | {"from"}
+LAYERS_OWN = COMMON_KEYS - {"inputs", "loop", "cite", "doc"}
 """Keys that a layer can say for itself alone."""

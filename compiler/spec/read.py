@@ -21,7 +21,7 @@ from compiler.errors import (
     nearest,
 )
 from compiler.errors.foreign import EXPLAINED, KEYS, PLACED, SYNONYMS
-from compiler.ops import COMMON, NOTHING, ActivationLayer, Common, Layer, WordLayer
+from compiler.ops import COMMON_KEYS, NOTHING, ActivationLayer, Common, Layer, WordLayer
 from compiler.spec.model import (
     LAYERS,
     WORDS,
@@ -166,7 +166,7 @@ def _unknown_field(model: type[Located], what: str, key: str, span: Span) -> Dia
     help = f"{what} takes {listing(known)}"
     if issubclass(model, Layer) and key in EXPLAINED:
         help = f"{EXPLAINED[key]}; {help}"
-    if model is ResidualBody and (key in COMMON or key == "from"):
+    if model is ResidualBody and key in COMMON_KEYS:
         help = f"`{key}` stands beside `residual: {{...}}`, not in it; {help}"
     return Diagnostic("unknown-field", f"{what} has no key `{key}`{hint}", span, help=help)
 
@@ -346,7 +346,7 @@ def read_layer(node: Node, report: Report) -> Layer | None:
     own: dict[str, Any] = {}
     shared: dict[str, Any] = {}
     for key, entry in node.entries.items():
-        is_shared = key != op and (key in COMMON or key == "from")
+        is_shared = key != op and key in COMMON_KEYS
         (shared if is_shared else own)[key] = _nested(op, key, entry.node, report)
     common = validate(LAYERS[op].rules, node, shared, f"`{op}`", report) if shared else NOTHING
     layer = _validate_layer(op, node, own, report)

@@ -18,7 +18,7 @@ from compiler.errors import Diagnostic, Remark, Report, did_you_mean, helping, l
 from compiler.graph import Decision, Pads, Pair, Traced
 from compiler.ops import ACTIVATION_WORDS, COMMON, BatchNorm, Layer, Op
 from compiler.spec.model import ParamSpec
-from compiler.spec.params import READERS
+from compiler.spec.params import READERS, guess_type
 from compiler.text import (
     HALF,
     PADDINGS,
@@ -29,6 +29,7 @@ from compiler.text import (
     Value,
     evaluate,
     name_of,
+    read_formula,
     show_value,
 )
 
@@ -288,6 +289,27 @@ class Values:
         of = {"number": self.number_of, "bool": self.flag_of, "padding": self.padding_of}.get(type)
         value: Value = read.raw if of is None else of(read)
         return value
+
+    def value_of(self, written: Written) -> Value:
+        """Return a value of whatever type it is written as."""
+        type = guess_type(written.raw)
+        if type != "number" or written.raw is None:
+            return self.of_type(type, written)
+        try:
+            return self.evaluate(replace(written, raw=read_formula(written.raw)))
+        except PydanticCustomError as error:
+            self.report.add(written.fault(error))
+            return None
+
+    def list_of(self, written: Written) -> list[Value]:
+        """Return the values of a list; one that is wrong is None."""
+        if isinstance(written.raw, list):
+            return [
+                self.value_of(replace(written.part(raw), steps=(*written.steps, index)))
+                for index, raw in enumerate(written.raw)
+            ]
+        value = self.evaluate(written)
+        return self._checked(written, value, "is not a list") or []
 
     def integer_of(self, written: Written, least: int) -> int | None:
         """Return a whole number."""

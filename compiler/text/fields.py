@@ -25,6 +25,7 @@ from compiler.text.grammar import (
     read_list,
     read_padding,
     read_pair,
+    read_series,
     read_size,
     read_text,
     read_true,
@@ -152,6 +153,17 @@ Bare = Annotated[
 Text = Annotated[str, PlainValidator(read_text), WithJsonSchema({"type": "string"})]
 Names = Annotated[
     list[str], PlainValidator(read_list), kind("names", "a name, or a list of names", **_NAMES)
+]
+Series = Annotated[
+    list[Any] | Expr,
+    PlainValidator(read_series),
+    kind(
+        "values",
+        "the values that a loop goes over, `[64, 128, 256]`, or a formula of them",
+        type=["array", "string"],
+        pattern=_FORMULAS,
+        **_list_of({"type": ["number", "string", "boolean", "array"]}),
+    ),
 ]
 Name = Annotated[
     str,

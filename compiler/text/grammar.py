@@ -203,6 +203,21 @@ def read_text(value: Any) -> str:
     return value
 
 
+def read_series(value: Any) -> list[Any] | Expr:
+    """Return the values that a loop goes over, or a formula that gives them."""
+    if isinstance(value, str):
+        read = read_formula(value)
+        assert isinstance(read, Expr)
+        return read
+    if not isinstance(value, list):
+        raise bad(
+            "bad-value",
+            f"expected a list of values, found {describe(value)}",
+            help="write `[64, 128, 256]`, or a parameter that is a list",
+        )
+    return value
+
+
 def read_list(value: Any) -> list[Any]:
     """Return a list, or a single text as a list of one."""
     if isinstance(value, str):

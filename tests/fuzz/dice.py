@@ -49,8 +49,7 @@ class Dice:
         """Return the names of whole numbers that an expression can read here."""
         params = place.scope.frame.params
         names = [n for n, v in params.items() if type(v) is int]
-        if place.scope.index is not None:
-            names.append("index")
+        names += place.scope.variables
         sizes = ["channels"] if self.is_open else ["channels", "channels", "height", "width"]
         heads = [n for n, t in references(place.scope) if "." not in n and place._tensor(n) is t]
         heads += ["in"] + ["prev"] * (place.previous is not None)

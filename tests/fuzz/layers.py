@@ -136,7 +136,7 @@ class Maker:
         if is_block or dice.chance(40):
             layer.setdefault("name", self.name(scope))
         place = Place(scope, source)
-        if dice.chance(8) and "split" not in layer and "repeat" not in layer:
+        if dice.chance(8) and "split" not in layer and {"repeat", "for"}.isdisjoint(layer):
             layer["repeat"] = dice.count(Place(scope, None), 3, 0)
         if dice.chance(7):
             layer["when"] = dice.flag(Place(scope, None))
@@ -308,20 +308,37 @@ class Maker:
 
     # structures
 
-    def inner_scope(self, scope: Scope, index: int | None = None) -> Scope:
-        return scope.child(index)
+    def inner_scope(self, scope: Scope, **variables: int) -> Scope:
+        return scope.child(**variables)
 
     def sequence(self, scope: Scope, source: Tensor, depth: int, keeps: bool) -> Layer:
         """Draw a sequence, mostly to be repeated."""
         repeats = self.dice.chance(60)
-        inner = self.inner_scope(scope, 0 if repeats else None)
+        loop = self.loop(scope) if repeats and self.dice.chance(40) else {}
+        first = {name: values[0] for name, values in loop.items()}
+        inner = self.inner_scope(scope, **({"index": 0} if repeats else {}), **first)
         layers, end = self.chain(inner, source, depth - 1, 3, keeps or repeats)
-        if repeats:
+        if loop:
+            width = " + ".join(loop)
+            is_map = len(end.sizes) == 3
+            layers.append({"conv": "1x1", "filters": width} if is_map else {"linear": width})
+            end = Tensor((0, *end.sizes[1:]))
+            layers += self.closing(source.sizes, end, inner)
+        elif repeats:
             layers += self.closing(source.sizes, end, inner)
         out: Layer = {"layers": layers}
-        if repeats:
+        if loop:
+            out["for"] = loop
+        elif repeats:
             out["repeat"] = self.dice.count(Place(scope, None), 3, 0)
         return out
+
+    def loop(self, scope: Scope) -> dict[str, list[int]]:
+        """Draw what a `for` goes over."""
+        taken = {*scope.frame.params, *scope.variables}
+        names = [name for name in ("v", "w", "u") if name not in taken][: self.dice.upto(2, 1)]
+        count = self.dice.upto(3, 1)
+        return {name: [self.dice.upto(4, 1) for _ in range(count)] for name in names}
 
     def residual(self, scope: Scope, source: Tensor, depth: int, keeps: bool) -> Layer:
         """Draw a residual, with or without a projection."""

@@ -98,12 +98,13 @@ class Scope:
 
     frame: Frame
     parent: Scope | None = None
-    index: int | None = None
+    variables: dict[str, int] = field(default_factory=dict)
+    """`index` and what a `for` goes over, in a copy."""
     names: dict[str, Named] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
-    def child(self, index: int | None = None) -> Scope:
-        return Scope(self.frame, self, self.index if index is None else index)
+    def child(self, **variables: int) -> Scope:
+        return Scope(self.frame, self, {**self.variables, **variables})
 
     def find(self, name: str) -> Named | None:
         scope: Scope | None = self
@@ -138,8 +139,8 @@ class Place:
         frame = self.scope.frame
         if name in frame.params:
             return frame.params[name]
-        if name == "index" and self.scope.index is not None:
-            return self.scope.index
+        if name in self.scope.variables:
+            return self.scope.variables[name]
         head, _, size = name.rpartition(".")
         need(size in SIZES, f"no name `{name}`")
         tensor = self._tensor(head)
@@ -167,6 +168,13 @@ class Place:
         value = self.value(written)
         need(type(value) is int and value >= least, f"{written} = {value}")
         return int(value)
+
+    def copies(self, layer: Layer) -> list[dict[str, int]]:
+        """Return what the copies of a layer are made with."""
+        if "repeat" in layer:
+            return [{}] * self.whole(layer["repeat"], 0)
+        series = [[self.whole(v) for v in values] for values in layer["for"].values()]
+        return [dict(zip(layer["for"], row, strict=True)) for row in zip(*series, strict=True)]
 
     def pair(self, written: Any, least: int = 1) -> tuple[int, int]:
         if isinstance(written, str) and written.replace("x", "").isdigit() and "x" in written:
@@ -300,13 +308,13 @@ class Meaning:
             return None
         operands = self.operands(layer, scope, before)
         first = next(iter(operands.values()))
-        if "repeat" not in layer:
+        if "repeat" not in layer and "for" not in layer:
             return self.one(layer, named, scope, operands)
         need("split" not in layer, "a repeated split")
         copies = Scope(scope.frame)
         named.inner = copies
-        for index in range(Place(scope, first).whole(layer["repeat"], 0)):
-            inner = scope.child(index)
+        for index, variables in enumerate(Place(scope, first).copies(layer)):
+            inner = scope.child(index=index, **variables)
             inner.names, inner.counts = scope.names, scope.counts
             copy = copies.take(str(index))
             (first,) = self.one(layer, copy, inner, {**operands, next(iter(operands)): first})
@@ -360,7 +368,7 @@ class Meaning:
         before = len(self.made)
         first = next(iter(operands.values()))
         place = Place(scope, first)
-        has_scope = "name" in layer or "repeat" in layer or op == "block"
+        has_scope = not {"name", "repeat", "for"}.isdisjoint(layer) or op == "block"
         inner = scope.child() if has_scope else scope
         if has_scope and op in STRUCTURES:
             named.inner = inner

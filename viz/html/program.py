@@ -24,6 +24,7 @@ from compiler.spec import (
     ResidualLayer,
     Spec,
     SplitLayer,
+    guess_type,
     layers_in,
     shipped_specs,
 )
@@ -213,6 +214,8 @@ class _Writer:
         out["info"]["drawn"] = layer.common.drawn
         if layer.common.share is not None:
             out["share"] = layer.common.share
+        if layer.common.loop is not None:
+            out["loop"] = [[name, _series(values)] for name, values in layer.common.loop.items()]
         out |= self.tracer.variants(layer, self.block)
         return {**out, **reads_of(layer), **self._inside(layer)}
 
@@ -248,7 +251,8 @@ class _Writer:
         if not isinstance(layer, BlockLayer) or layer.block not in self.spec.blocks:
             return {}
         types = {n: p.type for n, p in self.spec.blocks[layer.block].params.items()}
-        given = layer.arguments.items()
+        loop = {n: n for n in layer.common.loop or () if n in types}
+        given = {**loop, **layer.arguments}.items()
         return {f"with.{n}": argument_of(types.get(n, "text"), v) for n, v in given}
 
     def _place(self, layer: Layer, steps: tuple[str, ...]) -> list[int] | None:
@@ -275,6 +279,12 @@ class _Writer:
 def _is_declared(shape: Shape, declared: list[Any], arguments: Mapping[str, Value]) -> bool:
     values = [arguments.get(d, d) if isinstance(d, str) else d for d in declared]
     return [_dim(d) for d in shape] == values
+
+
+def _series(values: Any) -> list[Any]:
+    """Return the values that a loop goes over."""
+    written = values if isinstance(values, list) else []
+    return [encode(argument_of(guess_type(value), value)) for value in written]
 
 
 def _dim(dim: Any) -> int | str | None:

@@ -89,7 +89,7 @@ function inputControls(app, input) {
 function* adjustableLayers(program, layers = program.layers, seen = new Set()) {
   for (const layer of layers) {
     const block = program.blocks[layer.block];
-    if (layer.fields.repeat !== undefined || block?.params.length) yield layer;
+    if (layer.fields.repeat !== undefined || (block?.params.length && !layer.loop)) yield layer;
     for (const [, chain] of layer.branches ?? []) yield* adjustableLayers(program, chain, seen);
     for (const chain of [layer.layers, layer.body, layer.shortcut]) if (chain) yield* adjustableLayers(program, chain, seen);
     if (block && !seen.has(layer.block)) {
@@ -119,7 +119,7 @@ function layerControls(app, layer) {
       reset: () => app.change(target, undefined),
     })]);
   }
-  for (const param of app.program.blocks[layer.block]?.params ?? []) {
+  for (const param of (!layer.loop && app.program.blocks[layer.block]?.params) || []) {
     const target = { kind: "field", layer, field: `with.${param.name}`, param };
     controls.push([target, paramControl(app, param, `layer-${layer.id}-${param.name}`, target)]);
   }

@@ -12,12 +12,12 @@ class TooLarge extends Error {}
 
 /** A list of layers under one path prefix; `frame` is the block's instance that it stands in. */
 class Scope {
-  constructor(prefix, frame, parent = null, index = parent ? parent.index : null) {
-    Object.assign(this, { prefix, frame, parent, index, names: new Map(), ordinals: new Map() });
+  constructor(prefix, frame, parent = null, variables = parent ? parent.variables : {}) {
+    Object.assign(this, { prefix, frame, parent, variables, names: new Map(), ordinals: new Map() });
   }
 
-  child(prefix, index = this.index) {
-    return new Scope(prefix, this.frame, this, index);
+  child(prefix, variables = this.variables) {
+    return new Scope(prefix, this.frame, this, variables);
   }
 
   automatic(base) {
@@ -137,16 +137,18 @@ class Lowering {
     const inputs = entering();
     const path = scope.prefix + name;
     if (layer.op === "split") return this.branches(layer, path, scope, inputs[0])[1];
-    if (layer.fields.repeat === undefined) return [this.one(layer, path, scope, inputs, fields)];
+    if (layer.fields.repeat === undefined && !layer.loop) return [this.one(layer, path, scope, inputs, fields)];
     return [this.repeat(layer, path, scope, inputs, fields)];
   }
 
   repeat(layer, path, scope, inputs, fields) {
-    const count = fields.integer("repeat", 0) ?? 1;
+    const loop = layer.loop ?? [];
+    const count = loop.length ? Math.min(...loop.map(([, values]) => values.length)) : fields.integer("repeat", 0) ?? 1;
     this.begin(path, "repeat", inputs, layer.info, { layer });
     let tensor = inputs[0];
     for (let index = 0; index < count; index += 1) {
-      const inner = scope.child(scope.prefix, index);
+      const here = Object.fromEntries(loop.map(([name, values]) => [name, fields.settle(values[index], "for")]));
+      const inner = scope.child(scope.prefix, { ...scope.variables, ...here, index });
       inner.names = scope.names;
       inner.ordinals = scope.ordinals;
       const values = this.fields(layer, inner, ((entered) => () => entered)(tensor));
@@ -233,7 +235,7 @@ class Lowering {
   lookUp(name, scope, before) {
     const { params } = scope.frame;
     if (Object.hasOwn(params, name)) return params[name];
-    if (name === "index") return scope.index ?? undefined;
+    if (Object.hasOwn(scope.variables, name)) return scope.variables[name];
     const cut = name.lastIndexOf(".");
     const place = SIZES.indexOf(name.slice(cut + 1));
     const why = cut > 0 && place >= 0 ? this.whyLeftOut(name.slice(0, cut), scope) : "";
@@ -316,7 +318,7 @@ class Lowering {
   }
 }
 
-const isTransparent = (layer) => layer.name === null && layer.fields.repeat === undefined;
+const isTransparent = (layer) => layer.name === null && layer.fields.repeat === undefined && !layer.loop;
 
 /** The order in which a list's layers are lowered; a layer says its turn where it is not its place. */
 function loweringOrder(layers) {

@@ -1,0 +1,91 @@
+"""What the copies of a layer differ in: `repeat` counts them, `for` goes over lists of values."""
+
+from __future__ import annotations
+
+from compiler.errors import Diagnostic, did_you_mean, listing
+from compiler.lower.lowering import Lowering
+from compiler.lower.scope import Scope
+from compiler.ops import Layer
+from compiler.spec import BlockLayer, Values, Written, check_name, names_in, read_param_name
+from compiler.text import Expr, Value
+
+Variables = dict[str, Value]
+"""Name -> its value in one copy; `index` counts from 0."""
+
+
+def variables_of_copies(
+    lowering: Lowering, layer: Layer, values: Values, scope: Scope
+) -> list[Variables]:
+    """Return what every copy of a layer is made with, in order.
+
+    A block as it is defined, where a formula says how many, has one copy.
+    """
+    counted = layer.common.repeat
+    is_once = scope.frame.is_definition
+    if layer.common.loop is None:
+        count = values.integer("repeat", least=0)
+        count = 1 if count is None or (is_once and isinstance(counted, Expr)) else count
+        return [{"index": index} for index in range(count)]
+    if counted is not None:
+        message, help = "a layer has `repeat` or `for`, this one has both", "`for` counts them"
+        lowering.report_layer(layer, "bad-value", message, f"{help}: take `repeat` out", "repeat")
+    series = _series(lowering, layer, values, scope)
+    _check_use(lowering, layer)
+    copies = [
+        {"index": index, **dict(zip(series, row, strict=True))}
+        for index, row in enumerate(zip(*series.values(), strict=False))
+    ]
+    is_formula = any(isinstance(written, Expr) for written in layer.common.loop.values())
+    return copies[:1] if is_once and is_formula else copies
+
+
+def _series(
+    lowering: Lowering, layer: Layer, values: Values, scope: Scope
+) -> dict[str, list[Value]]:
+    """Return the values of every variable of a loop, as many of each; faults are reported."""
+    out: dict[str, list[Value]] = {}
+    assert layer.common.loop is not None
+    for name, written in layer.common.loop.items():
+        span = layer.key_span("for", name)
+        check_name(name, read_param_name, span, "the name of a variable", lowering.report)
+        if name in scope.frame.params or name in scope.variables:
+            what = "a parameter here" if name in scope.frame.params else "a loop's around this one"
+            message = f"`{name}` is {what} already"
+            lowering.report.add(
+                Diagnostic("duplicate-name", message, span, help="call one of them otherwise")
+            )
+        whole = Written(written, f"`{name}` of `for`", layer, ("for", name))
+        out[name] = values.list_of(whole)
+    lengths = {name: len(series) for name, series in out.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{count} of `{name}`" for name, count in lengths.items())
+        lowering.report_layer(
+            layer,
+            "bad-value",
+            f"a loop takes a value of each list for a copy, and here are {told}",
+            "make the lists equally long",
+            "for",
+        )
+    if not out:
+        message = "`for` has no variable"
+        lowering.report_layer(layer, "bad-value", message, "write `for: {n: [64, 128]}`", "for")
+    return out
+
+
+def _check_use(lowering: Lowering, layer: Layer) -> None:
+    """Refuse a variable that no formula of the layer reads, and the block does not take."""
+    assert layer.common.loop is not None and layer._node is not None
+    read = {name for name, _ in names_in(layer._node)}
+    block = lowering.spec.blocks.get(layer.block) if isinstance(layer, BlockLayer) else None
+    params = () if block is None else block.params
+    for name in layer.common.loop:
+        if name in read or name in params:
+            continue
+        message, help = f"nothing reads `{name}`, which the loop goes over", "take it out"
+        if block is not None:
+            message += f", and block `{block.name}` has no such parameter"
+            guess = did_you_mean(name, params).strip(" ()")
+            help = guess or f"its parameters are {listing(params)}"
+        lowering.report.add(
+            Diagnostic("unknown-parameter", message, layer.key_span("for", name), help=help)
+        )
