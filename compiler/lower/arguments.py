@@ -163,11 +163,14 @@ def _argument(
     whose = f"`{name}` of block `{layer.block}`"
     if key == "for" and param.type == "text":  # as a formula it would be the name itself
         return Argument(values.lookup(name))
+    steps: tuple[int | str, ...] = (key, name)
+    if key == "for" and isinstance((layer.common.loop or {}).get(name), list):
+        steps = (*steps, int(values.lookup("index")))  # type: ignore[arg-type]
     written = Written(
         raw,
         whose,
         layer,
-        (key, name),
+        steps,
         f"{key}.{name}",
         param.type,
         Remark(param.span(), "it is declared here"),

@@ -74,7 +74,8 @@ def _series(
 
 def _check_use(lowering: Lowering, layer: Layer) -> None:
     """Refuse a variable that no formula of the layer reads, and the block does not take."""
-    assert layer.common.loop is not None and layer._node is not None
+    assert layer.common.loop is not None
+    assert layer._node is not None
     read = {name for name, _ in names_in(layer._node)}
     block = lowering.spec.blocks.get(layer.block) if isinstance(layer, BlockLayer) else None
     params = () if block is None else block.params

@@ -40,7 +40,7 @@ from compiler.spec import (
     Values,
     check_name,
 )
-from compiler.text import Expr, numbers_of
+from compiler.text import numbers_of
 from compiler.text.names import read_layer_name
 
 _T = TypeVar("_T")

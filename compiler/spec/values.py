@@ -309,7 +309,10 @@ class Values:
                 for index, raw in enumerate(written.raw)
             ]
         value = self.evaluate(written)
-        return self._checked(written, value, "is not a list") or []
+        if value is not None:
+            help = "write `[64, 128, 256]`, or a parameter that is a list"
+            self.report.add(replace(written.refused(value, "is not a list"), help=help))
+        return []
 
     def integer_of(self, written: Written, least: int) -> int | None:
         """Return a whole number."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
-from compiler.ops import Common
+from compiler.ops import COMMON_KEYS, Common
 from compiler.spec import LAYERS, BlockSpec, NetworkSpec, OutputSpec, ParamSpec
 from compiler.spec.model import ResidualBody
 from compiler.text import Located
@@ -84,7 +84,7 @@ def _layers(layers: Iterable[Any]) -> Iterator[str]:
         op = next(iter(row))
         yield op
         for key in list(row)[1:]:
-            yield f"layer {key}" if key in Common.model_fields or key == "from" else f"{op} {key}"
+            yield f"layer {key}" if key in COMMON_KEYS else f"{op} {key}"
         if op == "residual":
             yield from (f"residual {key}" for key in row[op])
             yield from _layers([*row[op]["body"], *row[op].get("shortcut", [])])

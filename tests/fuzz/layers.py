@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from compiler.ops import OP_LAYERS, JoinLayer, WordLayer, read_activation
@@ -322,8 +323,7 @@ class Maker:
             width = " + ".join(loop)
             is_map = len(end.sizes) == 3
             layers.append({"conv": "1x1", "filters": width} if is_map else {"linear": width})
-            end = Tensor((0, *end.sizes[1:]))
-            layers += self.closing(source.sizes, end, inner)
+            layers += self.closing(source.sizes, replace(end, sizes=(0, *end.sizes[1:])), inner)
         elif repeats:
             layers += self.closing(source.sizes, end, inner)
         out: Layer = {"layers": layers}
@@ -426,7 +426,7 @@ class Maker:
         while at is not None:
             for name, named in at.names.items():
                 layer = named.layer or {}
-                is_one = "repeat" not in layer and (
+                is_one = {"repeat", "for"}.isdisjoint(layer) and (
                     next(iter(layer), "") in ("conv", "linear", "batch_norm", "block")
                     or "name" in layer
                 )

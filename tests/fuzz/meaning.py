@@ -402,7 +402,7 @@ class Meaning:
         need(owner is not None and owner.tensor is not None, f"no `{ref}` to share with")
         assert owner is not None
         owner = inside(owner, rest)
-        need("repeat" not in (owner.layer or {}), "several copies to share with")
+        need({"repeat", "for"}.isdisjoint(owner.layer or {}), "several copies to share with")
         twins = owner.made
         need(bool(named.made) and len(twins) == len(named.made), "nothing alike to share")
         for mine, twin in zip(named.made, twins, strict=True):

@@ -19,7 +19,7 @@ MISSING: frozenset[str] = frozenset()
 def test_specs_say_everything_but_what_is_named() -> None:
     found: Counter[str] = Counter()
 
-    @settings(max_examples=2500, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=3000, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(specs())
     def count(written: Written) -> None:
         found.update(said(written))
