@@ -32,6 +32,7 @@ ROOMS = (
     "paper",
     "weights",
     "pipeline",
+    "compare",
     "cli",
     "api",
     "__main__",

@@ -184,6 +184,12 @@ def test_a_wrong_spec_is_followed_as_far_as_it_fits() -> None:
     assert why(graph, "b.0.up.channels").said == "filters: 1154"
 
 
+def test_a_parameter_goes_before_a_layer_of_its_name() -> None:
+    step = why(load_graph("inception_resnet_v2"), "b.4.scale")
+    assert step.said == "scale: 0.10, the default (residual scaling (section 3.3))"
+    assert step.cite == "tf-slim inception_resnet_v2.py: block17, scale=0.10"
+
+
 def test_what_was_shown_is_not_shown_again(tmp_path: Path) -> None:
     layers = "".join(f"  - {{concat: [x{i}, x{i}], name: x{i + 1}}}\n" for i in range(12))
     first = (

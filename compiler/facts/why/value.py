@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from compiler.errors import UsageError, did_you_mean, listing
@@ -11,6 +12,7 @@ from compiler.facts.why.letters import WIDTHS
 from compiler.facts.why.sources import AXES, Sources
 from compiler.facts.why.step import Step
 from compiler.graph import Graph, Node
+from compiler.text import Value
 
 
 def why(graph: Graph, value: str) -> Step:
@@ -27,7 +29,7 @@ def why(graph: Graph, value: str) -> Step:
     if value in graph.arguments:
         return replace(sources.parameter(graph.regions[""], value), what=value)
     name, _, asked = value.rpartition(".")
-    if _is_there(graph, value):
+    if _is_there(graph, value) and asked not in _arguments(graph, name):
         raise UsageError(f"`{value}` is a layer; ask for one of {_values(graph, value)}")
     if not _is_there(graph, name):
         guess = did_you_mean(name, [*graph.nodes, *graph.regions])
@@ -39,6 +41,12 @@ def why(graph: Graph, value: str) -> Step:
     return replace(found, what=value)
 
 
+def _arguments(graph: Graph, name: str) -> Mapping[str, Value]:
+    """Return the parameters of an instance of a block; nothing else has its own."""
+    region = graph.regions.get(name)
+    return region.arguments if region is not None and region.kind == "block" else {}
+
+
 def _is_there(graph: Graph, name: str) -> bool:
     return name in graph.nodes or name in graph.regions
 
@@ -46,9 +54,8 @@ def _is_there(graph: Graph, name: str) -> bool:
 def _found(sources: Sources, name: str, asked: str) -> Step | None:
     graph = sources.graph
     tensor = graph.tensor(name)
-    region = graph.regions.get(name)
-    if region is not None and region.kind == "block" and asked in region.arguments:
-        return sources.parameter(region, asked)
+    if asked in _arguments(graph, name):
+        return sources.parameter(graph.regions[name], asked)
     if asked in AXES and AXES.index(asked) < len(tensor.shape):
         return sources.size(tensor.name, AXES.index(asked))
     if asked in COUNTS:
@@ -77,10 +84,8 @@ def _attributes(node: Node) -> dict[str, str]:
 
 def _values(graph: Graph, name: str) -> str:
     """Return what may be asked of a layer, for a message."""
-    region = graph.regions.get(name)
     known = [*AXES[: len(graph.tensor(name).shape)], *COUNTS, "receptive_field"]
-    if region is not None:
-        known += region.arguments if name else graph.arguments
+    known += _arguments(graph, name) if name else graph.arguments
     for node in _operations(graph, name):
         known += [key for key in _attributes(node) if key not in known]
     return listing(known)

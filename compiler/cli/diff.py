@@ -1,0 +1,63 @@
+"""`diff`: what changed between two specs, in architecture terms."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from compiler.cli.options import add_format, add_variation, settings_from
+from compiler.errors import CompileError
+from compiler.errors.terminal import write
+from compiler.graph import Graph
+from compiler.pipeline import Compilation
+
+HELP = """Say what changed between two networks: layers added, removed, changed and renamed, by what
+they break (drawing < numerics < interface < weights), with parameters, multiply-accumulates, sizes,
+receptive fields, and the tensors of a file of weights that no longer load. A and B are spec files,
+shipped names, or git:REVISION:PATH, read with its imports from that revision."""
+CATEGORIES = ("drawing", "numerics", "interface", "weights")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("before", metavar="A", help="the first network")
+    parser.add_argument("after", metavar="B", help="the second network")
+    add_variation(parser)
+    parser.add_argument(
+        "--breaking",
+        choices=CATEGORIES,
+        help="exit 1 where a change is of this category, or of a graver one",
+    )
+    add_format(parser, "text", "json", "markdown")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the comparison; 1 where it breaks what `--breaking` names, else 0."""
+    from compiler.compare import as_data, as_markdown, as_text, compare  # for start-up time
+
+    before, name_before = _graph(args.before, args)
+    after, name_after = _graph(args.after, args)
+    found = compare(before, after, (name_before, name_after))
+    if args.format == "json":
+        import json
+
+        write(sys.stdout, json.dumps(as_data(found), indent=2, ensure_ascii=False) + "\n")
+    else:
+        write(sys.stdout, as_text(found) if args.format == "text" else as_markdown(found))
+    return int(args.breaking is not None and found.reaches(args.breaking))
+
+
+def _graph(text: str, args: argparse.Namespace) -> tuple[Graph, str]:
+    """Return the checked graph of an operand, and what it is called.
+
+    Raises:
+        CompileError: its spec is at fault; then nothing is compared.
+        UsageError: there is no such spec.
+    """
+    from compiler.compare import operand
+
+    with operand(text) as found:
+        try:
+            return Compilation(found.path, settings_from(args), args.inputs).graph, found.name
+        except CompileError as error:
+            raise found.renamed(error) from None
