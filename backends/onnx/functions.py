@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import onnx
 from onnx import helper
 
+import backends.onnx.norms
 import backends.onnx.ops
 import backends.onnx.pools
 from backends.onnx.inference import InferenceGraph

@@ -94,6 +94,13 @@ class NodeBuilder:
         made = TensorType(tensor.data_type, tuple(tensor.dims))
         return self.emit("Constant", part=part, made=made, value=tensor)
 
+    def mean(self, source: str, axes: list[int], part: str, made: TensorType) -> str:
+        """Add the mean over some axes, which stay as ones; opset 18 made them an operand."""
+        if self.opset < 18:
+            return self.emit("ReduceMean", source, part=part, made=made, axes=axes, keepdims=1)
+        axis = self.constant(f"{part}_axes", axes, INT64)
+        return self.emit("ReduceMean", source, axis, part=part, made=made, keepdims=1)
+
     def map(self, *dims: Dim) -> TensorType:
         """Return the type of an intermediate tensor whose samples have `dims`."""
         return batched(Shape(dims), self.dtype)

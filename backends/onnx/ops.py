@@ -1,31 +1,25 @@
-"""Convolution, normalisation, activations, joins and linear layers as ONNX nodes."""
+"""Convolution, activations, joins and linear layers as ONNX nodes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from math import sqrt
 
-from backends.onnx.node_builder import INT64, NodeBuilder, TensorType, spell
+from backends.onnx.node_builder import INT64, NodeBuilder, spell
 from backends.onnx.open_padding import Padding, onnx_order, open_padding
 from compiler.ops import (
     Activation,
     Add,
-    BatchNorm,
     Concat,
     Conv2d,
     Flatten,
     Linear,
     Multiply,
-    Normalize,
     Scale,
     Slice,
     Softmax,
     Standardize,
 )
-
-NORMALIZE_EPS = 1e-12
-"""Least length that `Normalize` divides by, as in torch.nn.functional.normalize."""
 
 
 @spell.register
@@ -44,35 +38,6 @@ def _(op: Conv2d, builder: NodeBuilder) -> None:
         dilations=list(op.dilation),
         group=op.groups,
     )
-
-
-@spell.register
-def _(op: BatchNorm, builder: NodeBuilder) -> None:
-    *learned, mean, variance = builder.weights
-    given = dict(zip(op.learned, learned, strict=True))
-    if len(given) < 2:
-        given = _units(builder, mean) | given
-    builder.emit(
-        "BatchNormalization",
-        builder.input,
-        given["weight"],
-        given["bias"],
-        mean,
-        variance,
-        epsilon=op.eps,
-    )
-
-
-def _units(builder: NodeBuilder, mean: str) -> dict[str, str]:
-    """Return a scale of ones and a shift of zeros, as long as the running mean."""
-    length = builder.emit("Shape", mean, part="length", made=TensorType(INT64, (1,)))
-    channels = builder.shapes[0].channels
-    vector = TensorType(builder.dtype, (channels if isinstance(channels, int) else None,))
-    fill = partial(builder.emit, "ConstantOfShape", length, made=vector)
-    return {
-        "weight": fill(part="weight", value=builder.tensor([1])),
-        "bias": fill(part="bias", value=builder.tensor([0])),
-    }
 
 
 @spell.register
@@ -133,23 +98,6 @@ def _(op: Standardize, builder: NodeBuilder) -> None:
 @spell.register
 def _(op: Softmax, builder: NodeBuilder) -> None:
     builder.emit("Softmax", builder.input, axis=1)
-
-
-@spell.register
-def _(op: Normalize, builder: NodeBuilder) -> None:
-    column = builder.map(1)
-    if builder.opset >= 18:
-        axes = builder.constant("axis", [1], INT64)
-        length = builder.emit(
-            "ReduceL2", builder.input, axes, part="length", made=column, keepdims=1
-        )
-    else:
-        length = builder.emit(
-            "ReduceL2", builder.input, part="length", made=column, axes=[1], keepdims=1
-        )
-    least = builder.constant("least", NORMALIZE_EPS)
-    divisor = builder.emit("Max", length, least, part="divisor", made=column)
-    builder.emit("Div", builder.input, divisor)
 
 
 @spell.register

@@ -37,7 +37,7 @@ from compiler.ops.layer import (
 )
 from compiler.ops.linear import Flatten, Linear
 from compiler.ops.merge import Add, Concat, Multiply, Slice
-from compiler.ops.norm import BatchNorm, BatchNormLayer, norm_of
+from compiler.ops.norm import BatchNorm, BatchNormLayer, GroupNorm, InstanceNorm, LayerNorm, norm_of
 from compiler.ops.pool import AdaptiveAvgPool2d, AvgPool2d, GlobalPool2d, MaxPool2d
 from compiler.ops.resample import PixelShuffle, Upsample
 
@@ -104,10 +104,13 @@ __all__ = [
     "Fields",
     "Flatten",
     "GlobalPool2d",
+    "GroupNorm",
     "Identity",
     "Input",
+    "InstanceNorm",
     "JoinLayer",
     "Layer",
+    "LayerNorm",
     "Linear",
     "MaxPool2d",
     "Multiply",

@@ -5,13 +5,68 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from compiler.errors import Diagnostic
-from compiler.graph import Dim, Op, Shape, Shown, Words, fixed_channels, one, times
+from compiler.graph import (
+    Dim,
+    Op,
+    Reach,
+    Shape,
+    ShapeError,
+    Shown,
+    Words,
+    fixed_channels,
+    one,
+    one_map,
+    show_sizes,
+    times,
+)
 from compiler.ops.layer import Fields, Layer, Parts
-from compiler.text.fields import Bare, Flag, Number
+from compiler.text.fields import Bare, Count, Flag, Number
+
+
+class Norm(Op):
+    """What every norm has: a small number under the root, a scale and a shift if they are learned.
+
+    Shape: kept.
+    """
+
+    drawn_as = "norm"
+    keeps_shape = True
+    name: ClassVar[str]
+    """What a message calls it; the words of a figure, with a capital letter."""
+
+    eps: float
+    scale: bool
+    shift: bool
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """What it learns, by PyTorch's names: the scale is its weight, the shift its bias."""
+        return ("weight",) * self.scale + ("bias",) * self.shift
+
+    def tensor_shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
+        return dict.fromkeys(self.learned, (channels,))
+
+    def infer_shape(self, *inputs: Shape) -> Shape:
+        return fixed_channels(one(inputs, self.name), self.name)
+
+    def words(self, shown: Shown) -> Words:
+        return self.name.capitalize(), self._switches(shown)
+
+    def _switches(self, shown: Shown) -> list[str]:
+        """Return whether it learns a scale and a shift, where that is not what its kind does."""
+        details: list[str] = []
+        for word, has in (("scale", self.scale), ("shift", self.shift)):
+            is_usual = has == getattr(type(self), word)
+            said = [word if has else f"no {word}"]
+            details += shown.named(word, f"{word} if") or ([] if is_usual else said)
+        return details
+
+    def count_params(self, *inputs: Shape) -> Dim:
+        return times(len(self.learned), inputs[0].channels) if self.learned else 0
 
 
 @dataclass(frozen=True)
-class BatchNorm(Op):
+class BatchNorm(Norm):
     """Batch normalisation over every dimension but channels, on maps or vectors.
 
     It learns a scale and a shift, or one of them (TF-Slim's default has no scale), or neither.
@@ -20,36 +75,103 @@ class BatchNorm(Op):
     """
 
     kind: ClassVar[str] = "BatchNorm"
-    drawn_as = "norm"
-    keeps_shape = True
+    name = "batch normalisation"
 
     eps: float = 1e-5
     momentum: float = 0.1
     scale: bool = True
     shift: bool = True
 
-    @property
-    def learned(self) -> tuple[str, ...]:
-        """What it learns, by PyTorch's names: the scale is its weight, the shift its bias."""
-        return ("weight",) * self.scale + ("bias",) * self.shift
-
     def tensor_shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
         return dict.fromkeys((*self.learned, "running_mean", "running_var"), (channels,))
 
-    def infer_shape(self, *inputs: Shape) -> Shape:
-        return fixed_channels(one(inputs, "batch normalisation"), "batch normalisation")
-
     def words(self, shown: Shown) -> Words:
-        details: list[str] = []
-        for word, has in (("scale", self.scale), ("shift", self.shift)):
-            details += shown.named(word, f"{word} if") or ([] if has else [f"no {word}"])
-        return "Batch norm", details
-
-    def count_params(self, *inputs: Shape) -> Dim:
-        return times(len(self.learned), inputs[0].channels) if self.learned else 0
+        return "Batch norm", self._switches(shown)
 
     def count_buffers(self, *inputs: Shape) -> Dim:
         return times(2, inputs[0].channels)
+
+
+@dataclass(frozen=True)
+class LayerNorm(Norm):
+    """Normalise over the channels, at every position of a map; over a vector.
+
+    The mean and the variance (that of the population) are those of the C channels of one position:
+    ConvNeXt's LayerNorm2d, not torch.nn.LayerNorm over a whole map (arXiv 1607.06450).
+    """
+
+    kind: ClassVar[str] = "LayerNorm"
+    name = "layer norm"
+
+    eps: float = 1e-5
+    scale: bool = True
+    shift: bool = True
+
+
+@dataclass(frozen=True)
+class GroupNorm(Norm):
+    """Normalise over groups of channels and the whole map (arXiv 1803.08494)."""
+
+    kind: ClassVar[str] = "GroupNorm"
+    name = "group norm"
+
+    groups: int
+    eps: float = 1e-5
+    scale: bool = True
+    shift: bool = True
+
+    def infer_shape(self, *inputs: Shape) -> Shape:
+        shape = super().infer_shape(*inputs)
+        channels = shape.channels
+        if not isinstance(channels, int):
+            return shape
+        if channels % self.groups:
+            raise ShapeError(
+                f"{channels} channels cannot be split into {self.groups} groups "
+                f"({channels} % {self.groups} = {channels % self.groups})",
+                "groups-mismatch",
+                f"choose groups that divide {channels}",
+            )
+        if channels == self.groups and all(size == 1 for size in shape.grid):
+            raise ShapeError(
+                f"{self.groups} groups of {channels} channels are single numbers, "
+                "which a norm makes 0",
+                help="choose fewer groups",
+            )
+        return shape
+
+    def sees(self, shape: Shape) -> Reach:
+        return Reach.MAP
+
+    def words(self, shown: Shown) -> Words:
+        return "Group norm", [f"{shown('groups', self.groups)} groups", *self._switches(shown)]
+
+
+@dataclass(frozen=True)
+class InstanceNorm(Norm):
+    """Normalise every channel over its whole map, in training and after it (arXiv 1607.08022)."""
+
+    kind: ClassVar[str] = "InstanceNorm"
+    name = "instance norm"
+
+    eps: float = 1e-5
+    scale: bool = False
+    shift: bool = False
+
+    def infer_shape(self, *inputs: Shape) -> Shape:
+        shape = fixed_channels(one_map(inputs, self.name), self.name)
+        if shape.grid == (1, 1):
+            raise ShapeError(
+                f"instance norm of a {show_sizes(shape.grid)} grid makes every number 0",
+                help="normalise before the map is one pixel, or use `layer_norm`",
+            )
+        return shape
+
+    def known_shape(self, *inputs: Shape) -> Shape:
+        return Shape((inputs[0].channels if inputs else None, None, None))
+
+    def sees(self, shape: Shape) -> Reach:
+        return Reach.MAP
 
 
 class BatchNormLayer(Layer):
@@ -70,6 +192,65 @@ class BatchNormLayer(Layer):
 
     def operations(self, fields: Fields) -> Parts:
         return [("", norm_of(fields))]
+
+
+class LayerNormLayer(Layer):
+    """Layer normalisation: over the channels, at every position of a map; over a vector."""
+
+    op = "layer_norm"
+    bare = True
+    layer_norm: Bare
+    eps: Number | None = None
+    """1e-5 where it is not said, as in PyTorch"""
+    scale: Flag = True
+    """learn a scale"""
+    shift: Flag = True
+    """learn a shift"""
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", LayerNorm(*_switches(fields)))]
+
+
+class GroupNormLayer(Layer):
+    """Group normalisation: over groups of channels and the whole map."""
+
+    op = "group_norm"
+    group_norm: Count
+    """number of groups"""
+    eps: Number | None = None
+    """1e-5 where it is not said, as in PyTorch"""
+    scale: Flag = True
+    """learn a scale"""
+    shift: Flag = True
+    """learn a shift"""
+
+    def operations(self, fields: Fields) -> Parts:
+        groups = fields.integer("group_norm", "groups") or 1
+        return [("", GroupNorm(groups, *_switches(fields)))]
+
+
+class InstanceNormLayer(Layer):
+    """Instance normalisation: every channel over its map; by default nothing is learned."""
+
+    op = "instance_norm"
+    bare = True
+    instance_norm: Bare
+    eps: Number | None = None
+    """1e-5 where it is not said, as in PyTorch"""
+    scale: Flag = False
+    """learn a scale"""
+    shift: Flag = False
+    """learn a shift"""
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", InstanceNorm(*_switches(fields)))]
+
+
+def _switches(fields: Fields) -> tuple[float, bool, bool]:
+    """Return the small number under the root, and whether a scale and a shift are learned."""
+    eps = _optional(fields, "eps")
+    _check_norm(fields, eps, None)
+    return 1e-5 if eps is None else eps, fields.flag("scale"), fields.flag("shift")
 
 
 def norm_of(fields: Fields) -> BatchNorm:

@@ -25,7 +25,10 @@ from compiler.ops import (
     Dropout,
     Flatten,
     GlobalPool2d,
+    GroupNorm,
     Identity,
+    InstanceNorm,
+    LayerNorm,
     Linear,
     MaxPool2d,
     Multiply,
@@ -258,6 +261,44 @@ def _(op: BatchNorm, operands: list[Array], weights: Weights) -> Array:
     if op.shift:
         out = out + weights["bias"].reshape(spread)
     return np.asarray(out)
+
+
+@apply.register
+def _(op: LayerNorm, operands: list[Array], weights: Weights) -> Array:
+    x = operands[0]
+    return _learned(op, (x - x.mean(1, keepdims=True)) / _deviation(x, 1, op.eps), weights)
+
+
+@apply.register
+def _(op: GroupNorm, operands: list[Array], weights: Weights) -> Array:
+    x = operands[0]
+    out = np.empty_like(x)
+    size = x.shape[1] // op.groups
+    for sample, start in np.ndindex(len(x), op.groups):
+        part = x[sample, start * size : (start + 1) * size]
+        normal = (part - part.mean()) / np.sqrt(part.var() + op.eps)
+        out[sample, start * size : (start + 1) * size] = normal
+    return _learned(op, out, weights)
+
+
+@apply.register
+def _(op: InstanceNorm, operands: list[Array], weights: Weights) -> Array:
+    x = operands[0]
+    normal = (x - x.mean((2, 3), keepdims=True)) / _deviation(x, (2, 3), op.eps)
+    return _learned(op, normal, weights)
+
+
+def _deviation(x: Array, axes: int | tuple[int, ...], eps: float) -> Array:
+    return np.asarray(np.sqrt(x.var(axes, keepdims=True) + eps))
+
+
+def _learned(op: LayerNorm | GroupNorm | InstanceNorm, x: Array, weights: Weights) -> Array:
+    spread = (1, -1) + (1,) * (x.ndim - 2)
+    if op.scale:
+        x = x * weights["weight"].reshape(spread)
+    if op.shift:
+        x = x + weights["bias"].reshape(spread)
+    return x
 
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])

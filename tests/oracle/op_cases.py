@@ -17,7 +17,10 @@ from compiler.ops import (
     Dropout,
     Flatten,
     GlobalPool2d,
+    GroupNorm,
     Identity,
+    InstanceNorm,
+    LayerNorm,
     Linear,
     MaxPool2d,
     Multiply,
@@ -138,10 +141,32 @@ def _other_cases() -> dict[str, Case]:
     }
 
 
+def _norm_cases() -> dict[str, Case]:
+    grid, vector = (6, 5, 4), (6,)
+    out: dict[str, Case] = {
+        "group norm of 2 eps": (GroupNorm(2, 1e-2), (grid,)),
+        "group norm of channels": (GroupNorm(6), (grid,)),
+        "group norm of pixels": (GroupNorm(3), ((6, 1, 1),)),
+        "group norm vector": (GroupNorm(2), (vector,)),
+        "layer norm eps": (LayerNorm(1e-2), (grid,)),
+        "layer norm vector": (LayerNorm(), (vector,)),
+        "layer norm vector plain": (LayerNorm(scale=False, shift=False), (vector,)),
+        "layer norm vector without scale": (LayerNorm(scale=False), (vector,)),
+        "instance norm eps": (InstanceNorm(1e-2), (grid,)),
+    }
+    for scale, shift in ((True, True), (True, False), (False, True), (False, False)):
+        what = f"scale {scale} shift {shift}"
+        out[f"group norm {what}"] = (GroupNorm(2, 1e-5, scale, shift), (grid,))
+        out[f"instance norm {what}"] = (InstanceNorm(1e-5, scale, shift), (grid,))
+        out[f"layer norm {what}"] = (LayerNorm(1e-5, scale, shift), (grid,))
+    return out
+
+
 CASES: dict[str, Case] = {
     **_conv_cases(),
     **_pool_cases(),
     **_other_cases(),
+    **_norm_cases(),
     **{f"activation {name}": (Activation(name), ((3, 5, 4),)) for name in ACTIVATIONS},
 }
 
@@ -152,6 +177,24 @@ REFUSED: dict[str, tuple[Op, tuple[tuple[int, ...], ...], str, str]] = {
         ((4, 5, 5),),
         "4 input channels cannot be split into 3 groups (4 % 3 = 1)",
         "choose groups that divide 4",
+    ),
+    "group norm that does not divide": (
+        GroupNorm(4),
+        ((6, 5, 4),),
+        "6 channels cannot be split into 4 groups (6 % 4 = 2)",
+        "choose groups that divide 6",
+    ),
+    "group norm of single numbers": (
+        GroupNorm(6),
+        ((6, 1, 1),),
+        "6 groups of 6 channels are single numbers, which a norm makes 0",
+        "choose fewer groups",
+    ),
+    "instance norm of one pixel": (
+        InstanceNorm(),
+        ((6, 1, 1),),
+        "instance norm of a 1x1 grid makes every number 0",
+        "normalise before the map is one pixel, or use `layer_norm`",
     ),
     "pixel shuffle that does not divide": (
         PixelShuffle(2),
