@@ -9,6 +9,7 @@ from typing import Any, get_args
 from pydantic import PlainValidator
 
 from compiler.ops import OP_LAYERS, JoinLayer, Layer, WordLayer, read_activation
+from compiler.ops.norm import read_norm
 from compiler.text import grammar
 
 VALUES: dict[Callable[[Any], Any], tuple[Any, ...]] = {
@@ -19,6 +20,7 @@ VALUES: dict[Callable[[Any], Any], tuple[Any, ...]] = {
     grammar.read_bool: (True, False),
     grammar.read_true: (True,),
     grammar.read_text: ("none",),
+    read_norm: ("none", "layer_norm"),
     read_activation: ("relu", "none"),
 }
 """What reads a field -> values that it takes."""

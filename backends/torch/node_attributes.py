@@ -9,7 +9,7 @@ from backends.torch.docs import unused, variable
 from backends.torch.scopes import local_name
 from backends.torch.symbols import Symbol
 from compiler.graph import Node, Pair, Traced, formulas_of
-from compiler.ops import BatchNorm, Conv2d, Linear
+from compiler.ops import Conv2d, Linear, Norm
 from compiler.text import Expr
 from compiler.text.module_names import MODULE_NAMES
 
@@ -39,7 +39,7 @@ class NodeAttributes:
         """A result with no other consumer may be overwritten, if it is not the caller's."""
         graph = self.builder.writer.graph
         source = graph.nodes[self.node.inputs[0]]
-        fresh = isinstance(source.op, (Conv2d, BatchNorm, Linear))
+        fresh = isinstance(source.op, (Conv2d, Norm, Linear))
         is_read_once = len(graph.consumers[source.name]) == 1
         return fresh and is_read_once and source.name not in self.builder.writer.exported
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from backends.torch.ops import has_module
 from compiler.graph import Graph, Node, Region
-from compiler.ops import Activation, BatchNorm, Conv2d, Input, Linear
+from compiler.ops import Activation, Conv2d, Input, Linear, Norm
 from compiler.text.module_names import CONTAINER_NAMES
 
 ScopeForm = Literal["class", "unit", "chain", "sequence", "list", "group"]
@@ -212,7 +212,7 @@ def _is_unit(scope: ModuleScope) -> bool:
     if len(ops) != len(scope.items) or not isinstance(ops[0], (Conv2d, Linear)):
         return False
     rest = ops[1:]
-    if rest and isinstance(rest[0], BatchNorm):
+    if rest and isinstance(rest[0], Norm):
         rest = rest[1:]
     return not rest or (len(rest) == 1 and isinstance(rest[0], Activation))
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from backends.torch.expressions import INDENT, Call, Code, call, laid_out
 from backends.torch.node_attributes import NodeAttributes
-from backends.torch.ops import activation_module, batch_norm, conv_arguments, module, norm_class
+from backends.torch.ops import activation_module, conv_arguments, module, norm_helpers, norm_module
 from backends.torch.scopes import ModuleScope, local_name
-from compiler.ops import ACTIVATIONS, Activation, BatchNorm, Conv2d, Linear, Op
+from compiler.ops import ACTIVATIONS, Activation, Conv2d, Linear, Norm, Op
 
 OPTIONS = {
     "stride": "Size = 1",
@@ -33,9 +33,10 @@ class Unit:
     options: set[str] = field(default_factory=set)
 
     def classes(self) -> set[str]:
-        """Return the names of the classes of its parts, but activations."""
+        """Return the class of the convolution, and what else of the file its parts need."""
         kind, _, parts, is_map = self.profile
-        return {kind} | {norm_class(op, is_map) for _, op in parts if isinstance(op, BatchNorm)}
+        norms = [op for _, op in parts if isinstance(op, Norm)]
+        return {kind, *(name for op in norms for name in norm_helpers(op, is_map))}
 
     def lines(self) -> list[str]:
         """Return the class."""
@@ -69,18 +70,23 @@ class Unit:
 
 
 def _part(op: Op, width: str, is_map: bool) -> Code:
-    if isinstance(op, BatchNorm):
-        return batch_norm(op, width, is_map)
+    if isinstance(op, Norm):
+        return norm_module(op, width, is_map)
     assert isinstance(op, Activation)
     return activation_module(op, is_inplace=True)
 
 
 def _words(ops: list[Op]) -> str:
-    words = {"Conv2d": "Convolution", "Linear": "Linear layer", "BatchNorm": "batch normalisation"}
-    parts = [
-        ACTIVATIONS[op.function] if isinstance(op, Activation) else words[op.kind] for op in ops
-    ]
+    words = {"Conv2d": "Convolution", "Linear": "Linear layer"}
+    parts = [words[ops[0].kind]]
+    for op in ops[1:]:
+        parts.append(ACTIVATIONS[op.function] if isinstance(op, Activation) else _name(op))
     return ", ".join(parts)
+
+
+def _name(op: Op) -> str:
+    assert isinstance(op, Norm)
+    return op.name
 
 
 @dataclass(slots=True)

@@ -12,7 +12,6 @@ from compiler.ops import (
     AdaptiveAvgPool2d,
     Add,
     AvgPool2d,
-    BatchNorm,
     Concat,
     Conv2d,
     Dropout,
@@ -20,6 +19,7 @@ from compiler.ops import (
     GlobalPool2d,
     Identity,
     Linear,
+    Norm,
     Normalize,
     Scale,
     Slice,
@@ -168,7 +168,7 @@ _KEEPING = (
     Activation,
     AdaptiveAvgPool2d,
     AvgPool2d,
-    BatchNorm,
+    Norm,
     Dropout,
     GlobalPool2d,
     Identity,
@@ -187,7 +187,7 @@ def _standing(graph: Graph, name: str) -> tuple[Literal["scores", "hidden", "fea
     """
     node, is_hidden = graph.nodes[name], False
     while _keeps_classes(graph, node):
-        if isinstance(node.op, (Activation, BatchNorm)) and node.op != Activation("sigmoid"):
+        if isinstance(node.op, (Activation, Norm)) and node.op != Activation("sigmoid"):
             is_hidden = True
         node = graph.nodes[node.inputs[0]]
     if isinstance(node.op, (Add, Concat)) and not is_hidden and _is_vector(node.shape):

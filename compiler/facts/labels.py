@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from compiler.graph import Graph, Node, Region, Shown
-from compiler.ops import LABELS, Activation, BatchNorm, Conv2d, Linear, Scale
+from compiler.ops import LABELS, Activation, Conv2d, Linear, Norm, Scale
 
 
 @dataclass(frozen=True, slots=True)
 class Convention:
     """What follows a convolution in most of a network: it goes without saying in a label."""
 
-    norm: bool = True
+    norm: str = "batch norm"
     activation: str | None = "relu"
 
 
@@ -35,7 +35,8 @@ def convention(graph: Graph) -> Convention:
 
 def _convention_of(nodes: Sequence[Node]) -> Convention:
     function = next((n.op.function for n in nodes if isinstance(n.op, Activation)), None)
-    return Convention(any(isinstance(n.op, BatchNorm) for n in nodes), function)
+    norm = next((n.op.words(Shown({}))[0].lower() for n in nodes if isinstance(n.op, Norm)), "")
+    return Convention(norm, function)
 
 
 class Naming(IntEnum):
@@ -114,8 +115,8 @@ def _departures(op: Conv2d, own: Convention, default: Convention, shown: Shown) 
         else:
             out.append(LABELS[own.activation])
     elif own.norm != default.norm:
-        out.append("batch norm" if own.norm else "no norm")
-    if op.bias == own.norm:
+        out.append(own.norm or "no norm")
+    if op.bias == bool(own.norm):
         out.append("bias" if op.bias else "no bias")
     return out
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compiler.errors import Diagnostic, Report, guessing
-from compiler.ops import BatchNorm, Layer, norm_of
+from compiler.ops import NORMS, Layer, Op
 from compiler.spec import (
     LAYERS,
     LAYERS_OWN,
@@ -71,11 +71,13 @@ def try_defaults(defaults: Defaults, report: Report) -> None:
     report.add_all(d for d in found.diagnostics if d.code in FAULTS_OF_VALUES)
 
 
-def default_norm(defaults: Defaults, report: Report) -> BatchNorm:
-    """Return the batch norm that follows a convolution: the network's default."""
-    layer = defaults.layers.get("batch_norm")
-    if layer is None:
-        return BatchNorm()
-    values = Values(layer, "`batch_norm`", defaults, report)
-    values.decisions = defaults.decisions
-    return norm_of(values)
+def default_norms(defaults: Defaults, report: Report) -> dict[str, Op]:
+    """Return word -> the norm that follows a convolution: the network's default, or the usual."""
+    out = dict(NORMS)
+    for word in NORMS:
+        layer = defaults.layers.get(word)
+        if isinstance(layer, Layer):
+            values = Values(layer, f"`{word}`", defaults, report)
+            values.decisions = defaults.decisions
+            ((_, out[word]),) = layer.operations(values)
+    return out

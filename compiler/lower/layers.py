@@ -190,7 +190,7 @@ def _operations(lowering: Lowering, layer: Layer, at: Copy) -> str:
     builder, info, values = lowering.builder, lowering.info(layer), at.values
     channels = builder.shapes[at.operands.first].channels
     values.channels = channels if isinstance(channels, int) else None
-    values.norm = lowering.norm
+    values.norms = lowering.norms
     parts = layer.operations(values)
     traced, tensors = values.traced, at.operands.tensors
     if len(parts) == 1:

@@ -9,7 +9,7 @@ from itertools import count
 from compiler.errors import CompileError, Diagnostic, Remark, Report, Span, guessing, limit, way_out
 from compiler.graph import Cite, Drawing, Erratum, Info, Traced
 from compiler.lower.builder import Builder
-from compiler.lower.defaults import default_norm
+from compiler.lower.defaults import default_norms
 from compiler.lower.scope import Condition, Lookup, Named, Scope
 from compiler.ops import CiteSpec, Layer
 from compiler.spec import BrokenLayer, Defaults, DrawingSpec, Expansion, Spec, Values, copies_of
@@ -33,7 +33,7 @@ class Lowering:
         self.spec = spec
         self.report = report
         self.defaults = defaults
-        self.norm = default_norm(defaults, report)
+        self.norms = default_norms(defaults, report)
         self.builder = Builder(report)
         self.unknown = count(1)
         """Numbers the nodes that stand in for what a wrong reference means."""

@@ -37,7 +37,15 @@ from compiler.ops.layer import (
 )
 from compiler.ops.linear import Flatten, Linear
 from compiler.ops.merge import Add, Concat, Multiply, Slice
-from compiler.ops.norm import BatchNorm, BatchNormLayer, GroupNorm, InstanceNorm, LayerNorm, norm_of
+from compiler.ops.norm import (
+    NORMS,
+    BatchNorm,
+    BatchNormLayer,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    Norm,
+)
 from compiler.ops.pool import AdaptiveAvgPool2d, AvgPool2d, GlobalPool2d, MaxPool2d
 from compiler.ops.resample import PixelShuffle, Upsample
 
@@ -83,6 +91,7 @@ __all__ = [
     "FAMILIES",
     "JOINS",
     "LABELS",
+    "NORMS",
     "NOTHING",
     "OPS",
     "OP_LAYERS",
@@ -114,6 +123,7 @@ __all__ = [
     "Linear",
     "MaxPool2d",
     "Multiply",
+    "Norm",
     "Normalize",
     "Op",
     "Parts",
@@ -124,6 +134,5 @@ __all__ = [
     "Standardize",
     "Upsample",
     "WordLayer",
-    "norm_of",
     "read_activation",
 ]

@@ -2,9 +2,7 @@
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
-
-from pydantic import PlainValidator
+from typing import ClassVar, Literal
 
 from compiler.errors import Diagnostic
 from compiler.graph import (
@@ -30,8 +28,8 @@ from compiler.graph import (
 )
 from compiler.ops.activation import ACTIVATION_WORDS, ActivationName, then
 from compiler.ops.layer import Fields, Layer, Parts
-from compiler.text import read_text
-from compiler.text.fields import Count, Flag, Groups, Kernel, Padding, words
+from compiler.ops.norm import NormName, norm_after
+from compiler.text.fields import Count, Flag, Groups, Kernel, Padding
 
 
 @dataclass(frozen=True)
@@ -181,12 +179,6 @@ def least_window(kernel: Pair, padding: Pads | Literal["same"], dilation: Pair =
     return least[0], least[1]
 
 
-NORM_WORDS = ("none", "batch_norm")
-NormName = Annotated[
-    str, PlainValidator(read_text), words("norm", "the norm that follows", NORM_WORDS)
-]
-
-
 class ConvLayer(Layer):
     """2-D convolution."""
 
@@ -204,7 +196,7 @@ class ConvLayer(Layer):
     bias: Flag | None = None
     """default: true exactly where no norm follows"""
     norm: NormName = "none"
-    """`batch_norm` or `none`"""
+    """`batch_norm`, `layer_norm`, `instance_norm`, `{group_norm: 32}` or `none`"""
     activation: ActivationName = "none"
     linear: Flag = False
     """true: no norm and no activation whatever the defaults say, and a bias"""
@@ -213,7 +205,7 @@ class ConvLayer(Layer):
         linear = fields.flag("linear")
         if self.linear is True:
             self._check_linear(fields)
-        norm = "none" if linear else fields.word("norm", NORM_WORDS)
+        norm = None if linear else norm_after(fields)
         function = "none" if linear else fields.word("activation", ACTIVATION_WORDS)
         is_depthwise = fields.raw("groups") == "depthwise"
         groups = fields.channels if is_depthwise else fields.integer("groups", "groups")
@@ -228,11 +220,11 @@ class ConvLayer(Layer):
             padding=fields.padding("conv", kernel, dilation) or "same",
             dilation=dilation,
             groups=groups or 1,
-            bias=norm == "none" if fields.raw("bias") is None else fields.flag("bias"),
+            bias=norm is None if fields.raw("bias") is None else fields.flag("bias"),
         )
         parts: Parts = [("conv", op)]
-        if norm == "batch_norm":
-            parts.append(("norm", fields.norm))
+        if norm is not None:
+            parts.append(("norm", norm))
         return parts + then(function)
 
     def _check_linear(self, fields: Fields) -> None:

@@ -1,6 +1,7 @@
 """A layer as the spec writes it: what every one may say, and how it becomes operations."""
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -38,8 +39,8 @@ class Fields(Protocol):
     """Attribute or key -> where it comes from, unless it is a plain value."""
     channels: int | None
     """Channels that enter the layer, None where they are not a number."""
-    norm: Op
-    """The batch norm that follows convolutions, as the network's defaults have it."""
+    norms: Mapping[str, Op]
+    """Word -> the norm that follows convolutions, as the network's defaults have it."""
 
     def raw(self, field: str) -> Any:
         """Return a field as written: the layer's own, else the network's default."""
@@ -53,8 +54,8 @@ class Fields(Protocol):
     def number(self, field: str, attribute: str = "") -> float | None:
         """Return a number."""
 
-    def number_in(self, field: str, key: str) -> Fraction | int | None:
-        """Return a number of a field that is a mapping."""
+    def number_in(self, field: str, key: str, type: str = "number") -> Fraction | int | None:
+        """Return a number of a field that is a mapping, of a parameter's type."""
 
     def pair(self, field: str, attribute: str = "", least: int = 1) -> Pair | None:
         """Return (height, width)."""

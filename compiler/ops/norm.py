@@ -1,8 +1,11 @@
 """Normalisation."""
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar
+
+from pydantic import PlainValidator
 
 from compiler.errors import Diagnostic
 from compiler.graph import (
@@ -20,7 +23,9 @@ from compiler.graph import (
     times,
 )
 from compiler.ops.layer import Fields, Layer, Parts
-from compiler.text.fields import Bare, Count, Flag, Number
+from compiler.text.fields import Bare, Count, Flag, Number, formula_or, kind
+from compiler.text.grammar import bad, describe
+from compiler.text.names import NAME
 
 
 class Norm(Op):
@@ -191,7 +196,7 @@ class BatchNormLayer(Layer):
     """learn a shift"""
 
     def operations(self, fields: Fields) -> Parts:
-        return [("", norm_of(fields))]
+        return [("", _batch_norm(fields))]
 
 
 class LayerNormLayer(Layer):
@@ -253,7 +258,60 @@ def _switches(fields: Fields) -> tuple[float, bool, bool]:
     return 1e-5 if eps is None else eps, fields.flag("scale"), fields.flag("shift")
 
 
-def norm_of(fields: Fields) -> BatchNorm:
+NORMS: Mapping[str, Op] = {
+    "batch_norm": BatchNorm(),
+    "layer_norm": LayerNorm(),
+    "instance_norm": InstanceNorm(),
+    "group_norm": GroupNorm(1),
+}
+"""Word -> the norm that it means where nothing more is said; the number of groups always is."""
+NORM_WORDS = ("none", *(word for word in NORMS if word != "group_norm"))
+
+
+def read_norm(value: Any) -> Any:
+    """Return a norm's word, a parameter's name (checked on use), or `{group_norm: GROUPS}`."""
+    if isinstance(value, dict) and list(value) == ["group_norm"]:
+        return value
+    if not isinstance(value, str):
+        help = f"one of {', '.join(NORM_WORDS)}, or `{{group_norm: 32}}`"
+        raise bad("bad-value", f"expected a norm, found {describe(value)}", help=help)
+    if value == "group_norm":
+        help = "write `norm: {group_norm: 32}`"
+        raise bad("bad-value", "`group_norm` does not say how many groups it has", help=help)
+    return value
+
+
+NormName = Annotated[
+    object,
+    PlainValidator(read_norm),
+    kind(
+        "norm",
+        "the norm that follows, a parameter that is one, or `{group_norm: 32}`",
+        anyOf=[
+            {"enum": list(NORM_WORDS)},
+            {"type": "string", "pattern": f"^{NAME.pattern}$"},
+            {
+                "type": "object",
+                "properties": {"group_norm": formula_or("integer", minimum=1)},
+                "required": ["group_norm"],
+                "additionalProperties": False,
+            },
+        ],
+    ),
+]
+
+
+def norm_after(fields: Fields) -> Op | None:
+    """Return the norm that the key `norm` of a layer asks for."""
+    if isinstance(fields.raw("norm"), dict):
+        groups = fields.number_in("norm", "group_norm", "channels")
+        made: Any = fields.norms["group_norm"]
+        return replace(made, groups=groups or 1)  # type: ignore[no-any-return]
+    word = fields.word("norm", NORM_WORDS)
+    return None if word == "none" else fields.norms[word]
+
+
+def _batch_norm(fields: Fields) -> BatchNorm:
     """Return the batch norm that a layer, or the network's default, describes."""
     eps, momentum, decay = (_optional(fields, f) for f in ("eps", "momentum", "decay"))
     is_twice = momentum is not None and decay is not None

@@ -259,6 +259,9 @@ WITH_DEFAULTS: Mapping[str, dict[str, object]] = {
     "max_pool": {"max_pool": "1x1"},
     "avg_pool": {"avg_pool": "1x1"},
     "batch_norm": {"batch_norm": True},
+    "layer_norm": {"layer_norm": True},
+    "group_norm": {"group_norm": 1},
+    "instance_norm": {"instance_norm": True},
     "linear": {"linear": 1},
 }
 """Ops that a network may give defaults for, with stand-ins for what they require."""

@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from compiler.errors import Diagnostic, Remark, Report, did_you_mean, helping, listing
 from compiler.graph import Decision, Pads, Pair, Traced
-from compiler.ops import ACTIVATION_WORDS, COMMON, BatchNorm, Layer, Op
+from compiler.ops import ACTIVATION_WORDS, COMMON, NORMS, Layer, Op
 from compiler.spec.model import ParamSpec
 from compiler.spec.params import READERS, guess_type
 from compiler.text import (
@@ -131,8 +131,8 @@ class Values:
         self._taken = says.model_fields_set - own if says is not None else frozenset()
         self.channels: int | None = None
         """Channels that enter the layer, None where they are not a number."""
-        self.norm: Op = BatchNorm()
-        """The batch norm that follows convolutions, as the network's defaults have it."""
+        self.norms: Mapping[str, Op] = NORMS
+        """Word -> the norm that follows convolutions, as the network's defaults have it."""
         self.is_inside = False
         """True in a block: what its layers take from the network's defaults is a number there."""
         self.traced: dict[str, Traced] = {}
@@ -195,11 +195,12 @@ class Values:
         value = self.number_of(self.written(field, attribute))
         return None if value is None else float(value)
 
-    def number_in(self, field: str, key: str) -> Fraction | int | None:
+    def number_in(self, field: str, key: str, type: str = "number") -> Fraction | int | None:
         """Return a number of a field that is a mapping: `keep` of `dropout`."""
-        raw = getattr(self.layer, field)[key]
-        written = Written(raw, f"`{key}` of `{field}`", self.layer, (field, key), key)
-        value = self.of_type("number", written)
+        where = self.where(field)
+        raw = self._raw(field, where)[key]
+        written = Written(raw, f"`{key}` of `{field}`", where, (field, key), key)
+        value = self.of_type(type, written)
         return value if isinstance(value, (int, Fraction)) else None
 
     def pair(self, field: str, attribute: str = "", least: int = 1) -> Pair | None:

@@ -23,6 +23,7 @@ TYPES = ("channels", "int", "number", "bool", "kernel", "padding", "activation",
 BY_HAND = (*BY_HAND_MEANT, "conv", "max_pool", "avg_pool", "batch_norm", "linear")
 OTHERS = [w for w in OP_LAYERS if w not in BY_HAND and not issubclass(OP_LAYERS[w], JoinLayer)]
 """Ops that are drawn by the types of their fields; the rest with what is odd about them."""
+NORMS = ("batch_norm", "batch_norm", "none", "layer_norm", "instance_norm", {"group_norm": 1})
 LETTER = {"channels": "f", "int": "v", "number": "r", "bool": "q", "kernel": "k",
     "padding": "pad", "activation": "g", "text": "w"}  # fmt: skip
 
@@ -168,7 +169,7 @@ class Maker:
         dice, place = self.dice, Place(scope, source)
         if len(source.sizes) == 1:
             return self.of_vector(place)
-        if OTHERS and dice.chance(8):
+        if OTHERS and dice.chance(14):
             return self.other(place)
         kind = dice.upto(16 if keeps else 22)
         if kind <= 5:
@@ -252,7 +253,7 @@ class Maker:
             "dilation": lambda: dice.kernel(place, 2),
             "groups": lambda: self.groups(out, place),
             "bias": lambda: dice.flag(place),
-            "norm": lambda: dice.pick(["batch_norm", "none", *self.texts(place)]),
+            "norm": lambda: dice.pick([*NORMS, *self.texts(place)]),
             "activation": lambda: dice.activation(place),
             "linear": lambda: dice.flag(place),
         }

@@ -37,6 +37,7 @@ from compiler.ops import (
     Softmax,
 )
 from compiler.ops import Layer as LayerModel
+from compiler.ops.norm import NORM_WORDS
 from tests.fuzz.arithmetic import need, sizes_after
 from tests.fuzz.expressions import evaluate
 from tests.fuzz.tensors import Network, Output, Tensor
@@ -222,7 +223,6 @@ class Reader:
     place: Place
     incoming: Tensor
     traced: dict[str, Any] = field(default_factory=dict)
-    norm: Op = field(default_factory=BatchNorm)
 
     @property
     def channels(self) -> int:
@@ -527,7 +527,9 @@ class Meaning:
     ) -> Tensor:
         """Convolution, norm, activation."""
         linear = place.flag(says("linear", False))
-        norm = "none" if linear else place.word(says("norm", "none"), ("none", "batch_norm"))
+        norm = "none" if linear else says("norm", "none")
+        if not isinstance(norm, dict):
+            norm = place.word(norm, NORM_WORDS)
         groups, bias = says("groups", 1), says("bias", None)
         kernel, dilation = place.pair(layer["conv"]), place.pair(says("dilation", 1))
         made = Conv2d(
@@ -540,9 +542,13 @@ class Meaning:
             bias=norm == "none" if bias is None else place.flag(bias),
         )
         out = self.add(made, [first])
-        if norm != "none":
-            default = Place(Scope(Frame({}, {})), None)
+        default = Place(Scope(Frame({}, {})), None)
+        if isinstance(norm, dict):
+            out = self.derived("group_norm", norm, place, out)
+        elif norm == "batch_norm":
             out = self.add(batch_norm(self.defaults.get("batch_norm", {}), default), [out])
+        elif norm != "none":
+            out = self.derived(norm, {norm: True}, default, out)
         return self.activated(out, place, "none" if linear else says("activation", "none"))
 
     def activated(self, tensor: Tensor, place: Place, written: str) -> Tensor:

@@ -9,14 +9,15 @@ from typing import Any
 
 from compiler.errors import Report, Span
 from compiler.graph import Graph, Shape, Symbolic
-from compiler.lower import layer_defaults
+from compiler.lower import default_norms, layer_defaults
 from compiler.lower.order import lowering_order
-from compiler.ops import BatchNorm, CiteSpec, Layer
+from compiler.ops import CiteSpec, Layer, Op
 from compiler.spec import (
     BlockLayer,
     BlockSpec,
     BranchesLayer,
     BrokenParam,
+    Defaults,
     DrawingSpec,
     LayersLayer,
     OutputSpec,
@@ -60,7 +61,7 @@ class _Writer:
         self.files = {file: i for i, file in enumerate(spec.texts)}
         self.defaults = layer_defaults(spec.network, Report())
         self.count = 0
-        self.tracer = Tracer(graph, self.defaults, BatchNorm(**self._norm()))
+        self.tracer = Tracer(graph, self.defaults, self._norms())
         self.block = ""
         """The block whose layers are written."""
 
@@ -126,6 +127,11 @@ class _Writer:
         """Return what the norm that follows convolutions learns."""
         layer = self.defaults.get("batch_norm")
         return {word: getattr(layer, word, True) is not False for word in ("scale", "shift")}
+
+    def _norms(self) -> Mapping[str, Op]:
+        """Return word -> the norm that follows convolutions, by the network's defaults."""
+        given = Defaults(self.defaults, self.graph.arguments, set())
+        return default_norms(given, Report())
 
     def _outputs(self) -> list[Json] | None:
         if not self.network.outputs:

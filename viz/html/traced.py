@@ -296,10 +296,12 @@ class _Alone(Values):
 class Tracer:
     """Traces the layers of a spec, for the parameters that the graph has them with."""
 
-    def __init__(self, graph: Graph, defaults: Mapping[str, Layer], norm: Op) -> None:
+    def __init__(
+        self, graph: Graph, defaults: Mapping[str, Layer], norms: Mapping[str, Op]
+    ) -> None:
         self.graph = graph
         self.defaults = defaults
-        self.norm = norm
+        self.norms = norms
         self.codes: set[str] = set()
         """Of errors that the page finds itself."""
         self.arguments: dict[str, list[Mapping[str, Value]]] = {"": [graph.arguments]}
@@ -335,7 +337,7 @@ class Tracer:
         report = Report()
         defaults = Defaults(self.defaults, self.graph.arguments, set())
         reader = _Alone(layer, layer.op, arguments.__getitem__, report, defaults)
-        reader.norm = self.norm
+        reader.norms = self.norms
         parts = layer.operations(reader)
         return parts, reader.asks_what_comes_in or bool(report.errors)
 

@@ -17,7 +17,7 @@ from backends.torch.ops.emitted import IMPORTS, STRUCTURE, Helper
 from backends.torch.ops.linear import HELPERS as OF_LINEAR
 from backends.torch.ops.merge import HELPERS as OF_MERGES
 from backends.torch.ops.norm import HELPERS as OF_NORMS
-from backends.torch.ops.norm import batch_norm, norm_class
+from backends.torch.ops.norm import norm_helpers, norm_module
 from backends.torch.ops.pool import HELPERS as OF_POOLING
 from backends.torch.ops.spelling import AttributeWriter, function, has_function, has_module, module
 
@@ -50,12 +50,12 @@ __all__ = [
     "IMPORTS",
     "AttributeWriter",
     "activation_module",
-    "batch_norm",
     "closure",
     "conv_arguments",
     "function",
     "has_function",
     "has_module",
     "module",
-    "norm_class",
+    "norm_helpers",
+    "norm_module",
 ]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from backends.torch.expressions import Call, Code, call
+from backends.torch.expressions import Code, call
 from backends.torch.ops.emitted import Helper
 from backends.torch.ops.spelling import AttributeWriter, module
-from compiler.ops import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
-from compiler.ops.norm import Norm
+from compiler.ops import BatchNorm, GroupNorm, LayerNorm, Norm
 
 
 def _helper(learns: str, dims: str) -> Helper:
@@ -59,15 +58,47 @@ def without(parameter: str, layer: nn.Module) -> nn.Module:
 
 
 @module.register
-def _(op: BatchNorm, site: AttributeWriter) -> Code:
-    name = norm_class(op, site.is_map)
-    if not name.startswith("nn."):
-        site.helper(name)
-    return batch_norm(op, site.channels().text, site.is_map)
+def _(op: Norm, site: AttributeWriter) -> Code:
+    for helper in norm_helpers(op, site.is_map):
+        site.helper(helper)
+    groups = site.symbol("groups", op.groups).text if isinstance(op, GroupNorm) else ""
+    return norm_module(op, site.channels().text, site.is_map, groups)
 
 
-def norm_class(op: BatchNorm, is_map: bool) -> str:
-    """Return the class of batch normalisation over maps (N, C, H, W) or vectors (N, C).
+def norm_helpers(op: Norm, is_map: bool) -> list[str]:
+    """Return the classes and functions of the emitted file that a norm needs."""
+    if isinstance(op, BatchNorm):
+        return [] if op.scale == op.shift else [_batch_norm_class(op, is_map)]
+    of_map = ["LayerNorm2d"] if isinstance(op, LayerNorm) and is_map else []
+    return of_map + (["without"] if op.scale != op.shift else [])
+
+
+def norm_module(op: Norm, channels: str, is_map: bool, groups: str = "") -> Code:
+    """Return the constructor of a norm over maps (N, C, H, W) or vectors (N, C).
+
+    `groups` is the text of a group norm's groups, where it is not their number.
+    """
+    named: dict[str, Code] = {"eps": repr(op.eps)}
+    if isinstance(op, BatchNorm):
+        named["momentum"] = repr(op.momentum)
+        affine: dict[str, Code] = {} if op.learned else {"affine": "False"}
+        return call(_batch_norm_class(op, is_map), channels, **named, **affine)
+    if isinstance(op, LayerNorm):
+        affine = {} if op.learned else {"elementwise_affine": "False"}
+        made = call("LayerNorm2d" if is_map else "nn.LayerNorm", channels, **named, **affine)
+    elif isinstance(op, GroupNorm):
+        affine = {} if op.learned else {"affine": "False"}
+        made = call("nn.GroupNorm", groups or str(op.groups), channels, **named, **affine)
+    else:
+        affine = {"affine": "True"} if op.learned else {}
+        made = call("nn.InstanceNorm2d", channels, **named, **affine)
+    if op.scale == op.shift:
+        return made
+    return call("without", '"bias"' if op.scale else '"weight"', made)
+
+
+def _batch_norm_class(op: BatchNorm, is_map: bool) -> str:
+    """Return the class of batch normalisation over maps or vectors.
 
     torch has none that learns a scale or a shift alone (2.13 can leave out the shift): these are
     classes of the emitted file.
@@ -76,41 +107,3 @@ def norm_class(op: BatchNorm, is_map: bool) -> str:
     if op.scale == op.shift:
         return f"nn.BatchNorm{dims}"
     return f"ScaleNorm{dims}" if op.scale else f"ShiftNorm{dims}"
-
-
-def batch_norm(op: BatchNorm, channels: str, is_map: bool) -> Call:
-    """Return the constructor of batch normalisation over maps or vectors."""
-    named: dict[str, Code] = {"eps": repr(op.eps), "momentum": repr(op.momentum)}
-    if not op.learned:
-        named["affine"] = "False"
-    return call(norm_class(op, is_map), channels, **named)
-
-
-@module.register
-def _(op: LayerNorm, site: AttributeWriter) -> Code:
-    name = site.helper("LayerNorm2d") if site.is_map else "nn.LayerNorm"
-    return _learning(op, call(name, site.channels().text, **_named(op, "elementwise_affine")), site)
-
-
-@module.register
-def _(op: GroupNorm, site: AttributeWriter) -> Code:
-    args = [site.symbol("groups", op.groups).text, site.channels().text]
-    return _learning(op, call("nn.GroupNorm", *args, **_named(op, "affine")), site)
-
-
-@module.register
-def _(op: InstanceNorm, site: AttributeWriter) -> Code:
-    named = {"eps": repr(op.eps), **({"affine": "True"} if op.learned else {})}
-    return _learning(op, call("nn.InstanceNorm2d", site.channels().text, **named), site)
-
-
-def _named(op: Norm, affine: str) -> dict[str, Code]:
-    """Return the arguments of a class that learns a scale and a shift unless it is told not to."""
-    return {"eps": repr(op.eps), **({} if op.learned else {affine: "False"})}
-
-
-def _learning(op: Norm, made: Code, site: AttributeWriter) -> Code:
-    """Return a norm with what it does not learn taken out, where it learns one of the two."""
-    if op.scale == op.shift:
-        return made
-    return call(site.helper("without"), '"bias"' if op.scale else '"weight"', made)
