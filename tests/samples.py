@@ -15,6 +15,7 @@ from compiler.text import grammar
 VALUES: dict[Callable[[Any], Any], tuple[Any, ...]] = {
     grammar.read_formula: (2, 3),
     grammar.read_pair: ("2x2", "3x1"),
+    grammar.read_sides: (0, "0x1"),
     grammar.read_padding: ("same", "V"),
     grammar.read_groups: (2, "depthwise"),
     grammar.read_bool: (True, False),

@@ -214,8 +214,9 @@ def _check_reach(op: Op, shape: tuple[int, ...]) -> None:
 
 def _reaches(sees: Any, axis: int, unit: int, pixel: int) -> bool:
     match sees:
-        case Spread(factor):
-            return bool(unit // factor == pixel)
+        case Spread(factor, begins, ends):
+            first = (unit + begins[axis]) // factor[axis]
+            return first <= pixel <= (unit + ends[axis]) // factor[axis]
         case Window(kernel, stride, dilation, begins):
             start = unit * stride[axis] - (begins[axis] or 0)
             return pixel in range(start, start + dilation[axis] * (kernel[axis] - 1) + 1)

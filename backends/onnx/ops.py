@@ -12,6 +12,7 @@ from compiler.ops import (
     Add,
     Concat,
     Conv2d,
+    ConvTranspose2d,
     Flatten,
     Linear,
     Multiply,
@@ -35,6 +36,21 @@ def _(op: Conv2d, builder: NodeBuilder) -> None:
         strides=list(op.stride),
         pads=padding.pads,
         auto_pad=padding.auto_pad,
+        dilations=list(op.dilation),
+        group=op.groups,
+    )
+
+
+@spell.register
+def _(op: ConvTranspose2d, builder: NodeBuilder) -> None:
+    builder.emit(
+        "ConvTranspose",
+        builder.input,
+        *builder.weights,
+        kernel_shape=list(op.kernel_size),
+        strides=list(op.stride),
+        pads=onnx_order(op.pads),
+        output_padding=list(op.grown),
         dilations=list(op.dilation),
         group=op.groups,
     )

@@ -24,6 +24,7 @@ from compiler.ops import (
     Add,
     Concat,
     Conv2d,
+    ConvTranspose2d,
     Flatten,
     Identity,
     Linear,
@@ -363,7 +364,7 @@ class ClassBuilder:
         value = _channels(node)
         if value == OPEN:
             return number(value)
-        if isinstance(op, Conv2d):
+        if isinstance(op, Conv2d | ConvTranspose2d):
             return self.formulas.resolve(node.formula("out_channels"), op.out_channels)
         if isinstance(op, Linear):
             return self.formulas.resolve(node.formula("out_features"), op.out_features)

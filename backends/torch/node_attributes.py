@@ -9,14 +9,14 @@ from backends.torch.docs import unused, variable
 from backends.torch.scopes import local_name
 from backends.torch.symbols import Symbol
 from compiler.graph import Node, Pair, Traced, formulas_of
-from compiler.ops import Conv2d, Linear, Norm
+from compiler.ops import Conv2d, ConvTranspose2d, Linear, Norm
 from compiler.text import Expr
 from compiler.text.module_names import MODULE_NAMES
 
 if TYPE_CHECKING:
     from backends.torch.class_builder import ClassBuilder
 
-WINDOW = ("kernel_size", "stride", "dilation", "padding")
+WINDOW = ("kernel_size", "stride", "dilation", "padding", "output_padding")
 """Attributes that the height and width of a result depend on."""
 
 
@@ -39,7 +39,7 @@ class NodeAttributes:
         """A result with no other consumer may be overwritten, if it is not the caller's."""
         graph = self.builder.writer.graph
         source = graph.nodes[self.node.inputs[0]]
-        fresh = isinstance(source.op, (Conv2d, Norm, Linear))
+        fresh = isinstance(source.op, (Conv2d, ConvTranspose2d, Norm, Linear))
         is_read_once = len(graph.consumers[source.name]) == 1
         return fresh and is_read_once and source.name not in self.builder.writer.exported
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from backends.torch.ops import has_module
 from compiler.graph import Graph, Node, Region
-from compiler.ops import Activation, Conv2d, Input, Linear, Norm
+from compiler.ops import Activation, Conv2d, ConvTranspose2d, Input, Linear, Norm
 from compiler.text.module_names import CONTAINER_NAMES
 
 ScopeForm = Literal["class", "unit", "chain", "sequence", "list", "group"]
@@ -209,7 +209,7 @@ def _is_unit(scope: ModuleScope) -> bool:
     if scope.region.kind != "layer":
         return False
     ops = [i.op for i in scope.items if isinstance(i, Node)]
-    if len(ops) != len(scope.items) or not isinstance(ops[0], (Conv2d, Linear)):
+    if len(ops) != len(scope.items) or not isinstance(ops[0], (Conv2d, ConvTranspose2d, Linear)):
         return False
     rest = ops[1:]
     if rest and isinstance(rest[0], Norm):

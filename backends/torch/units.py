@@ -7,16 +7,25 @@ from dataclasses import dataclass, field
 
 from backends.torch.expressions import INDENT, Call, Code, call, laid_out
 from backends.torch.node_attributes import NodeAttributes
-from backends.torch.ops import activation_module, conv_arguments, module, norm_helpers, norm_module
+from backends.torch.ops import (
+    activation_module,
+    conv_arguments,
+    module,
+    norm_helpers,
+    norm_module,
+    transposed_arguments,
+)
 from backends.torch.scopes import ModuleScope, local_name
-from compiler.ops import ACTIVATIONS, Activation, Conv2d, Linear, Norm, Op
+from compiler.ops import ACTIVATIONS, Activation, Conv2d, ConvTranspose2d, Linear, Norm, Op
 
 OPTIONS = {
     "stride": "Size = 1",
     "padding": "Size = 0",
+    "output_padding": "Size = 0",
     "dilation": "Size = 1",
     "groups": "int = 1",
     "pads": "tuple[int, int, int, int] = (0, 0, 0, 0)",
+    "cut": "tuple[int, int, int, int] = (0, 0, 0, 0)",
 }
 """Arguments of a unit that are in its signature only where some layer passes them."""
 
@@ -41,7 +50,7 @@ class Unit:
     def lines(self) -> list[str]:
         """Return the class."""
         first, *rest = self.profile[2]
-        is_conv = isinstance(first[1], Conv2d)
+        is_conv = isinstance(first[1], Conv2d | ConvTranspose2d)
         options = [o for o in OPTIONS if o in self.options]
         width = "out_channels" if is_conv else "out_features"
         narrow = "in_channels" if is_conv else "in_features"
@@ -77,7 +86,11 @@ def _part(op: Op, width: str, is_map: bool) -> Code:
 
 
 def _words(ops: list[Op]) -> str:
-    words = {"Conv2d": "Convolution", "Linear": "Linear layer"}
+    words = {
+        "Conv2d": "Convolution",
+        "ConvTranspose2d": "Transposed convolution",
+        "Linear": "Linear layer",
+    }
     parts = [words[ops[0].kind]]
     for op in ops[1:]:
         parts.append(ACTIVATIONS[op.function] if isinstance(op, Activation) else _name(op))
@@ -102,6 +115,9 @@ class Units:
         op = nodes[0].op
         if isinstance(op, Conv2d):
             kind, args = conv_arguments(op, site)
+            bias = op.bias
+        elif isinstance(op, ConvTranspose2d):
+            kind, args = transposed_arguments(op, site)
             bias = op.bias
         else:
             assert isinstance(op, Linear)

@@ -129,7 +129,7 @@ def _reductions(graph: Graph) -> dict[str, int]:
                 case Window(stride=stride):
                     before *= max(stride)
                 case Spread(factor):
-                    before = max(1, before // factor)
+                    before = max(1, before // min(factor))
         out[node.name] = before
     return out
 

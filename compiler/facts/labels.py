@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from compiler.graph import Graph, Node, Region, Shown
-from compiler.ops import LABELS, Activation, Conv2d, Linear, Norm, Scale
+from compiler.ops import LABELS, Activation, Conv2d, ConvTranspose2d, Linear, Norm, Scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +70,14 @@ def layer_label(
         naming: what is shown as it is written (`k`, not `192`).
         ignore_label: the words of the operation even where the spec has a label.
     """
-    head = next((n for n in nodes if isinstance(n.op, Conv2d | Linear)), nodes[0])
+    head = next((n for n in nodes if isinstance(n.op, Conv2d | ConvTranspose2d | Linear)), nodes[0])
     if head.info.label is not None and not ignore_label:
         return head.info.label
     own, shown = _convention_of(nodes), Shown(_written(head, naming))
     words, details = head.op.words(shown)
-    if isinstance(head.op, Conv2d):
-        details += _departures(head.op, own, default, shown)
+    if isinstance(head.op, Conv2d | ConvTranspose2d):
+        usual = default if isinstance(head.op, Conv2d) else ALONE
+        details += _departures(head.op, own, usual, shown)
     elif named := shown.named("activation", "activation"):
         details += named
     elif own.activation and head.op is not nodes[-1].op:
@@ -98,7 +99,9 @@ def _written(node: Node, naming: Naming) -> dict[str, str]:
     }
 
 
-def _departures(op: Conv2d, own: Convention, default: Convention, shown: Shown) -> list[str]:
+def _departures(
+    op: Conv2d | ConvTranspose2d, own: Convention, default: Convention, shown: Shown
+) -> list[str]:
     """Return what sets a convolution apart: `Linear` is the paper's word for no activation."""
     names = [
         *shown.named("norm", "norm"),
@@ -121,6 +124,8 @@ def _departures(op: Conv2d, own: Convention, default: Convention, shown: Shown) 
     return out
 
 
+ALONE = Convention("", None)
+"""Nothing follows: what a transposed convolution need not say."""
 PAPER = Convention()
 """What `Conv` means in the paper: batch norm and ReLU follow, the figures draw neither."""
 

@@ -60,12 +60,18 @@ class _Round:
         step = self.step * units * stride // len(self.spans)
         return _Round(spans, step, self.placed and before is not None)
 
-    def upsampled(self, factor: int) -> _Round:
-        """Return the fields of a map after each of its units is repeated `factor` times."""
-        if len(self.spans) * factor > LONGEST_ROUND:
-            return _Round((_around(self.spans),), self.step, False)
-        spans = tuple(span for span in self.spans for _ in range(factor))
-        return _Round(spans, self.step, self.placed)
+    def spread(self, factor: int, begin: int, end: int) -> _Round:
+        """Return the fields of a map each of whose units sees those between two of these."""
+        count = len(self.spans) * factor
+        if count > LONGEST_ROUND:
+            last = self.span(len(self.spans) - 1 - (-end // factor))
+            return _Round((_around([self.span(begin // factor), last]),), self.step, False)
+        spans = []
+        for unit in range(count):
+            to = (unit + end) // factor
+            start = min((unit + begin) // factor, to)  # a kernel less than its stride leaves gaps
+            spans.append((self.span(start)[0], self.span(to)[1]))
+        return _Round(tuple(spans), self.step, self.placed)
 
     def centred(self) -> _Round:
         """Return the same with the first unit centred on pixel 0."""
@@ -151,11 +157,12 @@ def _around(spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
 
 def _step(op: Op, seen: _Seen, shape: Shape) -> _Seen | None:
     match op.sees(shape):
-        case Spread(factor):
-            return {n: (h.upsampled(factor), w.upsampled(factor)) for n, (h, w) in seen.items()}
-        case Window(kernel, stride, dilation, begins):
-            rows, columns = zip(kernel, stride, dilation, begins, strict=True)
-            return {n: (h.windowed(*rows), w.windowed(*columns)) for n, (h, w) in seen.items()}
+        case Spread(factor, begins, ends):
+            rows, columns = zip(factor, begins, ends, strict=True)
+            return {n: (h.spread(*rows), w.spread(*columns)) for n, (h, w) in seen.items()}
+        case Window(kernel, stride, dilation, before):
+            height, width = zip(kernel, stride, dilation, before, strict=True)
+            return {n: (h.windowed(*height), w.windowed(*width)) for n, (h, w) in seen.items()}
         case Reach.MAP:
             return None
     return seen

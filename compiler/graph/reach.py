@@ -21,9 +21,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Each unit of the input is spread over `factor` units of the output, along both axes."""
+    """Each unit of the input is spread over `factor` units of the output, along each axis.
 
-    factor: int
+    Unit j of the output sees the units from `(j + begin) // factor` to `(j + end) // factor`.
+    """
+
+    factor: Pair
+    begins: Pair = (0, 0)
+    ends: Pair = (0, 0)
 
 
 class Reach(Enum):

@@ -23,6 +23,7 @@ from compiler.ops.activation import (
     read_activation,
 )
 from compiler.ops.conv import Conv2d, ConvLayer
+from compiler.ops.conv_transpose import ConvTranspose2d
 from compiler.ops.layer import (
     COMMON,
     COMMON_KEYS,
@@ -51,7 +52,7 @@ from compiler.ops.resample import PixelShuffle, Upsample
 
 _T = TypeVar("_T")
 
-FAMILIES = ("conv", "pool", "resample", "norm", "linear", "activation", "merge")
+FAMILIES = ("conv", "conv_transpose", "pool", "resample", "norm", "linear", "activation", "merge")
 """The modules here that define operations, in the order in which lists show them."""
 
 
@@ -108,6 +109,7 @@ __all__ = [
     "Concat",
     "Conv2d",
     "ConvLayer",
+    "ConvTranspose2d",
     "Dropout",
     "DropoutLayer",
     "Fields",

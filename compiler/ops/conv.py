@@ -2,7 +2,7 @@
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 
 from compiler.errors import Diagnostic
 from compiler.graph import (
@@ -72,22 +72,12 @@ class Conv2d(Op):
 
     def infer_shape(self, *inputs: Shape) -> Shape:
         shape = one_map(inputs, "a convolution")
-        self._check_groups(shape)
+        check_groups(shape, self)
         out = window_grid(shape, self.kernel_size, self.stride, self.padding, self.dilation)
         check_window(
             shape, self.kernel_size, self.least_grid(), out, "a kernel", dilation=self.dilation
         )
         return Shape((self.out_channels or None, *out))
-
-    def _check_groups(self, shape: Shape) -> None:
-        for count, side in ((shape.channels, "input"), (self.out_channels, "output")):
-            if isinstance(count, int) and count % self.groups:
-                raise ShapeError(
-                    f"{count} {side} channels cannot be split into {self.groups} groups "
-                    f"({count} % {self.groups} = {count % self.groups})",
-                    "groups-mismatch",
-                    f"choose groups that divide {count}",
-                )
 
     def known_shape(self, *inputs: Shape) -> Shape:
         return Shape((self.out_channels or None, None, None))
@@ -97,14 +87,7 @@ class Conv2d(Op):
         return Window(self.kernel_size, self.stride, self.dilation, begins)
 
     def words(self, shown: Shown) -> Words:
-        details = [shown("out_channels", self.out_channels) if self.out_channels else "?"]
-        details += shown.stride(self.stride)
-        if self.dilation != (1, 1) or shown.named("dilation"):
-            details.append(f"dilation {shown.written.get('dilation') or pair_text(self.dilation)}")
-        if self.groups != 1 or shown.named("groups"):
-            groups = shown("groups", self.groups)
-            details.append(groups if groups == "depthwise" else f"groups {groups}")
-        details += shown.padding(self.padding)
+        details = words_of_window(self, shown)
         return f"{shown('kernel_size', self.kernel_size)} Conv", details
 
     def least_grid(self) -> Pair:
@@ -119,6 +102,49 @@ class Conv2d(Op):
 
     def count_macs(self, inputs: tuple[Shape, ...], output: Shape) -> Dim:
         return times(self.out_channels or None, self._per_filter(inputs[0]), *output.grid)
+
+
+class Convolution(Protocol):
+    """What a convolution and a transposed one have in common."""
+
+    @property
+    def out_channels(self) -> int: ...
+    @property
+    def stride(self) -> Pair: ...
+    @property
+    def padding(self) -> Pads | Literal["same"]: ...
+    @property
+    def dilation(self) -> Pair: ...
+    @property
+    def groups(self) -> int: ...
+
+
+def check_groups(shape: Shape, op: Convolution) -> None:
+    """Refuse groups that do not divide the channels.
+
+    Raises:
+        ShapeError: `groups-mismatch`.
+    """
+    for count, side in ((shape.channels, "input"), (op.out_channels, "output")):
+        if isinstance(count, int) and count % op.groups:
+            raise ShapeError(
+                f"{count} {side} channels cannot be split into {op.groups} groups "
+                f"({count} % {op.groups} = {count % op.groups})",
+                "groups-mismatch",
+                f"choose groups that divide {count}",
+            )
+
+
+def words_of_window(op: Convolution, shown: Shown) -> list[str]:
+    """Return the words for the filters of a convolution, and for all that is not as usual."""
+    details = [shown("out_channels", op.out_channels) if op.out_channels else "?"]
+    details += shown.stride(op.stride)
+    if op.dilation != (1, 1) or shown.named("dilation"):
+        details.append(f"dilation {shown.written.get('dilation') or pair_text(op.dilation)}")
+    if op.groups != 1 or shown.named("groups"):
+        groups = shown("groups", op.groups)
+        details.append(groups if groups == "depthwise" else f"groups {groups}")
+    return details + shown.padding(op.padding)
 
 
 def window_pads(shape: Shape, kernel: Pair, stride: Pair, dilation: Pair) -> Pads:
@@ -207,19 +233,15 @@ class ConvLayer(Layer):
             self._check_linear(fields)
         norm = None if linear else norm_after(fields)
         function = "none" if linear else fields.word("activation", ACTIVATION_WORDS)
-        is_depthwise = fields.raw("groups") == "depthwise"
-        groups = fields.channels if is_depthwise else fields.integer("groups", "groups")
-        if is_depthwise:
-            fields.traced["groups"] = Traced("depthwise")
         kernel = fields.pair("conv", "kernel_size") or (1, 1)
         dilation = fields.pair("dilation", "dilation") or (1, 1)
         op = Conv2d(
-            out_channels=self._filters(fields) or 0,
+            out_channels=filters_of(self, fields) or 0,
             kernel_size=kernel,
             stride=fields.pair("stride", "stride") or (1, 1),
             padding=fields.padding("conv", kernel, dilation) or "same",
             dilation=dilation,
-            groups=groups or 1,
+            groups=groups_of(fields),
             bias=norm is None if fields.raw("bias") is None else fields.flag("bias"),
         )
         parts: Parts = [("conv", op)]
@@ -235,10 +257,19 @@ class ConvLayer(Layer):
                 help = f"take out `linear`, or `{key}`"
                 fields.report.add(Diagnostic("bad-value", message, self.span(key), help=help))
 
-    def _filters(self, fields: Fields) -> int | None:
-        """Return the output channels: the layer's, or those of the network's defaults."""
-        if fields.raw("filters") is not None:
-            return fields.integer("filters", "out_channels")
-        message, help = "`conv` needs `filters`", "add `filters: 64`"
-        fields.report.add(Diagnostic("missing-field", message, self.span(), help=help))
-        return None
+
+def groups_of(fields: Fields) -> int:
+    """Return the groups of a convolution; `depthwise` is as many as channels come in."""
+    if fields.raw("groups") != "depthwise":
+        return fields.integer("groups", "groups") or 1
+    fields.traced["groups"] = Traced("depthwise")
+    return fields.channels or 1
+
+
+def filters_of(layer: Layer, fields: Fields) -> int | None:
+    """Return the output channels: the layer's, or those of the network's defaults."""
+    if fields.raw("filters") is not None:
+        return fields.integer("filters", "out_channels")
+    message, help = f"`{layer.op}` needs `filters`", "add `filters: 64`"
+    fields.report.add(Diagnostic("missing-field", message, layer.span(), help=help))
+    return None

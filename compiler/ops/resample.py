@@ -41,7 +41,7 @@ class Upsample(Op):
         return self.factor == 1
 
     def sees(self, shape: Shape) -> Spread:
-        return Spread(self.factor)
+        return Spread((self.factor, self.factor))
 
     def words(self, shown: Shown) -> Words:
         return "Upsample", [f"{shown('factor', self.factor)}x"]
@@ -84,7 +84,7 @@ class PixelShuffle(Op):
         return self.factor == 1
 
     def sees(self, shape: Shape) -> Spread:
-        return Spread(self.factor)
+        return Spread((self.factor, self.factor))
 
     def words(self, shown: Shown) -> Words:
         return "Pixel shuffle", [f"{shown('factor', self.factor)}x"]

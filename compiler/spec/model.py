@@ -256,6 +256,7 @@ class FileSpec(Located):
 
 WITH_DEFAULTS: Mapping[str, dict[str, object]] = {
     "conv": {"conv": "1x1"},
+    "conv_transpose": {"conv_transpose": "1x1"},
     "max_pool": {"max_pool": "1x1"},
     "avg_pool": {"avg_pool": "1x1"},
     "batch_norm": {"batch_norm": True},

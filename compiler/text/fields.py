@@ -26,6 +26,7 @@ from compiler.text.grammar import (
     read_padding,
     read_pair,
     read_series,
+    read_sides,
     read_size,
     read_text,
     read_true,
@@ -105,6 +106,18 @@ Kernel = Annotated[
         minimum=1,
         pattern=_PAIRS,
         **_two(_COUNT),
+    ),
+]
+Extra = Annotated[
+    PairFormula,
+    PlainValidator(read_sides),
+    kind(
+        "rows and columns",
+        "one number for both, `1x0` (height x width), `[height, width]`, or a formula",
+        type=["integer", "string", "array"],
+        minimum=0,
+        pattern=_PAIRS,
+        **_two(_SIDE),
     ),
 ]
 Padding = Annotated[

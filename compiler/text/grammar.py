@@ -99,6 +99,11 @@ def read_pair(value: Any) -> PairFormula:
     return read_formula(value)
 
 
+def read_sides(value: Any) -> PairFormula:
+    """Return the same for what may be 0."""
+    return read_pair(value)
+
+
 _PAIR_FORMS = "write one number, `3x3` (height x width) or `[height, width]`"
 
 PaddingValue = Literal["same", "valid"] | PairFormula | tuple[PairFormula, PairFormula]

@@ -22,6 +22,7 @@ from compiler.ops import (
     BatchNorm,
     Concat,
     Conv2d,
+    ConvTranspose2d,
     Dropout,
     Flatten,
     GlobalPool2d,
@@ -188,6 +189,33 @@ def _seen(x: Array, rows: list[int], columns: list[int]) -> Array:
 
 def _on(positions: list[int], size: int) -> list[bool]:
     return [0 <= p < size for p in positions]
+
+
+@apply.register
+def _(op: ConvTranspose2d, operands: list[Array], weights: Weights) -> Array:
+    """Add every pixel's kernel to a canvas, then cut: `same` leaves stride times the size."""
+    x, weight = operands[0], weights["weight"]
+    grid, s, d, k = x.shape[2:], op.stride, op.dilation, op.kernel_size
+    whole = [(n - 1) * s[a] + d[a] * (k[a] - 1) + 1 for a, n in enumerate(grid)]
+    inside, outside = x.shape[1] // op.groups, op.out_channels // op.groups
+    room = [whole[a] + max(s[a], op.output_padding[a]) for a in (0, 1)]
+    canvas = np.zeros((len(x), op.out_channels, *room))
+    for i, j, u, v in np.ndindex(*grid, *k):
+        for group in range(op.groups):
+            source = slice(group * inside, (group + 1) * inside)
+            target = slice(group * outside, (group + 1) * outside)
+            made = x[:, source, i, j] @ weight[source, :, u, v]
+            canvas[:, target, i * s[0] + u * d[0], j * s[1] + v * d[1]] += made
+    spans = []
+    for a in (0, 1):
+        if op.padding == "same":
+            before = max(0, whole[a] - grid[a] * s[a]) // 2
+            spans.append(slice(before, before + grid[a] * s[a]))
+        else:
+            before, after = op.padding[a]
+            spans.append(slice(before, whole[a] + op.output_padding[a] - after))
+    out = canvas[:, :, spans[0], spans[1]]
+    return out + weights["bias"][:, None, None] if op.bias else out
 
 
 @apply.register

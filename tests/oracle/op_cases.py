@@ -14,6 +14,7 @@ from compiler.ops import (
     BatchNorm,
     Concat,
     Conv2d,
+    ConvTranspose2d,
     Dropout,
     Flatten,
     GlobalPool2d,
@@ -61,6 +62,25 @@ def _conv_cases() -> dict[str, Case]:
         "conv 2 groups": (Conv2d(6, (3, 3), groups=2), odd),
         "conv depthwise strided": (Conv2d(8, (3, 3), (2, 2), groups=4, bias=False), even),
         "conv stride past kernel": (Conv2d(3, (1, 1), (2, 2)), even),
+    }
+
+
+def _transposed_cases() -> dict[str, Case]:
+    odd, even = ((4, 3, 5),), ((4, 4, 2),)
+    made = ConvTranspose2d
+    return {
+        "conv_transpose 2x2 s2 same": (made(3, (2, 2), (2, 2)), odd),
+        "conv_transpose 3x3 s2 same": (made(3, (3, 3), (2, 2)), odd),
+        "conv_transpose 4x5 s2 same": (made(6, (4, 5), (2, 2), groups=2), even),
+        "conv_transpose 1x3 s3 same": (made(3, (1, 3), (3, 2)), odd),
+        "conv_transpose 3x3 s1 same": (made(3, (3, 3), bias=False), odd),
+        "conv_transpose 3x3 s2 valid": (made(3, (3, 3), (2, 2), VALID), odd),
+        "conv_transpose 3x3 s2 p1 op1": (made(3, (3, 3), (2, 2), ONE, (1, 1)), odd),
+        "conv_transpose 4x4 s3x2 op2x1": (made(3, (4, 4), (3, 2), ONE, (2, 1)), even),
+        "conv_transpose uneven": (made(3, (3, 3), (2, 2), ((0, 1), (2, 1))), odd),
+        "conv_transpose dilated": (made(3, (3, 2), (1, 2), VALID, dilation=(2, 3)), odd),
+        "conv_transpose dilated same": (made(3, (3, 2), (2, 1), dilation=(2, 3)), even),
+        "conv_transpose depthwise": (made(8, (3, 3), (2, 2), ONE, groups=4), even),
     }
 
 
@@ -164,6 +184,7 @@ def _norm_cases() -> dict[str, Case]:
 
 CASES: dict[str, Case] = {
     **_conv_cases(),
+    **_transposed_cases(),
     **_pool_cases(),
     **_other_cases(),
     **_norm_cases(),
@@ -177,6 +198,24 @@ REFUSED: dict[str, tuple[Op, tuple[tuple[int, ...], ...], str, str]] = {
         ((4, 5, 5),),
         "4 input channels cannot be split into 3 groups (4 % 3 = 1)",
         "choose groups that divide 4",
+    ),
+    "output padding like the stride": (
+        ConvTranspose2d(3, (3, 3), (2, 2), ONE, (2, 0)),
+        ((4, 5, 5),),
+        "an output padding of 2x0 is not less than the stride 2x2 or the dilation 1x1",
+        "it is 0 or less than the stride",
+    ),
+    "transposed convolution that leaves nothing": (
+        ConvTranspose2d(3, (1, 1), (1, 1), TWO),
+        ((4, 4, 6),),
+        "the padding cuts everything off: 0x2 is left",
+        "lower the padding",
+    ),
+    "transposed groups that do not divide": (
+        ConvTranspose2d(4, (1, 1), groups=4),
+        ((6, 5, 5),),
+        "6 input channels cannot be split into 4 groups (6 % 4 = 2)",
+        "choose groups that divide 6",
     ),
     "group norm that does not divide": (
         GroupNorm(4),

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from backends.torch.ops.activation import FUNCTIONS, activation_module
 from backends.torch.ops.activation import HELPERS as OF_ACTIVATIONS
 from backends.torch.ops.conv import HELPERS as OF_CONVOLUTIONS
-from backends.torch.ops.conv import conv_arguments
+from backends.torch.ops.conv import conv_arguments, transposed_arguments
 from backends.torch.ops.emitted import IMPORTS, STRUCTURE, Helper
 from backends.torch.ops.linear import HELPERS as OF_LINEAR
 from backends.torch.ops.merge import HELPERS as OF_MERGES
@@ -58,4 +58,5 @@ __all__ = [
     "module",
     "norm_helpers",
     "norm_module",
+    "transposed_arguments",
 ]

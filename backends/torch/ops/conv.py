@@ -8,7 +8,7 @@ from backends.torch.expressions import Call, Code
 from backends.torch.ops.emitted import Helper
 from backends.torch.ops.spelling import AttributeWriter, module, size
 from compiler.graph import Pads, Pair
-from compiler.ops import AvgPool2d, Conv2d, MaxPool2d
+from compiler.ops import AvgPool2d, Conv2d, ConvTranspose2d, MaxPool2d
 
 HELPERS: dict[str, Helper] = {
     "same_pads": Helper(
@@ -53,6 +53,21 @@ class PaddedConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         """Pad, then convolve."""
         return super().forward(F.pad(input, self.pads))
+''',
+        imports=("F", "Any"),
+    ),
+    "CutConvTranspose2d": Helper(
+        '''
+class CutConvTranspose2d(nn.ConvTranspose2d):
+    """Transposed convolution whose output is cut (left, right, top, bottom)."""
+
+    def __init__(self, *args: Any, cut: tuple[int, int, int, int], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.cut = cut
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Convolve, then cut."""
+        return F.pad(super().forward(input, output_size), [-size for size in self.cut])
 ''',
         imports=("F", "Any"),
     ),
@@ -141,6 +156,51 @@ def conv_arguments(op: Conv2d, site: AttributeWriter) -> tuple[str, list[tuple[s
     return name if padding.kind == "plain" else site.helper(name), args
 
 
-def _groups(op: Conv2d, site: AttributeWriter) -> str:
+def _groups(op: Conv2d | ConvTranspose2d, site: AttributeWriter) -> str:
     """A depthwise convolution has as many groups as channels come in, whatever their number."""
     return site.channels().text if site.is_depthwise else site.symbol("groups", op.groups).text
+
+
+@module.register
+def _(op: ConvTranspose2d, site: AttributeWriter) -> Code:
+    name, args = transposed_arguments(op, site)
+    if op.bias is False:
+        args.append(("bias", "False"))
+    return Call(name, tuple(args))
+
+
+def transposed_arguments(
+    op: ConvTranspose2d, site: AttributeWriter
+) -> tuple[str, list[tuple[str, Code]]]:
+    """Return the class of a transposed convolution and its arguments but `bias`.
+
+    torch cuts the same from both sides: what is more at one of them is cut afterwards.
+    """
+    (top, bottom), (left, right) = op.pads
+    even = min(top, bottom), min(left, right)
+    is_even = (top, left) == (bottom, right)
+    is_free = op.padding != "same"  # else it is worked out from these
+
+    def written(attribute: str, value: Pair) -> Code:
+        return site.pair(attribute, value) if is_free else size(value)
+
+    args: list[tuple[str, Code]] = [
+        ("", site.channels().text),
+        ("", site.symbol("out_channels", op.out_channels).text),
+        ("", written("kernel_size", op.kernel_size)),
+    ]
+    for attribute, value, usual in (("stride", op.stride, 1), ("dilation", op.dilation, 1)):
+        if value != (usual, usual) or (is_free and site.follows(attribute)):
+            args.append((attribute, written(attribute, value)))
+    if is_even and is_free and site.follows("padding"):
+        args.append(("padding", site.pair("padding", even)))
+    elif even != (0, 0):
+        args.append(("padding", size(even)))
+    if op.grown != (0, 0) or (is_free and site.follows("output_padding")):
+        args.append(("output_padding", written("output_padding", op.grown)))
+    if op.groups != 1 or site.follows("groups") or site.is_depthwise:
+        args.append(("groups", _groups(op, site)))
+    if is_even:
+        return "nn.ConvTranspose2d", args
+    cut = (left - even[1], right - even[1], top - even[0], bottom - even[0])
+    return site.helper("CutConvTranspose2d"), [*args, ("cut", str(cut))]
