@@ -11,12 +11,14 @@ from pydantic import PlainValidator
 from compiler.ops import OP_LAYERS, JoinLayer, Layer, WordLayer, read_activation
 from compiler.ops.norm import read_norm
 from compiler.text import grammar
+from compiler.text.fields import Choice
 
 VALUES: dict[Callable[[Any], Any], tuple[Any, ...]] = {
     grammar.read_formula: (2, 3),
     grammar.read_pair: ("2x2", "3x1"),
     grammar.read_sides: (0, "0x1"),
     grammar.read_padding: ("same", "V"),
+    grammar.read_border: (1, "0x2"),
     grammar.read_groups: (2, "depthwise"),
     grammar.read_bool: (True, False),
     grammar.read_true: (True,),
@@ -51,6 +53,8 @@ def values(field: str, reader: Callable[[Any], Any] | None) -> tuple[Any, ...]:
     """Return values that a field takes."""
     if field in OTHERWISE:
         return (OTHERWISE[field],)
+    if isinstance(reader, Choice):
+        return reader.known
     if reader not in VALUES:
         raise AssertionError(f"tests/samples.py: no value for `{field}`, which {reader} reads")
     return VALUES[reader]

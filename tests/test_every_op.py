@@ -48,7 +48,7 @@ from compiler.graph import (
     letter,
 )
 from compiler.graph.print import print_graph
-from compiler.ops import OP_LAYERS, OPS, Dropout
+from compiler.ops import OP_LAYERS, OPS, Dropout, Pad
 from compiler.pipeline import draft_graph, load_graph, target_graph
 from compiler.spec import shipped_specs
 from docs.pages.op_table import op_table
@@ -203,7 +203,10 @@ def _check_reach(op: Op, shape: tuple[int, ...]) -> None:
     weights = {k.removeprefix("y."): v.astype(float) for k, v in random_state(graph).items()}
     x = random_inputs(graph, batch=1)["x0"].astype(float)
     before = apply(op, [x], weights)
-    for row, column in ((0, 0), (shape[1] // 2, shape[2] // 2), (shape[1] - 1, shape[2] - 1)):
+    middle = (shape[1] // 2, shape[2] // 2)
+    corners = ((0, 0), (shape[1] - 1, shape[2] - 1))
+    repeats = isinstance(op, Pad) and op.mode != "zeros"  # what is repeated counts as around
+    for row, column in (middle, *(() if repeats else corners)):
         changed = x.copy()
         changed[:, :, row, column] += 3
         touched = (apply(op, [changed], weights) != before).any(axis=(0, 1))

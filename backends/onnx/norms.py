@@ -1,11 +1,19 @@
-"""Normalisation as ONNX nodes."""
+"""Normalisation and learned factors as ONNX nodes."""
 
 from __future__ import annotations
 
 from functools import partial
 
 from backends.onnx.node_builder import INT64, NodeBuilder, TensorType, spell
-from compiler.ops import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, Normalize
+from compiler.ops import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LayerScale,
+    LocalResponseNorm,
+    Normalize,
+)
 from compiler.ops.norm import Norm
 
 NORMALIZE_EPS = 1e-12
@@ -70,6 +78,21 @@ def _(op: GroupNorm, builder: NodeBuilder) -> None:
 def _(op: InstanceNorm, builder: NodeBuilder) -> None:
     """Spell it in parts: ONNX Runtime's `InstanceNormalization` takes float32 alone (1.32)."""
     _in_parts(op, builder, [2, 3], builder.map(builder.shapes[0].channels, 1, 1))
+
+
+@spell.register
+def _(op: LocalResponseNorm, builder: NodeBuilder) -> None:
+    if op.size % 2 == 0:
+        raise builder.refusal(
+            f"ONNX has one channel more behind than before in a local response norm of {op.size} "
+            "channels, torch before than behind; choose an odd number"
+        )
+    builder.emit("LRN", builder.input, size=op.size, alpha=op.alpha, beta=op.beta, bias=op.k)
+
+
+@spell.register
+def _(op: LayerScale, builder: NodeBuilder) -> None:
+    builder.emit("Mul", builder.input, _spread(builder.weights[0], "weight", builder))
 
 
 def _in_parts(

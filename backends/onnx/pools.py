@@ -1,4 +1,4 @@
-"""Pooling and upsampling as ONNX nodes."""
+"""Pooling, upsampling and borders as ONNX nodes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from compiler.ops import (
     AvgPool2d,
     GlobalPool2d,
     MaxPool2d,
+    Pad,
     PixelShuffle,
     Upsample,
 )
@@ -197,6 +198,14 @@ def _(op: Upsample, builder: NodeBuilder) -> None:
         coordinate_transformation_mode="asymmetric",
         nearest_mode="floor",
     )
+
+
+@spell.register
+def _(op: Pad, builder: NodeBuilder) -> None:
+    (top, bottom), (left, right) = op.padding
+    amounts = builder.constant("pads", [0, 0, top, left, 0, 0, bottom, right], INT64)
+    mode = {"zeros": "constant", "reflect": "reflect", "replicate": "edge"}[op.mode]
+    builder.emit("Pad", builder.input, amounts, mode=mode)
 
 
 @spell.register

@@ -22,6 +22,8 @@ from compiler.ops.activation import (
     Standardize,
     read_activation,
 )
+from compiler.ops.border import Pad
+from compiler.ops.channel import LayerScale, LocalResponseNorm
 from compiler.ops.conv import Conv2d, ConvLayer
 from compiler.ops.conv_transpose import ConvTranspose2d
 from compiler.ops.layer import (
@@ -52,7 +54,18 @@ from compiler.ops.resample import PixelShuffle, Upsample
 
 _T = TypeVar("_T")
 
-FAMILIES = ("conv", "conv_transpose", "pool", "resample", "norm", "linear", "activation", "merge")
+FAMILIES = (
+    "conv",
+    "conv_transpose",
+    "pool",
+    "resample",
+    "border",
+    "norm",
+    "channel",
+    "linear",
+    "activation",
+    "merge",
+)
 """The modules here that define operations, in the order in which lists show them."""
 
 
@@ -122,12 +135,15 @@ __all__ = [
     "JoinLayer",
     "Layer",
     "LayerNorm",
+    "LayerScale",
     "Linear",
+    "LocalResponseNorm",
     "MaxPool2d",
     "Multiply",
     "Norm",
     "Normalize",
     "Op",
+    "Pad",
     "Parts",
     "PixelShuffle",
     "Scale",

@@ -65,6 +65,9 @@ class Fields(Protocol):
     ) -> Pads | Literal["same"] | None:
         """Return `same`, or ((top, bottom), (left, right)); the kernel is that of the key `op`."""
 
+    def sides(self, field: str, attribute: str = "") -> Pads | None:
+        """Return ((top, bottom), (left, right))."""
+
     def flag(self, field: str) -> bool:
         """Return true or false."""
 

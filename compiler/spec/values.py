@@ -225,6 +225,19 @@ class Values:
         rows, columns = (0, 0) if value == "valid" else _twice(value)
         return _twice(rows), _twice(columns)
 
+    def sides(self, field: str, attribute: str = "") -> Pads | None:
+        """Return ((top, bottom), (left, right)) of a field that is no padding's word."""
+        written = self.written(field, attribute)
+        value = self.padding_of(written)
+        if isinstance(value, str):
+            help = "a border is so many pixels: `1`, `[height, width]` or `[[0, 1], [0, 1]]`"
+            self.report.add(written.diagnostic(f"{written.whose}: `{value}` is no border", help))
+            return None
+        if value is None:
+            return None
+        rows, columns = _twice(value)
+        return _twice(rows), _twice(columns)
+
     def _settle_half(self, op: str) -> None:
         """Note what padding in numbers, made of kernel and dilation, depends on."""
         self.traced.pop("padding", None)

@@ -20,6 +20,7 @@ from compiler.text.grammar import (
     PaddingValue,
     PairFormula,
     read_bool,
+    read_border,
     read_formula,
     read_groups,
     read_list,
@@ -37,6 +38,17 @@ _FORMULA = rf"(?:\s|(?:{NUMBER}|{PATH})(?![A-Za-z0-9_.])|{OPERATOR})+"
 _LONE = rf"(?!{QUOTED_NUMBER.pattern}$)"
 """Refuses a number in quotes."""
 _FORMULAS = f"^{_LONE}{_FORMULA}$"
+
+
+class Choice:
+    """Reads a word of a closed set, or the name of a parameter that is one (checked on use)."""
+
+    def __init__(self, known: tuple[str, ...]) -> None:
+        self.known = known
+
+    def __call__(self, value: Any) -> str:
+        """Return the word."""
+        return read_text(value)
 
 
 def kind(title: str, description: str, **rules: Any) -> WithJsonSchema:
@@ -129,6 +141,19 @@ Padding = Annotated[
         "`[height, width]`, `[[top, bottom], [left, right]]`, or a formula",
         type=["string", "integer", "array"],
         examples=["same", "V", "half"],
+        minimum=0,
+        pattern=_PAIRS,
+        **_two({**_SIDE, "type": ["integer", "string", "array"], **_two(_SIDE)}),
+    ),
+]
+Sides = Annotated[
+    PaddingValue,
+    PlainValidator(read_border),
+    kind(
+        "border",
+        "a number, `0x1` (height x width), `[height, width]`, `[[top, bottom], [left, right]]`, "
+        "or a formula",
+        type=["string", "integer", "array"],
         minimum=0,
         pattern=_PAIRS,
         **_two({**_SIDE, "type": ["integer", "string", "array"], **_two(_SIDE)}),

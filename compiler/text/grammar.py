@@ -142,6 +142,14 @@ _PADDING_FORMS = (
 )
 
 
+def read_border(value: Any) -> PaddingValue:
+    """Return a padding in numbers."""
+    if isinstance(value, str) and value in (*PADDINGS, HALF):
+        help = "a border is so many pixels: `1`, `[height, width]` or `[[0, 1], [0, 1]]`"
+        raise bad("bad-value", f"`{value}` is no border", help=help)
+    return read_padding(value)
+
+
 def _exactly_two(value: list[Any]) -> tuple[Any, Any]:
     if len(value) != 2:
         raise bad("bad-value", f"a list of {len(value)} is not a padding; {_PADDING_FORMS}")

@@ -243,6 +243,9 @@ class Reader:
     def padding(self, op: str, kernel: Pair, dilation: Pair = (1, 1)) -> Any:
         return self.place.pads(self.raw("padding"), kernel, dilation)
 
+    def sides(self, key: str, attribute: str = "") -> Any:
+        return self.place.pads(self.raw(key), (1, 1))
+
     def flag(self, key: str) -> bool:
         return self.place.flag(self.raw(key))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import singledispatch
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,11 +31,14 @@ from compiler.ops import (
     Identity,
     InstanceNorm,
     LayerNorm,
+    LayerScale,
     Linear,
+    LocalResponseNorm,
     MaxPool2d,
     Multiply,
     Normalize,
     Op,
+    Pad,
     PixelShuffle,
     Scale,
     Slice,
@@ -314,6 +318,28 @@ def _(op: InstanceNorm, operands: list[Array], weights: Weights) -> Array:
     x = operands[0]
     normal = (x - x.mean((2, 3), keepdims=True)) / _deviation(x, (2, 3), op.eps)
     return _learned(op, normal, weights)
+
+
+@apply.register
+def _(op: LayerScale, operands: list[Array], weights: Weights) -> Array:
+    x = operands[0]
+    return x * weights["weight"].reshape((1, -1) + (1,) * (x.ndim - 2))
+
+
+@apply.register
+def _(op: LocalResponseNorm, operands: list[Array], weights: Weights) -> Array:
+    x, before, after = operands[0], op.size // 2, (op.size - 1) // 2
+    out = np.empty_like(x)
+    for c in range(x.shape[1]):
+        squares = (x[:, max(0, c - before) : c + after + 1] ** 2).sum(1)
+        out[:, c] = x[:, c] / (op.k + op.alpha / op.size * squares) ** op.beta
+    return out
+
+
+@apply.register
+def _(op: Pad, operands: list[Array], weights: Weights) -> Array:
+    mode: Any = {"zeros": "constant", "reflect": "reflect", "replicate": "edge"}[op.mode]
+    return np.pad(operands[0], ((0, 0), (0, 0), *op.padding), mode=mode)
 
 
 def _deviation(x: Array, axes: int | tuple[int, ...], eps: float) -> Array:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from backends.torch.ops.activation import FUNCTIONS, activation_module
 from backends.torch.ops.activation import HELPERS as OF_ACTIVATIONS
+from backends.torch.ops.border import HELPERS as OF_BORDERS
 from backends.torch.ops.conv import HELPERS as OF_CONVOLUTIONS
 from backends.torch.ops.conv import conv_arguments, transposed_arguments
 from backends.torch.ops.emitted import IMPORTS, STRUCTURE, Helper
@@ -26,6 +27,7 @@ HELPERS: dict[str, Helper] = {
     **OF_CONVOLUTIONS,
     **OF_NORMS,
     **OF_POOLING,
+    **OF_BORDERS,
     **OF_LINEAR,
     **OF_ACTIVATIONS,
     **OF_MERGES,

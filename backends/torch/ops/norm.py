@@ -1,11 +1,11 @@
-"""Normalisation, and the helpers for a scale or a shift alone."""
+"""Normalisation and learned factors, and the helpers for a scale or a shift alone."""
 
 from __future__ import annotations
 
 from backends.torch.expressions import Code, call
 from backends.torch.ops.emitted import Helper
 from backends.torch.ops.spelling import AttributeWriter, module
-from compiler.ops import BatchNorm, GroupNorm, LayerNorm, Norm
+from compiler.ops import BatchNorm, GroupNorm, LayerNorm, LayerScale, LocalResponseNorm, Norm
 
 
 def _helper(learns: str, dims: str) -> Helper:
@@ -46,6 +46,20 @@ class LayerNorm2d(nn.LayerNorm):
         return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 '''
     ),
+    "LayerScale": Helper(
+        '''
+class LayerScale(nn.Module):
+    """Multiply every channel by a learned factor."""
+
+    def __init__(self, channels: int, init: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((channels,), init))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Multiply (N, C) or (N, C, H, W)."""
+        return x * self.weight.view(-1, *[1] * (x.ndim - 2))
+'''
+    ),
     "without": Helper(
         '''
 def without(parameter: str, layer: nn.Module) -> nn.Module:
@@ -63,6 +77,17 @@ def _(op: Norm, site: AttributeWriter) -> Code:
         site.helper(helper)
     groups = site.symbol("groups", op.groups).text if isinstance(op, GroupNorm) else ""
     return norm_module(op, site.channels().text, site.is_map, groups)
+
+
+@module.register
+def _(op: LayerScale, site: AttributeWriter) -> Code:
+    return call(site.helper("LayerScale"), site.channels().text, site.factor("init", op.init))
+
+
+@module.register
+def _(op: LocalResponseNorm, site: AttributeWriter) -> Code:
+    numbers = {name: repr(getattr(op, name)) for name in ("alpha", "beta", "k")}
+    return call("nn.LocalResponseNorm", site.symbol("size", op.size).text, **numbers)
 
 
 def norm_helpers(op: Norm, is_map: bool) -> list[str]:
