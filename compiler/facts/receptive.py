@@ -163,6 +163,6 @@ def _step(op: Op, seen: _Seen, shape: Shape) -> _Seen | None:
         case Window(kernel, stride, dilation, before):
             height, width = zip(kernel, stride, dilation, before, strict=True)
             return {n: (h.windowed(*height), w.windowed(*width)) for n, (h, w) in seen.items()}
-        case Reach.MAP:
+        case Reach.MAP | Reach.ALL:
             return None
     return seen

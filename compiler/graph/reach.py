@@ -38,6 +38,8 @@ class Reach(Enum):
     """The unit at the same place."""
     MAP = "map"
     """The whole map: the grid of the output does not depend on that of the input."""
+    ALL = "all"
+    """The whole map, and the grid of the output depends on that of the input: it is kept."""
 
 
 Sees = Window | Spread | Reach

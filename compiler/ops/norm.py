@@ -146,7 +146,7 @@ class GroupNorm(Norm):
         return shape
 
     def sees(self, shape: Shape) -> Reach:
-        return Reach.MAP
+        return Reach.ALL
 
     def words(self, shown: Shown) -> Words:
         return "Group norm", [f"{shown('groups', self.groups)} groups", *self._switches(shown)]
@@ -176,7 +176,7 @@ class InstanceNorm(Norm):
         return Shape((inputs[0].channels if inputs else None, None, None))
 
     def sees(self, shape: Shape) -> Reach:
-        return Reach.MAP
+        return Reach.ALL
 
 
 class BatchNormLayer(Layer):
