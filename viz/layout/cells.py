@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from viz.diagram.parts import Box, Diagram, Group, Item, Parallel, Series, walk
-from viz.layout.flows import Flow, Flows, empty_column, is_chain
-from viz.layout.grid import Span, rise
+from viz.layout.flows import Flow, Flows, empty_column, is_chain, passed
 from viz.layout.layered import layered
 from viz.layout.lift import Column, lifts
 from viz.layout.measure import NOTE_LEADING, SIZE_GAP, BoxSize
 from viz.layout.placed import Point
+from viz.layout.rise import Span, rise
 from viz.style.font import font
 from viz.style.text import visible
 from viz.style.theme import Theme
@@ -45,6 +45,10 @@ class SeriesCell(Cell):
 
     places: list[Point] = field(default_factory=list)
     ways: dict[Flow, list[Point]] = field(default_factory=dict)
+    gates: dict[int, float] = field(default_factory=dict)
+    """Where data from below enters, if not at the spine."""
+    firm: set[Flow] = field(default_factory=set)
+    """Flows whose bends must stay."""
 
 
 @dataclass(slots=True)
@@ -122,7 +126,9 @@ class Cells:
     def _group(self, item: Group) -> GroupCell:
         theme = self.theme
         content = self.series(item.content)
-        fan_in, fan_out = self._rise(content.lower), self._rise(content.upper)
+        # What has gates of its own comes in and goes out straight.
+        spans = ((0.0, 0.0), (0.0, 0.0)) if content.gates else (content.lower, content.upper)
+        fan_in, fan_out = map(self._rise, spans)
         caption = caption_width(item, theme)
         # Lines that fan out inside the frame need their rise between its edge and its first row.
         lift = FRAME_PAD + fan_in
@@ -131,7 +137,10 @@ class Cells:
         # The caption is left of the spine, at the top, where the arrow out of the frame passes it.
         left = max(left, FRAME_PAD / 2 + caption + CAPTION_CLEAR)
         beside = SIZE_GAP + font().width(visible(item.size), theme.font_pt) if item.size else 0.0
-        return GroupCell(left, right + beside, height, content=content, lift=lift, beside=beside)
+        lower, upper = (content.lower, content.upper) if content.gates else ((0.0, 0.0), (0.0, 0.0))
+        return GroupCell(
+            left, right + beside, height, lower, upper, content=content, lift=lift, beside=beside
+        )
 
     def _rise(self, span: Span) -> float:
         """Return the height that lines need to spread over columns; 0 where there is one line."""
@@ -151,8 +160,12 @@ class Cells:
         cells = [self.of(item) for item in series.items]
         extents = [(c.left, c.right, c.height) for c in cells]
         plan = layered(extents, [(c.lower, c.upper) for c in cells], flows, self.theme)
-        lower, upper = cells[0].lower, cells[-1].upper
-        return SeriesCell(plan.left, plan.right, plan.height, lower, upper, plan.places, plan.ways)
+        lower, upper = (
+            (min(xs, default=0.0), max(xs, default=0.0))
+            for xs in (list(plan.gates.values()), plan.exits)
+        )
+        size = plan.left, plan.right, plan.height
+        return SeriesCell(*size, lower, upper, plan.places, plan.ways, plan.gates, plan.firm)
 
     def _chain(self, items: tuple[Item, ...], flows: dict[Flow, None]) -> SeriesCell:
         cells = [self.of(item) for item in items]
@@ -173,8 +186,9 @@ class Cells:
     def _lanes(self, items: tuple[Item, ...], places: list[Point], flow: Flow) -> list[Point]:
         """Return the bends of a flow that passes items along their empty columns."""
         points: list[Point] = []
-        for index in range(flow[0] + 1, min(flow[1], len(items))):
-            item, cell = items[index], self.of(items[index])
+        first = max(flow[0], -1) + 1
+        for index, item in enumerate(passed(items, flow), start=first):
+            cell = self.of(item)
             # A shortcut passes an item in the empty column that was reserved for it.
             lane = empty_column(item)
             if lane is not None and isinstance(cell, ParallelCell):

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from viz.diagram.parts import Box, Diagram, Group, Item, Parallel, Series
 
-BELOW = -1
-"""In a flow: data comes from below the series."""
 ABOVE = 1 << 30
 """In a flow: data exits the series at its top."""
 
@@ -23,7 +21,8 @@ class PathStep:
 
 
 Flow = tuple[int, int]
-"""(item, item) of one series, or `BELOW` or `ABOVE`. Equal items: from column to column."""
+"""(item, item) of one series. A negative tail is a box below the series, each with its own number;
+the head may be `ABOVE`. Equal items: from column to column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,8 @@ class Flows:
 
     paths: dict[str, tuple[PathStep, ...]]
     flows: dict[int, dict[Flow, None]]
+    below: dict[str, int]
+    """Box -> the negative number that it has as a tail in series above it."""
 
     def meeting(self, tail: str, head: str) -> int:
         """Return at which step of their paths two boxes part: there they are in one series."""
@@ -46,7 +47,7 @@ class Flows:
 def find_flows(diagram: Diagram) -> Flows:
     """Return how the arrows of a diagram run through its series."""
     paths = _paths(diagram.content)
-    found = Flows(paths, {})
+    found = Flows(paths, {}, {name: -1 - i for i, name in enumerate(paths)})
     for arrow in diagram.arrows:
         tail, head = paths[arrow.tail], paths[arrow.head]
         depth = found.meeting(arrow.tail, arrow.head)
@@ -54,7 +55,7 @@ def find_flows(diagram: Diagram) -> Flows:
         for step in tail[depth + 1 :]:
             _add(found, step.series, (step.index, ABOVE))
         for step in head[depth + 1 :]:
-            _add(found, step.series, (BELOW, step.index))
+            _add(found, step.series, (found.below[arrow.tail], step.index))
     return found
 
 
@@ -85,8 +86,13 @@ def is_chain(items: tuple[Item, ...], flows: dict[Flow, None]) -> bool:
 
 def _passes(items: tuple[Item, ...], flow: Flow) -> bool:
     first, last = flow
-    between = items[first + 1 : min(last, len(items))]
+    between = passed(items, flow)
     return first == last or all(empty_column(item) is not None for item in between)
+
+
+def passed(items: tuple[Item, ...], flow: Flow) -> tuple[Item, ...]:
+    """Return the items that a flow goes past."""
+    return items[max(flow[0], -1) + 1 : min(flow[1], len(items))]
 
 
 def empty_column(item: Item) -> int | None:

@@ -1,23 +1,28 @@
-"""Items with any flows between them -> rows, columns and lanes: what a plain chain cannot hold.
+"""Items with any flows between them -> places, and the bends of what passes items.
 
-The steps are Sugiyama's: rows by longest path, lanes for flows that pass rows, an order in
-each row that crosses little, then places. One lane serves all long flows of one item.
+The longest chain is the spine, a straight line; other chains are strands beside it, and a line
+that passes rows runs along a lane of its own. Rows are by longest path, but a box that is higher
+than its row only fills the rows beside it, and pushes nothing up that does not read it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from viz.layout.flows import ABOVE, BELOW, Flow
-from viz.layout.grid import Extent, Grid, Span, rise
+from viz.layout.columns import LANE, Columns, Extent
+from viz.layout.flows import ABOVE, Flow
 from viz.layout.placed import Point
-from viz.layout.row_order import order_rows
-from viz.layout.spread import spread
+from viz.layout.rise import Span, is_steep, rise
+from viz.layout.strands import Net, Strand, find_lanes, find_net, find_strands
+from viz.layout.tracks import FROM_TAIL, TO_HEAD, Run, Tracks
 from viz.style.theme import Theme
 
-LANE = 4.0
-"""Half the width of a lane."""
+ROUNDS = 3
+"""So often boxes that lines would run through are given rows of their own; then all boxes are."""
+
+LOW = 3.0
+"""Boxes no higher than this many gaps between rows never reach beside the next row."""
 
 
 @dataclass(slots=True)
@@ -29,6 +34,12 @@ class LayeredPlacement:
     height: float
     places: list[Point]
     ways: dict[Flow, list[Point]]
+    gates: dict[int, float]
+    """Where data from below enters: negative node -> x."""
+    exits: list[float]
+    """At which x data exits at the top."""
+    firm: set[Flow]
+    """Flows whose bends must stay: they run along lanes and tracks."""
 
 
 def layered(
@@ -42,137 +53,222 @@ def layered(
     Args:
         extents: of the items, in execution order.
         spans: between which x lines enter each item from below, and exit at its top.
-        flows: pairs of items; `BELOW` and `ABOVE` are what is outside.
+        flows: pairs of items; a negative tail and `ABOVE` are what is outside.
         theme: has the distances.
     """
-    count = len(extents)
-    # A flow inside one item is laid out by that item. Two nodes more represent what is outside.
-    edges = [(_node(a, count), _node(b, count)) for a, b in flows if a != b]
-    grid = _grid(extents, edges)
-    order_rows(grid.rows, grid.pieces)
-    xs = spread(grid, count, theme.column_gap)
-    return _plan(grid, spans, xs, theme)
+    net = find_net(len(extents), flows)
+    point = (0.0, 0.0, 0.0)
+    sizes = {n: extents[n] if 0 <= n < net.count else point for n in net.ranks}
+    low = {n for n in sizes if sizes[n][2] <= LOW * theme.row_gap}
+    plan = _Plan(net, sizes, spans, theme, low)
+    for _ in range(ROUNDS):
+        met = plan.make()
+        if not met:
+            break
+        plan.hard |= met
+    else:
+        plan.hard = set(net.ranks)
+        plan.make()
+    return plan.placement()
 
 
-def _node(end: int, count: int) -> int:
-    return {BELOW: count, ABOVE: count + 1}.get(end, end)
+@dataclass(slots=True)
+class _Plan:
+    """Everything about one series, made anew in each round."""
 
+    net: Net
+    sizes: Mapping[int, Extent]
+    spans: Sequence[tuple[Span, Span]]
+    theme: Theme
+    hard: set[int]
+    """Boxes above whose top the next row begins."""
+    bottoms: list[float] = field(default_factory=list)
+    gaps: list[float] = field(default_factory=list)
+    """How high the gap below each row is."""
+    columns: Columns = field(init=False)
+    tracks: Tracks = field(init=False)
+    strands: list[Strand] = field(default_factory=list)
+    ends: dict[int, int] = field(default_factory=dict)
+    """Node -> the one that follows it on its strand."""
+    runs: dict[Flow, list[Run]] = field(default_factory=dict)
+    exits: dict[int, Run] = field(default_factory=dict)
+    """Node -> the run to its lane."""
+    slants: list[tuple[int, float, float]] = field(default_factory=list)
+    """(row, x, x) of the slanted lines in the gap below a row."""
 
-def _grid(extents: Sequence[Extent], edges: list[Flow]) -> Grid:
-    count = len(extents)
-    ranks = _ranks(count, edges)
-    grid = Grid([*extents, (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)])
-    # The spec's order to begin with: `order_rows` changes it only where crossings go.
-    grid.rows = [[] for _ in range(max(ranks.values()) + 1)]
-    for node in _by_purpose(count, ranks, edges):
-        grid.rows[ranks[node]].append(node)
-    targets: dict[int, list[int]] = {}
-    for tail, head in edges:
-        if ranks[head] == ranks[tail] + 1:
-            grid.pieces.append((tail, head))
-            grid.stops[tail, head] = []
-        else:
-            targets.setdefault(tail, []).append(head)
-    # Long flows of one tail share a lane, since they carry one tensor.
-    for tail, heads in targets.items():
-        _lay_lane(grid, ranks, tail, heads)
-    return grid
+    def make(self) -> set[int]:
+        """Find all places; return the boxes that lines run through, for another round."""
+        net = self.net
+        rows = range(net.height)
+        is_open = [any(0 <= n < net.count for n in row) for row in self._rows()]
+        # Between two rows of boxes there is always a gap; at the ends of a series only for lines.
+        self.gaps = [
+            self.theme.row_gap if row and is_open[row] and is_open[row - 1] else 0.0 for row in rows
+        ]
+        self._stack()
+        self.strands = self.strands or find_strands(net)
+        self.ends = {a: b for s in self.strands for a, b in zip(s.nodes, s.nodes[1:], strict=False)}
+        lanes = find_lanes(net, self.strands)
+        self.columns = Columns(
+            net, [*self.strands, *lanes], self.sizes, self._covers(), self.theme.column_gap
+        )
+        self._find_lines()
+        for row in rows:
+            self.gaps[row] = max(self.gaps[row], self.tracks.height(row))
+        self._stack()
+        return self._met()
 
+    def _rows(self) -> list[list[int]]:
+        rows: list[list[int]] = [[] for _ in range(self.net.height)]
+        for node, rank in self.net.ranks.items():
+            rows[rank].append(node)
+        return rows
 
-def _ranks(count: int, edges: list[Flow]) -> dict[int, int]:
-    """Return the row of each item: above all that it reads; a source right below its reader."""
-    below, above = count, count + 1
-    reads: dict[int, list[int]] = {}
-    readers: dict[int, list[int]] = {}
-    for tail, head in edges:
-        reads.setdefault(head, []).append(tail)
-        readers.setdefault(tail, []).append(head)
-    ranks = {below: 0} if below in readers else {}
-    base = len(ranks)
-    # Longest path, in one pass: items are in execution order, so tails have their rank already.
-    for node in range(count):
-        ranks[node] = max((ranks[t] + 1 for t in reads.get(node, ())), default=base)
-    # A source without inputs would be in the lowest row, with a lane all the way up to its reader.
-    for node in reversed(range(count)):
-        later = [ranks[h] for h in readers.get(node, ()) if h < count]
-        if node not in reads and later:
-            ranks[node] = max(ranks[node], min(later) - 1)
-    if above in reads:
-        ranks[above] = max(ranks.values()) + 1
-    return ranks
+    def _stack(self) -> None:
+        """Find the lower edge of each row: above all that its items read."""
+        net = self.net
+        self.bottoms = []
+        tops: dict[int, float] = {}
+        least = 0.0
+        for row, nodes in enumerate(self._rows()):
+            under = [tops[t] for n in nodes for t in net.reads.get(n, ())]
+            self.bottoms.append(max([least, *under], default=0.0) + self.gaps[row])
+            for node in nodes:
+                tops[node] = self.bottoms[row] + self.sizes[node][2]
+            least = max([self.bottoms[row], *(tops[n] for n in nodes if n in self.hard)])
 
+    def _covers(self) -> dict[int, range]:
+        """Return which rows each node fills: its own, and those whose gap it reaches into."""
+        covers = {}
+        for node, rank in self.net.ranks.items():
+            top = self.bottoms[rank] + self.sizes[node][2]
+            row = rank + 1
+            while row < self.net.height and self.bottoms[row] - self.gaps[row] < top - 1e-6:
+                row += 1
+            covers[node] = range(rank, row)
+        return covers
 
-def _by_purpose(count: int, ranks: dict[int, int], edges: list[Flow]) -> list[int]:
-    """Return the nodes in execution order, but dead ends (side outputs) after the others."""
-    read = {tail for tail, _ in edges}
-    top = max(ranks.values())
-    return sorted(ranks, key=lambda n: (n < count and n not in read and ranks[n] < top, n))
+    def _find_lines(self) -> None:
+        """Decide for each flow whether it is slanted or runs along tracks, and settle those."""
+        self.tracks, self.runs, self.exits, self.slants = Tracks(), {}, {}, []
+        for head, tails in self.net.reads.items():
+            entries = [(t, self._line_x(t, head)) for t in tails if self.ends.get(t) != head]
+            for side in (-1, 1):
+                self._enter(head, [e for e in entries if (e[1] >= self._x(head)) == (side == 1)])
+            for tail in tails:
+                if self.ends.get(tail) == head:
+                    self._fan(tail, head)
+        self.tracks.settle()
 
+    def _x(self, node: int) -> float:
+        return self.columns.xs[node]
 
-def _lay_lane(grid: Grid, ranks: dict[int, int], tail: int, heads: list[int]) -> None:
-    """Add one lane from `tail` up to its farthest reader; nearer ones branch off on the way."""
-    cells: list[int] = []
-    for rank in range(ranks[tail] + 1, max(ranks[h] for h in heads)):
-        cell = len(grid.extents)
-        grid.extents.append((LANE, LANE, 0.0))
-        grid.rows[rank].append(cell)
-        grid.pieces.append((cells[-1] if cells else tail, cell))
-        cells.append(cell)
-    grid.lanes[tail] = cells
-    for head in heads:
-        # The lane up to the row below this head; the rest of it belongs to farther heads.
-        stops = cells[: ranks[head] - ranks[tail] - 1]
-        grid.stops[tail, head] = stops
-        grid.pieces.append((stops[-1], head))
+    def _is_laned(self, tail: int, head: int) -> bool:
+        """True where the line of a flow leaves its strand for a lane."""
+        return tail in self.ends and self.net.ranks[head] > self.net.ranks[tail] + 1
 
+    def _line_x(self, tail: int, head: int) -> float:
+        """Return at which x a line comes up to the gap below its head."""
+        return self.columns.lanes[tail] if self._is_laned(tail, head) else self._x(tail)
 
-def _plan(
-    grid: Grid, spans: Sequence[tuple[Span, Span]], xs: list[float], theme: Theme
-) -> LayeredPlacement:
-    count = len(spans)
-    bottoms, tops = _heights(grid, spans, xs, theme)
-    rank_of = {node: rank for rank, row in enumerate(grid.rows) for node in row}
-    # x counts from where data enters, so that the series is in line with what is below it.
-    spine = xs[count] if count in rank_of else xs[grid.rows[0][0]]
-    places = [(xs[i] - spine, bottoms[rank_of[i]]) for i in range(count)]
-    ways: dict[Flow, list[Point]] = {}
-    for (tail, head), stops in grid.stops.items():
-        points = [(xs[tail] - spine, tops[rank_of[tail]])] if tail < count else []
-        for cell in stops:
-            x, rank = xs[cell] - spine, rank_of[cell]
-            points += [(x, bottoms[rank]), (x, tops[rank])]
-        ways[_end(tail, count), _end(head, count)] = points
-    left = max(grid.extents[n][0] - xs[n] + spine for n in rank_of)
-    right = max(grid.extents[n][1] + xs[n] - spine for n in rank_of)
-    return LayeredPlacement(left, right, tops[-1], places, ways)
+    def _enter(self, head: int, entries: list[tuple[int, float]]) -> None:
+        """Lead lines to a head from one side: all slanted, or all along tracks."""
+        row, x = self.net.ranks[head], self._x(head)
+        if head == ABOVE:
+            for tail, line_x in entries:
+                self.runs[tail, head] = self._leave(tail, head, line_x)
+            return
+        slanted = all(
+            not self._is_laned(t, head) and is_steep(self._reach(t, head), self.theme)
+            for t, _ in entries
+        )
+        for tail, line_x in entries:
+            if slanted:
+                self._fan(tail, head)
+                self.slants.append((row, line_x, x))
+                continue
+            half = 0.5 * min(self.sizes[head][:2])
+            port = x + (half if line_x > x else -half)
+            entry = self.tracks.add(Run(row, line_x, port, (1.0, abs(line_x - x))))
+            self.runs[tail, head] = [*self._leave(tail, head, line_x), entry]
 
+    def _leave(self, tail: int, head: int, line_x: float) -> list[Run]:
+        """Return the run from a tail to its lane, the same one for all that it leads to."""
+        if not self._is_laned(tail, head):
+            return []
+        if tail not in self.exits:
+            run = Run(self.net.ranks[tail] + 1, self._x(tail), line_x, (0.0, abs(line_x)))
+            self.exits[tail] = self.tracks.add(run)
+        return [self.exits[tail]]
 
-def _end(node: int, count: int) -> int:
-    return {count: BELOW, count + 1: ABOVE}.get(node, node)
+    def _fan(self, tail: int, head: int) -> None:
+        row = self.net.ranks[head]
+        fan = rise(self._reach(tail, head), self.theme) if self._reach(tail, head) else 0.0
+        self.gaps[row] = max(self.gaps[row], fan)
 
+    def _reach(self, tail: int, head: int) -> float:
+        """Return how far sideways the farthest line between two nodes goes."""
+        count = self.net.count
+        leaves = self.spans[tail][1] if 0 <= tail < count else (0.0,)
+        arrives = self.spans[head][0] if 0 <= head < count else (0.0,)
+        dx = self._x(tail) - self._x(head)
+        return max(abs(dx + a - b) for a in leaves for b in arrives)
 
-def _heights(
-    grid: Grid, spans: Sequence[tuple[Span, Span]], xs: list[float], theme: Theme
-) -> tuple[list[float], list[float]]:
-    """Return the lower and upper edge of each row, with space for slanted flows between them."""
-    rank_of = {node: rank for rank, row in enumerate(grid.rows) for node in row}
-    reach = [0.0] * len(grid.rows)
-    for tail, head in grid.pieces:
-        rank = rank_of[head]
-        reach[rank] = max(reach[rank], _reach(xs, spans, tail, head))
-    bottoms, tops = [], []
-    top = 0.0
-    for rank, row in enumerate(grid.rows):
-        if rank:
-            top += rise(reach[rank], theme)
-        bottoms.append(top)
-        top += max(grid.extents[node][2] for node in row)
-        tops.append(top)
-    return bottoms, tops
+    def _met(self) -> set[int]:
+        """Return the boxes, higher than their row, that a line in a gap runs through."""
+        out = set()
+        lines = [(r.row, r.low, r.high) for runs in self.tracks.runs.values() for r in runs]
+        lines += [(row, min(a, b), max(a, b)) for row, a, b in self.slants]
+        tall: dict[int, list[int]] = {}
+        for node, rows in self._covers().items():
+            for row in rows[1:]:
+                tall.setdefault(row, []).append(node)
+        for row, low, high in lines:
+            for node in tall.get(row, ()):
+                left, right, _ = self.sizes[node]
+                if self._x(node) - left < high and low < self._x(node) + right:
+                    out.add(node)
+        return out
 
+    def placement(self) -> LayeredPlacement:
+        """Return what was found, counted from the spine."""
+        net, xs, lanes = self.net, self.columns.xs, self.columns.lanes
+        tops = [self.bottoms[r] + self.sizes[n][2] for n, r in net.ranks.items()]
+        sides = [(xs[n] - self.sizes[n][0], xs[n] + self.sizes[n][1]) for n in net.ranks]
+        sides += [(x - LANE, x + LANE) for x in lanes.values()]
+        height = max(tops)
+        ways = {flow: self._way(*flow, height) for flow in self._flows()}
+        return LayeredPlacement(
+            left=-min(left for left, _ in sides),
+            right=max(right for _, right in sides),
+            height=height,
+            places=[(xs[n], self.bottoms[net.ranks[n]]) for n in range(net.count)],
+            ways=ways,
+            gates={n: xs[n] for n in net.ranks if n < 0},
+            exits=[self._line_x(tail, ABOVE) for tail in net.reads.get(ABOVE, ())],
+            firm={flow for flow in ways if flow in self.runs or self._rows_passed(*flow)},
+        )
 
-def _reach(xs: list[float], spans: Sequence[tuple[Span, Span]], tail: int, head: int) -> float:
-    """Return how far sideways the farthest line between two nodes goes."""
-    leaves = spans[tail][1] if tail < len(spans) else (0.0,)
-    arrives = spans[head][0] if head < len(spans) else (0.0,)
-    return max(abs(xs[tail] + a - xs[head] - b) for a in leaves for b in arrives)
+    def _rows_passed(self, tail: int, head: int) -> int:
+        return self.net.ranks[head] - self.net.ranks[tail] - 1
+
+    def _flows(self) -> list[Flow]:
+        return [(tail, head) for head, tails in self.net.reads.items() for tail in tails]
+
+    def _way(self, tail: int, head: int, height: float) -> list[Point]:
+        """Return the bends of a flow, from its tail's top to its head's bottom."""
+        row = self.net.ranks[head]
+        x = self._line_x(tail, head)
+        runs = self.runs.get((tail, head), [])
+        ys = [self.tracks.y_of(run, self.bottoms[run.row]) for run in runs]
+        points: list[Point] = []
+        if self._is_laned(tail, head):
+            points += [(FROM_TAIL, ys[0]), (x, ys[0])]
+        if head == ABOVE:
+            return [*points, (x if points or tail < 0 else FROM_TAIL, height)]
+        if runs and runs[-1].order[0] == 1:
+            out = x if points or tail < 0 else FROM_TAIL
+            return [*points, (out, ys[-1]), (TO_HEAD, ys[-1])]
+        if self.ends.get(tail) == head:
+            return points
+        return [(FROM_TAIL, self.bottoms[row] - self.gaps[row])]

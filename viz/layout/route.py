@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from viz.diagram.parts import Arrow, Diagram, Group
-from viz.layout.cells import FRAME_PAD, caption_height, caption_width
-from viz.layout.flows import ABOVE, BELOW, Flows, PathStep
+from collections.abc import Iterator
+
+from viz.diagram.parts import Arrow, Diagram, Group, Item
+from viz.layout.cells import FRAME_PAD, SeriesCell, caption_height, caption_width
+from viz.layout.flows import ABOVE, Flow, Flows, PathStep
 from viz.layout.measure import BoxSize
 from viz.layout.placed import Point
 from viz.layout.ports import spread_heads
 from viz.layout.spots import Spots
 from viz.layout.straighten import Rect, straighten
+from viz.layout.tracks import FROM_TAIL, TO_HEAD, resolve
 from viz.style.theme import Theme
 
 
@@ -28,41 +31,56 @@ class Router:
     def routes(self) -> list[list[Point]]:
         """Return the points of every arrow, in the order of the diagram's arrows, y upwards."""
         rough = [self._rough(arrow) for arrow in self.diagram.arrows]
-        routes = straighten(rough, self.obstacles())
+        loose = [i for i, arrow in enumerate(self.diagram.arrows) if not self._is_firm(arrow)]
+        routes = straighten(rough, loose, self.obstacles())
         widths = {name: size.width for name, size in self.sizes.items()}
         circles = {name for name, size in self.sizes.items() if size.round}
         spread_heads(self.diagram.arrows, routes, widths, circles)
         return routes
 
-    def _rough(self, arrow: Arrow) -> list[Point]:
-        """Return a way that touches no box: out of what holds the tail, across, and in again."""
+    def _steps(self, arrow: Arrow) -> Iterator[tuple[PathStep, Flow, Item | None]]:
+        """Yield the series on the way of an arrow, its flow there, and the item that it enters.
+
+        Up to the series that holds both boxes, across in it, then down to the head.
+        """
         tail, head = self.flows.paths[arrow.tail], self.flows.paths[arrow.head]
         depth = self.flows.meeting(arrow.tail, arrow.head)
-        # Up to the series that holds both boxes, across in it, then from the head backwards.
-        points = [self.spots.top(tail[-1].item)]
-        for step in reversed(tail[depth + 1 :]):
-            points += self._ways(step, (step.index, ABOVE))
-            points.append(self._way_out(tail, step, points[-1]))
-        points += self._ways(tail[depth], (tail[depth].index, head[depth].index))
-        ways_in: list[Point] = [self.spots.bottom(head[-1].item)]
-        for step in reversed(head[depth + 1 :]):
-            ways_in += reversed(self._ways(step, (BELOW, step.index)))
-            ways_in.append(self._way_in(head, step, ways_in[-1]))
-        return _distinct([*points, *reversed(ways_in)])
+        for level in range(len(tail) - 1, depth, -1):
+            yield tail[level], (tail[level].index, ABOVE), tail[level - 1].item
+        yield tail[depth], (tail[depth].index, head[depth].index), None
+        for level in range(depth + 1, len(head)):
+            flow = self.flows.below[arrow.tail], head[level].index
+            yield head[level], flow, head[level - 1].item
+
+    def _is_firm(self, arrow: Arrow) -> bool:
+        return any(flow in self._cell(step).firm for step, flow, _ in self._steps(arrow))
+
+    def _cell(self, step: PathStep) -> SeriesCell:
+        return self.spots.series[step.series][1]
+
+    def _rough(self, arrow: Arrow) -> list[Point]:
+        """Return a way that touches no box: out of what holds the tail, across, and in again."""
+        points = [self.spots.top(self.flows.paths[arrow.tail][-1].item)]
+        for step, flow, holder in self._steps(arrow):
+            if holder is not None and flow[0] < 0:
+                points.append(self._way_in(holder, step, flow[0]))
+            points += self._ways(step, flow)
+            if holder is not None and flow[1] == ABOVE:
+                points.append((FROM_TAIL, self.spots.top(holder)[1]))
+        head = self.flows.paths[arrow.head][-1].item
+        return _distinct(resolve([*points, self.spots.bottom(head)]))
 
     def _ways(self, step: PathStep, flow: tuple[int, int]) -> list[Point]:
         (x, y), cell = self.spots.series[step.series]
         return [(x + dx, y + dy) for dx, dy in cell.ways.get(flow, [])]
 
-    def _way_out(self, path: tuple[PathStep, ...], step: PathStep, last: Point) -> Point:
-        """Return where an arrow exits the item that holds the series of `step`: straight up."""
-        return last[0], self.spots.top(path[path.index(step) - 1].item)[1]
-
-    def _way_in(self, path: tuple[PathStep, ...], step: PathStep, first: Point) -> Point:
-        """Return where an arrow enters it: a frame in the middle, a column right below."""
-        holder = path[path.index(step) - 1].item
-        x, y = self.spots.bottom(holder)
-        return (x, y) if isinstance(holder, Group) else (first[0], y)
+    def _way_in(self, holder: Item, step: PathStep, below: int) -> Point:
+        """Return where an arrow enters an item: a frame at a gate, a column right below."""
+        y = self.spots.bottom(holder)[1]
+        (x, _), cell = self.spots.series[step.series]
+        if below in cell.gates:
+            return x + cell.gates[below], y
+        return (x, y) if isinstance(holder, Group) else (TO_HEAD, y)
 
     def obstacles(self) -> list[Rect]:
         """Return what no arrow may touch, as (left, bottom, right, top): boxes and their sizes."""

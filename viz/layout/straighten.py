@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 
 from viz.layout.placed import Point
 
@@ -11,23 +12,34 @@ Rect = tuple[float, float, float, float]
 """(left, bottom, right, top)."""
 CLEARANCE = 3.0
 """Points to keep from boxes."""
+BAND = 40.0
+"""The height of the bands, in points, in which lines are looked up."""
 
 
-def straighten(routes: list[list[Point]], obstacles: list[Rect]) -> list[list[Point]]:
+def straighten(
+    routes: list[list[Point]], loose: Sequence[int], obstacles: list[Rect]
+) -> list[list[Point]]:
     """Return the routes with every bend gone that is not needed.
 
     A bend goes if the straight line between its neighbours keeps clear of all boxes and
     crosses no arrow that the bent one did not cross; a bend at the end of a vertical piece
     that cannot go comes as early as it can. One arrow made straight may make space for the
     next, so this is repeated until nothing changes.
+
+    Args:
+        routes: the points of all arrows.
+        loose: the numbers of those that may be changed.
+        obstacles: boxes, sizes and captions.
     """
     index = _Index(obstacles)
     out = [list(route) for route in routes]
     lines = _Lines(out)
-    bent = [number for number, route in enumerate(out) if len(route) > 2]
+    bent = [number for number in loose if len(out[number]) > 2]
     while bent:
         changed = [number for number in bent if _straighten_one(number, out[number], index, lines)]
         bent = [number for number in bent if len(out[number]) > 2] if changed else []
+        for number in changed:
+            lines.note(number)
     return out
 
 
@@ -128,22 +140,26 @@ def clip(a: Point, b: Point, rect: Rect) -> bool:
 
 
 class _Lines:
-    """The pieces of all arrows by height, to count what a new piece would cross."""
+    """All arrows by height, to count what a new piece would cross."""
 
     def __init__(self, routes: list[list[Point]]) -> None:
         self.routes = routes
-        spans = [(min(y for _, y in r), max(y for _, y in r), i) for i, r in enumerate(routes) if r]
-        self.spans = sorted(spans)
-        self.lows = [low for low, _, _ in self.spans]
-        self.tallest = max((high - low for low, high, _ in self.spans), default=0.0)
+        self.bands: dict[int, set[int]] = {}
+        for number in range(len(routes)):
+            self.note(number)
+
+    def note(self, number: int) -> None:
+        """Note at which heights an arrow is; where it was before does no harm."""
+        for (_, low), (_, high) in itertools.pairwise(self.routes[number]):
+            for band in _bands(low, high):
+                self.bands.setdefault(band, set()).add(number)
 
     def crossings(self, own: int, a: Point, b: Point) -> int:
-        low, high = min(a[1], b[1]), max(a[1], b[1])
-        first = bisect_left(self.lows, low - self.tallest)
-        last = bisect_right(self.lows, high)
-        count = 0
-        for _, top, number in self.spans[first:last]:
-            if number != own and top >= low:
-                route = self.routes[number]
-                count += sum(cross(a, b, c, d) for c, d in itertools.pairwise(route))
-        return count
+        """Return how many pieces of other arrows a piece crosses."""
+        near = set().union(*(self.bands.get(band, ()) for band in _bands(a[1], b[1])))
+        pieces = (piece for n in near - {own} for piece in itertools.pairwise(self.routes[n]))
+        return sum(cross(a, b, c, d) for c, d in pieces)
+
+
+def _bands(y: float, other: float) -> range:
+    return range(int(min(y, other) // BAND), int(max(y, other) // BAND) + 1)
