@@ -139,10 +139,11 @@ class _Page:
         yield f"{number(self.theme.line_width)} w"
         for frame in layout.frames:
             yield from self._frame(frame)
-        for arrow in layout.arrows:
-            yield from self._arrow(arrow)
         for box in layout.boxes:
             yield from self._box(box)
+        # Above the boxes, so that their heads are wholly visible.
+        for arrow in layout.arrows:
+            yield from self._arrow(arrow)
         yield from map(self._text, layout.texts)
 
     def _frame(self, frame: PlacedFrame) -> Iterator[str]:
@@ -179,7 +180,7 @@ class _Page:
     def _arrow(self, placed: PlacedArrow) -> Iterator[str]:
         theme, failed = self.theme, placed.arrow.failed
         colour = _colour(theme.failed if failed else theme.line)
-        line, head = arrow_shape(placed.points)
+        line, head = arrow_shape(placed.points, theme.stroke(failed))
         yield f"{colour} RG {colour} rg {number(theme.stroke(failed))} w {self._path(line)} S"
         yield f"{self._path(head)} h f"
         yield from map(self._text, placed.texts)

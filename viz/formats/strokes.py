@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from viz.layout.placed import Point
 
-HEAD_LENGTH = 5.0
-HEAD_WIDTH = 3.6
+HEAD_LENGTH, HEAD_WIDTH = 6.25, 4.5
+"""Of an arrowhead, in widths of its line."""
 
 
 def number(value: float) -> str:
@@ -14,13 +14,13 @@ def number(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def arrow_shape(points: tuple[Point, ...]) -> tuple[list[Point], list[Point]]:
-    """Return the line of an arrow without its tip, and the three corners of its head."""
+def arrow_shape(points: tuple[Point, ...], width: float) -> tuple[list[Point], list[Point]]:
+    """Return a line of some width without its tip, and the three corners of its head."""
     (x0, y0), (x1, y1) = points[-2], points[-1]
     length = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5 or 1.0
     ux, uy = (x1 - x0) / length, (y1 - y0) / length
-    reach = min(HEAD_LENGTH, 0.8 * length)
+    reach = min(HEAD_LENGTH * width, 0.8 * length)
     bx, by = x1 - reach * ux, y1 - reach * uy
-    half = HEAD_WIDTH / 2
+    half = HEAD_WIDTH * width / 2
     head = [(x1, y1), (bx - half * uy, by + half * ux), (bx + half * uy, by - half * ux)]
     return [*points[:-1], (bx, by)], head

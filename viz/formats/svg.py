@@ -33,10 +33,11 @@ def _document(layout: Layout, theme: Theme, scale: float) -> Iterator[str]:
         yield f'<rect width="{width}" height="{height}" fill="{theme.background}"/>'
     for frame in layout.frames:
         yield from _frame(frame, theme)
-    for arrow in layout.arrows:
-        yield from _arrow(arrow, theme)
     for box in layout.boxes:
         yield from _box(box, theme)
+    # Above the boxes, so that their heads are wholly visible.
+    for arrow in layout.arrows:
+        yield from _arrow(arrow, theme)
     for text in layout.texts:
         yield _text(text, theme)
     yield "</svg>"
@@ -104,7 +105,7 @@ def _text(text: Text, theme: Theme) -> str:
 def _arrow(placed: PlacedArrow, theme: Theme) -> Iterator[str]:
     colour = theme.failed if placed.arrow.failed else theme.line
     width = theme.stroke(placed.arrow.failed)
-    line, head = arrow_shape(placed.points)
+    line, head = arrow_shape(placed.points, width)
     path = "M" + " L".join(f"{number(x)} {number(y)}" for x, y in line)
     yield f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{number(width)}"/>'
     corners = " ".join(f"{number(x)},{number(y)}" for x, y in head)

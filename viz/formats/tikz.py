@@ -68,10 +68,11 @@ def _document(layout: Layout, theme: Theme, scale: float) -> Iterator[str]:
     yield rf"\path[{fill}] (0,0) rectangle {_at(layout.width, layout.height)};"
     for frame in layout.frames:
         yield from _frame(frame, scale)
-    for arrow in layout.arrows:
-        yield from _arrow(arrow, theme, scale)
     for box in layout.boxes:
         yield from _box(box, theme, scale)
+    # Above the boxes, so that their heads are wholly visible.
+    for arrow in layout.arrows:
+        yield from _arrow(arrow, theme, scale)
     yield from (_text(text, scale) for text in layout.texts)
     yield r"\end{tikzpicture}"
     yield r"\end{document}"
@@ -139,7 +140,7 @@ def _arrow(placed: PlacedArrow, theme: Theme, scale: float) -> Iterator[str]:
     failed = placed.arrow.failed
     colour = "ndfailed" if failed else "ndline"
     width = number(theme.stroke(failed) * scale)
-    line, head = arrow_shape(placed.points)
+    line, head = arrow_shape(placed.points, theme.stroke(failed))
     path = " -- ".join(_at(x, y) for x, y in line)
     yield rf"\draw[{colour},line width={width}bp] {path};"
     corners = " -- ".join(_at(x, y) for x, y in head)

@@ -105,8 +105,9 @@ class Cells:
         for column in columns:
             places.append(right + (self.theme.column_gap if places else 0.0) + column.left)
             right = places[-1] + column.right
+        main = _main_column(item)
         # A fork without a main column is centred between its outermost columns, as the paper's are.
-        spine = (places[0] + places[-1]) / 2 if item.spine is None else places[item.spine]
+        spine = (places[0] + places[-1]) / 2 if main is None else places[main]
         height = max(column.height for column in columns)
         xs = [x - spine for x in places]
         lower, upper = (
@@ -201,6 +202,13 @@ def _at_ends(content: Series, end: int) -> set[int]:
     """Return the items at the first (0) or last (-1) place of a column: others are beside it."""
     columns = [c for item in walk(content) if isinstance(item, Parallel) for c in item.columns]
     return {id(column.items[end]) for column in columns if column.items}
+
+
+def _main_column(item: Parallel) -> int | None:
+    """Return the column in line with what is above and below, if there is one."""
+    solid = [i for i, column in enumerate(item.columns) if column.items]
+    # Where all but one are lines that pass by, the boxes go straight on.
+    return solid[0] if item.spine is None and len(solid) == 1 else item.spine
 
 
 def _union(spans: Iterable[Span]) -> Span:

@@ -1,4 +1,4 @@
-"""Strands -> x: the spine is straight, all else is beside it, what is short nearer than what is long.
+"""Strands -> x: the spine is straight, all else beside it, what is short nearer than what is long.
 
 Strands are placed one after the other, each as near to the spine as those before it allow. A side
 is chosen by what the lines to it would cross there.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from statistics import median
@@ -23,6 +24,8 @@ NOTE_LEADING = 1.22
 """From line to line of the small type, in its size."""
 SIZE_GAP = 5.0
 """Points between a box and the size beside it."""
+HEAD_GAP = 6.5
+"""A box is at least this many points wide for each arrow into it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,11 @@ def measure_boxes(diagram: Diagram, theme: Theme) -> dict[str, BoxSize]:
         natural = {box.id: _natural(box, theme, has_columns) for box in boxes}
         ratio = SHARED_WIDTH if has_columns else SHARED_WIDTH_ALONE
         out.update(_shared(natural, ratio, theme.leading))
+    # After the shared width: a box with many arrows must not enlarge the others.
+    heads = Counter(arrow.head for arrow in diagram.arrows)
+    for name, size in out.items():
+        if size.width < HEAD_GAP * heads[name] and not size.round:
+            out[name] = replace(size, width=HEAD_GAP * heads[name])
     return out
 
 

@@ -11,7 +11,7 @@ from viz.layout.measure import BoxSize
 from viz.layout.placed import Point
 from viz.layout.ports import spread_heads
 from viz.layout.spots import Spots
-from viz.layout.straighten import Rect, straighten
+from viz.layout.straighten import Rect, is_straight, straighten
 from viz.layout.tracks import FROM_TAIL, TO_HEAD, resolve
 from viz.style.theme import Theme
 
@@ -100,9 +100,12 @@ class Router:
 
 
 def _distinct(points: list[Point]) -> list[Point]:
-    """Drop a point that repeats the one before it."""
+    """Drop points that repeat the one before them, and those within a straight piece."""
     out = points[:1]
     for point in points[1:]:
-        if abs(point[0] - out[-1][0]) > 1e-6 or abs(point[1] - out[-1][1]) > 1e-6:
-            out.append(point)
+        if abs(point[0] - out[-1][0]) <= 1e-6 and abs(point[1] - out[-1][1]) <= 1e-6:
+            continue
+        if len(out) > 1 and is_straight(out[-2], out[-1], point):
+            out.pop()
+        out.append(point)
     return out

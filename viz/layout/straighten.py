@@ -54,7 +54,7 @@ def _straighten_one(number: int, route: list[Point], index: _Index, lines: _Line
         def is_good(a: Point, b: Point, most: int = allowed) -> bool:
             return index.is_clear(a, b) and lines.crossings(number, a, b) <= most
 
-        if _is_straight(start, bend, end) or is_good(start, end):
+        if is_straight(start, bend, end) or is_good(start, end):
             del route[place]
             continue
         # The vertical piece may end lower: then the slanted one is longer, and flatter to look at.
@@ -65,7 +65,8 @@ def _straighten_one(number: int, route: list[Point], index: _Index, lines: _Line
     return route != before
 
 
-def _is_straight(a: Point, b: Point, c: Point) -> bool:
+def is_straight(a: Point, b: Point, c: Point) -> bool:
+    """True when a point on the way from one to another is no bend."""
     return abs(_side(a, b, c)) < 1e-6 and min(a[1], c[1]) - 1e-6 <= b[1] <= max(a[1], c[1]) + 1e-6
 
 

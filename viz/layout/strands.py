@@ -1,4 +1,4 @@
-"""Items with any flows between them -> rows, and strands: vertical lines that items are placed on."""
+"""Items with any flows between them -> rows, and strands: the vertical lines that items are on."""
 
 from __future__ import annotations
 
@@ -74,10 +74,7 @@ def find_strands(net: Net) -> list[Strand]:
 def _spine(net: Net) -> list[int]:
     """Return the longest chain; where data enters from below and exits above, one from there."""
     start = _depths(net, {n for n in net.ranks if n < 0} or set(net.ranks) - set(net.reads))
-    if ABOVE in start:
-        node = ABOVE
-    else:
-        node = min(start, key=lambda n: (-start[n], n))
+    node = ABOVE if ABOVE in start else min(start, key=lambda n: (-start[n], n))
     chain = [node]
     while start[node]:
         tails = sorted(t for t in net.reads[node] if start.get(t, -1) == start[node] - 1)

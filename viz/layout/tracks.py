@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
 
@@ -55,7 +55,9 @@ class Tracks:
         for runs in self.runs.values():
             runs.sort(key=lambda run: run.order)
             for i, run in enumerate(runs):
-                meet = (r for r in runs[:i] if r.low < run.high + TRACK and run.low < r.high + TRACK)
+                meet = (
+                    r for r in runs[:i] if r.low < run.high + TRACK and run.low < r.high + TRACK
+                )
                 run.track = max((r.track + 1 for r in meet), default=0)
 
     def height(self, row: int) -> float:
@@ -77,13 +79,4 @@ def resolve(points: Iterable[Point]) -> list[Point]:
     for i in range(len(out) - 2, -1, -1):
         if out[i][0] == TO_HEAD:
             out[i] = (out[i + 1][0], out[i][1])
-    return out
-
-
-def spans_of(covers: Mapping[int, range]) -> dict[int, list[int]]:
-    """Return for each row the nodes that fill the gap below it, as they are higher than theirs."""
-    out: dict[int, list[int]] = {}
-    for node, rows in covers.items():
-        for row in rows[1:]:
-            out.setdefault(row, []).append(node)
     return out
