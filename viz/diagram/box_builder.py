@@ -31,6 +31,8 @@ class View:
     """The region to draw: the network, or an instance of a block by its path."""
     depth: int = 0
     """How many levels of blocks inside it are opened."""
+    opened: frozenset[str] = frozenset()
+    """Blocks that are opened whatever the depth, by path; of copies the first."""
     by_name: bool = False
     """Draw the scope as its definition: parameters by name, not the instance's values."""
     show: tuple[str, ...] = ()
@@ -211,8 +213,8 @@ class BoxBuilder:
         label = _times(times, context) + title + shared + _if(context)
         output = self.graph.tensor(copies[-1]).name
         size = self._size(output, context, False)
-        if context.depth > 0:
-            inner = _Context(context.depth - 1, replace(drawing, input=None), context.by_name)
+        if context.depth > 0 or region.name in self.view.opened:
+            inner = _Context(max(context.depth - 1, 0), replace(drawing, input=None), context.by_name)
             inner = replace(inner, is_shared=context.is_shared or bool(shared))
             label += self._arguments(region) if context.by_name else ""
             content = Series(tuple(self._items(region.members, inner)))

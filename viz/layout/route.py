@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from viz.diagram.parts import Arrow, Diagram, Group, Item
 from viz.layout.cells import FRAME_PAD, SeriesCell, caption_height, caption_width
@@ -14,6 +15,15 @@ from viz.layout.spots import Spots
 from viz.layout.straighten import Rect, is_straight, straighten
 from viz.layout.tracks import FROM_TAIL, TO_HEAD, resolve
 from viz.style.theme import Theme
+
+
+@dataclass(frozen=True, slots=True)
+class _Leg:
+    """A part of an arrow."""
+
+    points: list[Point]
+    is_firm: bool
+    """Its bends must stay."""
 
 
 class Router:
@@ -30,9 +40,11 @@ class Router:
 
     def routes(self) -> list[list[Point]]:
         """Return the points of every arrow, in the order of the diagram's arrows, y upwards."""
-        rough = [self._rough(arrow) for arrow in self.diagram.arrows]
-        loose = [i for i, arrow in enumerate(self.diagram.arrows) if not self._is_firm(arrow)]
-        routes = straighten(rough, loose, self.obstacles())
+        legs = [self._legs(arrow) for arrow in self.diagram.arrows]
+        flat = [leg for each in legs for leg in each]
+        loose = [i for i, leg in enumerate(flat) if not leg.is_firm]
+        straight = iter(straighten([leg.points for leg in flat], loose, self.obstacles()))
+        routes = [_distinct([p for _ in each for p in next(straight)]) for each in legs]
         widths = {name: size.width for name, size in self.sizes.items()}
         circles = {name for name, size in self.sizes.items() if size.round}
         spread_heads(self.diagram.arrows, routes, widths, circles)
@@ -52,23 +64,36 @@ class Router:
             flow = self.flows.below[arrow.tail], head[level].index
             yield head[level], flow, head[level - 1].item
 
-    def _is_firm(self, arrow: Arrow) -> bool:
-        return any(flow in self._cell(step).firm for step, flow, _ in self._steps(arrow))
+    def _legs(self, arrow: Arrow) -> list[_Leg]:
+        """Return a way that touches no box: out of what holds the tail, across, and in again.
 
-    def _cell(self, step: PathStep) -> SeriesCell:
-        return self.spots.series[step.series][1]
-
-    def _rough(self, arrow: Arrow) -> list[Point]:
-        """Return a way that touches no box: out of what holds the tail, across, and in again."""
+        It is in legs from frame to frame: a frame is entered and left at its gates, so that what
+        is inside looks the same wherever it is.
+        """
         points = [self.spots.top(self.flows.paths[arrow.tail][-1].item)]
+        starts, firm = [0], [False]
         for step, flow, holder in self._steps(arrow):
             if holder is not None and flow[0] < 0:
                 points.append(self._way_in(holder, step, flow[0]))
+                if isinstance(holder, Group):
+                    starts.append(len(points) - 1)
+                    firm.append(False)
             points += self._ways(step, flow)
+            firm[-1] |= flow in self._cell(step).firm
             if holder is not None and flow[1] == ABOVE:
                 points.append((FROM_TAIL, self.spots.top(holder)[1]))
-        head = self.flows.paths[arrow.head][-1].item
-        return _distinct(resolve([*points, self.spots.bottom(head)]))
+                if isinstance(holder, Group):
+                    starts.append(len(points) - 1)
+                    firm.append(False)
+        points = resolve([*points, self.spots.bottom(self.flows.paths[arrow.head][-1].item)])
+        ends = [*starts[1:], len(points) - 1]
+        return [
+            _Leg(_distinct(points[start : end + 1]), is_firm)
+            for start, end, is_firm in zip(starts, ends, firm, strict=True)
+        ]
+
+    def _cell(self, step: PathStep) -> SeriesCell:
+        return self.spots.series[step.series][1]
 
     def _ways(self, step: PathStep, flow: tuple[int, int]) -> list[Point]:
         (x, y), cell = self.spots.series[step.series]
