@@ -7,7 +7,7 @@ import time
 import pytest
 
 from compiler.pipeline import draft_graph, load_graph
-from tests.viz.geometry import bent, clipped, crossings, downwards, overlaps, struck, touched
+from tests.viz.geometry import clipped, crossings, downwards, overlaps, struck, touched
 from tests.viz.networks import broken, layout, network
 from viz.diagram.arrange import arrange
 from viz.diagram.box_builder import View
@@ -122,9 +122,12 @@ def test_a_head_at_the_side_stands_under_its_output() -> None:
 
 
 @pytest.mark.parametrize("spec", ["inception_v4", "inception_resnet_v1", "inception_resnet_v2"])
-def test_no_arrow_of_the_paper_s_networks_bends_with_all_blocks_open(spec: str) -> None:
-    """Where a frame's caption stood in the way, arrows to the left of it had a bend."""
-    assert bent(lay_out(arrange(load_graph(spec), View(depth=9)))) == []
+def test_arrows_of_the_paper_s_networks_bend_only_at_gates(spec: str) -> None:
+    """With all blocks open: where a frame is entered, below its spine, and nowhere else."""
+    drawn = lay_out(arrange(load_graph(spec), View(depth=9)))
+    gates = {frame.area.bottom for frame in drawn.frames}
+
+    assert {y for a in drawn.arrows for _, y in a.points[1:-1]} <= gates
 
 
 def test_boxes_in_one_pile_share_a_width() -> None:

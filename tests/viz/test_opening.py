@@ -51,9 +51,9 @@ def test_what_is_new_is_the_frame_and_what_leads_to_it() -> None:
     assert [frame.group.id for frame in found.frames] == ["reduction_a"]
     assert len(found.boxes) == 6
     assert len(found.arrows) == 9
-    assert {a.arrow.tail for a in found.arrows} & {b.box.id for b in drawn("inception_v4").boxes} == {
-        "a.0"
-    }
+    assert {a.arrow.tail for a in found.arrows} & {
+        b.box.id for b in drawn("inception_v4").boxes
+    } == {"a.0"}
 
 
 def test_openings_add_up() -> None:

@@ -214,7 +214,9 @@ class BoxBuilder:
         output = self.graph.tensor(copies[-1]).name
         size = self._size(output, context, False)
         if context.depth > 0 or region.name in self.view.opened:
-            inner = _Context(max(context.depth - 1, 0), replace(drawing, input=None), context.by_name)
+            inner = _Context(
+                max(context.depth - 1, 0), replace(drawing, input=None), context.by_name
+            )
             inner = replace(inner, is_shared=context.is_shared or bool(shared))
             label += self._arguments(region) if context.by_name else ""
             content = Series(tuple(self._items(region.members, inner)))

@@ -93,9 +93,5 @@ def _changed(
         for a in closed.arrows
         if all(y <= box.y + EPS or y >= box.bottom - EPS for _, y in a.points)
     }
-    rounded = {
-        id(a): tuple((round(x, 3), round(y, 3)) for x, y in a.points) for a in opened.arrows
-    }
-    return [
-        a for a in opened.arrows if before.get((a.arrow.tail, a.arrow.head)) != rounded[id(a)]
-    ]
+    rounded = {id(a): tuple((round(x, 3), round(y, 3)) for x, y in a.points) for a in opened.arrows}
+    return [a for a in opened.arrows if before.get((a.arrow.tail, a.arrow.head)) != rounded[id(a)]]
