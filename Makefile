@@ -66,6 +66,7 @@ docs: $(READY) ## write the generated pages anew
 	@$(PY) -m docs.pages.op_table
 	@$(PY) -m docs.pages.errata
 	@$(PY) -m docs.pages.commands
+	@$(PY) -m docs.pages.errors
 	@$(PY) -m docs.pages.limits
 	@$(PY) -m docs.pages.schema
 	@$(PY) -m backends.bench.page

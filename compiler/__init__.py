@@ -14,6 +14,7 @@ facts/    graph -> numbers and words
 paper/    the comparison with the paper
 weights/  maps of published weights
 pipeline  text -> spec -> graph, and the graph as targets get it
+edit/     edits of a spec's text that leave all else as it is
 compare/  two graphs -> what is different, and what that breaks
 cli/      the commands
 api       the functions for use from Python, which `import netdraft` gives

@@ -47,7 +47,7 @@ class Interface:
 class Compilation:
     """A network on its way from the files of a spec to the graph that a target compiles.
 
-    The attributes after the first five are its stages, in order. Each is made from the one before
+    The attributes after the first are its stages, in order. Each is made from the one before
     when it is first read, so that nothing runs which nobody asks for; `STAGES` prints them.
     """
 
@@ -56,10 +56,13 @@ class Compilation:
         source: str | Path,
         settings: Mapping[str, object] = NO_SETTINGS,
         inputs: Sequence[str] = (),
+        unsaved: Mapping[str, str] = NO_SETTINGS,
     ) -> None:
         self.source = source
         self.settings = settings
         self.inputs = inputs
+        self.unsaved = unsaved
+        """Real path of a file -> the text that it has in an editor."""
         self.interface = Interface()
         self.after_each: Callable[[str, Graph], None] | None = None
         """Called with the name of a pass and the graph after it."""
@@ -70,7 +73,7 @@ class Compilation:
     def spec(self) -> Spec:
         """What the files hold, with imports and variants resolved."""
         with self.reporting():
-            return load_spec(self.source, self.report, self.texts)
+            return load_spec(self.source, self.report, self.texts, self.unsaved)
 
     @cached_property
     def draft(self) -> Graph:
@@ -127,7 +130,7 @@ class Compilation:
             return
         from compiler.spec.origins import point_at_changes  # on use, for start-up time
 
-        base = Compilation(spec.base, inputs=self.inputs)
+        base = Compilation(spec.base, inputs=self.inputs, unsaved=self.unsaved)
         with suppress(CompileError, UsageError):
             network = base.spec.network
             has = network.params if network else {}  # the variant may have others besides

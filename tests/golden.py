@@ -19,5 +19,21 @@ def write_errors() -> None:
         case.with_suffix(".txt").write_text(complaints(Path(case.name)), encoding="utf-8")
 
 
+def write_pages() -> None:
+    """Write the message of the wrong spec on every page of a code."""
+    from tempfile import TemporaryDirectory
+
+    from compiler.errors.explain import FOLDER, codes, page
+    from tests.errors.test_pages import rewritten
+
+    for code in codes():
+        with TemporaryDirectory() as folder:
+            os.chdir(folder)
+            text = rewritten(page(code))
+            (FOLDER / f"{code}.md").write_text(text, encoding="utf-8")
+            os.chdir(ROOT)
+
+
 if __name__ == "__main__":
     write_errors()
+    write_pages()

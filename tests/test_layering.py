@@ -32,6 +32,7 @@ ROOMS = (
     "paper",
     "weights",
     "pipeline",
+    "edit",
     "compare",
     "cli",
     "api",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.cli.options import add_emit, add_format, add_variation, settings_from
@@ -13,7 +16,7 @@ from compiler.errors import CompileError, Diagnostic, Report, on_one_line
 from compiler.errors.terminal import write
 from compiler.graph import Graph
 from compiler.lower import check_library
-from compiler.pipeline import STAGES, Compilation
+from compiler.pipeline import NO_SETTINGS, STAGES, Compilation
 from compiler.spec import Spec
 from compiler.version import VERSION
 
@@ -35,6 +38,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--against",
         choices=("paper",),
         help="compare what cites a figure or table with it, box by box, and explain each deviation",
+    )
+    parser.add_argument(
+        "--fix",
+        action="store_true",
+        help="write what is certain into the files: a misspelt word becomes the one that its "
+        "message asks for; all else stays as it is",
     )
     add_format(parser, "text", "json", "sarif", "github")
 
@@ -60,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
     """Check every spec; 0 if none has an error, else 1."""
     with paused():
         results = [_check(path, args) for path in args.specs]
+        if args.fix:
+            results = [_fix(result, args) if result.diagnostics else result for result in results]
     found = [d for r in results for d in r.diagnostics]
     if args.format == "text":
         for result in results:
@@ -77,8 +88,31 @@ def _print(result: Checked) -> None:
         print_diagnostics(result.diagnostics, result.texts)
 
 
-def _check(path: str, args: argparse.Namespace) -> Checked:
-    compilation = Compilation(path, inputs=args.inputs)
+def _fix(result: Checked, args: argparse.Namespace) -> Checked:
+    """Make the edits that are certain, say which, and check again."""
+    from compiler.edit.fix import fix  # on use, for start-up time
+    from compiler.edit.span_edits import SourceFile
+    from compiler.spec.shipped import is_shipped
+
+    files = {name: SourceFile.read(Path(name)) for name in result.texts if not is_shipped(name)}
+    texts = {name: file.text for name, file in files.items()}
+
+    def check(changed: Mapping[str, str]) -> tuple[Diagnostic, ...]:
+        unsaved = {os.path.realpath(name): text for name, text in changed.items()}
+        return _check(result.path, args, unsaved).diagnostics
+
+    changed, made = fix(result.diagnostics, texts, check)
+    for name, text in changed.items():
+        files[name].write(text)
+    for each in made:
+        write(sys.stderr, f"fixed {each}\n")
+    return _check(result.path, args) if made else result
+
+
+def _check(
+    path: str, args: argparse.Namespace, unsaved: Mapping[str, str] = NO_SETTINGS
+) -> Checked:
+    compilation = Compilation(path, inputs=args.inputs, unsaved=unsaved)
     report = compilation.report
     out = Checked(path, (), compilation.texts, path)
     try:

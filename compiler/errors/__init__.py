@@ -19,7 +19,15 @@ from compiler.errors.report import (
     in_file_order,
 )
 from compiler.errors.shown import HIDDEN, LONGEST_PATH, by_channel, on_one_line, shortened, shown
-from compiler.errors.suggest import did_you_mean, guessing, helping, listing, nearest
+from compiler.errors.suggest import (
+    did_you_mean,
+    guessing,
+    helping,
+    is_slip,
+    listing,
+    nearest,
+    suggestion_of,
+)
 
 __all__ = [
     "HIDDEN",
@@ -44,6 +52,7 @@ __all__ = [
     "guessing",
     "helping",
     "in_file_order",
+    "is_slip",
     "limit",
     "listing",
     "nearest",
@@ -51,6 +60,7 @@ __all__ = [
     "shortened",
     "shown",
     "spelled",
+    "suggestion_of",
     "variable_of",
     "way_out",
 ]

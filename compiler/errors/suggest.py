@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,32 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a question in brackets, or nothing where no known word is near."""
     match = nearest(word, known)
     return f" (did you mean `{match}`?)" if match else ""
+
+
+_ASKED = re.compile(r"did you mean `([^`]+)`\?")
+_NAMED = re.compile(r"`([^`]+)`")
+
+
+def suggestion_of(found: Diagnostic) -> tuple[str, str] | None:
+    """Return the wrong word of a finding and the one that its message asks for: `did_you_mean`."""
+    asked = _ASKED.search(found.message) or _ASKED.search(found.help)
+    if asked is None:
+        return None
+    before = found.message.partition(" (did you mean")[0]
+    named = _NAMED.findall(before)
+    return (named[-1], asked[1]) if named else None
+
+
+def is_slip(word: str, meant: str) -> bool:
+    """True where a word is another one mistyped, or another tool's word for it, and not a third.
+
+    >>> is_slip("strides", "stride"), is_slip("Conv2d", "conv"), is_slip("pool", "max_pool")
+    (True, True, False)
+    """
+    one, other = _fold(word), _fold(meant)
+    if one == other or FOREIGN.get(one) == meant or sorted(one) == sorted(other):
+        return True
+    return SequenceMatcher(None, one, other).ratio() >= 0.85
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from collections.abc import Mapping as Mapping_
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from compiler.text.names import read_layer_name
 
 Chain = dict[str, Path]
 """The files that are open, by what they really are; each is named by the one before."""
+NOTHING_UNSAVED: Mapping_[str, str] = {}
 TOP_KEYS = [
     "network",
     "title",
@@ -88,15 +90,26 @@ class Spec:
         return min(found, key=lambda s: (s.file, s.line, s.column), default=None)
 
 
-def load_spec(path: str | Path, report: Report, texts: dict[str, str] | None = None) -> Spec:
+def load_spec(
+    path: str | Path,
+    report: Report,
+    texts: dict[str, str] | None = None,
+    unsaved: Mapping_[str, str] = NOTHING_UNSAVED,
+) -> Spec:
     """Read a spec by path or shipped name, with its imports; faults go to `report`.
+
+    Args:
+        path: a file or a shipped name.
+        report: gets the findings.
+        texts: gets the texts of the files, as spans name them.
+        unsaved: real path of a file -> the text that it has in an editor.
 
     Raises:
         CompileError: the file cannot be parsed at all.
         UsageError: there is no such file.
     """
     found = find_spec(path)
-    loader = _Loader(found, report, {} if texts is None else texts)
+    loader = _Loader(found, report, {} if texts is None else texts, unsaved)
     root, nodes = loader.network_mapping(found)
     blocks = {
         name: b
@@ -155,8 +168,15 @@ def display(path: Path) -> str:
     return relative if not relative.startswith("..") else str(path)
 
 
-def read_yaml(path: Path, report: Report, texts: dict[str, str]) -> Mapping:
+def read_yaml(
+    path: Path,
+    report: Report,
+    texts: dict[str, str],
+    unsaved: Mapping_[str, str] = NOTHING_UNSAVED,
+) -> Mapping:
     """Return the mapping that a YAML file holds; its text goes to `texts`, faults to `report`.
+
+    What is `unsaved` takes the place of what the file holds.
 
     Raises:
         CompileError: the file cannot be parsed at all, or is too long.
@@ -165,22 +185,28 @@ def read_yaml(path: Path, report: Report, texts: dict[str, str]) -> Mapping:
     file = display(path)
     start = Span(file, 1, 1)
     report.spend("files", 1, start)
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(limit("bytes") + 1)
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
-    check_is_text(data, file)  # else a large file of weights is a spec that is too long
-    report.spend("bytes", len(data), start)
-    texts[file] = decode(data, file)
+    text = unsaved.get(os.path.realpath(path)) if unsaved else None
+    if text is None:
+        try:
+            with path.open("rb") as stream:
+                data = stream.read(limit("bytes") + 1)
+        except OSError as error:
+            raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+        check_is_text(data, file)  # else a large file of weights is a spec that is too long
+        report.spend("bytes", len(data), start)
+        text = decode(data, file)
+    texts[file] = text
     return parse_yaml(texts[file], file, report)
 
 
 class _Loader:
     """Follows `extends` and `import`, keeping to the folders that a spec may read."""
 
-    def __init__(self, root: Path, report: Report, texts: dict[str, str]) -> None:
+    def __init__(
+        self, root: Path, report: Report, texts: dict[str, str], unsaved: Mapping_[str, str]
+    ) -> None:
         self.report = report
+        self.unsaved = unsaved
         self.texts = texts
         self.tree = Tree(root)
         self.blocks: dict[str, list[tuple[Span, Node]]] = {}
@@ -298,7 +324,7 @@ class _Loader:
         self.depths[name] = depth
 
     def _parse(self, path: Path) -> Mapping:
-        written = read_yaml(path, self.report, self.texts)
+        written = read_yaml(path, self.report, self.texts, self.unsaved)
         node = as_meant(written, TOP_KEYS, "a spec", self.report)
         for key in {"extends", "import"} - set(written.entries):
             for item in _items(node.get(key)):

@@ -29,6 +29,12 @@ def shipped_spec(name: str) -> Path | None:
     return found if os.path.isfile(found) and found.is_relative_to(shipped) else None
 
 
+def is_shipped(path: str) -> bool:
+    """True for a file that is installed with the package: nobody edits those there."""
+    installed = Path(__file__).resolve().parents[1] / "_specs"
+    return Path(path).resolve().is_relative_to(installed)
+
+
 @cache
 def shipped_names() -> tuple[str, ...]:
     """Return the names of all shipped specs, `blocks/stem_v4` and `inception_v4` among them."""

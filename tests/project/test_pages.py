@@ -11,6 +11,7 @@ from backends.state.picture import FORMATS
 from compiler.cli import COMMANDS
 from compiler.errors import LIMITS, variable_of
 from docs.pages.commands import help_page, main
+from docs.pages.errors import main as errors
 from docs.pages.limits import PAGE as SECURITY
 from docs.pages.limits import main as limits_table
 from docs.pages.schema import main as schema
@@ -27,6 +28,10 @@ def test_the_page_of_performance_says_what_was_measured() -> None:
 
 def test_the_schema_is_fresh() -> None:
     assert schema(["--check"]) == 0, "specs/schema.json is stale: run `make docs`"
+
+
+def test_the_page_of_errors_is_fresh() -> None:
+    assert errors(["--check"]) == 0, "docs/ERRORS.md is stale: run `make docs`"
 
 
 def test_every_command_has_a_section() -> None:
