@@ -56,7 +56,7 @@ def _inference_aims(tables: Sequence[Table]) -> Iterator[Aim]:
 
 def _torch_aims(tables: Sequence[Table]) -> Iterator[Aim]:
     for table in tables:
-        ours = median_of(table, "netdraft", "eager", "compile", "compile_short", "compile_matrix")
+        ours = median_of(table, "netdraft", "eager", "compile")
         ratio = ours / median_of(table, "peer", "compile")
         yield f"{name_of(table)}: torch alone, of the peer's compiled", 0.95, ratio
 

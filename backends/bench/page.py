@@ -143,10 +143,10 @@ REMAINS = """## What remains, and why
   one call too. What is left is memory traffic on either side: the optimiser, weights cast and
   packed in every step; and, with tiles, the input gradients of stride 2 (a twentieth). All this is
   for the CPU: on a GPU a step is PyTorch's.
-- **torch alone** is ahead where convolutions are told as matrix products: a 1x1 over its pixels
-  (`compile_matrix`), which oneDNN and MKL compute faster than oneDNN its convolution, and in
-  float32 short ones. The rest is the same oneDNN convolutions as the peer's, and the slices of
-  merged siblings are copied (2 % of a run of Inception-ResNet-v2).
+- **torch alone** is the eager and the compiled network: the same oneDNN convolutions as the peer's,
+  fewer of them, and the slices of merged siblings are copied (2 % of a run of Inception-ResNet-v2).
+  Telling it convolutions as matrix products was faster on the Xeon (0.83 to 0.92 of `compile` in
+  float32) but nowhere the fastest, and was given up with its code; the tables still have it.
 - **Memory:** the weights alone are 0.8 of timm's peak at batch 1 in float32, so `native_lean` keeps
   them in a file, mapped, and in memory while a layer reads them: 3 % more time in float32, an
   eighth in bfloat16. What the system caches of the file while it has room isn't counted. Short

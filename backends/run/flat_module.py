@@ -10,11 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from backends.run.pointwise import is_pointwise, multiply
-from backends.run.short_convolution import short_convolution, short_parameters, short_variant
 from backends.state.parameters import State
 from backends.torch.operation import build_operation
-from backends.winograd import Variant
 from compiler.graph import Graph, Node, Pads, Shape
 from compiler.ops import (
     Activation,
@@ -50,20 +47,15 @@ _ACTIVATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def build_flat_module(
-    graph: Graph, state: State, short: bool = False, pointwise: bool = False
-) -> fx.GraphModule:
+def build_flat_module(graph: Graph, state: State) -> fx.GraphModule:
     """Return the inference module of a graph, one call after the other, tensors freed early.
 
     Takes the graph's inputs in order, each (N, C, H, W), and returns its only output, or a
-    tuple of them. Parameters are buffers named as in `state`, with middle dots. With `short`,
-    long thin convolutions (1x7, 7x1) are computed as F(6, 7), with 12 products instead of 42,
-    and large 3x3 ones as F(4x4, 3x3), with 36 instead of 144. With `pointwise`, 1x1
-    convolutions are matrix products over the pixels.
+    tuple of them. Parameters are buffers named as in `state`, with middle dots.
     """
     root = nn.Module()
     trace = fx.Graph()
-    builder = _Builder(graph, root, trace, short, pointwise)
+    builder = _Builder(graph, root, trace)
     for name, value in state.items():
         root.register_buffer(_attribute(name), value.detach())
     for node in graph.nodes.values():
@@ -75,20 +67,13 @@ def build_flat_module(
     return fx.GraphModule(root, trace).eval()
 
 
-_SHORT = ("filters", "data", "output")
-
-
 def _attribute(name: str) -> str:
     """Return a name without dots; no name of a spec has the middle dot, so that none meet."""
     return name.replace(".", "\N{MIDDLE DOT}")
 
 
 class _Builder:
-    def __init__(
-        self, graph: Graph, root: nn.Module, trace: fx.Graph, short: bool, pointwise: bool
-    ) -> None:
-        self.short = short
-        self.pointwise = pointwise
+    def __init__(self, graph: Graph, root: nn.Module, trace: fx.Graph) -> None:
         self.graph = graph
         self.root = root
         self.trace = trace
@@ -135,28 +120,10 @@ class _Builder:
         return self.elementwise(node, x)
 
     def conv(self, node: Node, op: Conv2d, x: fx.Node, shape: Shape) -> fx.Node:
-        # Bias is part of the output transform; after folding every convolution with a norm has one.
-        variant = short_variant(self.graph, node) if self.short and op.bias else None
-        if variant is not None:
-            return self.short_conv(node, x, op.pads(shape), variant)
         x, padding = self.pad(x, op.pads(shape), 0.0)
         p = self.parameters(node)
-        if self.pointwise and op.groups == 1 and is_pointwise(op.kernel_size, op.stride, padding):
-            return self.call(multiply, x, p["weight"], p.get("bias"))
         args = (p["weight"], p.get("bias"), op.stride, padding, op.dilation, op.groups)
         return self.call(F.conv2d, x, *args)
-
-    def short_conv(self, node: Node, x: fx.Node, pads: Pads, variant: Variant) -> fx.Node:
-        owner = node.share or node.name
-        weight = self.root.get_buffer(_attribute(f"{owner}.weight"))
-        made = []
-        for part, value in zip(_SHORT, short_parameters(variant, weight), strict=True):
-            name = _attribute(f"{node.name}.{part}")
-            self.root.register_buffer(name, value)
-            made.append(self.trace.get_attr(name))
-        bias = self.parameters(node)["bias"]
-        sizes = variant.points, variant.outputs
-        return self.call(short_convolution, x, *made, bias, pads, *sizes)
 
     def pad(self, x: fx.Node, pads: Pads, fill: float) -> tuple[fx.Node, tuple[int, int]]:
         (top, bottom), (left, right) = pads

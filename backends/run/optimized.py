@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,10 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from backends.run.at_size import at_size
+from backends.run.candidates import FIRST_CALL_SECONDS, choose_target
 from backends.run.engines import load_registered, registered
 from backends.run.place import Precision, device_from, precision_from
+from backends.run.progress import telling
 from backends.run.targets import TARGETS, Request, Result, Runner, build_runner
-from backends.run.tune import ROUNDS, LockFile, Tuned, device_name, measure, medians
+from backends.run.tune import ROUNDS, LockFile, Tuned, device_name
 from backends.state.cache import cached
 from backends.state.parameters import State, convert_state
 from backends.torch.features import build_maps
@@ -134,8 +137,9 @@ class Optimized:
             device: `cpu`, `cuda`, `cuda:1`.
             dtype: float32, bfloat16, float16, or `tf32`: float32 whose products may round their
                 operands, to 11 bits on a GPU and to 16 on a processor with matrix tiles.
-            target: one of `TARGETS`; `auto` measures all that can run at the first call with
-                an input shape, and keeps the fastest in the lock file.
+            target: one of `TARGETS`; `auto` measures at the first call with an input shape, for
+                `FIRST_CALL_SECONDS`, and keeps the fastest in the lock file; `netdraft tune` or
+                `tune()` measure all.
             lock: the lock file; default: `netdraft/tune.json` in the user's cache.
 
         Raises:
@@ -196,34 +200,27 @@ class InferenceModule(nn.Module):
         moved = (x.detach().to(self.device, torch.float32) for x in inputs)
         return self._arranged(self._runners[shapes](*moved))
 
-    def tune(self, *inputs: Tensor, rounds: int = ROUNDS) -> Tuned:
-        """Measure every target that can run on these inputs, and lock the fastest.
+    def tune(self, *inputs: Tensor, rounds: int = ROUNDS, budget: float = math.inf) -> Tuned:
+        """Measure the targets that can run these inputs, and lock the fastest.
 
-        The unoptimised network in eager mode is always among them, so the choice is never
-        slower than that.
+        Without a budget the unoptimised network in eager mode is among them, so the choice is
+        never slower than that. What is being tried is said on a terminal, and to the logger
+        `netdraft`.
+
+        Args:
+            inputs: (N, C, H, W) each.
+            rounds: runs of every target.
+            budget: seconds after which no other target is begun, those that take long to build
+                not even before.
 
         Raises:
-            BackendError: not even that can run here.
+            BackendError: nothing can run this here.
         """
         request = self._request(inputs)
-        runners: dict[str, Runner] = {}
-        refused: dict[str, str] = {}
-        for name in TARGETS:
-            try:
-                runners[name] = build_runner(name, request)
-            except BackendError as error:
-                refused[name] = str(error)
-        if not runners:
-            raise BackendError(f"no target can run this: {refused['plain']}")
-        runs = {name: (lambda r=run: r(*request.inputs)) for name, run in runners.items()}
-        # Medians and not minima: what is wanted is the time of a usual call.
-        found = medians(measure(runs, rounds, str(self.device)))
-        choices: dict[str, str] = {}
-        for run in runners.values():  # what was chosen inside a target is kept with it
-            choices.update(getattr(run, "choices", {}))
-        tuned = Tuned(min(found, key=found.__getitem__), found, choices, refused)
+        with telling(self.optimized.plain.name) as say:
+            tuned, runner = choose_target(request, rounds, budget, say)
         self.lock.write(self._key(inputs), tuned)
-        self._runners[tuple(x.shape for x in inputs)] = runners[tuned.target]
+        self._runners[tuple(x.shape for x in inputs)] = runner
         return tuned
 
     def forget_parameters(self) -> None:
@@ -256,7 +253,7 @@ class InferenceModule(nn.Module):
         if tuned and tuned.target in TARGETS:
             with contextlib.suppress(BackendError):  # it ran when it was tuned, but not any more
                 return build_runner(tuned.target, self._request(inputs, tuned))
-        self.tune(*inputs)
+        self.tune(*inputs, budget=FIRST_CALL_SECONDS)
         return self._runners[tuple(x.shape for x in inputs)]
 
     def _request(self, inputs: tuple[Tensor, ...], tuned: Tuned | None = None) -> Request:

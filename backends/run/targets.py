@@ -77,19 +77,44 @@ def build_runner(target: str, request: Request) -> Runner:
         raise BackendError(f"the target `{target}` failed: {first}") from error
 
 
-TARGETS = {
+_PLACES = {
     "plain": "backends.run.targets:run_plain",
     "eager": "backends.run.targets:run_eager",
     "compile": "backends.run.targets:run_compiled",
-    "compile_short": "backends.run.targets:run_compiled_short",
-    "compile_matrix": "backends.run.targets:run_compiled_matrix",
     "cuda_graph": "backends.run.cuda:run_cuda_graph",
     **engine_targets(),
     "onnxruntime": "backends.run.runtimes:run_onnxruntime",
     "openvino": "backends.run.runtimes:run_openvino",
     "tensorrt": "backends.run.cuda:run_tensorrt",
 }
-"""Name -> where its runner is made, imported on use: half of them need more than torch."""
+
+_ORDER = (
+    *("native", "openvino", "native_lean", "onnxruntime"),
+    *("cuda_graph", "eager", "plain", "compile", "tensorrt"),
+)
+"""By wins in the recorded runs of docs/performance, then by places; those that take long to build
+come last. Only the first two have won; the others are there for what these cannot run, for a
+machine without them, for little memory, and as yardsticks. Other packages' come before all."""
+
+TARGETS = {
+    name: _PLACES[name]
+    for name in sorted(_PLACES, key=lambda name: _ORDER.index(name) if name in _ORDER else -1)
+}
+"""Name -> where its runner is made, imported on use: half of them need more than torch. The order
+is that in which a first call tries them."""
+
+_SECONDS_PER_OPERATION = {
+    ("compile", "cpu"): 0.1,
+    ("compile", "cuda"): 1.0,
+    ("tensorrt", "cuda"): 0.5,
+}
+"""How long a compiler takes to build a network: roughly, and rather too much than too little."""
+
+
+def expected_seconds(target: str, request: Request) -> float:
+    """Return about how long building a target takes, 0 for those that are quick."""
+    each = _SECONDS_PER_OPERATION.get((target, request.device.type), 0.0)
+    return each * len(request.graph.nodes)
 
 
 def run_plain(request: Request) -> Runner:
@@ -105,33 +130,7 @@ def run_eager(request: Request) -> Runner:
 
 def run_compiled(request: Request) -> Runner:
     """Run the optimised graph through torch.compile: frozen weights; max-autotune on a GPU."""
-    return _frozen(flat_module_of(request), request)
-
-
-def run_compiled_short(request: Request) -> Runner:
-    """As `compile`, with 1x7, 7x1 and large 3x3 convolutions as short products, on a CPU.
-
-    Raises:
-        BackendError: another dtype, whose rounding the transforms would amplify, or a GPU.
-    """
-    if request.dtype != torch.float32 or request.device.type != "cpu":
-        raise BackendError("short convolutions need float32 on a CPU")
-    return _frozen(flat_module_of(request, short=True), request)
-
-
-def run_compiled_matrix(request: Request) -> Runner:
-    """As `compile`, with 1x1 convolutions as matrix products, on a CPU; in float32 short ones too.
-
-    Raises:
-        BackendError: a GPU, where torch.compile itself tries this.
-    """
-    need_cpu(request.device, "compile_matrix")
-    short = request.dtype == torch.float32
-    return _frozen(flat_module_of(request, short, pointwise=True), request)
-
-
-def _frozen(module: nn.Module, request: Request) -> Runner:
-    compiled = compile_module(module, request.device)
+    compiled = compile_module(flat_module_of(request), request.device)
     on_gpu = request.device.type == "cuda"  # where the next run overwrites what this one returned
     run = calling((lambda *x: cloned(compiled(*x))) if on_gpu else compiled, request)
     with freezing():
@@ -158,11 +157,9 @@ def freezing() -> Iterator[None]:
         yield
 
 
-def flat_module_of(
-    request: Request, short: bool = False, pointwise: bool = False
-) -> fx.GraphModule:
+def flat_module_of(request: Request) -> fx.GraphModule:
     """Return the optimised network as `build_flat_module` does, on its device, channels last."""
-    module = build_flat_module(request.graph, request.state, short, pointwise)
+    module = build_flat_module(request.graph, request.state)
     made: Any = module
     made.to(request.device, request.dtype, memory_format=torch.channels_last)
     return module

@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "verify": "compiler.cli.verify",
     "weights": "compiler.cli.weights",
     "predict": "compiler.cli.predict",
+    "tune": "compiler.cli.tune",
     "bench": "compiler.cli.bench",
     "schema": "compiler.cli.schema",
 }
@@ -29,6 +30,7 @@ SUMMARIES: dict[str, str] = {
     "verify": "prove that an edited source file still is the spec",
     "weights": "convert published weights by a map",
     "predict": "name the best classes of pictures",
+    "tune": "measure every way to run a network here, keep the fastest",
     "bench": "time a network beside its peers in one run",
     "schema": "print the JSON Schema of specs, for editors",
 }

@@ -8,7 +8,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from compiler.cli.options import add_format, add_spec, device_of, graph_from, whole
+from compiler.cli.options import (
+    DTYPES,
+    add_format,
+    add_spec,
+    device_of,
+    graph_from,
+    known,
+    whole,
+    wholes,
+)
 from compiler.errors import UsageError
 from compiler.errors.terminal import write
 from compiler.facts.available_memory import check_memory
@@ -20,8 +29,6 @@ implementation (timm, facenet-pytorch; else the spec's own module) in eager mode
 and compiled, ONNX Runtime and OpenVINO where they are installed. Everything is interleaved; the
 table shows medians, ratios to the fastest peer, errors against float64 and the machine's limits."""
 
-DTYPES = ("float32", "tf32", "bfloat16", "float16")
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
@@ -29,15 +36,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--batch",
-        default="1",
+        type=_batches,
+        default=(1,),
         metavar="N,...",
         help="of inference; none: no inference (default: 1)",
     )
     add(
         "--dtype",
-        default="float32,bfloat16",
+        type=known(DTYPES),
+        default=("float32", "bfloat16"),
         metavar="NAME,...",
-        help=f"of {', '.join(DTYPES)} (default: %(default)s)",
+        help=f"of {', '.join(DTYPES)} (default: float32,bfloat16)",
     )
     add("--targets", default="", metavar="NAME,...", help="netdraft's targets (default: all)")
     add(
@@ -60,12 +69,11 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print; 0."""
     from backends.bench.report import as_svg, as_text
     from backends.bench.run import Plan, run_plan
-    from backends.run.targets import TARGETS
 
     plan = Plan(
-        () if args.batch == "none" else _numbers("--batch", args.batch),
-        _names("--dtype", args.dtype, DTYPES),
-        _names("--targets", args.targets, tuple(TARGETS)) if args.targets else (),
+        args.batch,
+        args.dtype,
+        _targets(args.targets) if args.targets else (),
         args.rounds,
         device_of(args.device),
         args.training,
@@ -103,16 +111,14 @@ def _memory(args: argparse.Namespace, result: dict[str, Any]) -> list[dict[str, 
     return rows
 
 
-def _numbers(option: str, text: str) -> tuple[int, ...]:
+def _batches(text: str) -> tuple[int, ...]:
+    return () if text == "none" else wholes(text)
+
+
+def _targets(text: str) -> tuple[str, ...]:
+    from backends.run.targets import TARGETS  # loads torch
+
     try:
-        return tuple(map(whole(1), text.split(",")))
+        return known(TARGETS)(text)
     except argparse.ArgumentTypeError as error:
-        raise UsageError(f"{option} {text}: {error}; several with commas, as 1,8") from None
-
-
-def _names(option: str, text: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    names = tuple(text.split(","))
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise UsageError(f"{option} {unknown[0]}: known are {', '.join(known)}")
-    return names
+        raise UsageError(f"--targets {error}") from None

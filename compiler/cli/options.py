@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from compiler.weights.mapping import Preprocessing
 
 SETTING_HELP = "a value for a parameter of the network (repeatable)"
+DTYPES = ("float32", "tf32", "bfloat16", "float16")
+"""Numbers in which a network can run; `tf32` is float32 whose products may round their operands."""
 INPUT_HELP = "another input size, as 3x75x75 or image=3x75x75; letters leave a size open"
 
 
@@ -164,6 +166,31 @@ def whole(least: int, most: int = 10**9) -> Callable[[str], int]:
                 f"`{text}` is not a whole number from {least:,} to {most:,}"
             )
         return int(text)
+
+    return read
+
+
+def wholes(text: str) -> tuple[int, ...]:
+    """Return the whole numbers from 1 of a list as it is written, `1,8`; for `type=`.
+
+    Raises:
+        argparse.ArgumentTypeError: one is none.
+    """
+    try:
+        return tuple(map(whole(1), text.split(",")))
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}; several with commas, as 1,8") from None
+
+
+def known(names: Collection[str]) -> Callable[[str], tuple[str, ...]]:
+    """Return a reader of lists of some of these names, `a,b`; for `type=`."""
+
+    def read(text: str) -> tuple[str, ...]:
+        found = tuple(text.split(","))
+        unknown = [name for name in found if name not in names]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"`{unknown[0]}`: known are {', '.join(names)}")
+        return found
 
     return read
 

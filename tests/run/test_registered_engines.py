@@ -16,7 +16,7 @@ from torch import nn
 from backends.bench.run import Plan, run_plan
 from backends.bench.subjects import Case, netdraft_subjects
 from backends.bench.training import training_subjects
-from backends.run import optimized
+from backends.run import candidates
 from backends.run.engines import GROUP, OURS
 from backends.run.optimized import optimize
 from backends.run.targets import TARGETS
@@ -106,7 +106,7 @@ def test_without_it_tuning_goes_on(
     module: nn.Module, without_native: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     some = {name: TARGETS[name] for name in ("plain", "native")}
-    monkeypatch.setattr(optimized, "TARGETS", some)
+    monkeypatch.setattr(candidates, "TARGETS", some)
     fast = optimize(module).for_inference(lock=tmp_path / "tune.json")
     tuned = fast.tune(torch.ones(1, 3, 8, 8), rounds=1)
     text = "the target `native` needs backends.native, which is not installed"
