@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
 from backends.run.flat_module import build_flat_module
-from backends.run.fused import choose_ways, fuse
+from backends.run.fused import agree, choose_ways, fuse
+from backends.run.streams import OnStreams
 from backends.run.targets import (
     Request,
     Result,
@@ -30,14 +31,17 @@ _REPEATS = 20
 _ROUNDS = 5
 _SIBLINGS = "siblings"
 """The name of the choice whether they are merged."""
+_BRANCHES = "branches"
+"""The name of the choice whether they run side by side, or in turn."""
 
 
 def run_cuda_graph(request: Request) -> Runner:
     """Record a run once and replay it: no launch costs, which rule at batch 1.
 
     Every convolution with what follows it goes in the way that measures fastest, see
-    `backends.run.fused`; and the network is recorded with merged siblings and without, as
-    their slices are copied where cuDNN reads them, and the quicker recording is kept.
+    `backends.run.fused`. The network is recorded with merged siblings and without, as their slices
+    are copied where cuDNN reads them, each kernel after kernel and with branches on streams of
+    their own, and the quickest recording is kept.
 
     Raises:
         BackendError: the device is not a GPU.
@@ -66,6 +70,28 @@ class _Recording:
         self.network = calling(network, request)
         self.recorded, self.results = _record(lambda: self.network(*self.static))
         self.milliseconds = _replay_milliseconds(self.recorded)
+        self._try_branches(network, request)
+
+    def _try_branches(self, network: fx.GraphModule, request: Request) -> None:
+        """Record the branches side by side too, and keep that where it is quicker."""
+        on_streams = OnStreams(network)
+        if on_streams.count == 1:
+            return
+        self.choices[_BRANCHES] = "in turn"
+        known = request.known.get(_BRANCHES)
+        if known == "in turn":
+            return
+        run = calling(on_streams, request)
+        try:
+            recorded, results = _record(lambda: run(*self.static))
+            milliseconds = _replay_milliseconds(recorded)
+            self.recorded.replay()
+        except RuntimeError:  # more memory, for one: what several streams read is freed late
+            return
+        same = all(agree(*pair) for pair in zip(_each(results), _each(self.results), strict=True))
+        if same and (known == "side by side" or milliseconds < self.milliseconds):
+            self.choices[_BRANCHES] = "side by side"
+            self.recorded, self.results, self.milliseconds = recorded, results, milliseconds
 
     def __call__(self, *inputs: Tensor) -> Result:
         for own, value in zip(self.static, inputs, strict=True):
@@ -73,6 +99,10 @@ class _Recording:
             own.copy_(value, non_blocking=True)
         self.recorded.replay()
         return cloned(self.results)
+
+
+def _each(result: Result) -> tuple[Tensor, ...]:
+    return result if isinstance(result, tuple) else (result,)
 
 
 def _record(run: Callable[[], Any]) -> tuple[Any, Any]:

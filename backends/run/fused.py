@@ -186,7 +186,7 @@ class _Chooser(fx.Interpreter):
         times = {"separate": self.time("separate", operands)}
         for name in names[1:]:
             try:
-                if _agree(WAYS[name](*operands), wanted):
+                if agree(WAYS[name](*operands), wanted):
                     times[name] = self.time(name, operands)
             except (RuntimeError, NotImplementedError):
                 continue  # no kernel for this device, dtype or size
@@ -197,6 +197,7 @@ class _Chooser(fx.Interpreter):
         return self.clock(lambda: WAYS[name](*operands))
 
 
-def _agree(made: Tensor, wanted: Tensor) -> bool:
+def agree(made: Tensor, wanted: Tensor) -> bool:
+    """Say whether two results differ by no more than rounding."""
     distance = (made.float() - wanted.float()).abs().max()
     return bool(distance <= _AGREEMENT * wanted.float().abs().max())  # not where one is NaN

@@ -7,8 +7,6 @@ documentation says, under their own names and schemas; recording by running agai
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,14 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from backends.run import cuda
 from backends.run.flat_module import build_flat_module
 from backends.run.fused import WAYS, choose_ways, fuse, separate
 from backends.run.optimized import optimize
-from backends.run.targets import Request, build_runner
+from backends.run.targets import Request
 from backends.state.unit_scale import randomize
 from backends.torch.module import build_module
-from compiler.errors import BackendError
 from tests.passes.random_specs import graph_of
 
 SPEC = """
@@ -226,69 +222,3 @@ def test_what_is_known_is_not_measured_again(request_: Request) -> None:
     first = chosen(quickest("product"), {})
     assert chosen(refuse, first) == first
     assert chosen(quickest("product"), dict.fromkeys(first, "of an older release")) == first
-
-
-class Recorded:
-    """Stands for a CUDA graph: what was recorded runs again, into the same results."""
-
-    def __init__(self, run: Callable[[], Tensor], result: Tensor) -> None:
-        self.run = run
-        self.result = result
-
-    def replay(self) -> None:
-        self.result.copy_(self.run())
-
-
-@pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let the CPU pass for a GPU; what is recorded takes the milliseconds that are put in."""
-    milliseconds: list[float] = []
-
-    def record(run: Callable[[], Tensor]) -> tuple[Recorded, Tensor]:
-        result = run()
-        return Recorded(run, result), result
-
-    monkeypatch.setattr(cuda, "_need_cuda", lambda *_: None)
-    monkeypatch.setattr(cuda, "_record", record)
-    monkeypatch.setattr(cuda, "measure", quickest("product"))
-    monkeypatch.setattr(cuda, "_replay_milliseconds", lambda _: milliseconds.pop(0))
-    monkeypatch.setattr(torch.cuda, "device", lambda _: nullcontext())
-    return milliseconds
-
-
-def test_a_recording_runs_on_new_inputs_and_keeps_results_apart(
-    request_: Request, gpu: list[float]
-) -> None:
-    gpu[:] = [1.0, 2.0]
-    run = build_runner("cuda_graph", request_)
-    network = build_flat_module(request_.graph, request_.state)
-    other = torch.randn(2, 3, 19, 17, generator=torch.Generator().manual_seed(9))
-    first, second = run(images(2)), run(other)
-    assert isinstance(first, Tensor)
-    with torch.no_grad():
-        assert close(first, network(images(2)))
-        assert close(second, network(other))
-
-
-@pytest.mark.parametrize(("milliseconds", "name"), [([1.0, 2.0], "merged"), ([2.0, 1.0], "apart")])
-def test_the_quicker_of_merged_siblings_and_others_is_kept(
-    milliseconds: list[float], name: str, request_: Request, gpu: list[float]
-) -> None:
-    gpu[:] = milliseconds
-    run: Any = build_runner("cuda_graph", request_)
-    assert run.choices["siblings"] == name
-    gpu[:] = [1.0]  # one recording only
-    again: Any = build_runner("cuda_graph", replace(request_, known=run.choices))
-    assert again.choices == run.choices
-
-
-def test_what_a_driver_says_is_the_reason(request_: Request, gpu: list[float]) -> None:
-    def fail(_: object) -> tuple[Recorded, Tensor]:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nMore lines")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cuda, "_record", fail)
-        with pytest.raises(
-            BackendError, match=r"^the target `cuda_graph` failed: CUDA out .*GiB\.$"
-        ):
-            build_runner("cuda_graph", request_)
