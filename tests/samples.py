@@ -18,6 +18,7 @@ VALUES: dict[Callable[[Any], Any], tuple[Any, ...]] = {
     grammar.read_pair: ("2x2", "3x1"),
     grammar.read_sides: (0, "0x1"),
     grammar.read_padding: ("same", "V"),
+    grammar.read_target: ("6x5", 2),
     grammar.read_border: (1, "0x2"),
     grammar.read_groups: (2, "depthwise"),
     grammar.read_bool: (True, False),

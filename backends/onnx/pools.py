@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from backends.onnx.node_builder import INT64, NodeBuilder, TensorType, spell
-from backends.onnx.open_padding import VECTOR, Padding, onnx_order, open_padding
+from backends.onnx.open_padding import PAIR, VECTOR, Padding, onnx_order, open_padding
 from compiler.graph import Dim, Pads, Pair, show_sizes, window_size
 from compiler.ops import (
     AdaptiveAvgPool2d,
     AvgPool2d,
+    Crop,
     GlobalPool2d,
     MaxPool2d,
     Pad,
@@ -188,16 +189,40 @@ def _means(size: int, cells: int) -> npt.NDArray[np.float64]:
 
 @spell.register
 def _(op: Upsample, builder: NodeBuilder) -> None:
-    scales = builder.constant("scales", [1, 1, op.factor, op.factor], dtype=1)
+    """Resize as torch does: `half_pixel` is its bilinear mode, and rows are taken from above."""
+    if op.factor is not None:
+        targets = ["", builder.constant("scales", [1, 1, op.factor, op.factor], dtype=1)]
+    else:
+        kept = builder.emit("Shape", builder.input, part="kept", made=PAIR, start=0, end=2)
+        size = _target(op, builder)
+        targets = ["", "", builder.emit("Concat", kept, size, part="size", made=VECTOR, axis=0)]
+    place = "align_corners" if op.align_corners else "half_pixel"
     builder.emit(
         "Resize",
         builder.input,
-        "",
-        scales,
-        mode="nearest",
-        coordinate_transformation_mode="asymmetric",
-        nearest_mode="floor",
+        *targets,
+        mode="nearest" if op.mode == "nearest" else "linear",
+        coordinate_transformation_mode="asymmetric" if op.mode == "nearest" else place,
+        nearest_mode="floor" if op.mode == "nearest" else None,
     )
+
+
+def _target(op: Upsample | Crop, builder: NodeBuilder) -> str:
+    """Return the height and width that are wanted: numbers, or those of the second operand."""
+    if op.size is not None:
+        return builder.constant("target", list(op.size), INT64)
+    return builder.emit("Shape", builder.inputs[1], part="target", made=PAIR, start=2, end=4)
+
+
+@spell.register
+def _(op: Crop, builder: NodeBuilder) -> None:
+    target = _target(op, builder)
+    grid = builder.emit("Shape", builder.input, part="grid", made=PAIR, start=2, end=4)
+    rest = builder.emit("Sub", grid, target, part="rest", made=PAIR)
+    two = builder.constant("two", [2, 2], INT64)
+    start = builder.emit("Div", rest, two, part="start", made=PAIR)
+    end = builder.emit("Add", start, target, part="end", made=PAIR)
+    builder.emit("Slice", builder.input, start, end, builder.constant("axes", [2, 3], INT64))
 
 
 @spell.register

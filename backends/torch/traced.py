@@ -145,7 +145,7 @@ def steady_nodes(graph: Graph) -> frozenset[str]:
     ends = [
         node.name
         for node in graph.nodes.values()
-        if node.inputs and node.op.sees(graph.input_shapes(node)[0]) is Reach.MAP
+        if node.inputs and node.op.sees(*graph.input_shapes(node)) is Reach.MAP
     ]
     return frozenset(graph.ancestors(read, ends))
 

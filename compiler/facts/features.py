@@ -125,7 +125,7 @@ def _reductions(graph: Graph) -> dict[str, int]:
     for node in graph.nodes.values():
         before = max((out[i] for i in node.inputs), default=1)
         if node.inputs:
-            match node.op.sees(graph.input_shapes(node)[0]):
+            match node.op.sees(*graph.input_shapes(node)):
                 case Window(stride=stride):
                     before *= max(stride)
                 case Spread(factor):

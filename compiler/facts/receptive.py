@@ -104,11 +104,12 @@ def receptive_fields(graph: Graph) -> dict[str, Fields | None]:
             pixel = _Round(((0, 0),), 1)
             seen[node.name] = {node.name: (pixel, pixel)} if len(node.shape) == 3 else None
             continue
-        before = [s for i in node.inputs if (s := seen[i]) is not None]
-        if not before or len(before) < len(node.inputs) or len(node.shape) == 1:
+        read = node.inputs[: node.op.computes_with]
+        before = [s for i in read if (s := seen[i]) is not None]
+        if not before or len(before) < len(read) or len(node.shape) == 1:
             seen[node.name] = None
             continue
-        seen[node.name] = _step(node.op, _met(before), graph.input_shapes(node)[0])
+        seen[node.name] = _step(node.op, _met(before), graph.input_shapes(node))
     return {name: None if of is None else _shown(of) for name, of in seen.items()}
 
 
@@ -155,8 +156,8 @@ def _around(spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
     return min(first for first, _ in spans), max(last for _, last in spans)
 
 
-def _step(op: Op, seen: _Seen, shape: Shape) -> _Seen | None:
-    match op.sees(shape):
+def _step(op: Op, seen: _Seen, shapes: Sequence[Shape]) -> _Seen | None:
+    match op.sees(*shapes):
         case Spread(factor, begins, ends):
             rows, columns = zip(factor, begins, ends, strict=True)
             return {n: (h.spread(*rows), w.spread(*columns)) for n, (h, w) in seen.items()}

@@ -37,6 +37,11 @@ class Op:
         return {}
 
     @property
+    def computes_with(self) -> int | None:
+        """How many of its operands it computes with; of the others it takes the size. None: all."""
+        return None
+
+    @property
     def parameter_names(self) -> tuple[str, ...]:
         """Last steps of the names of its parameters and running statistics."""
         return tuple(self.tensor_shapes(0))
@@ -61,8 +66,8 @@ class Op:
         """True where it passes inputs of these shapes on unchanged, bit for bit."""
         return False
 
-    def sees(self, shape: Shape) -> Sees:
-        """Return what a unit of the output sees of an input of `shape`."""
+    def sees(self, *inputs: Shape) -> Sees:
+        """Return what a unit of the output sees of the first operand."""
         return Reach.UNIT
 
     def words(self, shown: Shown) -> Words:

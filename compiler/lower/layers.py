@@ -69,7 +69,7 @@ def lower_layers(
     A split is the last layer of a branch: of a list whose ends enter a join.
     """
     names = [lowering.declare(layer, scope) for layer in layers]
-    order, circles = lowering_order(layers, names, lowering.report)
+    order, circles = lowering_order(layers, names, lowering.report, scope.frame.params)
     outputs: dict[int, list[str]] = {}
     for i in order:
         before = incoming if i == 0 else outputs.get(i - 1, [incoming])[-1]
@@ -191,6 +191,7 @@ def _operations(lowering: Lowering, layer: Layer, at: Copy) -> str:
     channels = builder.shapes[at.operands.first].channels
     values.channels = channels if isinstance(channels, int) else None
     values.norms = lowering.norms
+    values.is_sized_by_layer = layer.sized_by(at.scope.frame.params) is not None
     parts = layer.operations(values)
     traced, tensors = values.traced, at.operands.tensors
     if len(parts) == 1:

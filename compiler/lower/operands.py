@@ -34,6 +34,15 @@ class Operands:
 
 def operands(lowering: Lowering, layer: Layer, scope: Scope, before: str) -> Operands:
     """Return what enters a layer; `before` is the tensor of the layer before it."""
+    found, sized_by = _read(lowering, layer, scope, before), layer.sized_by(scope.frame.params)
+    if sized_by is None:
+        return found
+    other = tensor(lowering, sized_by, layer, scope, before, (layer.op,))
+    return replace(found, tensors=(found.first, other))
+
+
+def _read(lowering: Lowering, layer: Layer, scope: Scope, before: str) -> Operands:
+    """Return what a layer computes with."""
 
     def read(ref: str, *steps: int | str) -> str:
         return tensor(lowering, ref, layer, scope, before, steps)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import networkx as nx
 
 from compiler.errors import Diagnostic, Remark, Report
@@ -10,7 +12,7 @@ from compiler.ops import JoinLayer, Layer
 
 
 def lowering_order(
-    layers: list[Layer], names: list[str], report: Report
+    layers: list[Layer], names: list[str], report: Report, params: Container[str] = ()
 ) -> tuple[list[int], frozenset[int]]:
     """Return the indices of a list's layers so that each comes after the layers it reads.
 
@@ -18,11 +20,11 @@ def lowering_order(
     The second value holds the layers that read each other in a circle, which is reported.
     """
     in_file = list(range(len(layers)))
-    nested = [_outward(layer) for layer in layers]
-    if not any(nested) and not any(_refs(layer) for layer in layers):
+    nested = [_outward(layer, params) for layer in layers]
+    if not any(nested) and not any(_refs(layer, params) for layer in layers):
         return in_file, frozenset()
     place = {name: i for i, name in enumerate(names)}
-    reads = [_reads(i, layer, place) for i, layer in enumerate(layers)]
+    reads = [_reads(i, layer, place, params) for i, layer in enumerate(layers)]
     later = [
         {place[h] for h in heads if place.get(h, 0) > i and layers[place[h]].name == h}
         for i, heads in enumerate(nested)
@@ -44,21 +46,28 @@ def _graph(reads: list[set[int]]) -> nx.DiGraph[int]:
     return graph
 
 
-def _reads(index: int, layer: Layer, place: dict[str, int]) -> set[int]:
-    refs = _refs(layer)
+def _reads(index: int, layer: Layer, place: dict[str, int], params: Container[str]) -> set[int]:
+    refs = _refs(layer, params)
     found = {place[h] for r in refs or () if (h := r.partition(".")[0]) in place}
     if (refs is None or "prev" in refs) and index:
         found.add(index - 1)
     return found
 
 
-def _refs(layer: Layer) -> list[str] | None:
+def _refs(layer: Layer, params: Container[str]) -> list[str] | None:
     """Return the names that a layer reads, None where it reads the layer before it."""
-    written = _written(layer)
+    written = _written(layer, params)
     return None if written is None else [n for ref in written for n in alternatives(ref)]
 
 
-def _written(layer: Layer) -> list[str] | None:
+def _written(layer: Layer, params: Container[str]) -> list[str] | None:
+    sized_by = layer.sized_by(params)
+    if sized_by is not None:
+        return [*(_computed_with(layer) or ["prev"]), sized_by]
+    return _computed_with(layer)
+
+
+def _computed_with(layer: Layer) -> list[str] | None:
     if isinstance(layer, JoinLayer):
         return list(layer.joined)
     given = layer.common.inputs
@@ -69,14 +78,14 @@ def _written(layer: Layer) -> list[str] | None:
     return [str(r) for r in given.values()] if isinstance(given, dict) else None
 
 
-def _outward(layer: Layer) -> set[str]:
+def _outward(layer: Layer, params: Container[str]) -> set[str]:
     """Return the names that layers inside this one read and that none of them bears."""
     found: set[str] = set()
     for layers in layer.inner:
         own = {inner.name for inner in layers}
         for inner in layers:
-            refs = {r.partition(".")[0] for r in _refs(inner) or ()}
-            found |= (refs | _outward(inner)) - own
+            refs = {r.partition(".")[0] for r in _refs(inner, params) or ()}
+            found |= (refs | _outward(inner, params)) - own
     return found
 
 

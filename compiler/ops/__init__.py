@@ -22,7 +22,7 @@ from compiler.ops.activation import (
     Standardize,
     read_activation,
 )
-from compiler.ops.border import Pad
+from compiler.ops.border import Crop, Pad
 from compiler.ops.channel import LayerScale, LocalResponseNorm
 from compiler.ops.conv import Conv2d, ConvLayer
 from compiler.ops.conv_transpose import ConvTranspose2d
@@ -123,6 +123,7 @@ __all__ = [
     "Conv2d",
     "ConvLayer",
     "ConvTranspose2d",
+    "Crop",
     "Dropout",
     "DropoutLayer",
     "Fields",

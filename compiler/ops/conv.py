@@ -82,8 +82,10 @@ class Conv2d(Op):
     def known_shape(self, *inputs: Shape) -> Shape:
         return Shape((self.out_channels or None, None, None))
 
-    def sees(self, shape: Shape) -> Window:
-        begins = window_begins(shape, self.kernel_size, self.stride, self.padding, self.dilation)
+    def sees(self, *inputs: Shape) -> Window:
+        begins = window_begins(
+            inputs[0], self.kernel_size, self.stride, self.padding, self.dilation
+        )
         return Window(self.kernel_size, self.stride, self.dilation, begins)
 
     def words(self, shown: Shown) -> Words:

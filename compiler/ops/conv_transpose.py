@@ -120,7 +120,7 @@ class ConvTranspose2d(Op):
     def known_shape(self, *inputs: Shape) -> Shape:
         return Shape((self.out_channels or None, None, None))
 
-    def sees(self, shape: Shape) -> Spread:
+    def sees(self, *inputs: Shape) -> Spread:
         (top, _), (left, _) = self.pads
         axes = tuple(zip((top, left), self.stride, self._reach, strict=True))
         begins = tuple(before - reach + s for before, s, reach in axes)

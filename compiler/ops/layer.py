@@ -1,13 +1,15 @@
 """A layer as the spec writes it: what every one may say, and how it becomes operations."""
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
-from collections.abc import Mapping
+import re
+from collections.abc import Container, Mapping
 from fractions import Fraction
 from typing import Any, ClassVar, Literal, Protocol
 
 from compiler.errors import Report
 from compiler.graph import Op, Pads, Pair, Traced
-from compiler.text import Located
+from compiler.text import Expr, Located
+from compiler.text.expr import PATH
 from compiler.text.fields import (
     Bare,
     Flag,
@@ -37,6 +39,8 @@ class Fields(Protocol):
     """What the network's defaults say for layers of this op."""
     traced: dict[str, Traced]
     """Attribute or key -> where it comes from, unless it is a plain value."""
+    is_sized_by_layer: bool
+    """True where the layer reads another one for its size: `Layer.sized_by`."""
     channels: int | None
     """Channels that enter the layer, None where they are not a number."""
     norms: Mapping[str, Op]
@@ -59,6 +63,9 @@ class Fields(Protocol):
 
     def pair(self, field: str, attribute: str = "", least: int = 1) -> Pair | None:
         """Return (height, width)."""
+
+    def factor_or_size(self, field: str) -> int | Pair | None:
+        """Return one number, or (height, width); the graph knows it as `factor` or `size`."""
 
     def padding(
         self, op: str, kernel: Pair, dilation: Pair = (1, 1)
@@ -169,6 +176,14 @@ class Layer(Located):
         """True for what makes copies of a layer: `repeat` and `for`."""
         return self.common.repeat is not None or self.common.loop is not None
 
+    def sized_by(self, params: Container[str]) -> str | None:
+        """Return the name of a layer that it reads for its size alone, None for none.
+
+        Args:
+            params: names that are parameters where it stands.
+        """
+        return None
+
     def operations(self, fields: Fields) -> Parts:
         """Return what the layer computes, in order; a structure of other layers has no own."""
         raise NotImplementedError(f"`{self.op}` is no operation")
@@ -193,3 +208,20 @@ class JoinLayer(Layer):
         """The names of what it joins."""
         names: list[str] = getattr(self, self.op)
         return names
+
+
+_LAYERS = re.compile(rf"{PATH}(\s+or\s+{PATH})*")
+
+
+def layer_named(written: Any, params: Container[str]) -> str | None:
+    """Return the layer that an argument names: a name (or `a or b`) that is no number's.
+
+    Args:
+        written: the argument.
+        params: names that are parameters where it stands.
+    """
+    if not isinstance(written, Expr) or not _LAYERS.fullmatch(written.text.strip()):
+        return None
+    sizes = ("channels", "height", "width")
+    is_number = any(n in params or n.rpartition(".")[2] in sizes for n in written.names)
+    return None if is_number or "index" in written.names else written.text

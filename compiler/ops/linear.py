@@ -52,7 +52,7 @@ class Linear(Op):
     def known_shape(self, *inputs: Shape) -> Shape:
         return Shape((self.out_features or None,))
 
-    def sees(self, shape: Shape) -> Reach:
+    def sees(self, *inputs: Shape) -> Reach:
         return Reach.MAP
 
     def words(self, shown: Shown) -> Words:
@@ -83,7 +83,7 @@ class Flatten(Op):
     def is_identity(self, *inputs: Shape) -> bool:
         return len(inputs[0]) == 1
 
-    def sees(self, shape: Shape) -> Reach:
+    def sees(self, *inputs: Shape) -> Reach:
         return Reach.MAP
 
     def words(self, shown: Shown) -> Words:

@@ -145,7 +145,7 @@ class GroupNorm(Norm):
             )
         return shape
 
-    def sees(self, shape: Shape) -> Reach:
+    def sees(self, *inputs: Shape) -> Reach:
         return Reach.ALL
 
     def words(self, shown: Shown) -> Words:
@@ -175,7 +175,7 @@ class InstanceNorm(Norm):
     def known_shape(self, *inputs: Shape) -> Shape:
         return Shape((inputs[0].channels if inputs else None, None, None))
 
-    def sees(self, shape: Shape) -> Reach:
+    def sees(self, *inputs: Shape) -> Reach:
         return Reach.ALL
 
 

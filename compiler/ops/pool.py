@@ -73,8 +73,8 @@ class _WindowPool(Op):
         is_point = (self.kernel_size, self.stride) == ((1, 1), (1, 1))
         return is_point and self.infer_shape(*inputs) == inputs[0]
 
-    def sees(self, shape: Shape) -> Window:
-        begins = window_begins(shape, self.kernel_size, self.stride, self.padding)
+    def sees(self, *inputs: Shape) -> Window:
+        begins = window_begins(inputs[0], self.kernel_size, self.stride, self.padding)
         return Window(self.kernel_size, self.stride, begins=begins)
 
     def words(self, shown: Shown) -> Words:
@@ -138,7 +138,7 @@ class GlobalPool2d(Op):
     def known_shape(self, *inputs: Shape) -> Shape:
         return Shape((*known_vector(inputs), *((1, 1) if self.keep_grid else ())))
 
-    def sees(self, shape: Shape) -> Reach:
+    def sees(self, *inputs: Shape) -> Reach:
         return Reach.MAP
 
     def words(self, shown: Shown) -> Words:
@@ -162,7 +162,7 @@ class AdaptiveAvgPool2d(Op):
         shape = one_map(inputs, "adaptive pooling")
         return Shape((shape.channels, *self.output_size))
 
-    def sees(self, shape: Shape) -> Reach:
+    def sees(self, *inputs: Shape) -> Reach:
         return Reach.MAP
 
     def words(self, shown: Shown) -> Words:

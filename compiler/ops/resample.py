@@ -1,12 +1,19 @@
-"""What makes a grid larger: nearest-neighbour upsampling, and channels spread over pixels."""
+"""What makes a grid larger: upsampling, and channels spread over pixels."""
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
+from collections.abc import Container
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
+from pydantic import PlainValidator
+
+from compiler.errors import Diagnostic
 from compiler.graph import (
     Dim,
     Op,
+    Pair,
+    Reach,
+    Sees,
     Shape,
     ShapeError,
     Shown,
@@ -16,35 +23,92 @@ from compiler.graph import (
     one_map,
     times,
 )
-from compiler.ops.layer import Fields, Layer, Parts
-from compiler.text.fields import Count
+from compiler.ops.layer import Fields, Layer, Parts, layer_named
+from compiler.text.fields import Choice, Count, Flag, Target, words
+
+MODES = ("nearest", "bilinear")
 
 
 @dataclass(frozen=True)
 class Upsample(Op):
-    """Nearest-neighbour upsampling by a whole factor.
+    """Resize a map by a whole factor, to a size, or to the height and width of a second operand.
 
-    Shape: `(N, C, H, W) -> (N, C, H*factor, W*factor)`.
+    Shape: `(N, C, H, W) -> (N, C, H*factor, W*factor)`, or `(N, C, *size)`. Row i takes row
+    `i * H // H'` of the input (`nearest`), or lies between two at `(i + 0.5) * H / H' - 0.5`, not
+    before the first and not behind the last; with `align_corners` at `i * (H - 1) / (H' - 1)`.
     """
 
     kind: ClassVar[str] = "Upsample"
     drawn_as = "pool"
 
-    factor: int
+    factor: int | None = None
+    size: Pair | None = None
+    """(height, width); None with a factor, and where a second operand has it."""
+    mode: Literal["nearest", "bilinear"] = "nearest"
+    align_corners: bool = False
+
+    @property
+    def computes_with(self) -> int | None:
+        return 1
 
     def infer_shape(self, *inputs: Shape) -> Shape:
+        if self.factor is None:
+            shape, grid = sized(inputs, self.size, "upsampling")
+            return Shape((shape.channels, *grid))
         shape = one_map(inputs, "upsampling")
-        height, width = shape.grid
-        return Shape((shape.channels, times(height, self.factor), times(width, self.factor)))
+        return Shape((shape.channels, *(times(size, self.factor) for size in shape.grid)))
+
+    def known_shape(self, *inputs: Shape) -> Shape:
+        return Shape((inputs[0].channels if inputs else None, *(self.size or (None, None))))
 
     def is_identity(self, *inputs: Shape) -> bool:
-        return self.factor == 1
+        return self.infer_shape(*inputs) == inputs[0]
 
-    def sees(self, shape: Shape) -> Spread:
-        return Spread((self.factor, self.factor))
+    def sees(self, *inputs: Shape) -> Sees:
+        grids = zip(inputs[0].grid, self.infer_shape(*inputs).grid, strict=True)
+        ratios = [_ratio(size, made) for size, made in grids]
+        if None in ratios:
+            return Reach.MAP if self.size else Reach.ALL
+        height, width = (ratio or 1 for ratio in ratios)
+        if self.mode == "nearest":
+            return Spread((height, width))
+        if self.align_corners:  # the least and the most over all rows of a map of any size
+            return Spread((height, width), (1 - height, 1 - width), (height - 1, width - 1))
+        before = (-(height // 2), -(width // 2))
+        return Spread((height, width), before, (height // 2, width // 2))
 
     def words(self, shown: Shown) -> Words:
-        return "Upsample", [f"{shown('factor', self.factor)}x"]
+        details = [f"{shown('factor', self.factor)}x"] if self.factor is not None else []
+        details += [f"to {shown('size', self.size)}"] if self.size is not None else []
+        details += shown.named("mode") or ([] if self.mode == "nearest" else [self.mode])
+        named = shown.named("align_corners", "align corners if")
+        return "Upsample", details + (named or ["align corners"] * self.align_corners)
+
+
+def _ratio(size: Dim, made: Dim) -> int | None:
+    """Return how many times as large a size is made, None where that is no whole number."""
+    if isinstance(size, int) and isinstance(made, int):
+        return made // size if made % size == 0 else None
+    return next((n for n in range(1, 65) if times(size, n) == made), None)
+
+
+def sized(inputs: tuple[Shape, ...], size: Pair | None, kind: str) -> tuple[Shape, tuple[Dim, ...]]:
+    """Return the map that is resized, and its new height and width: the second operand's.
+
+    Args:
+        inputs: the map, and where no size is given the one that has it.
+        size: (height, width), where it is given.
+        kind: what a message calls the operation.
+
+    Raises:
+        ShapeError: they are no maps, or too many.
+    """
+    if size is not None:
+        return one_map(inputs, kind), size
+    if len(inputs) != 2:
+        raise ShapeError(f"{kind} takes a map and one of the size wanted", "operand-count")
+    shape, other = (one_map((operand,), kind) for operand in inputs)
+    return shape, other.grid
 
 
 @dataclass(frozen=True)
@@ -83,22 +147,46 @@ class PixelShuffle(Op):
     def is_identity(self, *inputs: Shape) -> bool:
         return self.factor == 1
 
-    def sees(self, shape: Shape) -> Spread:
+    def sees(self, *inputs: Shape) -> Spread:
         return Spread((self.factor, self.factor))
 
     def words(self, shown: Shown) -> Words:
         return "Pixel shuffle", [f"{shown('factor', self.factor)}x"]
 
 
+Mode = Annotated[str, PlainValidator(Choice(MODES)), words("mode", "how pixels are made", MODES)]
+
+
 class UpsampleLayer(Layer):
-    """Nearest-neighbour upsampling."""
+    """Resize a map by a factor, to a size, or to that of a named layer."""
 
     op = "upsample"
-    upsample: Count
-    """whole factor"""
+    upsample: Target
+    """whole factor, height x width, or the name of a layer that has the size"""
+    mode: Mode = "nearest"
+    """`nearest` or `bilinear`"""
+    align_corners: Flag = False
+    """of `bilinear`: the corners stay where they are (PyTorch's `align_corners`)"""
+
+    def sized_by(self, params: Container[str]) -> str | None:
+        return layer_named(self.upsample, params)
 
     def operations(self, fields: Fields) -> Parts:
-        return [("", Upsample(fields.integer("upsample", "factor") or 1))]
+        factor, size = None, None
+        if not fields.is_sized_by_layer:
+            given = fields.factor_or_size("upsample")
+            factor = 1 if given is None else None
+            if isinstance(given, int):
+                factor = given
+            else:
+                size = given
+        mode: Any = fields.word("mode", MODES)
+        mode, align = "nearest" if mode == "none" else mode, fields.flag("align_corners")
+        if align and mode == "nearest":
+            span = fields.where("align_corners").span("align_corners")
+            message, help = "`align_corners` is of `mode: bilinear`", "say the mode, or take it out"
+            fields.report.add(Diagnostic("bad-value", message, span, help=help))
+        return [("", Upsample(factor, size, mode, align and mode == "bilinear"))]
 
 
 class PixelShuffleLayer(Layer):

@@ -131,6 +131,8 @@ class Values:
         self._taken = says.model_fields_set - own if says is not None else frozenset()
         self.channels: int | None = None
         """Channels that enter the layer, None where they are not a number."""
+        self.is_sized_by_layer = False
+        """True where the layer reads another one for its size."""
         self.norms: Mapping[str, Op] = NORMS
         """Word -> the norm that follows convolutions, as the network's defaults have it."""
         self.is_inside = False
@@ -209,6 +211,13 @@ class Values:
         if type(raw) is tuple and len(raw) == 2 and all(_is_plain(v, least) for v in raw):
             return raw
         value: Pair | None = _twice(self.pair_of(self.written(field, attribute), least))
+        return value
+
+    def factor_or_size(self, field: str) -> int | Pair | None:
+        """Return one number, or (height, width); the graph knows it as `factor` or `size`."""
+        value: int | Pair | None = self.pair_of(self.written(field, "factor"), 1)
+        if isinstance(value, tuple) and "factor" in self.traced:
+            self.traced["size"] = self.traced.pop("factor")
         return value
 
     def padding(

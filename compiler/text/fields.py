@@ -29,6 +29,7 @@ from compiler.text.grammar import (
     read_series,
     read_sides,
     read_size,
+    read_target,
     read_text,
     read_true,
 )
@@ -114,6 +115,18 @@ Kernel = Annotated[
     kind(
         "kernel",
         "`3x3` (height x width), one number for both, `[height, width]`, or a formula",
+        type=["integer", "string", "array"],
+        minimum=1,
+        pattern=_PAIRS,
+        **_two(_COUNT),
+    ),
+]
+Target = Annotated[
+    PairFormula,
+    PlainValidator(read_target),
+    kind(
+        "target",
+        "a number, `28x28` (height x width), `[height, width]`, a formula, or a layer's name",
         type=["integer", "string", "array"],
         minimum=1,
         pattern=_PAIRS,

@@ -99,6 +99,11 @@ def read_pair(value: Any) -> PairFormula:
     return read_formula(value)
 
 
+def read_target(value: Any) -> PairFormula:
+    """Return a number, (height, width), or a formula, which may be the name of a layer."""
+    return read_pair(value)
+
+
 def read_sides(value: Any) -> PairFormula:
     """Return the same for what may be 0."""
     return read_pair(value)

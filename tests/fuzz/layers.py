@@ -198,6 +198,7 @@ class Maker:
             grammar.read_formula: lambda: dice.count(place, 3),
             grammar.read_pair: lambda: dice.kernel(place, 3),
             grammar.read_padding: lambda: dice.padding(place),
+            grammar.read_target: lambda: dice.pick([2, 3, "2x3", [3, 1]]),
             grammar.read_sides: lambda: dice.pick([0, 1, "0x1", [1, 0]]),
             grammar.read_border: lambda: dice.pick([0, 1, "0x1", [[0, 1], [2, 0]]]),
             grammar.read_bool: lambda: dice.flag(place),

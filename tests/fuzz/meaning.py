@@ -243,6 +243,14 @@ class Reader:
     def padding(self, op: str, kernel: Pair, dilation: Pair = (1, 1)) -> Any:
         return self.place.pads(self.raw("padding"), kernel, dilation)
 
+    is_sized_by_layer = False
+
+    def factor_or_size(self, key: str) -> Any:
+        written = self.raw(key)
+        height, width = self.place.pair(written)
+        is_one = isinstance(written, int) or (isinstance(written, str) and "x" not in written)
+        return height if is_one and height == width else (height, width)
+
     def sides(self, key: str, attribute: str = "") -> Any:
         return self.place.pads(self.raw(key), (1, 1))
 

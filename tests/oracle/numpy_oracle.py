@@ -24,6 +24,7 @@ from compiler.ops import (
     Concat,
     Conv2d,
     ConvTranspose2d,
+    Crop,
     Dropout,
     Flatten,
     GlobalPool2d,
@@ -270,7 +271,36 @@ def _cell(i: int, cells: int, size: int) -> slice:
 
 @apply.register
 def _(op: Upsample, operands: list[Array], weights: Weights) -> Array:
-    return operands[0].repeat(op.factor, axis=2).repeat(op.factor, axis=3)
+    x = operands[0]
+    target = op.size or operands[-1].shape[2:]
+    if op.factor is not None:
+        target = (x.shape[2] * op.factor, x.shape[3] * op.factor)
+    for axis, made in enumerate(target, start=2):
+        size = x.shape[axis]
+        if op.mode == "nearest":
+            x = x.take([i * size // made for i in range(made)], axis)
+            continue
+        places = [_place(i, size, made, op.align_corners) for i in range(made)]
+        before = [math.floor(p) for p in places]
+        after = [min(b + 1, size - 1) for b in before]
+        share = np.array([p - b for p, b in zip(places, before, strict=True)])
+        share = share.reshape([-1 if axis == a else 1 for a in range(4)])
+        x = x.take(before, axis) * (1 - share) + x.take(after, axis) * share
+    return x
+
+
+def _place(i: int, size: int, made: int, align_corners: bool) -> float:
+    if align_corners:
+        return i * (size - 1) / (made - 1) if made > 1 else 0
+    return min(max((i + 0.5) * size / made - 0.5, 0), size - 1)
+
+
+@apply.register
+def _(op: Crop, operands: list[Array], weights: Weights) -> Array:
+    x = operands[0]
+    height, width = op.size or operands[1].shape[2:]
+    top, left = math.floor((x.shape[2] - height) / 2), math.floor((x.shape[3] - width) / 2)
+    return x[:, :, top : top + height, left : left + width]
 
 
 @apply.register

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from compiler.ops import COMMON, DropoutLayer, JoinLayer, Layer
@@ -41,8 +41,17 @@ def defaulted_fields(layer: Layer, default: Layer) -> list[str]:
     return [f for f in type(layer).model_fields if not layer.says(f) and default.says(f)]
 
 
-def reads_of(layer: Layer) -> Json:
-    """Return the names that a layer reads; for a block's mapping also the inputs they are for."""
+def reads_of(layer: Layer, params: Container[str]) -> Json:
+    """Return the names that a layer reads; for a block's mapping also the inputs they are for.
+
+    Args:
+        layer: a layer.
+        params: names that are parameters where it stands.
+    """
+    sized_by = layer.sized_by(params)
+    if sized_by is not None:
+        given = layer.common.inputs
+        return {"from": [given if isinstance(given, str) else "prev", sized_by]}
     if isinstance(layer, JoinLayer):
         return {"from": list(layer.joined)}
     given = layer.common.inputs

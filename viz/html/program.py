@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -199,7 +199,7 @@ class _Writer:
     def _chain(self, layers: list[Layer]) -> list[Json]:
         out = [self._layer(layer) for layer in layers]
         names = [layer.name or automatic_name_of(layer) or layer.op for layer in layers]
-        order, circles = lowering_order(layers, names, Report())
+        order, circles = lowering_order(layers, names, Report(), self._params())
         if order != sorted(order) or circles:
             for turn, index in enumerate(order):
                 out[index] |= {"turn": turn, "isInCircle": index in circles}
@@ -223,7 +223,11 @@ class _Writer:
         if layer.common.loop is not None:
             out["loop"] = [[name, _series(values)] for name, values in layer.common.loop.items()]
         out |= self.tracer.variants(layer, self.block)
-        return {**out, **reads_of(layer), **self._inside(layer)}
+        return {**out, **reads_of(layer, self._params()), **self._inside(layer)}
+
+    def _params(self) -> Container[str]:
+        """Return the parameters where the layers at hand stand."""
+        return self.spec.blocks[self.block].params if self.block else self.network.params
 
     def _inside(self, layer: Layer) -> Json:
         """Return the layers inside a layer."""

@@ -32,7 +32,6 @@ MIRRORED = frozenset(
         "AvgPool2d",
         "GlobalPool2d",
         "AdaptiveAvgPool2d",
-        "Upsample",
         "Linear",
         "Normalize",
         "BatchNorm",
@@ -324,6 +323,8 @@ class Tracer:
             if all(op.kind in MIRRORED for _, op in parts):
                 return {}
             with suppress(Untraced):
+                if layer.sized_by(arguments) is not None:
+                    own.pop(layer.op, None)
                 values = [
                     _value(value, arguments if layer.says(field) else self.graph.arguments)
                     for field, value in own.items()
@@ -338,6 +339,7 @@ class Tracer:
         defaults = Defaults(self.defaults, self.graph.arguments, set())
         reader = _Alone(layer, layer.op, arguments.__getitem__, report, defaults)
         reader.norms = self.norms
+        reader.is_sized_by_layer = layer.sized_by(arguments) is not None
         parts = layer.operations(reader)
         return parts, reader.asks_what_comes_in or bool(report.errors)
 

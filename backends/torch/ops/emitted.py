@@ -17,6 +17,7 @@ class Helper:
 IMPORTS = {
     "math": "import math",
     "OrderedDict": "from collections import OrderedDict",
+    "Sequence": "from collections.abc import Sequence",
     "Any": "from typing import Any",
     "NamedTuple": "from typing import NamedTuple",
 }

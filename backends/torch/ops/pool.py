@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from backends.torch.expressions import Code, Joined, call
 from backends.torch.ops.conv import padding_of
 from backends.torch.ops.emitted import Helper
-from backends.torch.ops.spelling import AttributeWriter, function, module, operand, size
+from backends.torch.ops.spelling import AttributeWriter, function, module, operand, size, size_of
 from compiler.ops import (
     AdaptiveAvgPool2d,
     AvgPool2d,
@@ -215,13 +215,23 @@ def _(op: AdaptiveAvgPool2d, operands: Sequence[Code], site: AttributeWriter) ->
 
 @module.register
 def _(op: Upsample, site: AttributeWriter) -> Code:
-    return call("nn.Upsample", scale_factor=str(op.factor), mode='"nearest"')
+    return call("nn.Upsample", **_resizing(op))
 
 
 @function.register
 def _(op: Upsample, operands: Sequence[Code], site: AttributeWriter) -> Code:
-    named = {"scale_factor": str(op.factor), "mode": '"nearest"'}
+    named = _resizing(op)
+    if len(operands) > 1:
+        named = {"size": size_of(operands[1]), **named}
     return call("F.interpolate", operands[0], **named)
+
+
+def _resizing(op: Upsample) -> dict[str, Code]:
+    named: dict[str, Code] = {} if op.factor is None else {"scale_factor": str(op.factor)}
+    if op.size is not None:
+        named["size"] = str(op.size)
+    named["mode"] = f'"{op.mode}"'
+    return named if op.mode == "nearest" else {**named, "align_corners": str(op.align_corners)}
 
 
 @module.register

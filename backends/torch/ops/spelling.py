@@ -77,6 +77,11 @@ def size(pair: Pair) -> str:
     return str(pair[0]) if pair[0] == pair[1] else f"({pair[0]}, {pair[1]})"
 
 
+def size_of(code: Code) -> Code:
+    """Return the height and width of an operand."""
+    return Joined((operand(code), ".shape[2:]"), tight=True)
+
+
 def operators(operator: str, operands: Sequence[Code]) -> Joined:
     """Return operands with an operator between them."""
     parts: list[str | Code] = []

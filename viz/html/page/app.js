@@ -294,6 +294,6 @@ class App {
 
 function attributeOf(op, field) {
   if (!op) return null;
-  const values = { filters: op.filters, linear: op.features, scale: op.factor, upsample: op.factor, stride: op.stride };
+  const values = { filters: op.filters, linear: op.features, scale: op.factor, stride: op.stride };
   return values[field] ?? (IS_PAIR.includes(field) ? op.kernel : null) ?? null;
 }

@@ -7,7 +7,6 @@ const LAYER_FIELDS = {
   avg_pool: [["avg_pool", "kernel"], ["stride", "stride"]],
   linear: [["linear", "width"]],
   scale: [["scale", "factor"]],
-  upsample: [["upsample", "factor"]],
 };
 const IS_PAIR = ["conv", "max_pool", "avg_pool", "stride"];
 

@@ -21,7 +21,6 @@ const ATTRIBUTES = {
   global_avg_pool: (fields) => ({ kind: "GlobalPool2d", function: "avg", keepGrid: fields.flag("keep_grid") }),
   global_max_pool: (fields) => ({ kind: "GlobalPool2d", function: "max", keepGrid: fields.flag("keep_grid") }),
   adaptive_avg_pool: (fields) => ({ kind: "AdaptiveAvgPool2d", size: fields.pair("adaptive_avg_pool") ?? [1, 1] }),
-  upsample: (fields) => ({ kind: "Upsample", factor: fields.integer("upsample") ?? 1 }),
   batch_norm: (fields) => ({ kind: "BatchNorm", scale: fields.flag("scale"), shift: fields.flag("shift") }),
   linear: (fields) => ({ kind: "Linear", features: fields.integer("linear") ?? 0, bias: fields.flag("bias") }),
   dropout: (fields) => ({ kind: "Dropout", drop: dropRate(fields) }),

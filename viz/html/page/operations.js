@@ -131,10 +131,6 @@ const INFER = {
     return op.keepGrid ? [shape[0], 1, 1] : [shape[0]];
   },
   AdaptiveAvgPool2d: (op, shapes) => [onlyMap(shapes, "adaptive pooling")[0], ...op.size],
-  Upsample: (op, shapes) => {
-    const [channels, ...grid] = onlyMap(shapes, "upsampling");
-    return [channels, ...grid.map((d) => times(d, op.factor))];
-  },
   Linear: (op, shapes) => {
     const shape = onlyVector(shapes, "a linear layer", "a linear layer", "put `global_avg_pool` or `flatten` before it");
     fixedChannels(shape, "a linear layer");
