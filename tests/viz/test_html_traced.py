@@ -44,7 +44,7 @@ def test_operations_with_rules_in_javascript_are_those_that_python_knows_of(tabl
 
 def test_page_of_mirrored_operations_has_no_traces(tmp_path: Path) -> None:
     path = tmp_path / "net.yaml"
-    path.write_text(PARAMETER.replace("pixel_shuffle", "upsample"))
+    path.write_text(PARAMETER.replace("pixel_shuffle", "scale"))
     graph, _, spec = draft_graph(path)
     assert "traced" not in str(write_program(graph, spec))
 
