@@ -31,6 +31,7 @@ ROOMS = (
     "facts",
     "paper",
     "weights",
+    "recipe",
     "pipeline",
     "edit",
     "compare",

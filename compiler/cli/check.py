@@ -17,14 +17,15 @@ from compiler.errors.terminal import write
 from compiler.graph import Graph
 from compiler.lower import check_library
 from compiler.pipeline import NO_SETTINGS, STAGES, Compilation
-from compiler.spec import Spec
+from compiler.spec import Spec, is_recipe
 from compiler.version import VERSION
 
 if TYPE_CHECKING:
     from compiler.paper.findings import Comparison
 
 HELP = """Check specs: all errors of a run, each with file, line and column, the values and a way
-out. A library of blocks is checked block by block. Nothing is built and nothing is written."""
+out. A library of blocks is checked block by block, and recipes of training are checked too. Nothing
+is built and nothing is written."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -109,9 +110,23 @@ def _fix(result: Checked, args: argparse.Namespace) -> Checked:
     return _check(result.path, args) if made else result
 
 
+def _check_recipe(path: str) -> Checked:
+    from compiler.recipe import load_recipe  # on use, for start-up time
+
+    try:
+        load_recipe(path)
+    except CompileError as error:
+        count = sum(d.severity == "error" for d in error.diagnostics)
+        line = f"{path}: {count:,} error{'s' * (count != 1)}"
+        return Checked(path, tuple(error.diagnostics), dict(error.texts), line)
+    return Checked(path, (), {}, f"{path}: a recipe of training: ok")
+
+
 def _check(
     path: str, args: argparse.Namespace, unsaved: Mapping[str, str] = NO_SETTINGS
 ) -> Checked:
+    if is_recipe(path):
+        return _check_recipe(path)
     compilation = Compilation(path, inputs=args.inputs, unsaved=unsaved)
     report = compilation.report
     out = Checked(path, (), compilation.texts, path)

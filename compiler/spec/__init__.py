@@ -27,7 +27,7 @@ from compiler.spec.model import (
 )
 from compiler.spec.params import READERS, guess_type, read_param_name
 from compiler.spec.read import check_name, validate
-from compiler.spec.shipped import shipped_specs
+from compiler.spec.shipped import RECIPES, is_recipe, recipe_names, shipped_files, shipped_specs
 from compiler.spec.values import (
     Defaults,
     Values,
@@ -41,6 +41,7 @@ __all__ = [
     "LAYERS_OWN",
     "MAX_LEVELS",
     "READERS",
+    "RECIPES",
     "WITH_DEFAULTS",
     "WORDS",
     "BlockLayer",
@@ -65,6 +66,7 @@ __all__ = [
     "copies_of",
     "default_of",
     "guess_type",
+    "is_recipe",
     "layers_in",
     "load_spec",
     "mentions",
@@ -72,6 +74,8 @@ __all__ = [
     "plain_default",
     "read_param_name",
     "read_yaml",
+    "recipe_names",
+    "shipped_files",
     "shipped_specs",
     "validate",
 ]

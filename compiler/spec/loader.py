@@ -325,6 +325,10 @@ class _Loader:
 
     def _parse(self, path: Path) -> Mapping:
         written = read_yaml(path, self.report, self.texts, self.unsaved)
+        if "recipe" in written.entries and "network" not in written.entries:
+            message = "the file is a recipe of training, not a network"
+            help = "name a network, and this file with `train --recipe`"
+            raise fail("not-a-spec", message, written.entries["recipe"].key_span, help=help)
         node = as_meant(written, TOP_KEYS, "a spec", self.report)
         for key in {"extends", "import"} - set(written.entries):
             for item in _items(node.get(key)):

@@ -238,11 +238,15 @@ def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any
     kind, context = fault["type"], fault.get("ctx", {})
     if kind == "extra_forbidden":
         inner = _inside(model, fault["loc"][:-1])
-        whose = what if inner is model else f"`{steps[-2]}`"
+        whose = _holder(what, steps)
         return _unknown_field(inner, whose, str(steps[-1]), key_span_at(node, steps))
     if kind == "missing":
+        inner, lacking = _inside(model, fault["loc"][:-1]), str(steps[-1])
         return Diagnostic(
-            "missing-field", f"{what} needs `{key}`", node.span, help=_missing_help(model, key)
+            "missing-field",
+            f"{_holder(what, steps)} needs `{lacking}`",
+            node_at(node, steps[:-1]).span,
+            help=_missing_help(inner, lacking),
         )
     at = node_at(node, steps)
     span = at.span
@@ -256,6 +260,13 @@ def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any
     message = fault["msg"] if kind.startswith("bad-") else _expected(kind, context, found)
     help = str(context.get("help", ""))
     return Diagnostic(code, f"{_whose(key, what)}: {message}", span, help=help)
+
+
+def _holder(what: str, steps: tuple[int | str, ...]) -> str:
+    """Return what to call the mapping in which the last of some steps is a key."""
+    if len(steps) == 1:
+        return what
+    return f"`{steps[-2]}`" if isinstance(steps[-2], str) else f"an item of `{steps[-3]}`"
 
 
 def _keys(model: type[Located]) -> list[str]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from pathlib import Path
+
+from compiler.errors import limit
 
 
 @cache
@@ -35,10 +38,36 @@ def is_shipped(path: str) -> bool:
     return Path(path).resolve().is_relative_to(installed)
 
 
+RECIPES = "recipes"
+"""The folder of recipes of training, which are no specs."""
+
+
+@cache
+def shipped_files() -> tuple[Path, ...]:
+    """Return the files of all shipped networks and libraries."""
+    shipped = shipped_specs()
+    return tuple(p for p in sorted(shipped.rglob("*.yaml")) if p.parent != shipped / RECIPES)
+
+
 @cache
 def shipped_names() -> tuple[str, ...]:
     """Return the names of all shipped specs, `blocks/stem_v4` and `inception_v4` among them."""
     shipped = shipped_specs()
-    return tuple(
-        sorted(str(p.relative_to(shipped).with_suffix("")) for p in shipped.rglob("*.yaml"))
-    )
+    return tuple(str(path.relative_to(shipped).with_suffix("")) for path in shipped_files())
+
+
+@cache
+def recipe_names() -> tuple[str, ...]:
+    """Return the names of the shipped recipes."""
+    return tuple(sorted(p.stem for p in (shipped_specs() / RECIPES).glob("*.yaml")))
+
+
+def is_recipe(name: str | Path) -> bool:
+    """True for a file that says `recipe`, and for the shipped name of one, `recipes/paper`."""
+    path = Path(name)
+    if str(name).removeprefix(f"{RECIPES}/") in recipe_names() and not path.exists():
+        return True
+    if not os.path.isfile(path):
+        return False
+    with path.open("rb") as stream:
+        return bool(re.search(rb"^recipe[ \t]*:", stream.read(limit("bytes")), re.MULTILINE))

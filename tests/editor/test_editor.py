@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from compiler.ops import ACTIVATION_WORDS
-from compiler.spec import LAYERS, shipped_specs
+from compiler.spec import LAYERS, shipped_files
 from compiler.spec.model import ErratumSpec, ParamSpec
 from compiler.spec.schema import print_schema
 from tests.editor.language_server import Editor
@@ -165,10 +165,8 @@ def test_a_misspelt_word_is_told_the_words(editor: Editor) -> None:
     assert message.startswith('Value is not accepted. Valid values: "flatten", "softmax"')
 
 
-@pytest.mark.parametrize(
-    "path", sorted(shipped_specs().rglob("*.yaml")), ids=lambda p: str(p.relative_to(ROOT))
-)
-def test_shipped_specs_have_no_mark(editor: Editor, path: Path) -> None:
+@pytest.mark.parametrize("path", shipped_files(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_shipped_files_have_no_mark(editor: Editor, path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert editor.faults(text, path.parent) == []
     assert ("blks", "Property blks is not allowed.") in editor.faults(

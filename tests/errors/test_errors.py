@@ -13,8 +13,8 @@ from compiler.pipeline import draft_graph
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = sorted((ROOT / "tests" / "cases" / "errors").glob("*.yaml"))
-ELSEWHERE = {"bad-map", "not-utf8", "import-cycle", "unlike-paper"}
-"""Codes whose cases need more than a spec: in test_load.py, tests/paper and tests/weights."""
+ELSEWHERE = {"bad-map", "not-a-recipe", "not-utf8", "import-cycle", "unlike-paper"}
+"""Codes whose cases need more than a spec: test_load.py, and tests of paper, recipes, weights."""
 
 
 def complaints(path: Path) -> str:

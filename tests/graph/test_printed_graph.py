@@ -21,6 +21,7 @@ from compiler.graph.spelling import argument_text, read_argument
 from compiler.ops import OPS, AvgPool2d, Conv2d, Input, Op, Scale
 from compiler.passes.optimizer import optimize_graph
 from compiler.pipeline import draft_graph, target_graph
+from compiler.spec import RECIPES
 from compiler.text import Value
 from tests.passes.random_specs import graph_of, specs
 
@@ -29,6 +30,7 @@ FILES = [
     path.relative_to(ROOT).as_posix()
     for folder in ("specs", "tests/every_target/networks", "tests/cases/errors")
     for path in sorted((ROOT / folder).rglob("*.yaml"))
+    if path.parent.name != RECIPES
 ]
 NAMELESS = "tests/cases/errors/bad-name.yaml"
 """Its names have spaces: no graph that can be built has."""

@@ -15,7 +15,7 @@ import pytest
 
 from compiler.cli.main import main as netdraft
 from compiler.ops import ACTIVATION_WORDS
-from compiler.spec import LAYERS, shipped_specs
+from compiler.spec import LAYERS, shipped_files
 from compiler.spec.loader import TOP_KEYS
 from compiler.spec.model_schema import docs_of
 from compiler.spec.read import BLOCK_KEYS
@@ -26,7 +26,7 @@ from docs.pages.schema import PAGE
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json_schema()
 VALIDATOR = jsonschema.Draft7Validator(SCHEMA)
-SHIPPED = sorted(shipped_specs().rglob("*.yaml"))
+SHIPPED = shipped_files()
 ODD = sorted((ROOT / "tests" / "every_target" / "networks").glob("*.yaml"))
 PAGES = [ROOT / "README.md", ROOT / "specs" / "README.md", *(ROOT / "docs").glob("*.md")]
 HEAD = "network: t\ninput: {image: [3, 8, 8]}\n"

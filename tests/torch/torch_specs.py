@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from backends.torch.module import build_module
 from compiler.graph import Graph
 from compiler.pipeline import load_graph
+from compiler.spec import shipped_files
 
 SPECS = Path(__file__).parents[2] / "specs"
 PRINTED_WRONG = {"printed/inception_v4", "printed/inception_resnet_v2"}
@@ -22,7 +23,7 @@ PRINTED_WRONG = {"printed/inception_v4", "printed/inception_resnet_v2"}
 def shipped() -> list[str]:
     """Return the names of all shipped networks that build."""
     names = []
-    for path in sorted(SPECS.rglob("*.yaml")):
+    for path in shipped_files():
         name = path.relative_to(SPECS).with_suffix("").as_posix()
         if "blocks/" not in name and name != "errata" and name not in PRINTED_WRONG:
             names.append(name)

@@ -15,7 +15,7 @@ from compiler.errors import Diagnostic, in_file_order
 from compiler.graph import Dim
 from compiler.graph import show as show_dim
 from compiler.pipeline import draft_graph
-from compiler.spec import shipped_specs
+from compiler.spec import shipped_files, shipped_specs
 from viz.html import render_html
 from viz.html.program import write_program
 
@@ -401,8 +401,7 @@ def test_sizes_of_inputs_that_depend_on_one_another_are_left_to_the_compiler(
 
 
 def networks() -> list[str]:
-    files = sorted(shipped_specs().rglob("*.yaml"))
-    named = [f for f in files if re.search(r"^network:", f.read_text(), re.MULTILINE)]
+    named = [f for f in shipped_files() if re.search(r"^network:", f.read_text(), re.MULTILINE)]
     return [f.relative_to(shipped_specs()).as_posix() for f in named]
 
 
