@@ -43,8 +43,13 @@ def matches(path: str, pattern: str) -> bool:
     >>> matches("stem_b.conv", "stem")
     False
     """
-    steps = path.split(".")
-    return any(fnmatchcase(".".join(steps[: n + 1]), pattern) for n in range(len(steps)))
+    return any(fnmatchcase(step, pattern) for step in _steps(path))
+
+
+def _steps(path: str) -> list[str]:
+    """Return a path and those of all that is around it: `a`, `a.b`, `a.b.c`."""
+    names = path.split(".")
+    return [".".join(names[: n + 1]) for n in range(len(names))]
 
 
 def prepare_parameters(module: nn.Module, recipe: RecipeSpec) -> tuple[Group, ...]:
@@ -86,10 +91,8 @@ def _check_patterns(recipe: RecipeSpec, paths: list[str]) -> None:
     for key, patterns in (("freeze", recipe.freeze), ("rates", recipe.rates or {})):
         for pattern in patterns:
             if not any(matches(path, pattern) for path in paths):
-                places = {
-                    ".".join(p.split(".")[: n + 1]) for p in paths for n in range(p.count("."))
-                }
-                guess = did_you_mean(pattern, sorted({*paths, *places}))
+                places = {step for path in paths for step in _steps(path)}
+                guess = did_you_mean(pattern, sorted(places))
                 raise UsageError(
                     f"`{key}` of the recipe `{recipe.recipe}`: `{pattern}` is no layer or block "
                     f"of the network that has parameters{guess}"
