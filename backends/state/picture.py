@@ -89,6 +89,16 @@ def read_apart(source: Path, cropping: Cropping) -> bytes:
 def read_picture(source: Path, cropping: Cropping) -> bytes:
     """Return a picture in RGB, row by row, scaled to cover a frame and cropped to its middle.
 
+    Raises: what `open_picture` raises.
+    """
+    with open_picture(source) as picture:
+        return middle(picture, cropping, source).tobytes()
+
+
+@contextlib.contextmanager
+def open_picture(source: Path) -> Iterator[Image.Image]:
+    """Give a picture in RGB.
+
     Of a picture that moves it is the first frame; it is rotated by its EXIF orientation.
 
     Raises:
@@ -100,7 +110,7 @@ def read_picture(source: Path, cropping: Cropping) -> bytes:
         with _bounded(), Image.open(source, formats=_known()) as opened:
             form = f"{opened.format} "
             ImageOps.exif_transpose(opened, in_place=True)
-            return _middle(_in_rgb(opened, source), cropping, source).tobytes()
+            yield _in_rgb(opened, source)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(source, str(error)) from None
     except UnidentifiedImageError:
@@ -132,7 +142,7 @@ def _in_rgb(picture: Image.Image, source: Path) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _middle(picture: Image.Image, cropping: Cropping, source: Path) -> Image.Image:
+def middle(picture: Image.Image, cropping: Cropping, source: object) -> Image.Image:
     """Scale a picture to cover the size divided by the crop, and cut out its middle."""
     width, height, share = cropping.width, cropping.height, Fraction(cropping.crop)
     least_width, least_height = floor(width / share), floor(height / share)

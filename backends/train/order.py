@@ -3,9 +3,9 @@
 The pictures of an epoch are shuffled by seed and epoch, cut into steps, and a step into parts. Part
 `m * processes + r` is what process r computes as its m-th: N processes take the very parts that
 one process computes one after the other. What is random in a picture or in a network is drawn from
-(seed, epoch, picture) and (seed, step, part). So a training goes on exactly after a break wherever it
-was, with another number of workers or processes too, which the states of a stateful loader would
-tie to those that there were.
+(seed, epoch, picture) and (seed, step, part). So a training goes on exactly after a break wherever
+it was, with another number of workers or processes too; the states of a stateful loader would tie
+it to those that there were.
 """
 
 from __future__ import annotations

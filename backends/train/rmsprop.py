@@ -52,7 +52,7 @@ class RMSpropTF(Optimizer):
         params = [p for p in group["params"] if p.grad is not None]
         if not params:
             return
-        gradients = [p.grad for p in params]
+        gradients: Any = [p.grad for p in params]
         if group["weight_decay"]:
             gradients = torch._foreach_add(gradients, params, alpha=group["weight_decay"])
         states = [self._state(p) for p in params]

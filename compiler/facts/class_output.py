@@ -42,8 +42,12 @@ class ClassOutput:
     """Why its values may be no class scores, unless as many names are known; else empty."""
 
 
-def picture_size(graph: Graph) -> tuple[int, int]:
+def picture_size(graph: Graph, *, grey: bool = False) -> tuple[int, int]:
     """Return the height and width of the one picture that a network takes.
+
+    Args:
+        graph: a checked graph.
+        grey: whether a picture may have one channel instead of three.
 
     Raises:
         UsageError: it takes something else.
@@ -55,8 +59,9 @@ def picture_size(graph: Graph) -> tuple[int, int]:
         )
     (name,) = graph.inputs
     shape = graph.nodes[name].shape
-    if len(shape) != 3 or shape[0] != 3:
-        raise UsageError(f"the input `{name}` of `{graph.name}` is {shape}, not an RGB picture")
+    if len(shape) != 3 or shape[0] not in ((1, 3) if grey else (3,)):
+        kind = "an RGB or grey" if grey else "an RGB"
+        raise UsageError(f"the input `{name}` of `{graph.name}` is {shape}, not {kind} picture")
     check_sizes(graph)
     return shape.numbers[1], shape.numbers[2]
 
