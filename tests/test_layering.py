@@ -65,6 +65,7 @@ PARTS = {
     "backends.onnx": ("backends.open_grid",),
     "backends.torch": ("backends.open_grid", "backends.state"),
     "backends.run": ("backends.onnx", "backends.state", "backends.torch", "backends.winograd"),
+    "backends.train": ("backends.run.optimized", "backends.state", "backends.torch"),
     "backends.bench": ("backends.run", "backends.state", "backends.torch", "backends.winograd"),
 }
 """Packages of `backends` -> what else of `backends` they may import. None imports `native`: what it

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 
 class Average:
@@ -26,8 +27,11 @@ class Average:
     def update(self, steps: int) -> None:
         """Take in the values after a step; `steps` is how many there were before it."""
         share = 1 - min(self.decay, (1 + steps) / (10 + steps))
-        mine, theirs = list(self.values.values()), [t.detach() for t in self.live.values()]
-        torch._foreach_lerp_(mine, theirs, share)
+        for is_split in (False, True):  # sharded parameters and whole statistics do not mix
+            names = [n for n, t in self.live.items() if isinstance(t, DTensor) == is_split]
+            if names:
+                theirs = [self.live[name].detach() for name in names]
+                torch._foreach_lerp_([self.values[name] for name in names], theirs, share)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

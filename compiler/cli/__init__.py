@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "weights": "compiler.cli.weights",
     "predict": "compiler.cli.predict",
     "tune": "compiler.cli.tune",
+    "train": "compiler.cli.train",
     "bench": "compiler.cli.bench",
     "schema": "compiler.cli.schema",
 }
@@ -31,6 +32,7 @@ SUMMARIES: dict[str, str] = {
     "weights": "convert published weights by a map",
     "predict": "name the best classes of pictures",
     "tune": "measure every way to run a network here, keep the fastest",
+    "train": "train a network by a recipe",
     "bench": "time a network beside its peers in one run",
     "schema": "print the JSON Schema of specs, for editors",
 }

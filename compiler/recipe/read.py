@@ -65,7 +65,7 @@ def read_recipe(node: Mapping, report: Report) -> RecipeSpec | None:
     """Return the recipe that a YAML mapping describes, or None; faults go to `report`."""
     kind = next((OTHERS[key] for key in node.entries if key in OTHERS), None)
     if kind is not None and "recipe" not in node.entries:
-        help = "name a recipe; specs/README.md#recipes says what one holds"
+        help = "name a recipe; docs/TRAINING.md says what one holds"
         message = f"the file is {kind}, not a recipe"
         report.add(Diagnostic("not-a-recipe", message, node.span, help=help))
         return None

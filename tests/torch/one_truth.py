@@ -67,6 +67,8 @@ SPECS: Mapping[str, int] = {
     "released/inception_resnet_v1_facenet": 3,
     "released/inception_resnet_v2_slim": 3,
     "teaching/bottleneck": 256,
+    "teaching/inception_resnet_small": 1,
+    "teaching/inception_small": 1,
     "teaching/residual": 64,
     "teaching/residual_scaling": 256,
     "zoo/googlenet": 3,

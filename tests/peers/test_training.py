@@ -1,0 +1,309 @@
+"""`train` as a user calls it: whole, killed, with processes side by side, with bad pictures."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import io
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from compiler.cli.main import main as netdraft
+from tests.train.alone import pictures
+from tests.train.small import NETWORK, recipe_text
+
+pytestmark = pytest.mark.peers
+
+ROOT = Path(__file__).resolve().parents[2]
+CLASSES = ("bird", "cat", "dog", "fish")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a network, recipes and pictures in folders of classes."""
+    folder = tmp_path_factory.mktemp("training")
+    (folder / "network.yaml").write_text(NETWORK)
+    (folder / "recipe.yaml").write_text(recipe_text("average: {decay: 0.9}\naugment: [flip]\n"))
+    for part, count, seed in (("train", 42, 0), ("val", 9, 1)):
+        found = pictures(count, seed)
+        for index, label in enumerate(found.labels):
+            path = folder / "data" / part / CLASSES[label] / f"{index:02}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(found.array[index]).save(path)
+    return folder
+
+
+def training(place: Path, out: Path, *more: str) -> list[str]:
+    names = ("--data", str(place / "data"), "--recipe", str(place / "recipe.yaml"), "-o", str(out))
+    return ["train", str(place / "network.yaml"), *names, *more]
+
+
+def command(place: Path, out: Path, *more: str) -> list[str]:
+    return ["-m", "compiler", *training(place, out, *more)]
+
+
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(arguments: Sequence[str]) -> Done:
+    """Run a command in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = netdraft(arguments)
+        except SystemExit as error:
+            code = int(str(error.code))
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def env() -> Mapping[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def call(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=env(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "log.csv").open(newline="") as file:
+        clocks = ("seconds", "images_per_second")
+        return [{k: v for k, v in row.items() if k not in clocks} for row in csv.DictReader(file)]
+
+
+def assert_same(one: Path, other: Path, tolerance: float = 0.0) -> None:
+    mine, theirs = load_file(one / "weights.safetensors"), load_file(other / "weights.safetensors")
+    assert mine.keys() == theirs.keys()
+    for name, value in mine.items():
+        torch.testing.assert_close(value, theirs[name], rtol=0, atol=tolerance, msg=name)
+
+
+@pytest.fixture(scope="module")
+def unbroken(place: Path) -> Path:
+    out = place / "unbroken"
+    done = run(training(place, out))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(
+        "small  (716 parameters trained, recipe small)\n"
+        "pictures: 42 to train, 9 to evaluate, 4 classes\n"
+        "input: 1x8x8, bilinear, whole, (x - 0.5) / 0.5 for x from 0 to 1 (the recipe `small`)\n"
+        "steps: 5 an epoch, 8 pictures each (cpu)\n"
+        "epoch 1/2  loss "
+    )
+    return out
+
+
+def test_it_leaves_weights_with_their_preprocessing(unbroken: Path) -> None:
+    from backends.state.weights_io import read_metadata
+
+    notes = read_metadata(unbroken / "weights.safetensors")
+    assert notes["names"] == '["bird", "cat", "dog", "fish"]'
+    assert '"mean": [0.5, 0.5, 0.5]' in notes["preprocessing"]
+    assert [row["epoch"] for row in rows(unbroken)] == ["1", "2"]
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_killed_inside_an_epoch_it_goes_on_with_the_same_numbers(
+    place: Path, unbroken: Path, workers: str, tmp_path: Path
+) -> None:
+    """SIGKILL as soon as there is a checkpoint; with other workers than the unbroken one."""
+    options = ("--save-every", "1", "--workers", workers)
+    process = subprocess.Popen(
+        [sys.executable, *command(place, tmp_path, *options)],
+        cwd=ROOT, env=env(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while not (tmp_path / "checkpoint.pt").exists() and process.poll() is None:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    done = run(training(place, tmp_path, "--resume", *options))
+    assert done.returncode == 0, done.stderr
+    assert "going on after step" in done.stdout
+    assert_same(tmp_path, unbroken)
+    assert rows(tmp_path) == rows(unbroken)
+
+
+def test_asked_to_stop_it_saves_and_says_so(place: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, *command(place, tmp_path, "--epochs", "2000", "--save-every", "1")],
+        cwd=ROOT, env=env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not (tmp_path / "checkpoint.pt").exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate()
+    assert (process.returncode, err) == (130, "")
+    assert out.splitlines()[-1].endswith("the same command with --resume goes on")
+
+
+def torchrun(processes: int, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    launcher = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}")
+    return call([*launcher, *arguments])
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_equal_one_that_accumulates(place: Path, processes: int, tmp_path: Path) -> None:
+    """Parts of 2 pictures: N processes take those that one computes one after the other."""
+    alone, many = tmp_path / "alone", tmp_path / "many"
+    done = run(training(place, alone, "--micro-batch", "2"))
+    assert done.returncode == 0, done.stderr
+    done = torchrun(processes, command(place, many, "--micro-batch", "2"))
+    assert done.returncode == 0, done.stderr
+    assert f"(cpu, {processes} processes)" in done.stdout
+    mine, theirs = load_file(alone / "weights.safetensors"), load_file(many / "weights.safetensors")
+    for name, value in mine.items():
+        if "running" not in name and "num_batches" not in name:
+            torch.testing.assert_close(value, theirs[name], rtol=0, atol=1e-5, msg=name)
+
+
+def test_sharded_over_two_it_learns_the_same(place: Path, tmp_path: Path) -> None:
+    """FSDP2 and DDP of two processes; the checkpoint of one fits the other."""
+    ddp, sharded = tmp_path / "ddp", tmp_path / "sharded"
+    done = torchrun(2, command(place, ddp))
+    assert done.returncode == 0, done.stderr
+    done = torchrun(2, command(place, sharded, "--sharded"))
+    assert done.returncode == 0, done.stderr
+    assert_same(ddp, sharded, 1e-5)
+
+
+def test_a_killed_process_ends_the_training_with_a_reason(place: Path, tmp_path: Path) -> None:
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    options = ("--epochs", "2000", "--save-every", "1")
+    process = subprocess.Popen(
+        [sys.executable, *launcher, *command(place, tmp_path, *options)],
+        cwd=ROOT, env=env(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not (tmp_path / "checkpoint.pt").exists() and process.poll() is None:
+        time.sleep(0.01)
+    os.kill(children(process.pid)[-1], signal.SIGKILL)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "SIGKILL" in err
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["steps"] > 0
+
+
+def children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in text.split()]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "message"),
+    [
+        (
+            lambda data: (data / "train" / "cat" / "01.png").write_bytes(b"\x89PNG\r\n"),
+            2,
+            "data/train/cat/01.png is no",
+        ),
+        (
+            lambda data: [p.unlink() for p in (data / "val" / "dog").iterdir()],
+            2,
+            "the class `dog` has no pictures: ",
+        ),
+        (
+            lambda data: (data / "val" / "cow").mkdir(),
+            2,
+            "the class `cow` has no pictures: ",
+        ),
+        (
+            lambda data: Image.new("L", (8, 8)).save(data / "train" / "e.png"),
+            0,
+            "",
+        ),
+    ],
+    ids=["damaged", "empty class", "unknown class", "file beside classes"],
+)  # fmt: skip
+def test_bad_pictures_are_a_sentence(
+    place: Path, spoil: object, code: int, message: str, tmp_path: Path
+) -> None:
+    assert callable(spoil)
+    shutil.copytree(place / "data", tmp_path / "data")
+    spoil(tmp_path / "data")
+    out = tmp_path / "out"
+    done = run(training(place, out, "--data", str(tmp_path / "data"), "--epochs", "1"))
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--set", "classes=7"), "the output `logits` of `small` has 7; say --set classes=4"),
+        (("--batch", "50"), "a step of the recipe takes 50 pictures, and there are 42 for tr"),
+        (("--recipe", "papr"), "papr is no recipe and no file (did you mean `paper`?)"),
+        (("--data", "nowhere"), "--data nowhere: it does not exist"),
+        (("--precision", "fp16"), "--precision fp16 takes a GPU; on a CPU say bf16 or 32"),
+        (("--sharded",), "splits a network over processes, and this is one; use torchrun"),
+        (("--resume",), "holds no checkpoint to go on from; leave --resume out to begin"),
+        (("--input", "2x8x8"), "`small` is (N, 2, 8, 8), not an RGB or grey picture"),
+    ],
+)  # fmt: skip
+def test_wrong_usage_is_a_sentence_and_writes_nothing(
+    place: Path, more: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    done = run(training(place, tmp_path / "out", *more))
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_second_training_does_not_write_over_the_first(place: Path, unbroken: Path) -> None:
+    done = run(training(place, unbroken))
+    assert done.returncode == 2
+    assert "holds the checkpoint of a training; --resume goes on with it" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "more",
+    [("--precision", "bf16"), ("--forget",), ("--tensorboard",), ("--workers", "1")],
+    ids=lambda more: more[0],
+)
+def test_options_train_too(
+    place: Path, unbroken: Path, more: tuple[str, ...], tmp_path: Path
+) -> None:
+    done = run(training(place, tmp_path, *more))
+    assert done.returncode == 0, done.stderr
+    if more[0] != "--precision":
+        assert_same(tmp_path, unbroken)
+    assert (tmp_path / "tensorboard").exists() == (more == ("--tensorboard",))
+
+
+def test_idx_files(tmp_path: Path) -> None:
+    (tmp_path / "network.yaml").write_text(NETWORK)
+    (tmp_path / "recipe.yaml").write_text(recipe_text())
+    (tmp_path / "data").mkdir()
+    for stem, count in (("train", 42), ("t10k", 9)):
+        found = pictures(count)
+        images = struct.pack(">4B3I", 0, 0, 8, 3, count, 8, 8) + found.array.tobytes()
+        labels = struct.pack(">4BI", 0, 0, 8, 1, count) + np.array(found.labels, np.uint8).tobytes()
+        (tmp_path / "data" / f"{stem}-images-idx3-ubyte.gz").write_bytes(gzip.compress(images))
+        (tmp_path / "data" / f"{stem}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(labels))
+    done = run(training(tmp_path, tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    assert "pictures: 42 to train, 9 to evaluate, 4 classes" in done.stdout
