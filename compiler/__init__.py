@@ -13,6 +13,7 @@ passes/   graph -> graph, one function a file
 facts/    graph -> numbers and words
 paper/    the comparison with the paper
 weights/  maps of published weights
+recipe/   how a network is trained, as data
 pipeline  text -> spec -> graph, and the graph as targets get it
 edit/     edits of a spec's text that leave all else as it is
 compare/  two graphs -> what is different, and what that breaks

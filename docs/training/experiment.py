@@ -141,7 +141,8 @@ def write(name: str, data: str, rows: list[dict[str, Any]]) -> None:
         "rows": rows,
     }
     text = json.dumps(record, indent=1) + "\n"
-    (RECORDS / f"{name}.json").write_text(text, encoding="utf-8")
+    short = "digits" if data == DIGITS else "fashion"
+    (RECORDS / f"{name}_{short}.json").write_text(text, encoding="utf-8")
 
 
 def processor() -> str:
