@@ -14,10 +14,13 @@ from compiler.errors.diagnose import as_text
 from compiler.errors.explain import FOLDER, Page, codes, page
 from compiler.paper.compare import compare
 from compiler.pipeline import draft_graph
+from compiler.recipe import load_recipe
 from compiler.weights.mapping import load_map
 from tests.errors.test_errors import codes_in_source
 
 FILE = "spec.yaml"
+FILES = {"map": load_map, "recipe": load_recipe}
+"""What is no spec -> what reads it."""
 
 
 def complaints(page: Page, text: str) -> str:
@@ -31,8 +34,8 @@ def complaints(page: Page, text: str) -> str:
     Path(FILE).write_bytes(text.encode(page.how if page.how == "latin-1" else "utf-8"))
     report, texts = Report(), {}
     try:
-        if page.how == "map":
-            load_map(FILE)
+        if page.how in FILES:
+            FILES[page.how](FILE)
         else:
             graph, report, spec = draft_graph(FILE)
             texts = spec.texts
@@ -62,7 +65,7 @@ def test_a_page_is_wrong_as_it_says_and_mended(
     assert complaints(known, known.wrong) == known.message
     assert f"[{code}]" in known.message
     mended = Page(
-        code, "", "", "", known.mended, known.how if known.how in ("map", "paper") else ""
+        code, "", "", "", known.mended, known.how if known.how in (*FILES, "paper") else ""
     )
     assert complaints(mended, known.mended) == ""
 

@@ -79,8 +79,8 @@ def env() -> Mapping[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
-def call(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def call(arguments: Sequence[str]) -> Done:
+    found = subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
         env=env(),
@@ -88,6 +88,7 @@ def call(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+    return Done(found.returncode, found.stdout, found.stderr)
 
 
 def rows(out: Path) -> list[dict[str, str]]:
@@ -161,7 +162,7 @@ def test_asked_to_stop_it_saves_and_says_so(place: Path, tmp_path: Path) -> None
     assert out.splitlines()[-1].endswith("the same command with --resume goes on")
 
 
-def torchrun(processes: int, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def torchrun(processes: int, arguments: Sequence[str]) -> Done:
     launcher = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}")
     return call([*launcher, *arguments])
 
