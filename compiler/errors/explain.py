@@ -24,8 +24,8 @@ class Page:
     message: str
     mended: str
     how: str = ""
-    """How the wrong file is read, where not as a spec by `check`: `map` (of weights), `recipe`, `paper`
-    (compared with it), `latin-1` (its encoding), `NAME=VALUE` (with that set)."""
+    """How the wrong file is read, where not as a spec by `check`: `map` (of weights), `recipe`,
+    `paper` (compared with it), `latin-1` (its encoding), `NAME=VALUE` (with that set)."""
     text: str = ""
     """The page itself, in Markdown."""
 
