@@ -75,8 +75,8 @@ def apply_edits(text: str, edits: Iterable[Edit]) -> str:
 
 
 def line_starts(text: str) -> list[int]:
-    """Return the offset at which each line begins."""
-    return [0, *(found.end() for found in BREAKS.finditer(text))]
+    """Return the offset at which each line begins; one more line begins where the text ends."""
+    return [0, *(found.end() for found in BREAKS.finditer(text)), len(text)]
 
 
 def slice_of(text: str, span: Span) -> str:

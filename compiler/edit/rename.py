@@ -1,0 +1,192 @@
+"""A name changed wherever it is spoken of: the compiler itself says where the old one is missed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from compiler.edit.definition import Definition, definition_of
+from compiler.edit.span_edits import Edit, SourceFile, apply_edits, slice_of
+from compiler.errors import CompileError, Diagnostic, Span, UsageError
+from compiler.graph import Graph
+from compiler.pipeline import Compilation
+from compiler.spec.shipped import is_shipped
+from compiler.spec.tree import Tree
+
+MISSED = frozenset((
+    "unknown-layer", "unknown-block", "unknown-parameter", "bad-change", "unused-parameter",
+    "bad-expression",
+))  # fmt: skip
+"""Codes of findings that a name is missed with."""
+MOST_ROUNDS = 30
+MOST_FILES = 300
+"""Specs of a folder tree that may use the name."""
+
+
+@dataclass(slots=True)
+class Renamed:
+    """The files that change, and who else has the name."""
+
+    files: dict[Path, str] = field(default_factory=dict)
+    """File -> its new text."""
+    places: int = 0
+    """How many places are edited."""
+    networks: list[str] = field(default_factory=list)
+    """The networks that were compiled before and after, and are the same but for the name."""
+
+
+def rename(spec: str, old: str, new: str, kind: str = "") -> Renamed:
+    """Return what a new name of a layer, a block or a parameter changes; nothing is written.
+
+    The definition is renamed, and then whatever the compiler misses the old name at, in every spec
+    of the folder tree that reads the file. All of them must be the same networks as before, but for
+    the name; a layer that had its name from a block keeps it.
+
+    Args:
+        spec: a network.
+        old: `stem.conv_1a`, a block's name, a parameter, or `block.parameter`.
+        new: the new name, of the last step alone.
+        kind: `layer`, `block` or `parameter`, where `old` could be several.
+
+    Raises:
+        CompileError: the spec is at fault.
+        UsageError: there is no such name, it cannot be changed here, or something would change
+            besides.
+    """
+    before = Compilation(spec)
+    definition = definition_of(before, old, new, kind)
+    users = [_User(path) for path in _users(before, {e.span.file for e in definition.edits})]
+    edits = {*definition.edits}
+    for user in users:  # a variant may define a block anew, and instances may be called by it
+        edits |= set(definition.shared(user.before))
+    texts: dict[Path, str] = {}
+    _apply(texts, edits)
+    out = Renamed(places=len(edits))
+    for _ in range(MOST_ROUNDS):
+        edits = {edit for user in users for edit in user.missed(texts, definition)}
+        if not edits:
+            break
+        _apply(texts, edits)
+        out.places += len(edits)
+    for user in users:
+        user.verify(texts, definition)
+        out.networks.append(str(user.path))
+    out.files = texts
+    return out
+
+
+class _User:
+    """A network that may speak of the name."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.before = Compilation(path)
+        self.graph = _draft(self.before)
+        self.known = set(map(_identity, self.before.diagnostics))
+
+    def missed(self, texts: Mapping[Path, str], definition: Definition) -> Iterator[Edit]:
+        """Yield the edits of places where the compiler misses the old name."""
+        after = Compilation(self.path, unsaved=_unsaved(texts))
+        _draft(after)
+        for found in after.diagnostics:
+            if found.code in MISSED and _identity(found) not in self.known:
+                yield from _edits_at(found, after.texts, definition)
+
+    def verify(self, texts: Mapping[Path, str], definition: Definition) -> None:
+        """Refuse a rename after which this is another network, or more is wrong with it."""
+        after = Compilation(self.path, unsaved=_unsaved(texts))
+        graph = _draft(after)
+        more = [d for d in after.diagnostics if _identity(d) not in self.known]
+        if more:
+            where = f"{more[0].span}: {more[0].message}"
+            raise UsageError(f"`{definition.new}` would not do: {where}")
+        if (self.graph is None) != (graph is None):
+            raise UsageError(f"{self.path} would not be the same network")
+        if self.graph is not None and graph is not None:
+            _compare(self.path, self.graph, graph, definition)
+
+
+def _compare(path: Path, before: Graph, after: Graph, definition: Definition) -> None:
+    """Refuse two graphs that differ by more than the name."""
+    names = {name: definition.renamed(name, before) for name in before.nodes}
+    for (old, new), node in zip(names.items(), after.nodes.values(), strict=False):
+        was = before.nodes[old]
+        reads = tuple(names[i] for i in was.inputs)
+        if (new, was.op, reads) != (node.name, node.op, node.inputs):
+            raise UsageError(
+                f"{path} would be another network: `{new}` would be `{node.name}`; "
+                "give the layers around it names of their own first"
+            )
+    if len(before.nodes) != len(after.nodes):
+        raise UsageError(f"{path} would be another network")
+
+
+def _draft(compilation: Compilation) -> Graph | None:
+    try:
+        return compilation.draft
+    except (CompileError, UsageError):
+        return None
+
+
+def _identity(found: Diagnostic) -> tuple[str, str, int]:
+    return found.code, found.span.file, found.span.line
+
+
+def _edits_at(
+    found: Diagnostic, texts: Mapping[str, str], definition: Definition
+) -> Iterator[Edit]:
+    """Yield the edits of the old name in the place of a finding, and where it is a key below."""
+    text = texts.get(found.span.file)
+    if text is None:
+        return
+    piece = slice_of(text, found.span)
+    new = definition.pattern.sub(definition.new, piece)
+    if new != piece:
+        yield Edit(found.span, new)
+
+
+def _apply(texts: dict[Path, str], edits: Iterable[Edit]) -> None:
+    by_file: dict[Path, list[Edit]] = {}
+    for edit in edits:
+        by_file.setdefault(Path(edit.span.file), []).append(edit)
+    for path, found in by_file.items():
+        if is_shipped(str(path)):
+            raise UsageError(f"{path} is installed with netdraft; copy it to change it")
+        text = texts[path] if path in texts else SourceFile.read(path).text
+        texts[path] = apply_edits(text, _innermost(found))
+
+
+def _innermost(edits: list[Edit]) -> list[Edit]:
+    """Return edits without those around others: a finding about a layer, and one about its key."""
+    spans = {edit.span for edit in edits}
+    return [e for e in edits if not any(o != e.span and _holds(e.span, o) for o in spans)]
+
+
+def _holds(outer: Span, inner: Span) -> bool:
+    start, end = (outer.line, outer.column), (outer.end_line, outer.end_column)
+    return start <= (inner.line, inner.column) and (inner.end_line, inner.end_column) <= end
+
+
+def _unsaved(texts: Mapping[Path, str]) -> dict[str, str]:
+    return {os.path.realpath(path): text for path, text in texts.items()}
+
+
+def _users(compilation: Compilation, files: Iterable[str]) -> list[Path]:
+    """Return the networks of the folder tree that read one of some files, the spec itself first."""
+    own = compilation.spec.path
+    edited = set(map(os.path.realpath, files))
+    out = [own]
+    root = Tree(own).roots[0]
+    for count, path in enumerate(sorted(root.rglob("*.yaml"))):
+        if count >= MOST_FILES or path.resolve() == own.resolve():
+            continue
+        other = Compilation(os.path.relpath(path))
+        try:
+            is_network = other.spec.network is not None
+        except (CompileError, UsageError):
+            continue
+        if is_network and edited & {os.path.realpath(file) for file in other.texts}:
+            out.append(Path(os.path.relpath(path)))
+    return out

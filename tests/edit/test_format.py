@@ -1,0 +1,73 @@
+"""`fmt`: spaces in order, and nothing else changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from compiler.cli.main import main
+from compiler.edit.format import format_text
+from compiler.errors import CompileError
+from compiler.spec.shipped import shipped_names, shipped_spec
+from compiler.text import parse_yaml, plain
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("a: [ 1,2 ,3 ]\n", "a: [1, 2, 3]\n"),
+        ("a: { b : 1,c:  2 }\n", "a: {b: 1, c: 2}\n"),
+        ("a:   1   # why  \n\n\n", "a:   1   # why\n"),
+        ("a: [b,\n    c]", "a: [b,\n    c]\n"),
+        ("a: 'x ,y'\nb: [\"p ,q\"  ,r]\n", "a: 'x ,y'\nb: [\"p ,q\", r]\n"),
+        ("a: >\n  one  \n\n  two\n", "a: >\n  one  \n\n  two\n"),
+        ("a: [é ,b]  \r\n", "a: [é, b]\r\n"),
+        ("a: {b: , c: [ ]}\n", "a: {b: , c: []}\n"),
+        ("# first\na: &x {b: 1}\nc: [ *x , 2]\n", "# first\na: &x {b: 1}\nc: [*x, 2]\n"),
+    ],
+)
+def test_spaces_are_set_in_order(before: str, after: str) -> None:
+    assert format_text(before, "f") == after
+    assert format_text(after, "f") == after
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_shipped_specs_are_in_order(name: str) -> None:
+    path = shipped_spec(name)
+    assert path is not None
+    text = path.read_bytes().decode()
+    assert format_text(text, name) == text
+
+
+@given(st.text(alphabet="ab:,[]{} \n#'\"-&*>|é", max_size=40))
+def test_whatever_is_yaml_says_the_same_afterwards(text: str) -> None:
+    try:
+        before = plain(parse_yaml(text, "f"))
+    except CompileError:
+        return
+    result = format_text(text, "f")
+    assert plain(parse_yaml(result, "f")) == before
+    assert format_text(result, "f") == result
+
+
+def test_a_file_in_order_is_not_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "net.yaml"
+    file.write_bytes(b"\xef\xbb\xbfa: [ 1 ]\r\n")
+    assert main(["fmt", str(file), "--check"]) == 1
+    assert file.read_bytes() == b"\xef\xbb\xbfa: [ 1 ]\r\n"
+    assert main(["fmt", str(file)]) == 0
+    assert file.read_bytes() == b"\xef\xbb\xbfa: [1]\r\n"
+    inode = file.stat().st_ino
+    capsys.readouterr()
+    assert main(["fmt", str(file)]) == 0
+    assert (file.stat().st_ino, capsys.readouterr().out) == (inode, "")
+
+
+def test_what_is_no_yaml_is_said_and_kept(tmp_path: Path) -> None:
+    file = tmp_path / "net.yaml"
+    file.write_text("a: [ 1\n")
+    assert main(["fmt", str(file)]) == 1
+    assert file.read_text() == "a: [ 1\n"

@@ -1,0 +1,159 @@
+"""`rename`: one name, wherever it is spoken of, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from compiler.cli.main import main
+from compiler.edit.rename import rename
+from compiler.errors import UsageError
+from compiler.pipeline import load_graph
+
+NET = """network: net
+import: [blocks.yaml]
+input: {image: [3, 32, 32]}
+params: {width: 16}   # wide
+layers:
+  - {conv: 3x3, filters: width, name: "first"}  # the first
+  - {block: pair, name: body, with: {n: 2 * width}}
+  - {concat: [first, body], name: both}
+  - {conv: 1x1, filters: first.channels + body.channels, from: body.first}
+  - relu
+  - {block: pair, with: {n: 4}}
+outputs: [both, body.second, pair]
+"""
+BLOCKS = """blocks:
+  pair:
+    params: {n: {type: channels}}
+    layers:
+      - conv: 3x3
+        filters: n
+        name: first
+      - {conv: 3x3, filters: "first.channels", name: second}
+"""
+VARIANT = """extends: net.yaml
+network: other
+changes:
+  - {set: body.first, filters: 2 * n}
+  - {after: first, insert: [tanh]}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name, text in (("net", NET), ("blocks", BLOCKS), ("other", VARIANT)):
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def changed(folder: Path, *arguments: str) -> dict[str, list[str]]:
+    """Rename, and return the lines of each file that are new."""
+    before = {p.name: p.read_text(encoding="utf-8").splitlines() for p in folder.glob("*.yaml")}
+    assert main(["rename", "net.yaml", *arguments]) == 0
+    out = {}
+    for path in sorted(folder.glob("*.yaml")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert len(lines) == len(before[path.name]), path
+        new = [b for a, b in zip(before[path.name], lines, strict=True) if a != b]
+        if new:
+            out[path.name] = new
+    return out
+
+
+def test_a_layer_is_followed_in_its_own_list_and_into_variants(folder: Path) -> None:
+    assert changed(folder, "first", "stem") == {
+        "net.yaml": [
+            '  - {conv: 3x3, filters: width, name: "stem"}  # the first',
+            "  - {concat: [stem, body], name: both}",
+            "  - {conv: 1x1, filters: stem.channels + body.channels, from: body.first}",
+        ],
+        "other.yaml": ["  - {after: stem, insert: [tanh]}"],
+    }
+    assert {"stem", "body.first"} <= set(load_graph("net.yaml").nodes)
+
+
+def test_a_layer_of_a_block_is_followed_by_path(folder: Path) -> None:
+    assert changed(folder, "body.first", "entry") == {
+        "blocks.yaml": [
+            "        name: entry",
+            '      - {conv: 3x3, filters: "entry.channels", name: second}',
+        ],
+        "net.yaml": ["  - {conv: 1x1, filters: first.channels + body.channels, from: body.entry}"],
+        "other.yaml": ["  - {set: body.entry, filters: 2 * n}"],
+    }
+
+
+def test_a_block_keeps_the_names_of_its_instances(folder: Path) -> None:
+    assert changed(folder, "pair", "two", "--kind", "block") == {
+        "blocks.yaml": ["  two:"],
+        "net.yaml": [
+            "  - {block: two, name: body, with: {n: 2 * width}}",
+            "  - {block: two, with: {n: 4}, name: pair}",
+        ],
+    }
+
+
+def test_parameters_are_followed_into_formulas_and_instances(folder: Path) -> None:
+    assert changed(folder, "pair.n", "filters_out") == {
+        "blocks.yaml": [
+            "    params: {filters_out: {type: channels}}",
+            "        filters: filters_out",
+        ],
+        "net.yaml": [
+            "  - {block: pair, name: body, with: {filters_out: 2 * width}}",
+            "  - {block: pair, with: {filters_out: 4}}",
+        ],
+        "other.yaml": ["  - {set: body.first, filters: 2 * filters_out}"],
+    }
+    assert changed(folder, "width", "w")["net.yaml"][0] == "params: {w: 16}   # wide"
+
+
+def test_a_layer_without_a_name_gets_one(folder: Path) -> None:
+    assert changed(folder, "relu", "act") == {"net.yaml": ["  - {relu: true, name: act}"]}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("pair", "two", "`pair` is a layer and a block; say which with --kind"),
+        ("frist", "x", "`net` has no layer, block or parameter `frist` (did you mean `first`?)"),
+        ("first", "1x", "`1x` is no name: a letter or `_` first, then letters, digits or `_`"),
+    ],
+)
+def test_what_cannot_be_renamed_is_said(folder: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        rename("net.yaml", old, new)
+    assert str(error.value) == message
+
+
+def test_a_name_that_is_taken_changes_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = [path.read_bytes() for path in sorted(folder.glob("*.yaml"))]
+    assert main(["rename", "net.yaml", "first", "both"]) == 2
+    assert "`both` would not do" in capsys.readouterr().err
+    assert [path.read_bytes() for path in sorted(folder.glob("*.yaml"))] == before
+
+
+def test_a_dry_run_writes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert changed(folder, "first", "stem", "--dry-run") == {}
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "4 places in 2 files would change; 2 networks are the same but for the name"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("old", ["reduction_a.n", "stem.conv_1a", "inception_a", "classes"])
+def test_shipped_networks_stay_the_same(
+    old: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(__file__).resolve().parents[2]
+    shutil.copytree(root / "specs", tmp_path / "specs")
+    monkeypatch.chdir(tmp_path)
+    found = rename("specs/inception_v4.yaml", old, "another")
+    assert found.files
+    assert len(found.networks) >= 3
