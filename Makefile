@@ -11,11 +11,13 @@ EDITOR_READY := $(EDITOR)/.ready
 PY := $(VENV)/bin/python
 NETDRAFT := $(VENV)/bin/netdraft
 OUT := build/inception_v4
+GPU_PLATFORMS := $(addsuffix _x86_64,manylinux_2_28 manylinux_2_27 manylinux_2_26 manylinux_2_24 \
+	manylinux_2_17 manylinux2014 manylinux1)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test core check format fuzz peers peers-test browser-test editor editor-test programs figures docs golden bench clean
+.PHONY: help run test core check format fuzz peers peers-test browser-test editor editor-test programs figures docs golden bench gpu gpu-wheels clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +79,17 @@ golden: $(READY) ## write the golden texts anew; read the diff
 
 bench: $(READY) $(PEERS_READY) ## netdraft beside its peers
 	@$(PEERS)/bin/python -m compiler bench inception_v4 -o build/bench
+
+gpu: ## measure a GPU in 8 minutes, with what is installed here; run it again to go on
+	@$(PYTHON) -m backends.bench.gpu
+
+gpu-wheels: $(READY) ## collect in .gpu-wheels what a GPU machine without a network may lack
+	@echo "==> collecting wheels for Python 3.12 in .gpu-wheels"
+	@rm -rf .gpu-wheels && $(PY) -m pip download --quiet --no-deps --only-binary=:all: \
+		--python-version 3.12 --implementation cp $(addprefix --platform=,$(GPU_PLATFORMS)) \
+		--dest .gpu-wheels --requirement constraints-gpu.txt
+	@size=$$(du -sm .gpu-wheels | cut -f1); echo "    $$size MiB"; \
+		test $$size -lt 60 || { echo "they are to travel: 60 MiB at most"; exit 1; }
 
 clean: ## remove what was built, but not the environments
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache

@@ -48,6 +48,8 @@ class Plan:
     training_compile: bool = False
     profile: bool = False
     """The native engine's steps too, in inference."""
+    peers: tuple[str, ...] = ()
+    """The peer's modes in inference; none: all."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +110,12 @@ def make_case(graph: Graph, batch: int, precision: str, device: str) -> Case:
     return Case(graph, optimized, inputs, dtype, peer, name, tf32)
 
 
-def subjects_of(case: Case, targets: tuple[str, ...]) -> Iterator[Subject]:
-    """Yield everything that is compared in inference."""
+def subjects_of(
+    case: Case, targets: tuple[str, ...], peers: tuple[str, ...] = ()
+) -> Iterator[Subject]:
+    """Yield what is compared in inference: some targets and modes of the peer, or all."""
     yield from netdraft_subjects(case, targets)
-    yield from peer_subjects(case)
+    yield from (s for s in peer_subjects(case) if not peers or s.name in peers)
 
 
 def run_plan(graph: Graph, plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
@@ -157,7 +161,7 @@ def _versions() -> Iterator[tuple[str, str]]:
 
 
 def _inference(case: Case, plan: Plan) -> Table:
-    table = _measured("inference", case, plan, subjects_of(case, plan.targets))
+    table = _measured("inference", case, plan, subjects_of(case, plan.targets, plan.peers))
     ceiling = measure_ceiling(case.inputs[0].device, case.dtype)
     floor = floor_of(case.optimized.graph, case.dtype)
     batch = len(case.inputs[0])

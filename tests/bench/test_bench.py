@@ -38,7 +38,7 @@ layers:
 
 def quick(monkeypatch: pytest.MonkeyPatch, *subjects: Subject) -> None:
     """Let a run compare these subjects alone, with a ceiling that costs nothing to measure."""
-    monkeypatch.setattr(run, "subjects_of", lambda case, targets: iter(subjects))
+    monkeypatch.setattr(run, "subjects_of", lambda *_: iter(subjects))
     monkeypatch.setattr(run, "measure_ceiling", lambda *_: Ceiling(2e9, 1e9))
 
 
