@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from backends.bench.records import Machine, Run, Table, median_of, name_of
+from backends.bench.records import Machine, Run, Seen, Table, median_of, name_of
 
 Aim = tuple[str, float, float]
 """What was to be reached, the limit, and the measured ratio."""
 
 
-def aims_section(machines: Sequence[Machine]) -> str:
+def aims_section(machines: Sequence[Machine], seen: Sequence[Seen]) -> str:
     """Return the table of aims: limits, and the ratio of each machine; bold is missed."""
-    columns = [{what: (limit, ratio) for what, limit, ratio in _aims(m)} for m in machines]
-    limits = {what: limit for column in columns for what, (limit, _) in column.items()}
+    found = [{what: (limit, ratio) for what, limit, ratio in _aims(m)} for m in machines]
+    limits = {what: limit for column in found for what, (limit, _) in column.items()}
+    columns: list[Mapping[str, float]] = [
+        *({what: ratio for what, (_, ratio) in column.items()} for column in found),
+        *(one.ratios for one in seen),
+    ]
     lines = [
         f"| {what} | {limit:.2f} | "
-        + " | ".join(_cell(limit, column.get(what, (limit, None))[1]) for column in columns)
+        + " | ".join(_cell(limit, column.get(what)) for column in columns)
         + " |"
         for what, limit in limits.items()
     ]
-    titles = " | ".join(f"[{m.title}](performance/{m.name}.md)" for m in machines)
+    titles = [f"[{m.title}](performance/{m.name}.md)" for m in machines]
+    titles += [f"{one.title}, seen once" for one in seen]
     head = [
         "## Against the aims",
         "",
         "Ratios of medians, each from one run; **bold** is missed, a dash not measured.",
         "",
-        f"| what | at most | {titles} |",
-        "|---" * (2 + len(machines)) + "|",
+        f"| what | at most | {' | '.join(titles)} |",
+        "|---" * (2 + len(titles)) + "|",
     ]
-    gpu = "Nothing was measured on a GPU: none was at hand."
-    return "\n".join([*head, *lines, "", gpu, ""])
+    return "\n".join([*head, *lines, ""])
 
 
 def _cell(limit: float, ratio: float | None) -> str:

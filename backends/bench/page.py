@@ -12,32 +12,55 @@ from pathlib import Path
 
 from backends.bench.aims import aims_section
 from backends.bench.machine_page import machine_page
-from backends.bench.records import FOLDER, Machine, Table, median_of, read_machines
+from backends.bench.records import FOLDER, Machine, Table, median_of, read_machines, read_seen
 
 
 def pages() -> dict[Path, str]:
     """Return every page by its path."""
     machines = read_machines()
-    front = "\n".join([INTRO, aims_section(machines), _remains(machines)])
+    front = "\n".join([INTRO, aims_section(machines, read_seen()), MACHINES])
     return {
         FOLDER.parent / "PERFORMANCE.md": front,
+        FOLDER / "notes.md": _remains(machines),
         **{FOLDER / f"{machine.name}.md": machine_page(machine) for machine in machines},
     }
 
 
 INTRO = """# Performance
 
-Recorded by `netdraft bench`, wins and losses, on the machines of the table below, whose pages have
-all times. The pages are made from the raw times in [performance/](performance/) by `make docs`, and
-a test fails when they are stale.
+Recorded by `netdraft bench`, wins and losses. The page of each machine has all times, made from the
+raw ones in [performance/](performance/) by `make docs`; a test fails when they are stale.
+[Notes](performance/notes.md) say what remains, and why.
 
-All subjects of a table are interleaved in one process; the tables have the median and the best of
-the rounds, and the ratio is to the fastest peer's median. The peer of Inception-v4 is timm's
-module; of the paper's two Inception-ResNets no package has the very network, so there it is the
-module of the spec itself, in eager mode and compiled, and the two runtimes on its plain graph.
-Weights and statistics keep activations near unit scale: with torch's default initialisation the
-signal dies before the head and every comparison passes. `error` is the largest difference from the
-float64 reference, relative to the largest output.
+All subjects of a table are interleaved in one process. The peer of Inception-v4 is timm's module;
+of the paper's two Inception-ResNets no package has the very network, so there it is the module of
+the spec itself, in eager mode and compiled, and the two runtimes on its plain graph. Weights and
+statistics keep activations near unit scale: with torch's default initialisation the signal dies
+before the head and every comparison passes.
+"""
+
+MACHINES = """## Machines
+
+- **AMD EPYC** ([all tables](performance/amd_epyc.md)), of 2026-11-25 and so **older than the
+  code**: there were no batch norms in one call with their ReLUs, no siblings as one convolution in
+  training, no weights that are fetched ahead; the tables of memory and of the compiled training
+  step are older still. Direct products run at the speed of a large matrix product, so only fewer of
+  them would help.
+- **Intel Xeon with AMX** ([all tables](performance/intel_xeon_amx.md)), of 2026-11-28; what runs in
+  inference at batch 1 and 8 is a few hours older than the rest and has not changed since. Matrix
+  tiles take bfloat16 sixteen times as fast as float32, so there bytes decide. It has two states, in
+  which a ratio moves by a tenth.
+- **AMD EPYC of the Zen 5 kind, 2 threads**: one run was seen there, of which no raw times are kept.
+  Inception-v4 in bfloat16 is OpenVINO's on our graph; `native` took 1.02, at 94 % of the measured
+  ceiling. A training step of Inception-ResNet-v2 took 0.84 and 0.94 of the peer's.
+- **A GPU**: nothing was measured, none was at hand. `make gpu` measures one in steps of 8 minutes
+  together, and goes on where it stopped; `make gpu-wheels` collects what a machine without a
+  network lacks. The same in one line: `python3 -m backends.bench.gpu`.
+
+## Again
+
+`make bench` runs it for Inception-v4; `netdraft bench SPEC -o DIR` for any network, with `--batch
+1,8`, `--training 4`, `--memory`, `--profile`, `--device cuda`.
 """
 
 
@@ -50,7 +73,7 @@ def _remains(machines: Sequence[Machine]) -> str:
         for runtime in ("onnxruntime", "openvino")
         if runtime in {row["subject"] for row in table["rows"] if row["side"] == "peer"}
     )
-    return REMAINS.format(direct, gains[0], gains[-1], _in_tf32(machines), machines[0].date)
+    return REMAINS.format(direct, gains[0], gains[-1], _in_tf32(machines))
 
 
 def _in_tf32(machines: Sequence[Machine]) -> str:
@@ -95,7 +118,9 @@ def _parts_of_ceiling(table: Table) -> Iterator[float]:
             yield rate / table["limits"]["matmul_gflops"]
 
 
-REMAINS = """## What remains, and why
+REMAINS = """# What remains, and why
+
+The tables are on the pages of the [machines](../PERFORMANCE.md).
 
 - **Direct products in float32** leave little on the EPYC, more on the Xeon. In the profiles of
   their pages, the 1x1 convolutions and those of stride 2 that take a twentieth of the time or more
@@ -152,22 +177,6 @@ REMAINS = """## What remains, and why
   eighth in bfloat16. What the system caches of the file while it has room isn't counted. Short
   convolutions pay for their speed with packed filters of up to seven times the weights: `native`
   takes more memory than timm at batch 1.
-- **What is older.** The EPYC's tables are of {4}, before there were kernels for matrix
-  tiles, batch norms in one call with their ReLUs, siblings as one convolution in training, weights
-  that are fetched ahead in float32 (a tenth of the time on the Xeon), and 1x1 convolutions as
-  matrix products; its memory and compiled training step are of earlier code still, when `compile`
-  left its parameters unfrozen on both sides and `native_lean` had its weights in memory. The Xeon's
-  tables of inference at batch 1 and 8 are a few hours older than the others; what runs there has
-  not changed since.
-
-## Again
-
-`make bench` runs it for Inception-v4; `netdraft bench SPEC -o DIR` for any network, with
-`--batch 1,8`, `--training 4`, `--memory`, `--profile`, `--device cuda`. For a GPU, whose compiler
-takes minutes for each batch and side:
-
-    netdraft bench inception_v4 --device cuda --dtype bfloat16 --batch 1,128,256 --rounds 15 \\
-        --targets cuda_graph,compile --training 64 --compile-training -o DIR
 """
 
 

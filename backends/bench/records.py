@@ -53,6 +53,21 @@ def read_machines() -> list[Machine]:
     return [_machine(folder) for folder in sorted(FOLDER.iterdir()) if folder.is_dir()]
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Ratios that were read off a run whose raw times were not kept."""
+
+    title: str
+    ratios: Mapping[str, float]
+    """What was to be reached -> what it came to."""
+
+
+def read_seen() -> list[Seen]:
+    """Return what was seen on other machines, by the names of the files."""
+    files = sorted(FOLDER.glob("*.json"))
+    return [Seen(**json.loads(file.read_text(encoding="utf-8"))) for file in files]
+
+
 def _machine(folder: Path) -> Machine:
     def tables(name: str, task: str) -> tuple[Table, ...]:
         run = _read(folder / name)
