@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -241,19 +242,38 @@ def test_a_process_that_fails_or_takes_too_long_is_a_sentence(tmp_path: Path) ->
     )
 
 
-def test_wheels_of_what_is_missing_are_installed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_wheels_of_what_is_missing_or_older_are_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("pydantic_core-2.0-cp312-cp312-x.whl", "no_such_package-1.0-py3-none-any.whl"):
+    there = {"pydantic_core": "2.10.3", "numpy": "2.5.2", "torchvision": "0.20.0", "tqdm": "4.9"}
+
+    def version(name: str) -> str:
+        if name not in there:
+            raise importlib.metadata.PackageNotFoundError
+        return there[name]
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    names = ("numpy-2.4.6-x.whl", "pydantic_core-2.10.3-x.whl", "timm-1.0-x.whl",
+             "torchvision-0.26.0-x.whl", "tqdm-4.10-x.whl")  # fmt: skip
+    for name in names:
         (tmp_path / name).touch()
-    (wheel,) = kit.missing_wheels(tmp_path)
-    assert wheel.name == "no_such_package-1.0-py3-none-any.whl"
+    wheels = kit.missing_wheels(tmp_path)
+    assert [wheel.name for wheel in wheels] == ["timm-1.0-x.whl", "tqdm-4.10-x.whl"]
     assert kit.missing_wheels(tmp_path / "nowhere") == []
     called: list[list[str]] = []
-    monkeypatch.setattr(subprocess, "run", lambda command, check: called.append(command))
-    assert kit.install([wheel], tmp_path / "site") == tmp_path / "site"
-    assert called[0][-3:] == ["--target", str(tmp_path / "site"), str(wheel)]
+
+    def pip(command: list[str], check: bool) -> subprocess.CompletedProcess[str]:
+        called.append(command)
+        return subprocess.CompletedProcess(command, len(called) - 1)
+
+    monkeypatch.setattr(subprocess, "run", pip)
+    site = tmp_path / "site"
+    assert kit.install(wheels, site) == site
+    assert [command[-3:] for command in called] == [["--target", str(site), str(w)] for w in wheels]
     assert "--no-index" in called[0]
+    assert capsys.readouterr().out == (
+        f"==> installing 2 wheels into {site}\n    tqdm-4.10-x.whl is left out\n"
+    )
 
 
 def test_a_bare_machine_needs_the_standard_library_alone() -> None:

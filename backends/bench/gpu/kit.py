@@ -10,6 +10,7 @@ import contextlib
 import importlib.metadata
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from backends.bench.gpu.plan import FULL, SMALL, Step, steps_of
 from backends.bench.report import as_text
 
 ROOT = Path(__file__).parents[3]
+_OF_TORCH = "torchvision"
+"""What is there of it fits the torch that is there."""
 _LEAST_SECONDS = 10
 """What must be left for a step to be worth its start."""
 
@@ -152,25 +155,33 @@ def _checks(checks: Mapping[str, Any]) -> Iterator[str]:
 
 
 def missing_wheels(folder: Path) -> list[Path]:
-    """Return the wheels of what is not installed here."""
+    """Return the wheels of what is not installed here, or in an older version."""
     wheels = sorted(folder.glob("*.whl")) if folder.is_dir() else []
-    return [wheel for wheel in wheels if not _is_installed(wheel.name.partition("-")[0])]
+    return [wheel for wheel in wheels if _is_missing(*wheel.name.split("-")[:2])]
 
 
-def _is_installed(name: str) -> bool:
+def _is_missing(name: str, version: str) -> bool:
     try:
-        importlib.metadata.version(name)
+        found = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+        return True
+    return name != _OF_TORCH and _numbers(found) < _numbers(version)
+
+
+def _numbers(version: str) -> list[int]:
+    return list(map(int, re.findall("[0-9]+", version)))
 
 
 def install(wheels: Sequence[Path], site: Path) -> Path:
-    """Install wheels into a folder and return it."""
-    if wheels and not site.exists():
-        print(f"==> installing {len(wheels)} wheels into {site}", flush=True)
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
-        subprocess.run([*pip, "--target", str(site), *map(str, wheels)], check=True)
+    """Install wheels into a folder, those that can be, and return it."""
+    if not wheels or site.exists():
+        return site
+    print(f"==> installing {len(wheels)} wheels into {site}", flush=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
+    for wheel in wheels:  # one by one: each may be for another Python
+        done = subprocess.run([*pip, "--target", str(site), str(wheel)], check=False)
+        if done.returncode:
+            print(f"    {wheel.name} is left out", flush=True)
     return site
 
 
