@@ -62,7 +62,9 @@ def _box(graph: Graph, region: Region) -> Box:
 def _repeat(graph: Graph, region: Region) -> Box:
     copies = (_copy(graph, name) for name in region.members)
     inner = next((copy for copy in copies if copy), [])
-    times = f"{len(region.members)} x "
+    formula = region.info.repeat
+    count = formula if formula.isidentifier() else f"({formula})" if formula else ""
+    times = f"{count or len(region.members)} x "
     pad = " " * len(times)
     return [(times if i == 0 else pad) + line for i, line in enumerate(inner)]
 

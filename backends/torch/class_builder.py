@@ -16,7 +16,7 @@ from backends.torch.node_attributes import NodeAttributes
 from backends.torch.ops import function, has_function, module
 from backends.torch.scopes import ModuleScope, local_name
 from backends.torch.symbols import Symbol, number, operation, total
-from backends.torch.traced import Given, Trace
+from backends.torch.traced import Given, Trace, reads_index
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Shape, ShapeError, formulas_of, letter
 from compiler.ops import (
@@ -281,7 +281,24 @@ class ClassBuilder:
             parts.append((local, self._construct_item(item)))
         if scope.form == "chain":
             return Call(self.writer.helper("chain"), tuple(parts))
-        return _sequence(_numbered(parts))
+        codes = _numbered(parts)
+        times = self._times(scope) if len(_runs(codes)) == 1 else None
+        return _sequence(codes, times)
+
+    def _times(self, scope: ModuleScope) -> str | None:
+        """Return the number of copies as a formula, where they are alike whatever it comes to."""
+        formula = formulas_of(scope.region.traced).get("repeat")
+        ends = [self.channels_of(name) for name in (*scope.inputs, *scope.exports)]
+        count = len(scope.region.members)
+        if formula is None or len(scope.items) != count or ends[0] != ends[-1]:
+            return None
+        if any(reads_index(self.writer.graph, name) for name in scope.region.members):
+            return None
+        symbol = self.formulas.resolve(formula, count)
+        if symbol.is_number:
+            return None
+        self.formulas.followed.add(scope.name)
+        return self.write(symbol)
 
     def _construct_item(self, item: Node | ModuleScope) -> Code:
         if isinstance(item, ModuleScope):
@@ -463,12 +480,15 @@ def _numbered(parts: list[tuple[str, Code]]) -> list[Code]:
 def _list(codes: list[Code]) -> Code:
     runs = _runs(codes)
     if len(runs) == 1 and runs[0][1] > 1:
-        return call("nn.ModuleList", Copies(runs[0][0], runs[0][1], "[", "]"))
+        return call("nn.ModuleList", Copies(runs[0][0], str(runs[0][1]), "[", "]"))
     return call("nn.ModuleList", Listing(tuple(codes)))
 
 
-def _sequence(codes: list[Code]) -> Code:
-    parts = [code if count == 1 else Copies(code, count) for code, count in _runs(codes)]
+def _sequence(codes: list[Code], times: str | None = None) -> Code:
+    """Return copies in a row; `times` is their number where that is a formula."""
+    if times is not None:
+        return call("nn.Sequential", Copies(codes[0], times))
+    parts = [code if count == 1 else Copies(code, str(count)) for code, count in _runs(codes)]
     return call("nn.Sequential", *parts)
 
 

@@ -49,7 +49,7 @@ class Copies:
     """The same expression so many times: `*(InceptionA(384) for _ in range(4))`."""
 
     code: Code
-    count: int
+    count: str
     opening: str = "*("
     closing: str = ")"
 

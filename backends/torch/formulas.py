@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -32,6 +33,8 @@ class Formulas:
     """Arguments that are numbers of input channels."""
     used: dict[str, SpecValue] = field(default_factory=dict)
     """Constructor argument -> its value, for those that the class reads."""
+    followed: set[str] = field(default_factory=set)
+    """Repeats whose count is a formula in the text."""
     has_sums: bool = False
     """Some number is computed from the channels that come in."""
     keys: dict[str, Given] = field(init=False)
@@ -135,8 +138,13 @@ class Formulas:
             self.names = names
 
     def _rely_on_decisions(self, region: Region) -> None:
+        counts = dict(_counts(self.graph, region))
+        written = {f for name, f in counts.items() if name in self.followed}
+        written -= {f for name, f in counts.items() if name not in self.followed}
         for decision in region.decisions:
             formula, value = decision.formula, decision.value
+            if formula in written:
+                continue
             condition = from_condition(formula.root, self._lookup(formula))
             if condition is None or not isinstance(value, bool):
                 self.fix(formula)
@@ -192,3 +200,16 @@ class Formulas:
         height, width = self.graph.nodes[node].shape.grid
         size = height if name.endswith(".height") else width
         return Fraction(size) if isinstance(size, int) else None
+
+
+def _counts(graph: Graph, region: Region) -> Iterator[tuple[str, Expr]]:
+    """Yield the repeats of a block or network, those in blocks inside it aside: name, count."""
+    for member in region.members:
+        inner = graph.regions.get(member)
+        if inner is None:
+            continue
+        formula = formulas_of(inner.traced).get("repeat") if inner.kind == "repeat" else None
+        if formula is not None:
+            yield member, formula
+        if inner.kind != "block":
+            yield from _counts(graph, inner)

@@ -6,6 +6,7 @@ decided otherwise is found while a class is written; it is then written again wi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -136,6 +137,21 @@ def hollow_blocks(graph: Graph, region: Region) -> Iterator[Region]:
             yield from hollow_blocks(graph, inner)
         elif next(graph.nodes_in(member), None) is None:
             yield inner
+
+
+_INDEX = re.compile(r"(?<![\w.])index(?![\w.])")
+
+
+def reads_index(graph: Graph, name: str) -> bool:
+    """True where a formula of a layer, or of what is inside it, reads which copy it is in."""
+    if name in graph.nodes:
+        traces = graph.nodes[name].traced.values()
+        return any(_INDEX.search(traced.text) for traced in traces)
+    region = graph.regions[name]
+    if any(_INDEX.search(t) for t in (*(t.text for t in region.traced.values()), region.info.when)):
+        return True
+    inner = () if region.kind == "block" else region.members
+    return any(reads_index(graph, member) for member in inner)
 
 
 def steady_nodes(graph: Graph) -> frozenset[str]:

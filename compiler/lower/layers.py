@@ -40,7 +40,7 @@ from compiler.spec import (
     Values,
     check_name,
 )
-from compiler.text import numbers_of
+from compiler.text import Expr, numbers_of
 from compiler.text.names import read_layer_name
 
 _T = TypeVar("_T")
@@ -140,9 +140,12 @@ def _copies(lowering: Lowering, layer: Layer, at: Copy) -> str:
     """Lower the copies of a layer one after the other; none passes the input on."""
     scope = at.scope
     copies = variables_of_copies(lowering, layer, at.values, scope)
+    times = layer.common.repeat
+    traced = {"repeat": at.values.trace("repeat", times)} if isinstance(times, Expr) else {}
     size = lowering.sizes.of_layer(layer, at.values.lookup)
     lowering.refuse_too_large(layer, len(copies) * size, len(copies))
-    lowering.builder.open(at.path, "repeat", at.operands.tensors, lowering.info(layer))
+    info = lowering.info(layer)
+    lowering.builder.open(at.path, "repeat", at.operands.tensors, info, traced=traced)
     tensor = at.operands.first
     for index, variables in enumerate(copies):
         inner = scope.copy(variables)

@@ -279,6 +279,10 @@ class Values:
             self.traced[field] = Traced(name, span=self.where(field).span(field))
         return word
 
+    def trace(self, field: str, formula: Expr) -> Traced:
+        """Return where the value of a field comes from that is no attribute of an operation."""
+        return Traced(formula.text, self.bind(formula), self.where(field).span(field))
+
     def _note(self, written: Written, *parts: Any, formula: Expr | None = None) -> None:
         """Remember where an attribute comes from: its text, where that depends on names."""
         is_named = any(isinstance(part, Expr) and part.names for part in parts)
