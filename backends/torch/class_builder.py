@@ -16,7 +16,7 @@ from backends.torch.node_attributes import NodeAttributes
 from backends.torch.ops import function, has_function, module
 from backends.torch.scopes import ModuleScope, local_name
 from backends.torch.symbols import Symbol, number, operation, total
-from backends.torch.traced import Given, Trace, reads_index
+from backends.torch.traced import Given, Trace, first_alike
 from compiler.errors import BackendError
 from compiler.graph import Graph, Node, Shape, ShapeError, formulas_of, letter
 from compiler.ops import (
@@ -90,6 +90,8 @@ class ClassBuilder:
     fields: list[tuple[str, Code]] = field(default_factory=list)
     stored: dict[str, str] = field(default_factory=dict)
     """Argument -> the attribute that keeps it for the forward pass."""
+    flags: dict[str, str] = field(default_factory=dict)
+    """Attribute -> the condition that it keeps for the forward pass."""
     paths: dict[str, str] = field(default_factory=dict)
     """Node or scope -> how forward reaches its module."""
     enclosing: dict[str, str] = field(default_factory=dict)
@@ -282,23 +284,31 @@ class ClassBuilder:
         if scope.form == "chain":
             return Call(self.writer.helper("chain"), tuple(parts))
         codes = _numbered(parts)
-        times = self._times(scope) if len(_runs(codes)) == 1 else None
-        return _sequence(codes, times)
+        runs = _runs(codes)
+        times = self._times(scope, runs[-1][1])
+        return _sequence(runs, times)
 
-    def _times(self, scope: ModuleScope) -> str | None:
-        """Return the number of copies as a formula, where they are alike whatever it comes to."""
+    def _times(self, scope: ModuleScope, last: int) -> str | None:
+        """Return how many copies end a repeat as a formula, where they are alike whatever it is.
+
+        The `last` copies are alike here.
+        """
         formula = formulas_of(scope.region.traced).get("repeat")
-        ends = [self.channels_of(name) for name in (*scope.inputs, *scope.exports)]
-        count = len(scope.region.members)
-        if formula is None or len(scope.items) != count or ends[0] != ends[-1]:
+        copies = scope.region.members
+        before = len(copies) - last
+        alike = first_alike(self.writer.graph, copies)
+        end = scope.items[-1]
+        if formula is None or len(scope.items) != len(copies) or alike is None or alike > before:
             return None
-        if any(reads_index(self.writer.graph, name) for name in scope.region.members):
+        entering, leaving = (self.channels_of(n) for n in (_source(end), scope.exports[0]))
+        if entering != leaving:
             return None
-        symbol = self.formulas.resolve(formula, count)
+        symbol = self.formulas.resolve(formula, len(copies))
         if symbol.is_number:
             return None
         self.formulas.followed.add(scope.name)
-        return self.write(symbol)
+        rest = operation("-", (symbol, number(before))) if before else symbol
+        return self.write(rest)
 
     def _construct_item(self, item: Node | ModuleScope) -> Code:
         if isinstance(item, ModuleScope):
@@ -312,7 +322,9 @@ class ClassBuilder:
     def _construct_class(self, scope: ModuleScope) -> Code:
         instance = self.writer.instance(scope, self)
         given = {g.key: g for g in instance.keys.values()}
-        values = {n: self._given(scope, instance, given[n]) for n in instance.arguments}
+        values = {
+            n: self._given(scope, instance, given[n]) for n in instance.arguments if n in given
+        }
         self._learn_instance(scope, instance)
         args: list[tuple[str, Code]] = []
         for name, value in values.items():
@@ -387,13 +399,19 @@ class ClassBuilder:
             return self.formulas.resolve(node.formula("out_features"), op.out_features)
         if isinstance(op, Concat):
             return total(inputs)
-        symbol = inputs[0] if inputs else number(value)
+        symbol = self._plainest(inputs, value)
         if isinstance(op, Flatten) and symbol.value != value:
             return operation("*", (symbol, number(value // symbol.value)))
         if symbol.value == value and _passes_channels(self.writer.graph, node):
             return symbol
         self.formulas.fix_symbol(symbol)
         return number(value)
+
+    def _plainest(self, inputs: list[Symbol], value: int) -> Symbol:
+        """Return the channels that all operands have, rather not as those that come in."""
+        alike = [symbol for symbol in inputs if symbol.value == value]
+        own = (s for s in alike if s.names and s.names.isdisjoint(self.formulas.inputs))
+        return next(own, inputs[0] if inputs else number(value))
 
 
 OPEN = 0
@@ -484,12 +502,17 @@ def _list(codes: list[Code]) -> Code:
     return call("nn.ModuleList", Listing(tuple(codes)))
 
 
-def _sequence(codes: list[Code], times: str | None = None) -> Code:
-    """Return copies in a row; `times` is their number where that is a formula."""
+def _sequence(runs: list[tuple[Code, int]], times: str | None = None) -> Code:
+    """Return copies in a row; `times` is the number of the last ones where that is a formula."""
+    parts = [code if count == 1 else Copies(code, str(count)) for code, count in runs]
     if times is not None:
-        return call("nn.Sequential", Copies(codes[0], times))
-    parts = [code if count == 1 else Copies(code, str(count)) for code, count in _runs(codes)]
+        parts[-1] = Copies(runs[-1][0], times)
     return call("nn.Sequential", *parts)
+
+
+def _source(item: Node | ModuleScope) -> str:
+    """Return the tensor that the copy of a layer reads."""
+    return item.inputs[0]
 
 
 def _runs(codes: list[Code]) -> list[tuple[Code, int]]:

@@ -66,7 +66,7 @@ def class_lines(
         for symbol in condition.symbols:
             builder.write(symbol)
     arguments = _ordered(builder, definition)
-    defaults = _defaults(definition, arguments)
+    defaults = defaults_of(definition, arguments)
     signature = _signature(builder, definition, arguments, defaults)
     names = input_arguments(graph, scope)
     results = tuple(builder.body.resolved(n) for n in scope.exports)
@@ -85,7 +85,8 @@ def _ordered(builder: ClassBuilder, definition: Definition | None) -> tuple[str,
     return (*channels, *(n for n in declared if n in builder.formulas.used and n not in channels))
 
 
-def _defaults(definition: Definition | None, arguments: tuple[str, ...]) -> dict[str, str]:
+def defaults_of(definition: Definition | None, arguments: tuple[str, ...]) -> dict[str, str]:
+    """Return argument -> the text of its default, of those that have one."""
     params = definition.params if definition else ()
     return {
         p.name: literal(p.default) for p in params if p.name in arguments and p.default is not None
@@ -124,7 +125,7 @@ def annotation(value: SpecValue, declared: str | None = None) -> str:
 def constructor(builder: ClassBuilder, signature: list[str]) -> list[Row]:
     """Return `__init__`, or nothing where there is nothing to hold."""
     conditions = builder.formulas.trace.conditions if builder.scope.name else {}
-    if not (builder.fields or builder.stored or conditions):
+    if not (builder.fields or builder.stored or builder.flags or conditions):
         return []
     rows = _init_head(["self", *signature])
     for text in conditions:
@@ -134,6 +135,8 @@ def constructor(builder: ClassBuilder, signature: list[str]) -> list[Row]:
     rows.append((f"{INDENT * 2}super().__init__()", ""))
     for name, attribute in builder.stored.items():
         rows.append((f"{INDENT * 2}self.{attribute} = {parameter_name(name)}", ""))
+    for attribute, condition in builder.flags.items():
+        rows.append((f"{INDENT * 2}self.{attribute} = {condition}", ""))
     for local, code in builder.fields:
         rows += [(line, "") for line in laid_out(f"self.{local} = ", code, "", 2, str)]
     return rows

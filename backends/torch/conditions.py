@@ -92,6 +92,14 @@ def _condition(term: Term, lookup: Lookup) -> ArgumentCondition:
     return ArgumentCondition(term.kind, (operation("*", (a, d)), operation("*", (c, b))))
 
 
+def are_equal(left: Symbol, right: Symbol) -> bool:
+    """True where two formulas are the same polynomial."""
+    try:
+        return _polynomial(left) == _polynomial(right)
+    except NoFormula:
+        return left == right
+
+
 def _least(left: Symbol, right: Symbol, positive: Collection[str]) -> int | None:
     """Return a number that `left - right` is never below, None where none is known."""
     try:

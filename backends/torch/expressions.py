@@ -54,7 +54,16 @@ class Copies:
     closing: str = ")"
 
 
-Code = str | Call | Listing | LocalVariable | Joined | Copies
+@dataclass(frozen=True, slots=True)
+class Conditional:
+    """One of two expressions: `chain(...) if s > 1 else nn.Identity()`."""
+
+    code: Code
+    condition: str
+    other: Code
+
+
+Code = str | Call | Listing | LocalVariable | Joined | Copies | Conditional
 Names = Callable[[str], str]
 """Node name -> variable."""
 
@@ -71,6 +80,9 @@ def values_in(code: Code) -> Iterator[str]:
     elif isinstance(code, Call):
         for _, arg in code.args:
             yield from values_in(arg)
+    elif isinstance(code, Conditional):
+        yield from values_in(code.code)
+        yield from values_in(code.other)
     elif isinstance(code, (Listing, Joined)):
         for part in code.items if isinstance(code, Listing) else code.parts:
             yield from values_in(part)
@@ -88,6 +100,8 @@ def flat(code: Code, names: Names) -> str:
         return "".join(flat(p, names) for p in code.parts)
     if isinstance(code, Copies):
         return f"{code.opening}{flat(code.code, names)} {_loop(code)}{code.closing}"
+    if isinstance(code, Conditional):
+        return f"{flat(code.code, names)} if {code.condition} else {flat(code.other, names)}"
     return f"{code.function}({', '.join(_argument(a, names) for a in code.args)})"
 
 
@@ -114,6 +128,14 @@ def laid_out(prefix: str, code: Code, suffix: str, depth: int, names: Names) -> 
         return (
             [line] if prefix.endswith("(") else _parenthesised(prefix, code, suffix, depth, names)
         )
+    if isinstance(code, Conditional):
+        inner = f"{margin}{INDENT}{flat(code, names)}"
+        if len(inner) <= WIDTH:
+            return [f"{margin}{prefix}(", inner, f"{margin}){suffix}"]
+        first = laid_out("", code.code, "", depth + 1, names)
+        other = laid_out("else ", code.other, "", depth + 1, names)
+        condition = f"{margin}{INDENT}if {code.condition}"
+        return [f"{margin}{prefix}(", *first, condition, *other, f"{margin}){suffix}"]
     if isinstance(code, Copies):
         copy = laid_out("", code.code, "", depth + 1, names)
         loop = f"{margin}{INDENT}{_loop(code)}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from backends.torch.conditions import from_condition
+from backends.torch.conditions import ArgumentCondition, from_condition
 from backends.torch.docs import variable
 from backends.torch.symbols import Lookup, Symbol, argument, from_term, number
 from backends.torch.traced import Arguments, Given, Trace, arguments_of, hollow_blocks, params_of
@@ -35,6 +35,8 @@ class Formulas:
     """Constructor argument -> its value, for those that the class reads."""
     followed: set[str] = field(default_factory=set)
     """Repeats whose count is a formula in the text."""
+    decided: dict[str, ArgumentCondition | None] = field(default_factory=dict)
+    """Text of a `when` -> its condition over the arguments, None where layers differ in it."""
     has_sums: bool = False
     """Some number is computed from the channels that come in."""
     keys: dict[str, Given] = field(init=False)
@@ -149,6 +151,9 @@ class Formulas:
             if condition is None or not isinstance(value, bool):
                 self.fix(formula)
             elif any(symbol.names for symbol in condition.symbols):
+                known = self.decided.setdefault(formula.text, condition)
+                if known is None or known.text != condition.text:
+                    self.decided[formula.text] = None
                 holds = condition if value else condition.opposite
                 self.trace.conditions[holds.text] = holds
 

@@ -10,6 +10,7 @@ from backends.torch.docs import AMBIGUOUS, variable
 from backends.torch.expressions import (
     Call,
     Code,
+    Conditional,
     Joined,
     Listing,
     LocalVariable,
@@ -102,6 +103,8 @@ def _filled(code: Code, pending: dict[str, Line]) -> Code:
         return Call(code.function, tuple((n, _filled(a, pending)) for n, a in code.args))
     if isinstance(code, Listing):
         return Listing(tuple(_filled(i, pending) for i in code.items))
+    if isinstance(code, Conditional):
+        return Conditional(_filled(code.code, pending), code.condition, code.other)
     if isinstance(code, Joined):
         return Joined(tuple(_operand(code, p, pending) for p in code.parts), code.tight)
     return code

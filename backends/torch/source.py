@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from backends.torch.ascii_figure import figure_lines
 from backends.torch.class_builder import ClassBuilder, Instance, input_arguments
-from backends.torch.class_text import ClassText, class_lines
+from backends.torch.class_text import ClassText, class_lines, defaults_of
 from backends.torch.docs import GLOBAL, class_name, docstring, variable
 from backends.torch.expressions import Code
 from backends.torch.file import File, assemble
@@ -24,7 +25,8 @@ from backends.torch.traced import (
     steady_nodes,
 )
 from backends.torch.units import Units
-from compiler.graph import Graph, Info
+from backends.torch.variants import merged
+from compiler.graph import Definition, Graph, Info
 from compiler.passes.outputs import take_logits, tap_nodes
 
 
@@ -53,20 +55,45 @@ def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = Fals
     """
     graph = graph if features else take_logits(graph, taps)
     fixed: dict[str, frozenset[str]] = {}
+    whole: dict[str, Whole] = {}
+    refused: set[str] = set()
     while True:
-        writer = _Writer(graph, taps, features, fixed)
+        writer = _Writer(graph, taps, features, fixed, whole)
         text = writer.write()
-        if not writer.found:
+        if writer.refused:
+            refused |= writer.refused
+            whole, fixed = {k: v for k, v in whole.items() if k not in refused}, {}
+        elif writer.merged != whole:
+            whole, fixed = writer.merged, {}
+        elif writer.found:
+            for scope, names in writer.found.items():
+                fixed[scope] = fixed.get(scope, frozenset()) | names
+        elif more := {k: v for k, v in writer.in_variants().items() if k not in refused}:
+            whole, fixed = {**whole, **more}, {}  # what only some variants rely on is free again
+        else:
             return text
-        for scope, names in writer.found.items():
-            fixed[scope] = fixed.get(scope, frozenset()) | names
+
+
+Arguments = tuple[str, ...]
+"""Names of a constructor's arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A block whose instances are one class."""
+
+    arguments: Arguments
+    released: frozenset[str] = frozenset()
+    """Conditions that its class decides itself: whoever makes an instance need not hold them."""
 
 
 class _Writer:
     """Writes classes on demand, each text once.
 
     `fixed` has for each scope the constructor arguments that are numbers in its class. What else
-    turns out to be one is `found`; the text is right, and final, when there is nothing.
+    turns out to be one is `found`; the text is right, and final, when there is nothing. `whole`
+    has the blocks whose instances are one class, with its arguments: it is written when all are
+    known. Blocks for which that fails are `refused`.
     """
 
     def __init__(
@@ -75,8 +102,15 @@ class _Writer:
         taps: Sequence[str],
         features: bool,
         fixed: Mapping[str, frozenset[str]],
+        whole: Mapping[str, Whole],
     ) -> None:
         self.fixed = fixed
+        self.whole = whole
+        self.merged: dict[str, Whole] = {}
+        """The same, as this text has shown it to be."""
+        self.refused: set[str] = set()
+        self.instances: dict[str, list[ClassBuilder]] = {}
+        """Block that is one class -> its instances."""
         self.found: dict[str, frozenset[str]] = {}
         self.network = prepare(graph, tap_nodes(graph, taps), features)
         self.graph = self.network.graph
@@ -97,6 +131,7 @@ class _Writer:
         name = self.free_name(class_name(graph.name))
         builder = network_frame(self, graph, scope, self._fixed(scope))
         builder.build()
+        self._merge()
         builder.formulas.conclude()
         doc = docstring(graph.title or graph.name, graph.info, "", [], 1)
         outputs = self.free_name(f"{name}Outputs", hidden_by=_steps(graph))
@@ -133,21 +168,66 @@ class _Writer:
         info = definition.info if definition else Info()
         figure = figure_lines(self.graph, scope.region, 92)
         doc = docstring(title or str(scope.region.definition), info, info.doc, figure, 1)
+        if definition is not None and definition.name in self.whole:
+            return self._instance_of_whole(definition, builder, doc)
         text = class_lines(self.graph, builder, scope, doc)
         # Copies of an anonymous scope, `body.0` and `body.1`, are one class where they agree.
         base = class_name(definition.name if definition else scope.name.rstrip(".0123456789"))
         name = self._register(base, text)
         self._settle(builder)
-        formulas = builder.formulas
-        return Instance(
-            name,
-            text.arguments,
-            text.defaults,
-            tuple(formulas.inputs),
-            {n: formulas.channels[n] for n in scope.exports},
-            formulas.keys,
-            formulas.trace,
-        )
+        return _made(name, text.arguments, text.defaults, builder)
+
+    def in_variants(self) -> dict[str, Whole]:
+        """Return the blocks that have several classes, with the arguments of all of them."""
+        of: dict[str, list[ClassText]] = {}
+        for text in self.classes:
+            of.setdefault(text.base, []).append(text)
+        out: dict[str, Whole] = {}
+        for definition in self.graph.definitions.values():
+            texts = of.get(class_name(definition.name), [])
+            if len(texts) > 1:
+                given = dict.fromkeys(name for text in texts for name in text.arguments)
+                declared = [p.name for p in definition.params]
+                channels = [name for name in given if name not in declared]
+                arguments = (*channels, *(n for n in declared if n in given))
+                out[definition.name] = Whole(arguments)
+        return out
+
+    def _instance_of_whole(
+        self, definition: Definition, builder: ClassBuilder, doc: list[str]
+    ) -> Instance:
+        """Return an instance of a block whose class is written when all instances are known."""
+        first = definition.name not in self.instances
+        self.instances.setdefault(definition.name, []).append(builder)
+        if first:  # its place in the file
+            text = ClassText(doc, [], base=class_name(definition.name))
+            text.name = self.free_name(text.base)
+            self.classes.append(text)
+        text = next(c for c in self.classes if c.base == class_name(definition.name))
+        self._settle(builder)
+        known = self.whole[definition.name]
+        arguments, trace = known.arguments, builder.formulas.trace
+        kept = {t: c for t, c in trace.conditions.items() if t not in known.released}
+        made = _made(text.name, arguments, defaults_of(definition, arguments), builder)
+        return replace(made, trace=replace(trace, conditions=kept))
+
+    def _merge(self) -> None:
+        """Write the classes of blocks whose instances are one."""
+        for name, builders in self.instances.items():
+            found = merged(self.graph, builders)
+            if found is None:
+                self.refused.add(name)
+                continue
+            builder, released = found
+            text = class_lines(self.graph, builder, builder.scope, [])
+            self.merged[name] = Whole(text.arguments, released)
+            place = next(c for c in self.classes if c.base == class_name(name))
+            region = builder.scope.region
+            definition = self.graph.definitions[name]
+            figure = figure_lines(self.graph, region, 92)
+            info = definition.info
+            place.doc = docstring(definition.title or name, info, info.doc, figure, 1)
+            place.rows, place.arguments = text.rows, text.arguments
 
     def _fixed(self, scope: ModuleScope) -> frozenset[str]:
         return self.fixed.get(scope.name, frozenset())
@@ -180,6 +260,21 @@ class _Writer:
         text.base, text.name = base, self.free_name(base)
         self.classes.append(text)
         return text.name
+
+
+def _made(
+    name: str, arguments: Arguments, defaults: Mapping[str, str], builder: ClassBuilder
+) -> Instance:
+    formulas = builder.formulas
+    return Instance(
+        name,
+        arguments,
+        defaults,
+        tuple(formulas.inputs),
+        {n: formulas.channels[n] for n in builder.scope.exports},
+        formulas.keys,
+        formulas.trace,
+    )
 
 
 def _steps(graph: Graph) -> set[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 from compiler.errors import Diagnostic, did_you_mean, listing
 from compiler.lower.lowering import Lowering
-from compiler.lower.scope import Scope
+from compiler.lower.scope import Scope, Variable
 from compiler.ops import Layer
 from compiler.spec import BlockLayer, Values, Written, check_name, names_in, read_param_name
-from compiler.text import Expr, Value
+from compiler.text import Expr
 
-Variables = dict[str, Value]
-"""Name -> its value in one copy; `index` counts from 0."""
+Variables = dict[str, Variable]
+"""Name -> what it is worth in one copy; `index` counts from 0."""
 
 
 def variables_of_copies(
@@ -25,14 +27,14 @@ def variables_of_copies(
     if layer.common.loop is None:
         count = values.integer("repeat", least=0)
         count = 1 if count is None or (is_once and isinstance(counted, Expr)) else count
-        return [{"index": index} for index in range(count)]
+        return [{"index": Variable(index)} for index in range(count)]
     if counted is not None:
         message, help = "a layer has `repeat` or `for`, this one has both", "`for` counts them"
         lowering.report_layer(layer, "bad-value", message, f"{help}: take `repeat` out", "repeat")
     series = _series(lowering, layer, values, scope)
     _check_use(lowering, layer)
     copies = [
-        {"index": index, **dict(zip(series, row, strict=True))}
+        {"index": Variable(index), **dict(zip(series, row, strict=True))}
         for index, row in enumerate(zip(*series.values(), strict=False))
     ]
     is_formula = any(isinstance(written, Expr) for written in layer.common.loop.values())
@@ -41,9 +43,9 @@ def variables_of_copies(
 
 def _series(
     lowering: Lowering, layer: Layer, values: Values, scope: Scope
-) -> dict[str, list[Value]]:
+) -> dict[str, list[Variable]]:
     """Return the values of every variable of a loop, as many of each; faults are reported."""
-    out: dict[str, list[Value]] = {}
+    out: dict[str, list[Variable]] = {}
     assert layer.common.loop is not None
     for name, written in layer.common.loop.items():
         span = layer.key_span("for", name)
@@ -55,7 +57,8 @@ def _series(
                 Diagnostic("duplicate-name", message, span, help="call one of them otherwise")
             )
         whole = Written(written, f"`{name}` of `for`", layer, ("for", name))
-        out[name] = values.list_of(whole)
+        terms = map(values.term_of, _each(written))
+        out[name] = [Variable(*both) for both in zip_longest(values.list_of(whole), terms)]
     lengths = {name: len(series) for name, series in out.items()}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{count} of `{name}`" for name, count in lengths.items())
@@ -70,6 +73,11 @@ def _series(
         message = "`for` has no variable"
         lowering.report_layer(layer, "bad-value", message, "write `for: {n: [64, 128]}`", "for")
     return out
+
+
+def _each(written: list[object] | Expr) -> list[object]:
+    """Return the values of a list as they are written, none where it is a formula."""
+    return written if isinstance(written, list) else []
 
 
 def _check_use(lowering: Lowering, layer: Layer) -> None:

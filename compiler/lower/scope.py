@@ -52,6 +52,26 @@ class Named:
     left_out_by: Condition | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """What a name is worth in one copy of a layer."""
+
+    value: Value
+    formula: Term | None = None
+    """How that is written, where it is a formula."""
+
+    @property
+    def term(self) -> Term | None:
+        """What stands for the name in a formula, None where it is no number."""
+        if self.formula is not None:
+            return self.formula
+        if isinstance(self.value, bool):
+            return Term("name", show_value(self.value), (), 0, 0)
+        if isinstance(self.value, (int, Fraction)):
+            return Term("number", str(self.value), (), 0, 0)
+        return None
+
+
 @dataclass(slots=True)
 class Scope:
     """A list of layers under one path prefix."""
@@ -61,14 +81,14 @@ class Scope:
     parent: Scope | None = None
     names: dict[str, Named] = field(default_factory=dict)
     ordinals: dict[str, int] = field(default_factory=dict)
-    variables: Mapping[str, Value] = field(default_factory=dict)
+    variables: Mapping[str, Variable] = field(default_factory=dict)
     """What differs between the copies of the layers around: `index`, and what a `for` goes over."""
 
     def child(self, prefix: str) -> Scope:
         """Return a scope inside this one, in the same frame."""
         return Scope(prefix, self.frame, self, variables=self.variables)
 
-    def copy(self, variables: Mapping[str, Value]) -> Scope:
+    def copy(self, variables: Mapping[str, Variable]) -> Scope:
         """Return this scope, with the same names, as one copy of a layer in it has it."""
         whole = {**self.variables, **variables}
         return Scope(self.prefix, self.frame, self, self.names, self.ordinals, whole)
@@ -118,7 +138,7 @@ class Lookup:
             frame.used.add(name)
             return frame.params[name]
         if name in self.scope.variables:
-            return self.scope.variables[name]
+            return self.scope.variables[name].value
         if name == "index":
             raise KeyError(name, "`index` counts the copies of a `repeat`")
         head, _, size = name.rpartition(".")
@@ -174,13 +194,10 @@ class Lookup:
         return named.tensor if named else None
 
 
-def _with_variables(term: Term, variables: Mapping[str, Value]) -> Term:
-    """Return a term with the numbers of the copy at hand in the place of what they are called."""
-    value = variables.get(term.text) if term.kind == "name" else None
-    if isinstance(value, bool):
-        return replace(term, text=show_value(value))
-    if isinstance(value, (int, Fraction)):
-        return replace(term, kind="number", text=str(value))
+def _with_variables(term: Term, variables: Mapping[str, Variable]) -> Term:
+    """Return a term with what names are worth in the copy at hand in their place."""
+    if term.kind == "name":
+        return (term.text in variables and variables[term.text].term) or term
     return replace(term, args=tuple(_with_variables(arg, variables) for arg in term.args))
 
 

@@ -25,6 +25,7 @@ from compiler.text import (
     Expr,
     ExprError,
     Located,
+    Term,
     Unknown,
     Value,
     evaluate,
@@ -332,7 +333,9 @@ class Values:
         """Return the values of a list; one that is wrong is None."""
         if isinstance(written.raw, list):
             return [
-                self.value_of(replace(written.part(raw), steps=(*written.steps, index)))
+                self.value_of(
+                    replace(written, raw=raw, steps=(*written.steps, index), attribute="for")
+                )
                 for index, raw in enumerate(written.raw)
             ]
         value = self.evaluate(written)
@@ -340,6 +343,16 @@ class Values:
             help = "write `[64, 128, 256]`, or a parameter that is a list"
             self.report.add(replace(written.refused(value, "is not a list"), help=help))
         return []
+
+    def term_of(self, raw: Any) -> Term | None:
+        """Return a value of whatever type as a formula; None where it is none."""
+        if not isinstance(raw, str) or guess_type(raw) != "number":
+            return None
+        try:
+            formula = read_formula(raw)
+        except PydanticCustomError:  # reported where it is read
+            return None
+        return self.bind(formula).root if isinstance(formula, Expr) else None
 
     def integer_of(self, written: Written, least: int) -> int | None:
         """Return a whole number."""

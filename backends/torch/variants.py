@@ -1,0 +1,400 @@
+"""One class for the variants of a block: what a `when` leaves out passes its input on.
+
+Instances of a block differ where a `when` of its layers does. Each is written by itself first, over
+the same arguments; here their constructors and forward passes are laid over one another. A module
+that is missing in some is `nn.Identity()` there, an operation that is missing is not computed, and
+a number that differs is chosen by the same condition. What does not fit so stays several classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from backends.torch.class_builder import ClassBuilder
+from backends.torch.conditions import ArgumentCondition, are_equal
+from backends.torch.docs import unused
+from backends.torch.expressions import (
+    Call,
+    Code,
+    Conditional,
+    Copies,
+    Joined,
+    Listing,
+    LocalVariable,
+    values_in,
+)
+from backends.torch.forward import Line, one_line
+from backends.torch.symbols import argument, from_term
+from compiler.graph import Graph
+from compiler.text import ExprError, parse
+from compiler.text.module_names import MODULE_NAMES
+
+IDENTITY = "nn.Identity()"
+
+
+class Different(Exception):
+    """The variants do not fit into one class."""
+
+
+@dataclass(slots=True)
+class Merger:
+    """Lays the variants of a block over the first of them, which has every layer."""
+
+    graph: Graph
+    variants: Sequence[ClassBuilder]
+    truths: dict[str, tuple[bool, ...]] = field(default_factory=dict)
+    """Text of a condition -> whether it holds, by variant; of those that differ."""
+    conditions: dict[str, ArgumentCondition] = field(default_factory=dict)
+    used: dict[str, ArgumentCondition] = field(default_factory=dict)
+    """Those that the class reads."""
+
+    @property
+    def whole(self) -> ClassBuilder:
+        """The variant that has every layer."""
+        return self.variants[0]
+
+    def merge(self) -> None:
+        """Make the first variant the class of all.
+
+        Raises:
+            Different: they do not fit into one class.
+        """
+        self._find_conditions()
+        lines = [_lines(variant) for variant in self.variants]
+        fields = self._fields(lines[0])
+        self._check_lines(lines)
+        builder = self.whole
+        builder.fields = fields
+        kept = {t: c for t, c in builder.formulas.trace.conditions.items() if t not in self.truths}
+        builder.formulas.trace.conditions = kept
+        for variant in self.variants:
+            builder.formulas.used.update(variant.formulas.used)
+            builder.stored.update(variant.stored)
+        for condition in self.used.values():
+            for symbol in condition.symbols:
+                builder.write(symbol)
+
+    def _find_conditions(self) -> None:
+        """Find the conditions that hold in some variants and not in others."""
+        of = [variant.formulas.trace.conditions for variant in self.variants]
+        for text, condition in of[0].items():
+            opposite = condition.opposite.text
+            held = tuple(text in there for there in of)
+            if not all(held) and any(text not in there and opposite not in there for there in of):
+                raise Different
+            if not all(held):
+                self.truths[text] = held
+                self.conditions[text] = condition
+        known = {*of[0], *(c.opposite.text for c in self.conditions.values())}
+        if any(not there.keys() <= known for there in of):
+            raise Different
+
+    def released(self) -> frozenset[str]:
+        """Return the conditions that a caller need not hold: as many channels leave, anyway."""
+        ends = {
+            tuple(variant.formulas.channels[name].text for name in variant.scope.exports)
+            for variant in self.variants
+        }
+        if len(ends) > 1:
+            return frozenset()
+        return frozenset(
+            text for c in self.conditions.values() for text in (c.text, c.opposite.text)
+        )
+
+    # -- the constructor -------------------------------------------------------------------------
+
+    def _fields(self, lines: Mapping[str, Line]) -> list[tuple[str, Code]]:
+        """Return the attributes of the class."""
+        prefix = self.whole.scope.name
+        codes = [dict(variant.fields) for variant in self.variants]
+        if any(not there.keys() <= codes[0].keys() for there in codes):
+            raise Different
+        order = list(codes[0])
+        for there in codes[1:]:
+            if list(there) != [name for name in order if name in there]:
+                raise Different
+        out: list[tuple[str, Code]] = []
+        for name in order:
+            before = self._conditions_before(name, lines)
+            found = [there.get(name) for there in codes]
+            out.append((name, self._merged(found, f"{prefix}.{name}", before)))
+        return out
+
+    def _conditions_before(self, name: str, lines: Mapping[str, Line]) -> set[str]:
+        """Return the conditions of layers that are computed before a module is called."""
+        found: set[str] = set()
+        for target, line in lines.items():
+            if _module_path(line.code).partition(".")[0] == name:
+                break
+            if (text := self._condition_of(f"{self.whole.scope.name}.{target}")) is not None:
+                found.add(text)
+        return found
+
+    def _merged(self, codes: Sequence[Code | None], path: str, before: set[str]) -> Code:
+        """Return one constructor for those of all variants; None is a layer that is left out."""
+        there = [code for code in codes if code is not None]
+        whole = there[0]
+        if len(there) < len(codes):
+            text = self._condition_of(path)
+            if text is None or self.truths[text] != tuple(code is not None for code in codes):
+                raise Different
+            inner = self._merged([code or whole for code in codes], path, before)
+            return Conditional(inner, self._use(text), IDENTITY)
+        if all(one_line(code) == one_line(whole) for code in there):
+            return whole
+        if isinstance(whole, Call) and all(
+            isinstance(code, Call) and code.function == whole.function for code in there
+        ):
+            return self._merged_call([c for c in there if isinstance(c, Call)], path, before)
+        return self._chosen(there, before)
+
+    def _merged_call(self, calls: Sequence[Call], path: str, before: set[str]) -> Code:
+        """Return one call for several of a function; what `chain` lacks in some passes on."""
+        whole = calls[0]
+        if whole.function == "chain":
+            given = [dict(call.args) for call in calls]
+            if any(not there.keys() <= given[0].keys() for there in given):
+                raise Different
+            parts = [[there.get(name) for there in given] for name in given[0]]
+            inner = (f"{path}.{name}" for name in given[0])
+            args = (self._merged(c, p, before) for c, p in zip(parts, inner, strict=True))
+            return Call("chain", tuple(zip(given[0], args, strict=True)))
+        names = [name for name, _ in whole.args]
+        if whole.function == "nn.Sequential":
+            calls = [_with_tail(whole, call) for call in calls]
+        if any([name for name, _ in call.args] != names for call in calls):
+            raise Different
+        columns = zip(*([code for _, code in call.args] for call in calls), strict=True)
+        merged = (self._merged(column, path, before) for column in columns)
+        return Call(whole.function, tuple(zip(names, merged, strict=True)))
+
+    def _chosen(self, codes: Sequence[Code], before: set[str]) -> Code:
+        """Return a number that a condition of a layer before this one decides."""
+        patterns = {tuple(self.truths[t][i] for t in before) for i in range(len(codes))}
+        if len(patterns) < 2 ** len(before):
+            raise Different  # what another pattern would come to is not known
+        for text in before:
+            yes = {one_line(c) for c, holds in zip(codes, self.truths[text], strict=True) if holds}
+            no = {
+                one_line(c) for c, holds in zip(codes, self.truths[text], strict=True) if not holds
+            }
+            if len(yes) == len(no) == 1:
+                first, second = yes.pop(), no.pop()
+                condition = self.conditions[text]
+                if _is_same_there(condition.opposite, first, second):
+                    return first
+                if _is_same_there(condition, second, first):
+                    return second
+                return Conditional(first, self._use(text), second)
+        raise Different
+
+    def _condition_of(self, path: str) -> str | None:
+        """Return the condition of the layer at a path, where it differs between the variants."""
+        written = set(_conditions_at(self.graph, path))
+        if len(written) != 1:
+            return None
+        condition = self.whole.formulas.decided.get(written.pop())
+        return condition.text if condition is not None and condition.text in self.truths else None
+
+    def _use(self, text: str) -> str:
+        self.used[text] = self.conditions[text]
+        return text
+
+    # -- the forward pass ------------------------------------------------------------------------
+
+    def _check_lines(self, lines: Sequence[Mapping[str, Line]]) -> None:
+        """Make lines that some variants lack conditional, where all else is the same."""
+        skipped: dict[str, str] = {}
+        for variant, there in zip(self.variants[1:], lines[1:], strict=True):
+            for target, instead in self._instead(lines[0], variant, there).items():
+                if skipped.setdefault(target, instead) != instead:
+                    raise Different
+        prefix = self.whole.scope.name
+        names = _tensors(self.whole)
+        known = {names[name]: name for name in self.whole.body.inputs}
+        for target, line in lines[0].items():
+            if target in skipped:
+                self._make_conditional(line, f"{prefix}.{target}", known.get(skipped[target]))
+            known[target] = line.targets[0]
+
+    def _instead(
+        self, whole: Mapping[str, Line], variant: ClassBuilder, lines: Mapping[str, Line]
+    ) -> dict[str, str]:
+        """Return the tensors that a variant lacks, each with what it reads in their place."""
+        if [t for t in whole if t in lines] != list(lines):
+            raise Different
+        passed: dict[str, str] = {}
+        missing: dict[str, str | None] = {}
+        for target, line in whole.items():
+            operands = _reads(self.whole, line)
+            if target in lines:
+                others = _reads(variant, lines[target])
+                if _shape(line.code) != _shape(lines[target].code):
+                    raise Different
+                _match(operands, others, passed, missing)
+            elif _module_path(line.code) and len(operands) == 1:
+                passed[target] = operands[0]
+            else:
+                missing[target] = None
+        ends, others = (
+            [_tensors(b)[b.body.resolved(name)] for name in b.scope.exports]
+            for b in (self.whole, variant)
+        )
+        _match(ends, others, passed, missing)
+        if None in missing.values():
+            raise Different
+        return {name: instead for name, instead in missing.items() if instead is not None}
+
+    def _make_conditional(self, line: Line, path: str, instead: str | None) -> None:
+        """Let a line be computed only where its condition holds."""
+        text = self._condition_of(path)
+        if text is None or instead is None or len(line.targets) > 1:
+            raise Different
+        builder = self.whole
+        local = path.rpartition(".")[2]
+        used = {*MODULE_NAMES, *(name for name, _ in builder.fields), *builder.flags}
+        flag = unused(f"has_{local}", used)
+        builder.flags[flag] = self._use(text)
+        line.code = Conditional(line.code, f"self.{flag}", LocalVariable(instead))
+        line.folds = line.hosts = False
+
+
+def merged(
+    graph: Graph, builders: Sequence[ClassBuilder]
+) -> tuple[ClassBuilder, frozenset[str]] | None:
+    """Return the class of all instances of a block, and the conditions that it decides itself.
+
+    None where they do not fit into one.
+    """
+    distinct = {_signature(builder): builder for builder in builders}
+    variants = sorted(distinct.values(), key=_size, reverse=True)
+    merger = Merger(graph, variants)
+    try:
+        merger.merge()
+    except Different:
+        return None
+    comments = [{target: line.comment for target, line in _lines(b).items()} for b in builders]
+    for target, line in _lines(variants[0]).items():
+        if any(there.get(target) != line.comment for there in comments):
+            line.comment = ""
+    return variants[0], merger.released()
+
+
+def _size(builder: ClassBuilder) -> tuple[int, int]:
+    """Return how much a variant has: attributes and lines, then text."""
+    text = sum(len(one_line(code)) for _, code in builder.fields)
+    return len(builder.fields) + len(builder.body.lines), text
+
+
+def _signature(builder: ClassBuilder) -> tuple[object, ...]:
+    """Return what makes two instances the same class."""
+    lines = _lines(builder).items()
+    reads = [tuple(_reads(builder, line)) for _, line in lines]
+    return (
+        tuple((name, one_line(code)) for name, code in builder.fields),
+        tuple((target, _shape(line.code)) for target, line in lines),
+        tuple(reads),
+        tuple(builder.formulas.trace.conditions),
+    )
+
+
+def _is_same_there(condition: ArgumentCondition, text: str, other: str) -> bool:
+    """True where two formulas are the same if a condition holds: `c * k` and `c` if `k == 1`."""
+    if condition.kind != "==" or condition.sides[0].kind != "name":
+        return False
+    name, value = condition.sides
+    if not value.is_number:
+        return False
+    try:
+        symbols = [from_term(parse(t).root, lambda n: argument(n, 1)) for t in (text, other)]
+    except ExprError:
+        return False
+    if None in symbols:
+        return False
+    first, second = (s.replaced({name.name: value}) for s in symbols if s is not None)
+    return are_equal(first, second)
+
+
+def _with_tail(whole: Call, call: Call) -> Call:
+    """Return a row of copies, none at its end, as one that has those that follow in the whole."""
+    tail = whole.args[-1]
+    if isinstance(tail[1], Copies) and len(call.args) == len(whole.args) - 1:
+        return Call(call.function, (*call.args, tail))
+    return call
+
+
+def _conditions_at(graph: Graph, path: str) -> Iterator[str]:
+    """Yield the `when` of a layer, or those of the layers inside it."""
+    if graph.info_of(path).when:
+        yield graph.info_of(path).when
+    elif path in graph.regions and graph.regions[path].kind != "block":
+        for member in graph.regions[path].members:
+            yield from _conditions_at(graph, member)
+
+
+def _tensors(builder: ClassBuilder) -> dict[str, str]:
+    """Return the tensors of a forward pass by node, as every instance of a block calls them."""
+    out = {name: f"<{place}>" for place, name in enumerate(builder.body.inputs)}
+    for line in builder.body.lines:
+        for place, target in enumerate(line.targets):
+            path = _module_path(line.code) or target[len(builder.scope.name) + 1 :]
+            out[target] = f"{path}:{place}" if place else path
+    return out
+
+
+def _lines(builder: ClassBuilder) -> dict[str, Line]:
+    """Return the lines of a forward pass by the first tensor that each makes."""
+    tensors = _tensors(builder)
+    return {tensors[line.targets[0]]: line for line in builder.body.lines}
+
+
+def _reads(builder: ClassBuilder, line: Line) -> list[str]:
+    """Return the tensors that a line reads."""
+    tensors = _tensors(builder)
+    return [tensors[name] for name in values_in(line.code)]
+
+
+def _module_path(code: Code) -> str:
+    """Return the path of the module that is called: `short.wide` of `self.short["wide"](x)`."""
+    if not isinstance(code, Call) or not code.function.startswith("self."):
+        return ""
+    return code.function[5:].replace('["', ".").replace('"]', "").replace("[", ".").rstrip("]")
+
+
+def _match(
+    names: Sequence[str],
+    others: Sequence[str],
+    passed: Mapping[str, str],
+    missing: dict[str, str | None],
+) -> None:
+    """Compare what is read in the whole and in a variant; learn what stands for what is missing."""
+    if len(names) != len(others):
+        raise Different
+    for name, other in zip(names, others, strict=True):
+        settled = name
+        while (instead := passed.get(settled, missing.get(settled))) is not None:
+            settled = instead
+        if settled in missing:
+            missing[settled] = other
+        elif settled != other:
+            raise Different
+
+
+def _shape(code: Code) -> str:
+    """Return an expression as text, whatever tensors it reads."""
+    return one_line(_without_tensors(code))
+
+
+def _without_tensors(code: Code) -> Code:
+    if isinstance(code, LocalVariable):
+        return "_"
+    if isinstance(code, Call):
+        return replace(code, args=tuple((n, _without_tensors(a)) for n, a in code.args))
+    if isinstance(code, Listing):
+        return replace(code, items=tuple(map(_without_tensors, code.items)))
+    if isinstance(code, Joined):
+        return replace(code, parts=tuple(map(_without_tensors, code.parts)))
+    if isinstance(code, Copies):
+        return replace(code, code=_without_tensors(code.code))
+    return code
