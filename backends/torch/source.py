@@ -40,8 +40,8 @@ def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = Fals
 
     Constructors take a parameter where the class follows it, whatever value the spec accepts:
     where every use is written as a formula. What else decided about the text is a number in it. A
-    block whose `when` reads its parameters has a class for each variant, which refuses arguments
-    that make another one.
+    block whose `when` reads its parameters is one class that decides by the same condition; where
+    its instances do not fit into one, each class refuses arguments that make another one.
 
     Args:
         graph: a checked graph.

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import nn
 
-from backends.torch.module import load_source
 from backends.torch.source import emit_source
 from compiler.graph import Graph
 from compiler.passes.optimizer import optimize_graph
@@ -273,14 +272,6 @@ def test_letters_of_table_1() -> None:
     head = "def __init__(self, in_channels: int, *, k: int, l: int, m: int, n: int) -> None:"
     assert head in source
     assert "ReductionA(384, k=192, l=224, m=256, n=384)" in source
-
-
-def test_block_of_other_layers_is_refused(tmp_path: Path) -> None:
-    text = NETWORKS["conditions of a block that hold for all widths"]
-    module = load_source(emit_source(load_graph(write(tmp_path, text)[0])))
-    assert state(module.Basic2(8, n=4)).keys() == state(module.Basic2(4, n=2)).keys()
-    with pytest.raises(AssertionError, match=r"^else the block has other layers$"):
-        module.Basic2(8, n=8)
 
 
 def test_rewritten_graph_offers_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,115 @@
+"""One class for the variants of a block: with arguments of its own it is what the spec means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import nn
+
+from backends.torch.module import load_source
+from backends.torch.source import emit_source
+from compiler.pipeline import load_graph
+from tests.torch.constructors import state
+
+BLOCKS = """\
+network: net
+input: {image: [8, 12, 12]}
+defaults: {conv: {norm: batch_norm, activation: relu}}
+blocks:
+  inverted:
+    params: {expand: {type: int}, n: {type: channels}, s: {type: int, default: 1}}
+    layers:
+      - {conv: 1x1, filters: in.channels * expand, when: expand != 1, name: wide}
+      - {conv: 3x3, filters: in.channels * expand, stride: s, padding: half, name: deep}
+      - {conv: 1x1, filters: n, activation: none, name: narrow}
+      - {add: [in, narrow], when: s == 1 and in.channels == n}
+  basic:
+    params: {n: {type: channels}, s: {type: int, default: 1}}
+    residual:
+      body: [{conv: 3x3, filters: n, stride: s, padding: 1}]
+      shortcut: [{conv: 1x1, filters: n, stride: s, when: s > 1 or in.channels != n}]
+      activation: relu
+  stage:
+    params: {n: {type: channels}, count: {type: int}}
+    layers:
+      - layers: [{conv: 3x3, filters: n}, {max_pool: 2x2, stride: 2, padding: V, when: index == 0}]
+        repeat: count
+        name: unit
+  two:
+    params: {a: {type: int}, b: {type: int}}
+    layers:
+      - {conv: 1x1, filters: 5, when: a > 1}
+      - {conv: 1x1, filters: 6, when: b > 1}
+      - {conv: 1x1, filters: 8, name: last}
+layers:
+"""
+INVERTED = "- {block: inverted, name: m, for: {expand: [1, 2, 2], n: [4, 6, 6], s: [1, 2, 1]}}\n"
+
+
+def emitted(tmp_path: Path, layers: str) -> ModuleType:
+    path = tmp_path / "net.yaml"
+    path.write_text(BLOCKS + layers, encoding="utf-8")
+    return load_source(emit_source(load_graph(path)))
+
+
+def classes(module: ModuleType) -> set[str]:
+    """Return the names of the classes of blocks."""
+    found = {n for n, c in vars(module).items() if isinstance(c, type) and issubclass(c, nn.Module)}
+    return {n for n in found if not n.startswith(("Conv", "Same", "Net"))}
+
+
+def is_the_block(tmp_path: Path, made: nn.Module, block: str, arguments: str) -> bool:
+    """True when a module computes what the spec means by an instance of a block."""
+    alone = emitted(tmp_path, f"- {{block: {block}, name: m, with: {{{arguments}}}}}\n")
+    network = alone.Net().eval()
+    if {f"m.{k}": v for k, v in state(made).items()} != state(network):
+        return False
+    network.load_state_dict({f"m.{k}": v for k, v in made.state_dict().items()})
+    image = torch.randn(2, 8, 12, 12)
+    return torch.equal(made.eval()(image), network(image))
+
+
+@pytest.mark.parametrize(
+    "arguments", ["expand: 1, n: 4", "expand: 3, n: 8", "expand: 1, n: 8", "expand: 1, n: 8, s: 2"]
+)
+def test_an_inverted_residual_is_one_class(arguments: str, tmp_path: Path) -> None:
+    module = emitted(tmp_path, INVERTED)
+    assert classes(module) == {"Inverted"}
+    given = {k: int(v) for k, v in (pair.split(": ") for pair in arguments.split(", "))}
+    assert is_the_block(tmp_path, module.Inverted(8, **given), "inverted", arguments)
+
+
+@pytest.mark.parametrize("arguments", ["n: 4", "n: 8", "n: 8, s: 2"])
+def test_a_residual_with_and_without_projection_is_one_class(
+    arguments: str, tmp_path: Path
+) -> None:
+    module = emitted(tmp_path, "- {block: basic, name: m, for: {n: [8, 4], s: [1, 2]}}\n")
+    assert classes(module) == {"Basic"}
+    given = {k: int(v) for k, v in (pair.split(": ") for pair in arguments.split(", "))}
+    assert is_the_block(tmp_path, module.Basic(8, **given), "basic", arguments)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_stages_of_other_depths_are_one_class(count: int, tmp_path: Path) -> None:
+    module = emitted(tmp_path, "- {block: stage, name: m, for: {n: [8, 4], count: [3, 1]}}\n")
+    assert classes(module) == {"Stage"}
+    made = module.Stage(8, n=6, count=count)
+    assert is_the_block(tmp_path, made, "stage", f"n: 6, count: {count}")
+
+
+def test_what_a_pattern_nobody_has_would_come_to_is_not_guessed(tmp_path: Path) -> None:
+    module = emitted(tmp_path, "- {block: two, name: m, for: {a: [2, 1, 1], b: [2, 2, 1]}}\n")
+    assert len(classes(module)) > 1
+
+
+def test_the_file_says_it_as_one_would_by_hand(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(BLOCKS + INVERTED, encoding="utf-8")
+    source = emit_source(load_graph(path))
+    assert "        self.has_add = s == 1 and in_channels == n\n" in source
+    assert "        add: Tensor = x + narrow if self.has_add else narrow\n" in source
+    wide = "ConvNormReLU(in_channels, in_channels * expand, 1) if expand != 1 else nn.Identity()"
+    assert f"        self.wide = (\n            {wide}\n        )\n" in source
