@@ -31,6 +31,10 @@ class Departure(Exception):
     """Where a file is not its spec: the first difference, in a sentence."""
 
 
+class NoPython(Departure):
+    """Why a file cannot be read as Python."""
+
+
 def compare_text(text: str, graph: Graph) -> None:
     """Prove without running it that a file is the emitted source, comments and layout aside.
 
@@ -40,9 +44,9 @@ def compare_text(text: str, graph: Graph) -> None:
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
-        raise Departure(f"line {error.lineno} is not Python: {error.msg}") from None
+        raise NoPython(f"line {error.lineno} is not Python: {error.msg}") from None
     except (ValueError, RecursionError, MemoryError) as error:  # a NUL, nested beyond measure
-        raise Departure(f"Python cannot read the file: {error}") from None
+        raise NoPython(f"Python cannot read the file: {error}") from None
     try:
         _compare_definitions(tree, graph)
     except RecursionError:

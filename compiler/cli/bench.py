@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from compiler.cli.options import (
@@ -13,6 +12,7 @@ from compiler.cli.options import (
     add_format,
     add_spec,
     device_of,
+    file_path,
     graph_from,
     known,
     whole,
@@ -61,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--profile", action="store_true", help="where the native engine's time goes, too")
     add("--memory", action="store_true", help="peak memory too, in processes of their own")
     add("--device", default="cpu", help="cpu, cuda, cuda:1 (default: %(default)s)")
-    add("-o", "--output", type=Path, metavar="DIR", help="write bench.json and bench.svg")
+    add("-o", "--output", type=file_path, metavar="DIR", help="write bench.json and bench.svg")
     add_format(parser, "text", "json")
 
 

@@ -22,6 +22,7 @@ from compiler.cli.options import (
     checked_graph,
     compilation_from,
     device_of,
+    file_path,
     listed,
     preprocessing_of,
     whole,
@@ -60,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         metavar="DIR",
-        type=Path,
+        type=file_path,
         help="folder for the files (default: build/NAME)",
     )
     parser.add_argument(
@@ -77,7 +78,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--device", default="auto", help="auto (a GPU if there is one), cpu or cuda"
     )
     parser.add_argument(
-        "--weights", metavar="FILE", type=Path, help="safetensors (or a torch checkpoint) to load"
+        "--weights",
+        metavar="FILE",
+        type=file_path,
+        help="safetensors (or a torch checkpoint) to load",
     )
     add_weights(parser)
     parser.add_argument(
@@ -90,7 +94,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of the initial weights (default: 0)",
     )
-    parser.add_argument("--image", metavar="FILE", type=Path, help="a photograph for the forward")
+    parser.add_argument(
+        "--image", metavar="FILE", type=file_path, help="a photograph for the forward"
+    )
     parser.add_argument(
         "--taps",
         type=listed,

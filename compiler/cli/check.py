@@ -134,7 +134,8 @@ def _check(
         if compilation.spec.network is None:
             with compilation.reporting():
                 count = check_library(compilation.spec, report)
-            out.line = f"{path}: {count} block{'s' * (count != 1)}"
+            if count or not report.errors:  # else it may have been meant as a network
+                out.line = f"{path}: {count} block{'s' * (count != 1)}"
             if args.against:
                 out.line += ", to be compared where a network uses them"
         else:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compiler.errors import UsageError
+from compiler.errors import UsageError, spelled
 from compiler.graph import Graph
 from compiler.pipeline import Compilation
 
@@ -126,7 +126,7 @@ def add_names(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--names",
         metavar="FILE",
-        type=Path,
+        type=file_path,
         help="the names of the classes, one a line (default: what the weights say)",
     )
 
@@ -195,6 +195,17 @@ def known(names: Collection[str]) -> Callable[[str], tuple[str, ...]]:
     return read
 
 
+def file_path(text: str) -> Path:
+    """Return the path that an argument names; for `type` of an argument.
+
+    Raises:
+        argparse.ArgumentTypeError: it names none; `Path("")` would be the current folder.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("'' names no file and no folder")
+    return Path(text)
+
+
 def listed(text: str) -> tuple[str, ...]:
     """Return the names of a list as it is written: `a,b`; for `type` of an argument.
 
@@ -217,7 +228,7 @@ def settings_from(args: argparse.Namespace) -> dict[str, str]:
     for text in args.settings:
         name, equals, value = text.partition("=")
         if not equals:
-            raise UsageError(f"--set {text}: write NAME=VALUE")
+            raise UsageError(f"{spelled('--set', text)}: write NAME=VALUE")
         out[name.strip()] = value.strip()
     return out
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compiler.cli.options import (
@@ -16,14 +15,16 @@ from compiler.cli.options import (
     add_preprocessing,
     add_spec,
     device_of,
+    file_path,
     graph_from,
+    settings_from,
     whole,
 )
 from compiler.errors import on_one_line
 from compiler.errors.terminal import write
 from compiler.facts.class_output import class_output, picture_size
 from compiler.facts.prediction import ClassScore, Prediction
-from compiler.pipeline import target_graph
+from compiler.pipeline import Compilation, target_graph
 from compiler.weights.mapping import load_map
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ the weights do not fit, 2 wrong usage."""
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_spec(parser)
-    parser.add_argument("images", metavar="IMAGE", nargs="+", type=Path, help="pictures")
+    parser.add_argument("images", metavar="IMAGE", nargs="+", type=file_path, help="pictures")
     parser.add_argument(
         "--weights",
         metavar="FILE",
-        type=Path,
+        type=file_path,
         required=True,
         help="safetensors, as `weights` writes them, or a torch checkpoint",
     )
@@ -81,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _classifier(args: argparse.Namespace) -> Classifier:
     graph = target_graph(graph_from(args))
-    picture_size(graph)  # refuse the network before torch is loaded
+    own = Compilation(args.spec, settings_from(args))
+    picture_size(graph, declared=lambda: own.graph)  # refuse the network before torch is loaded
     class_output(graph, args.output)
     weights = args.map and load_map(args.map)
     from backends.run.classifier import load_classifier, parse_overrides  # loads torch

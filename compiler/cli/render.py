@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from compiler.cli.options import add_spec, compilation_from, listed, whole
+from compiler.cli.options import add_spec, compilation_from, file_path, listed, whole
 from compiler.errors import UsageError
 from compiler.errors.diagnose import print_diagnostics
 from compiler.errors.terminal import is_terminal, write, write_bytes
@@ -47,7 +47,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="what is cited as figure N, its parameters by name",
     )
     parser.add_argument(
-        "-o", "--output", metavar="FILE", help="the file to write (default: standard output)"
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=file_path,
+        help="the file to write (default: standard output)",
     )
     parser.add_argument(
         "--format",
@@ -119,8 +123,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output is None:
         write_bytes(data)
     else:
-        path = write_file(Path(args.output), data)
-        write(sys.stderr, f"wrote {path}\n")
+        write(sys.stderr, f"wrote {write_file(args.output, data)}\n")
     return int(bool(compilation.report.errors))
 
 
@@ -131,7 +134,7 @@ def _check_dot(format: str) -> None:
         find_dot()
 
 
-def _by_dot(text: bytes, format: str, output: str | None) -> bytes:
+def _by_dot(text: bytes, format: str, output: Path | None) -> bytes:
     """Return the picture that Graphviz makes; where it fails, its input is kept beside it."""
     if format == "dot":
         return text
@@ -140,7 +143,7 @@ def _by_dot(text: bytes, format: str, output: str | None) -> bytes:
     except DotError as error:
         if output is None:
             raise
-        kept = write_file(Path(output).with_suffix(".dot"), text)
+        kept = write_file(output.with_suffix(".dot"), text)
         raise DotError(f"{error}\nthe DOT text is in {kept}") from None
 
 
@@ -169,7 +172,7 @@ def options_from(args: argparse.Namespace) -> Options:
     )
 
 
-def chosen_format(output: str | None, format: str | None) -> str:
+def chosen_format(output: Path | None, format: str | None) -> str:
     """Return the format to write: the one requested, else that of the file's extension.
 
     Raises:
@@ -179,7 +182,7 @@ def chosen_format(output: str | None, format: str | None) -> str:
         choose(dict.fromkeys(FORMATS), format, "format")
     if output is None:
         return format or "svg"
-    extension = Path(output).suffix.lower()
+    extension = output.suffix.lower()
     implied = EXTENSIONS.get(extension)
     if format is None and implied is None:
         known = ", ".join(EXTENSIONS)

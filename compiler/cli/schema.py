@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
+from compiler.cli.options import file_path
 from compiler.errors.terminal import write
 
 HELP = """Print the JSON Schema (draft 7) of spec files. With it an editor completes keys, says what
@@ -15,7 +15,7 @@ they mean and marks what is wrong; specs/README.md shows the line by which a spe
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "-o", "--output", metavar="FILE", type=Path, help="write it there (default: print it)"
+        "-o", "--output", metavar="FILE", type=file_path, help="write it there (default: print it)"
     )
 
 

@@ -12,7 +12,7 @@ from math import floor, log10
 from pathlib import Path
 from typing import Any
 
-from compiler.cli.options import add_spec, graph_from, whole
+from compiler.cli.options import add_spec, file_path, graph_from, whole
 from compiler.errors import UsageError, on_one_line, shown
 from compiler.errors.terminal import display_width, write
 from compiler.facts.summarize import Stage, Summary, summarize
@@ -50,7 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="what to print; markdown, csv and latex have exact numbers, for documents of your own "
         "(default: what -o ends in, else text)",
     )
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, help="write it to a file")
+    parser.add_argument("-o", "--output", metavar="FILE", type=file_path, help="write it to a file")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from compiler.cli.options import add_probabilities, add_spec, graph_from
+from compiler.cli.options import add_probabilities, add_spec, file_path, graph_from
 from compiler.errors import UsageError
 from compiler.errors.terminal import write
 from compiler.facts.available_memory import check_memory
@@ -22,7 +22,9 @@ departs from it or is not proven, 2 wrong usage."""
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("file", metavar="FILE.py", help="emitted source, edited or not")
+    parser.add_argument(
+        "file", metavar="FILE.py", type=file_path, help="emitted source, edited or not"
+    )
     add_spec(parser)
     add_probabilities(parser)
     parser.add_argument(
@@ -41,32 +43,40 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare; 0 when the file is the spec, 1 when it is not or not proven."""
-    from backends.torch.source_comparison import Departure, compare_run, compare_text  # loads torch
+    from backends.torch.source_comparison import (
+        Departure,
+        NoPython,
+        compare_run,
+        compare_text,
+    )  # loads torch
 
-    path = Path(args.file)
+    file: Path = args.file
     checked, how = graph_from(args), None
     if args.normalize is not None:
         from compiler.weights.pictures import preprocessing_from
 
         how = preprocessing_from(args.normalize, "--normalize")
     graph = target_graph(checked, probabilities=args.probabilities, standardize=how)
-    text = _read(path)
+    text = _read(file)
     try:
         compare_text(text, graph)
         proven, reason = True, "the code is the emitted code"
+    except NoPython as fault:
+        write(sys.stdout, f"{file}: is not the source of `{graph.name}`: {fault}\n")
+        return 1
     except Departure as departure:
         proven, reason = False, str(departure)
     if not args.is_run:
-        return _report_text(path, graph.name, proven, reason)
+        return _report_text(file, graph.name, proven, reason)
     check_memory(graph, copies=4, batch=2)  # two networks, their state and a file of it
     try:
-        facts = compare_run(path, graph)
+        facts = compare_run(file, graph)
     except Departure as departure:
-        write(sys.stdout, f"{path}: departs from `{graph.name}`: {departure}\n")
+        write(sys.stdout, f"{file}: departs from `{graph.name}`: {departure}\n")
         return 1
     if not proven:
         facts = [f"the code differs ({reason}), the network does not", *facts]
-    write(sys.stdout, "\n  ".join([f"{path}: is `{graph.name}`", *facts]) + "\n")
+    write(sys.stdout, "\n  ".join([f"{file}: is `{graph.name}`", *facts]) + "\n")
     return 0
 
 

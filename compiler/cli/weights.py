@@ -15,6 +15,7 @@ from compiler.cli.options import (
     add_preprocessing,
     add_spec,
     add_weights,
+    file_path,
     graph_from,
 )
 from compiler.errors import BackendError, UsageError
@@ -36,7 +37,7 @@ do not. FILE is safetensors or a torch checkpoint; code in it is never run. Exit
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_spec(parser)
-    parser.add_argument("file", metavar="FILE", type=Path, help="the published checkpoint")
+    parser.add_argument("file", metavar="FILE", type=file_path, help="the published checkpoint")
     add_weights(parser)
     add_preprocessing(parser)
     add_names(parser)
@@ -44,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         metavar="FILE.safetensors",
-        type=Path,
+        type=file_path,
         help="where the weights go (default: build/NAME/NAME.safetensors)",
     )
     parser.add_argument(

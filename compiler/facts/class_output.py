@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from compiler.errors import UsageError, spelled
+from compiler.facts.working_sizes import shapes_near
 from compiler.graph import Graph, Node, Output, Shape
 from compiler.ops import (
     Activation,
@@ -26,6 +28,8 @@ from compiler.ops import (
     Softmax,
 )
 
+USUAL = (224, 224)
+"""Height and width that are offered where a spec leaves its own open."""
 Numbers = Literal["logits", "probabilities", "independent"]
 """What the numbers of classes are: logits, a softmax of them, or a sigmoid of each."""
 
@@ -42,12 +46,15 @@ class ClassOutput:
     """Why its values may be no class scores, unless as many names are known; else empty."""
 
 
-def picture_size(graph: Graph, *, grey: bool = False) -> tuple[int, int]:
+def picture_size(
+    graph: Graph, *, grey: bool = False, declared: Callable[[], Graph] | None = None
+) -> tuple[int, int]:
     """Return the height and width of the one picture that a network takes.
 
     Args:
         graph: a checked graph.
         grey: whether a picture may have one channel instead of three.
+        declared: makes the network with the sizes that its spec declares.
 
     Raises:
         UsageError: it takes something else.
@@ -62,22 +69,22 @@ def picture_size(graph: Graph, *, grey: bool = False) -> tuple[int, int]:
     if len(shape) != 3 or shape[0] not in ((1, 3) if grey else (3,)):
         kind = "an RGB or grey" if grey else "an RGB"
         raise UsageError(f"the input `{name}` of `{graph.name}` is {shape}, not {kind} picture")
-    check_sizes(graph)
+    _check_sizes(graph, declared)
     return shape.numbers[1], shape.numbers[2]
 
 
-def check_sizes(graph: Graph) -> None:
-    """Refuse a network whose input sizes are open.
-
-    Raises:
-        UsageError: one is; the message states how it is set.
-    """
+def _check_sizes(graph: Graph, declared: Callable[[], Graph] | None) -> None:
+    """Refuse a network whose input sizes are open; the message states how they are set."""
     for name in graph.inputs:
         shape = graph.nodes[name].shape
         if not shape.is_known:
+            size = declared().nodes[name].shape if declared else shape
+            if not size.is_known:
+                size = next(shapes_near(graph, USUAL))[name]
+            example = f"{name}={'x'.join(map(str, size))}"
             raise UsageError(
                 f"the input `{name}` is {shape.paper}, a size is left open; "
-                f"say {spelled('--input', f'{name}=3x299x299')}"
+                f"say {spelled('--input', example)}"
             )
 
 

@@ -32,6 +32,7 @@ from compiler.spec import (
     BlockSpec,
     Defaults,
     NetworkSpec,
+    OutputSpec,
     ParamSpec,
     Spec,
     mentions,
@@ -178,7 +179,9 @@ def _outputs(
         steps = ("from",) if item.inputs else ("name",)
         proxy = layer.model_copy()
         proxy.locate(item._node)
+        reported = len(lowering.report.diagnostics)
         node = tensor(lowering, item.inputs or item.name, proxy, scope, end, steps)
+        _say_own_outputs(network, item, lowering.report, reported)
         same = next((o for o in out if o.name == item.name or o.node == node), None)
         if same is not None:
             twice = same.name == item.name
@@ -207,6 +210,16 @@ def _outputs(
     if not out:
         _report_no_output(network, lowering.report, is_left_out)
     return tuple(out) or (Output("output", end),)
+
+
+def _say_own_outputs(network: NetworkSpec, item: OutputSpec, report: Report, reported: int) -> None:
+    """Say with what is found of an inherited output how a variant has others."""
+    if item.span().file == network.span().file:
+        return
+    for at, found in enumerate(report.diagnostics[reported:], start=reported):
+        if found.code == "unknown-layer":
+            help = "the outputs are inherited: say those of the variant, `outputs: [NAME, ...]`"
+            report.diagnostics[at] = replace(found, help=f"{help}; {found.help}")
 
 
 def _report_no_output(network: NetworkSpec, report: Report, is_left_out: bool) -> None:

@@ -41,9 +41,9 @@ class Preprocessing:
         """What becomes of a picture: `bicubic, middle 7/8, (x - 0.5) / 0.5 for x from 0 to 1`."""
         mean, deviation = by_channel(self.mean), by_channel(self.deviation)
         crop = "whole" if self.crop == "1" else f"middle {self.crop}"
-        return (
-            f"{self.interpolation}, {crop}, (x - {mean}) / {deviation} for x from 0 to {self.range}"
-        )
+        is_plain = (mean, deviation) == ("0", "1")
+        values = "x as it is," if is_plain else f"(x - {mean}) / {deviation} for x"
+        return f"{self.interpolation}, {crop}, {values} from 0 to {self.range}"
 
     def as_data(self) -> dict[str, object]:
         """Return it as JSON-ready data."""

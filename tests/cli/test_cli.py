@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from compiler.__main__ import main
+
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "FORCE_COLOR")}
 
@@ -50,6 +52,7 @@ def netdraft(
         (("chek", "x.yaml"), 2, "invalid choice: 'chek'"),
         (("check", "inception_v4", "--set", "clases=10"), 2, "(did you mean `classes`?)"),
         (("check", "inception_v4", "--set", "classes"), 2, "--set classes: write NAME=VALUE"),
+        (("check", "inception_v4", "--set", ""), 2, "--set '': write NAME=VALUE"),
         (("check", "inception_v4", "--set", "classes=ten"), 2, "is not a whole number"),
         (("check", "inception_v4", "--input", "3x0x5"), 2, "a size is at least 1"),
         (("check", "inception_v4", "--input", "3xx5"), 2, "write C x H x W, as in 3x299x299 or "),
@@ -184,3 +187,33 @@ def test_an_emitted_spec_is_a_spec_again(tmp_path: Path) -> None:
     (tmp_path / "flat.yaml").write_text("import: [errata.yaml]\n" + text, encoding="utf-8")
     done = netdraft("summary", str(tmp_path / "flat.yaml"), "--format", "json")
     assert json.loads(done.stdout)["parameters"] == 23482624
+
+
+@pytest.mark.parametrize(
+    ("arguments", "argument"),
+    [
+        (("render", "zoo/resnet18", "-o", ""), "-o/--output"),
+        (("build", "zoo/resnet18", "-o", ""), "-o/--output"),
+        (("predict", "zoo/resnet18", "", "--weights", "w"), "IMAGE"),
+        (("verify", "", "zoo/resnet18"), "FILE.py"),
+        (("weights", "zoo/resnet18", ""), "FILE"),
+    ],
+)
+def test_an_empty_argument_is_no_folder(
+    arguments: tuple[str, ...], argument: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.endswith(
+        f"error: argument {argument}: '' names no file and no folder\n"
+    )
+
+
+def test_a_variant_of_nothing_is_not_counted_as_blocks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("extends: nope\nnetwork: x\n")
+    assert main(["check", str(path)]) == 1
+    assert capsys.readouterr().out == f"{path}: 1 error\n"

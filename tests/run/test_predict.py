@@ -71,7 +71,7 @@ def test_names_and_probabilities(tmp_path: Path, capsys: pytest.CaptureFixture[s
     shares = np.exp([1, 2, 0.2]) / np.exp([1, 2, 0.2]).sum()
     assert capsys.readouterr().out == (
         f"net  ({file}, mine:net)\n"
-        "input: 4x4, bilinear, whole, (x - 0) / 1 for x from 0 to 1\n"
+        "input: 4x4, bilinear, whole, x as it is, from 0 to 1\n"
         "classes: 3\n"
         f"\n{tmp_path / 'p.png'}\n"
         f"   {shares[1]:.2%}  green, class 1\n"
@@ -242,7 +242,7 @@ def test_pictures_in_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         (
             {"input": "image: [3, H, W]"},
             [],
-            "the input `image` is HxWx3, a size is left open; say --input image=3x299x299",
+            "the input `image` is HxWx3, a size is left open; say --input image=3x224x224",
         ),
         (
             {"tail": "- {conv: 1x1, filters: 2, from: image, name: mask}"},
@@ -324,6 +324,17 @@ def test_scores_of_classes(tmp_path: Path, tail: str) -> None:
     graph = target_graph(load_graph(network(tmp_path, tail)))
     found = class_output(graph)
     assert (found.classes, found.doubt) == (3, "")
+
+
+@pytest.mark.parametrize(("name", "size"), [("zoo/resnet18", 224), ("inception_v4", 299)])
+def test_an_open_size_offers_the_one_that_the_spec_declares(
+    name: str, size: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", name, "p.png", "--weights", "w", "--input", "3xHxW"]) == 2
+    assert told(capsys) == (
+        "error: the input `image` is HxWx3, a size is left open; "
+        f"say --input image=3x{size}x{size}\n"
+    )
 
 
 def test_a_layer_that_may_be_hidden_has_classes_where_they_are_named(

@@ -620,6 +620,8 @@ def test_what_a_variant_took_away_is_noted_where_its_base_misses_it(
     assert found.notes == (f"{path}:3 {note}",)
     assert found.remarks[0].span.file.endswith("taken.yaml")
     assert found.remarks[0].text == "this needs it"
+    inherited = "the outputs are inherited: say those of the variant, `outputs: [NAME, ...]`; "
+    assert found.help.startswith(inherited) == ("`last`" in message)
 
 
 def test_what_a_variant_never_said_was_not_taken_away(tmp_path: Path) -> None:

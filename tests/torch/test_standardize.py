@@ -201,7 +201,7 @@ def test_build(spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     out = capsys.readouterr().out
     assert "the network takes RGB values from 0 to 1; mean and deviation are inside\n" in out
     assert any(line.startswith("Standardize ((x - 0.5) / ") for line in out.splitlines())
-    assert f"image: {picture} (bilinear, whole, (x - 0) / 1 for x from 0 to 1)\n" in out
+    assert f"image: {picture} (bilinear, whole, x as it is, from 0 to 1)\n" in out
     with torch.no_grad():
         want = plain(load_photo(picture, 9, 8, BYTES)).numpy()
     x = load_photo(picture, 9, 8, Preprocessing("", 1, (0,) * 3, (1,) * 3, "bilinear", "1"))
