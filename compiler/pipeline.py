@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from compiler.collector import paused
 from compiler.errors import CompileError, Diagnostic, Report, UsageError, in_file_order
 from compiler.graph import Graph, verify
-from compiler.lower import StatedSizes, lower_network
+from compiler.lower import StatedSizes, check_unused, lower_network
 from compiler.passes.outputs import (
     final_softmax,
     keep_only,
@@ -86,6 +86,8 @@ class Compilation:
         with self.reporting():
             stated: StatedSizes = {}
             graph = lower_network(spec, self.report, self.settings, self.inputs, stated)
+            assert spec.network is not None
+            check_unused(spec, spec.network, graph, self.report)
             if self.report.errors:
                 _add_sizes(spec, graph, stated, self.report, self.settings, self.inputs)
                 return graph

@@ -87,6 +87,10 @@ def input_shapes(
         if name not in shapes:
             guess = did_you_mean(name, shapes)
             raise UsageError(f"{spelled('--input', text)}: there is no input `{name}`{guess}")
+        taken = next((dim for dim in match["dims"].split("x") if dim in arguments), None)
+        if taken is not None:
+            why = f"`{taken}` is a parameter of the network, no letter for an open size"
+            raise UsageError(f"{spelled('--input', text)}: {why}; write another letter")
         shapes[name] = _given(name, match["dims"], text, shapes[name])
     return shapes
 

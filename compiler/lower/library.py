@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from compiler.errors import CompileError, Diagnostic, Report, limit, way_out
-from compiler.graph import Info
+from compiler.graph import Graph, Info
 from compiler.lower.arguments import Known, parameter_default
+from compiler.lower.defaults import layer_defaults
 from compiler.lower.layers import lower_body
 from compiler.lower.lowering import Argument, Lowering
 from compiler.ops import Input
-from compiler.spec import BlockSpec, Defaults, Expansion, Spec
+from compiler.spec import BlockSpec, Defaults, Expansion, NetworkSpec, Spec
 
 
 def check_library(spec: Spec, report: Report) -> int:
@@ -19,10 +20,24 @@ def check_library(spec: Spec, report: Report) -> int:
     Parameters without a default are unknown, and so are the input's sizes: what can be wrong
     without knowing them (names, expressions, grids that can never meet) is found.
     """
-    own = {name: block for name in spec.own_blocks if (block := spec.blocks.get(name))}
+    _check(spec.own_blocks, spec, report, Defaults({}, {}, set()))
+    return len(spec.own_blocks)
+
+
+def check_unused(spec: Spec, network: NetworkSpec, graph: Graph, report: Report) -> None:
+    """Lower every block that a network's file defines and does not use, as one of a library."""
+    used = {region.definition for region in graph.regions.values()}
+    unused = [name for name in spec.own_blocks if name not in used]
+    if unused:
+        defaults = Defaults(layer_defaults(network, report), graph.arguments, set())
+        _check(unused, spec, report, defaults)
+
+
+def _check(names: Iterable[str], spec: Spec, report: Report, defaults: Defaults) -> None:
+    own = {name: block for name in names if (block := spec.blocks.get(name))}
     _refuse_too_large(own, spec, report)
     for name, block in own.items():
-        lowering = Lowering(spec, report, Defaults({}, {}, set()))
+        lowering = Lowering(spec, report, defaults)
         builder = lowering.builder
         info = Info(span=block.span())
         builder.open("", "network", tuple(block.inputs), info)
@@ -37,7 +52,6 @@ def check_library(spec: Spec, report: Report) -> int:
         end = lower_body(lowering, block, f"{name}.", {i: i for i in block.inputs}, arguments)
         builder.close(end)
         lowering.errata(block, block.errata)
-    return len(spec.own_blocks)
 
 
 def _refuse_too_large(blocks: Mapping[str, BlockSpec], spec: Spec, report: Report) -> None:

@@ -165,7 +165,9 @@ class Normalize(_Elementwise):
         shape = one(inputs, "normalize")
         if len(shape) != 1:
             raise ShapeError(
-                f"normalize needs a vector, it receives the map {shape}", "not-a-vector"
+                f"normalize needs a vector, it receives the map {shape}",
+                "not-a-vector",
+                "put `global_avg_pool` or `flatten` before it",
             )
         return shape
 
@@ -291,7 +293,8 @@ def _drop_rate(layer: DropoutLayer, fields: Fields) -> float:
         return 0.0
     if not 0 <= rate <= 1:
         message = f"`{word}` of `dropout` is {show_value(rate)}, not between 0 and 1"
-        report.add(Diagnostic("bad-value", message, span))
+        help = "write a share: `{keep: 0.8}`, or `{drop: 0.2}`"
+        report.add(Diagnostic("bad-value", message, span, help=help))
         return 0.0
     drop = float(rate) if word == "drop" else round(1 - float(rate), 12)
     if drop > 0.5:

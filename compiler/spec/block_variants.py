@@ -183,7 +183,10 @@ class BlockVariants:
             return self._block(name, at - 1, target.span)
         if target.value not in self.defined:
             found = Diagnostic(
-                "unknown-block", f"there is no block `{describe_text(target.value)}`", target.span
+                "unknown-block",
+                f"there is no block `{describe_text(target.value)}`",
+                target.span,
+                help="no other block is defined or imported",
             )
             known = [k for k in self.defined if k != name]
             self.report.add(found, guessing(target.value, known, "defined or imported are {words}"))

@@ -22,7 +22,14 @@ from compiler.errors import (
 from compiler.spec.block_variants import BlockVariants
 from compiler.spec.mentions import mentions
 from compiler.spec.model import BlockSpec, ErratumSpec, NetworkSpec
-from compiler.spec.read import as_meant, check_name, read_block, read_errata, read_network
+from compiler.spec.read import (
+    as_meant,
+    check_name,
+    read_block,
+    read_chain,
+    read_errata,
+    read_network,
+)
 from compiler.spec.shipped import shipped_names, shipped_spec
 from compiler.spec.tree import Tree, is_file, kind_of
 from compiler.spec.variant import overlay
@@ -34,9 +41,11 @@ from compiler.text import (
     Sequence,
     check_is_text,
     decode,
+    describe,
     describe_text,
     fail,
     parse_yaml,
+    plain,
 )
 from compiler.text.names import read_layer_name
 
@@ -123,7 +132,12 @@ def load_spec(
         network = read_network(root, report)
     elif not nodes and not loader.errata:
         report.add(
-            Diagnostic("not-a-spec", "the file says neither `network` nor `blocks`", root.span)
+            Diagnostic(
+                "not-a-spec",
+                "the file says neither `network` nor `blocks`",
+                root.span,
+                help="a network has `network`, `input` and `layers`, a library has `blocks`",
+            )
         )
     faulty = frozenset(nodes) - frozenset(blocks)
     own, bases = tuple(loader.own), tuple(loader.bases)
@@ -290,6 +304,8 @@ class _Loader:
             target = self._target(item, path, chain, "import")
             if target is not None and self.tree.real(target) not in self.done:
                 inner = self._parse(target)
+                if "layers" in inner.entries:  # of a network only the blocks are taken
+                    read_chain(inner.get("layers"), "`layers`", self.report)
                 yield self._collect(inner, target, chain, depth)
         del chain[real]
         blocks = node.get("blocks")
@@ -298,7 +314,9 @@ class _Loader:
             for name, entry in blocks.entries.items():
                 self._define(name, entry, depth)
         elif blocks is not None:
-            self.report.add(Diagnostic("bad-value", "`blocks` is not a mapping", blocks.span))
+            message = f"`blocks` is {describe(plain(blocks))}, not a mapping"
+            help = "name each: `blocks: {NAME: {layers: [...]}}`"
+            self.report.add(Diagnostic("bad-value", message, blocks.span, help=help))
         self.errata.update(read_errata(node.get("errata"), self.report))
 
     def _define(self, name: str, entry: Entry, depth: int) -> None:
@@ -348,7 +366,8 @@ class _Loader:
         if not isinstance(node, Scalar) or not isinstance(node.value, str):
             if node.span in self.guesses:
                 return None
-            self.report.add(Diagnostic("bad-import", f"`{key}` takes a file name", node.span))
+            message = f"`{key}` takes a file name, found {describe(plain(node))}"
+            self.report.add(Diagnostic("bad-import", message, node.span, help=_WRITTEN[key]))
             return None
         found = self.tree.find(node.value, base.parent)
         if isinstance(found, str):
@@ -374,6 +393,10 @@ class _Loader:
         return found
 
 
+_WRITTEN = {
+    "extends": "write `extends: inception_v4`, a shipped name, or `extends: mine.yaml`",
+    "import": "write `import: [blocks/mine.yaml]`",
+}
 _IMPORT_HELP = "paths are relative to this file, inside its folder tree or the shipped specs"
 
 

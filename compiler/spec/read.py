@@ -258,8 +258,39 @@ def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any
         context = {**context, "help": "a comma ends a value inside `{...}`: put it in quotes"}
     code = kind if kind.startswith("bad-") else "bad-value"
     message = fault["msg"] if kind.startswith("bad-") else _expected(kind, context, found)
-    help = str(context.get("help", ""))
-    return Diagnostic(code, f"{_whose(key, what)}: {message}", span, help=help)
+    whose, last = _whose(key, what), steps[-1] if steps else key
+    if isinstance(last, str) and _inside(model, fault["loc"][:-1]) is not model:
+        whose, key = f"`{last}` of `{key}`", last
+    help = str(context.get("help", "")) or _example(kind, key, what)
+    return Diagnostic(code, f"{whose}: {message}", span, help=help)
+
+
+_EXAMPLES = {
+    "input": "input: {image: [3, 299, 299]}",
+    "outputs": "outputs: [NAME, ...]",
+    "defaults": "defaults: {conv: {norm: batch_norm, activation: relu}}",
+    "drawing": "drawing: {sizes: trunk}",
+    "cite": "cite: {figure: 7}",
+    "inputs": "inputs: [left, right]",
+    "concat": "concat: [a, b]",
+    "add": "add: [a, b]",
+    "multiply": "multiply: [a, b]",
+    "branches": "branches: {left: [...], right: [...]}",
+    "split": "split: {left: [...], right: [...]}",
+    "residual": "residual: {body: [...]}",
+    "with": "with: {NAME: VALUE}",
+    "dropout": "dropout: {keep: 0.8}",
+}
+"""Key whose value is a list or a mapping -> how it is written."""
+
+
+def _example(kind: str, key: str, what: str) -> str:
+    """Return how a key is written whose value is of another kind, nothing where that is plain."""
+    if kind not in ("list_type", "dict_type", "model_type"):
+        return ""
+    if key == "input" and what != "a network":
+        return ""
+    return f"write `{_EXAMPLES[key]}`" if key in _EXAMPLES else ""
 
 
 def _holder(what: str, steps: tuple[int | str, ...]) -> str:
@@ -372,7 +403,10 @@ def _read_word(node: Scalar, report: Report) -> Layer | None:
     if not isinstance(word, str):
         report.add(
             Diagnostic(
-                "bad-layer", f"a layer is a mapping or a word, found {describe(word)}", node.span
+                "bad-layer",
+                f"a layer is a mapping or a word, found {describe(word)}",
+                node.span,
+                help="write `{conv: 3x3, filters: 64}`, or a word such as `relu`",
             )
         )
         return None
@@ -507,7 +541,9 @@ def read_block(name: str, node: Node, report: Report) -> BlockSpec | None:
     what = f"block `{name}`"
     _check_inputs(name, node, report)
     if not isinstance(node, Mapping):
-        report.add(Diagnostic("bad-value", f"{what} is not a mapping", node.span))
+        message = f"{what} is {describe(plain(node))}, not a mapping"
+        help = "write its body: `{layers: [...]}`, `branches` (with `join`) or `residual`"
+        report.add(Diagnostic("bad-value", message, node.span, help=help))
         return None
     op = next(iter(node.entries), "")
     if op in LAYERS and op not in BODIES:
@@ -576,7 +612,10 @@ def read_params(node: Node | None, report: Report) -> dict[str, Any]:
     out: dict[str, Any] = {}
     if not isinstance(node, Mapping):
         if node is not None and not (isinstance(node, Scalar) and node.value is None):
-            report.add(Diagnostic("bad-value", "`params` is not a mapping", node.span))
+            message = f"`params` is {describe(plain(node))}, not a mapping"
+            help = "name each with its default, `params: {classes: 10}`, or `{type: ..., doc: ...}`"
+            report.add(Diagnostic("bad-value", message, node.span, help=help))
+            report.is_partial = True  # what reads them is no second mistake
         return out
     report.spend("entries", len(node.entries), node.span)
     for name, entry in node.entries.items():
@@ -645,6 +684,10 @@ def read_network(node: Mapping, report: Report) -> NetworkSpec | None:
 
 
 def _read_list(node: Node | None, model: type[M], what: str, report: Report) -> list[M]:
+    if node is not None and not isinstance(node, Sequence):
+        message = f"`claims` is {describe(plain(node))}, not a list"
+        help = "write each as an item: `- {of: parameters, value: 1000, source: ...}`"
+        report.add(Diagnostic("bad-value", message, node.span, help=help))
     items = node.items if isinstance(node, Sequence) else ()
     report.spend("entries", len(items), node.span if node else NOWHERE)
     models = (validate(model, i, _mapping_values(i), what, report) for i in items)

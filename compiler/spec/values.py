@@ -36,6 +36,7 @@ from compiler.text import (
 
 MAX_COUNT = 10**7
 """Channels, strides, kernels: more is a mistake."""
+_SIDES = (("top", "bottom"), ("left", "right"))
 MAX_NUMBER = 10**30
 """Factors: what is larger is no number that float32 calculates with."""
 
@@ -54,9 +55,10 @@ class Written:
     """The type of the parameter that it is a value of."""
     declared: Remark | None = None
 
-    def part(self, raw: Any) -> Written:
+    def part(self, raw: Any, name: str = "") -> Written:
         """Return a part of this value; the graph remembers formulas of whole values only."""
-        return replace(self, raw=raw, attribute="")
+        whose = f"the {name} of {self.whose}" if name else self.whose
+        return replace(self, raw=raw, whose=whose, attribute="")
 
     def diagnostic(self, message: str, help: str = "") -> Diagnostic:
         """Return an error at this value; a parameter's names its type."""
@@ -392,8 +394,10 @@ class Values:
             return None
         return str(value)
 
-    def pair_of(self, written: Written, least: int) -> int | Pair | None:
-        """Return one number for both axes, or (height, width)."""
+    def pair_of(
+        self, written: Written, least: int, names: tuple[str, str] = ("height", "width")
+    ) -> int | Pair | None:
+        """Return one number for both axes, or (height, width), which `names` calls otherwise."""
         value = self.evaluate(written) if isinstance(written.raw, Expr) else written.raw
         if not isinstance(value, tuple):
             return self.integer_of(written, least) if value is not None else None
@@ -403,7 +407,8 @@ class Values:
         is_named = bool(written.attribute or written.steps)
         if isinstance(written.raw, tuple) and is_named and self._shows(written.where):
             self._note(written, *written.raw)
-        height, width = (self.integer_of(written.part(v), least) for v in value)
+        parts = zip(value, names, strict=True)
+        height, width = (self.integer_of(written.part(v, name), least) for v, name in parts)
         return None if height is None or width is None else (height, width)
 
     def padding_of(self, written: Written) -> Any:
@@ -418,7 +423,10 @@ class Values:
         if value is None or value in PADDINGS:
             return PADDINGS.get(value)
         if isinstance(value, tuple) and any(isinstance(v, tuple) for v in value):
-            sides = [self.pair_of(written.part(v), 0) for v in value]
+            sides = [
+                self.pair_of(written.part(v), 0, names)
+                for v, names in zip(value, _SIDES, strict=False)
+            ]
             return None if None in sides else tuple(map(_twice, sides))
         return self.pair_of(written, 0)
 

@@ -8,7 +8,7 @@ from compiler.errors import Diagnostic, Report
 from compiler.spec.changes import Reach, change_layers, is_structural
 from compiler.spec.merge import is_null, merged, noted, place_of, take_away
 from compiler.spec.params import guess_type
-from compiler.text import Entry, Mapping, Node, Scalar, Sequence, plain
+from compiler.text import Entry, Mapping, Node, Scalar, Sequence, describe, plain
 
 MERGED = ("params", "defaults", "input")
 """Keys whose entries are merged one by one; every other key replaces the base's."""
@@ -44,8 +44,12 @@ def overlay(
         node = change_layers(layers.node, changes, "the base", reach, report)
         entries["layers"] = Entry(layers.key_span, node)
     elif changes is not None and not (isinstance(changes, Sequence) and report.is_partial):
-        message = "`changes` is a list, on a base that has `layers`"
-        report.add(Diagnostic("bad-change", message, changes.span))
+        message = "`changes` goes with a base that has `layers`"
+        help = "extend a network"
+        if not isinstance(changes, Sequence):
+            message = f"`changes` is {describe(plain(changes))}, not a list"
+            help = "write each as an item: `- {set: LAYER, filters: 64}`"
+        report.add(Diagnostic("bad-change", message, changes.span, help=help))
     return Mapping(entries, variant.span)
 
 
