@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from compiler.errors import BackendError
+from compiler.errors import BackendError, at_place
 from compiler.facts.working_sizes import fitting_inputs
 from compiler.graph import Graph, Node, ShapeError, Symbolic, connect
 from compiler.ops import Input
@@ -29,9 +29,8 @@ def open_grid(graph: Graph) -> Graph:
                 *(nodes[name].shape for name in node.inputs)
             )
         except ShapeError as error:
-            raise BackendError(
-                f"`{node.name}`: {error}, so height and width cannot be left open"
-            ) from None
+            what = f"`{node.name}`: {error}, so height and width cannot be left open"
+            raise BackendError(at_place(node.info.span, what)) from None
         op = Input(tuple(shape)) if isinstance(node.op, Input) else node.op
         nodes[node.name] = replace(node, op=op, shape=shape)
     return replace(graph, network=connect(nodes.values()))

@@ -69,6 +69,7 @@ class GraphWriter:
             opset=self.opset,
             dtype=self.dtype,
             path=node.name,
+            span=node.info.span,
         )
         spell(node.op, builder)
         body.nodes.extend(builder.nodes)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-from compiler.errors import BackendError
+from compiler.errors import NOWHERE, BackendError, Span, at_place
 from compiler.graph import Dim, Shape
 from compiler.ops import Dropout, Identity, Op
 
@@ -53,6 +53,8 @@ class NodeBuilder:
     """Element type of weights and activations, an ONNX number."""
     path: str
     """The node's full name, for messages."""
+    span: Span = NOWHERE
+    """Where its layer is written."""
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     values: dict[str, TensorType] = field(default_factory=dict)
 
@@ -107,7 +109,7 @@ class NodeBuilder:
 
     def refusal(self, what: str) -> BackendError:
         """Return the error for something that ONNX cannot express here."""
-        return BackendError(f"`{self.path}`: {what}")
+        return BackendError(at_place(self.span, f"`{self.path}`: {what}"))
 
 
 @singledispatch

@@ -24,6 +24,7 @@ from backends.run.targets import (
     without_merging,
 )
 from compiler.errors import BackendError
+from compiler.graph import Graph
 
 _WARM_UP = 3
 _REPEATS = 20
@@ -46,7 +47,7 @@ def run_cuda_graph(request: Request) -> Runner:
     Raises:
         BackendError: the device is not a GPU.
     """
-    _need_cuda(request, "cuda_graph")
+    check_cuda_graph(request.graph, request.device, request.dtype)
     with torch.cuda.device(request.device):
         known = request.known.get(_SIBLINGS)
         requests = {"merged": lambda: request, "apart": lambda: without_merging(request)}
@@ -151,7 +152,7 @@ def run_tensorrt(request: Request) -> Runner:
     Raises:
         BackendError: not installed, or the device is not a GPU.
     """
-    _need_cuda(request, "tensorrt")
+    check_tensorrt(request.graph, request.device, request.dtype)
     tensorrt = require("torch_tensorrt", "tensorrt")
     module = build_flat_module(request.graph, request.state).to(request.device, request.dtype)
     example = [x.to(request.dtype) for x in request.inputs]
@@ -166,6 +167,17 @@ def run_tensorrt(request: Request) -> Runner:
     return run
 
 
-def _need_cuda(request: Request, target: str) -> None:
-    if request.device.type != "cuda":
-        raise BackendError(f"the target `{target}` needs an NVIDIA GPU, not {request.device}")
+def check_cuda_graph(graph: Graph, device: torch.device, dtype: torch.dtype) -> None:
+    """Refuse another device than a GPU."""
+    _need_cuda(device, "cuda_graph")
+
+
+def check_tensorrt(graph: Graph, device: torch.device, dtype: torch.dtype) -> None:
+    """Refuse another device than a GPU, and one without Torch-TensorRT."""
+    _need_cuda(device, "tensorrt")
+    require("torch_tensorrt", "tensorrt")
+
+
+def _need_cuda(device: torch.device, target: str) -> None:
+    if device.type != "cuda":
+        raise BackendError(f"the target `{target}` needs an NVIDIA GPU, not {device}")

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from backends.run.at_size import at_size
 from backends.run.candidates import FIRST_CALL_SECONDS, choose_target
-from backends.run.engines import load_registered, registered
+from backends.run.engines import load_registered
 from backends.run.place import Precision, device_from, precision_from
 from backends.run.progress import telling
-from backends.run.targets import TARGETS, Request, Result, Runner, build_runner
+from backends.run.targets import TARGETS, Request, Result, Runner, build_runner, check_target
 from backends.run.tune import ROUNDS, LockFile, Tuned, device_name
 from backends.state.cache import cached
 from backends.state.parameters import State, convert_state
@@ -149,9 +149,7 @@ class Optimized:
         place, precision = device_from(device), precision_from(dtype)
         if target not in ("auto", *TARGETS):
             raise BackendError(f"unknown target `{target}` (known: auto, {', '.join(TARGETS)})")
-        if f"{target}.check" in registered():
-            numbers = torch.float32 if precision == "tf32" else precision
-            load_registered(f"the target `{target}`", f"{target}.check")(self.graph, place, numbers)
+        check_target(target, self.graph, place, torch.float32 if precision == "tf32" else precision)
         lock_file = LockFile(lock or cached("tune.json"))
         return InferenceModule(self, place, precision, target, lock_file)
 

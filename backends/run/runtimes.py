@@ -11,6 +11,7 @@ from torch import Tensor
 from backends.onnx.model import build_onnx
 from backends.run.targets import Request, Result, Runner, need_cpu, require, without_merging
 from compiler.errors import BackendError
+from compiler.graph import Graph
 
 _OPENVINO_PRECISION = {torch.float32: "f32", torch.bfloat16: "bf16", torch.float16: "f16"}
 
@@ -21,9 +22,7 @@ def run_onnxruntime(request: Request) -> Runner:
     Raises:
         BackendError: not installed, or not this device or dtype.
     """
-    need_cpu(request.device, "onnxruntime")
-    if request.dtype != torch.float32:
-        raise BackendError(f"ONNX Runtime's CPU provider computes float32, not {request.dtype}")
+    check_onnxruntime(request.graph, request.device, request.dtype)
     ort = require("onnxruntime", "onnxruntime")
     options = ort.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
@@ -39,13 +38,21 @@ def run_onnxruntime(request: Request) -> Runner:
     return run
 
 
+def check_onnxruntime(graph: Graph, device: torch.device, dtype: torch.dtype) -> None:
+    """Refuse what `run_onnxruntime` does, whatever the input sizes."""
+    need_cpu(device, "onnxruntime")
+    if dtype != torch.float32:
+        raise BackendError(f"ONNX Runtime's CPU provider computes float32, not {dtype}")
+    require("onnxruntime", "onnxruntime")
+
+
 def run_openvino(request: Request) -> Runner:
     """Run OpenVINO's CPU plugin, tuned for latency.
 
     Raises:
         BackendError: not installed, or not this device.
     """
-    need_cpu(request.device, "openvino")
+    check_openvino(request.graph, request.device, request.dtype)
     openvino = require("openvino", "openvino")
     core = openvino.Core()
     model = core.read_model(_onnx_bytes(request))
@@ -62,6 +69,15 @@ def run_openvino(request: Request) -> Runner:
         return _result(list(results.values()), dtype)
 
     return run
+
+
+def check_openvino(graph: Graph, device: torch.device, dtype: torch.dtype) -> None:
+    """Refuse what `run_openvino` does, whatever the input sizes."""
+    need_cpu(device, "openvino")
+    if dtype not in _OPENVINO_PRECISION:
+        known = ", ".join(str(dtype).removeprefix("torch.") for dtype in _OPENVINO_PRECISION)
+        raise BackendError(f"OpenVINO's CPU plugin computes {known}, not {dtype}")
+    require("openvino", "openvino")
 
 
 def _onnx_bytes(request: Request) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from backends.run.engines import engine_targets, load
+from backends.run.engines import engine_targets, load, registered
 from backends.run.flat_module import build_flat_module
 from backends.state.parameters import State, convert_state
 from compiler.errors import BackendError
@@ -77,6 +77,24 @@ def build_runner(target: str, request: Request) -> Runner:
         raise BackendError(f"the target `{target}` failed: {first}") from error
 
 
+def check_target(target: str, graph: Graph, device: torch.device, dtype: torch.dtype) -> None:
+    """Refuse what a target cannot run whatever the input sizes are.
+
+    Args:
+        target: one of `TARGETS`.
+        graph: the optimised one.
+        device: where it is to run.
+        dtype: of its numbers.
+
+    Raises:
+        BackendError: another device or dtype, a package that is not installed, or an operation
+            that it does not have.
+    """
+    place = registered().get(f"{target}.check") or CHECKS.get(target)
+    if place is not None:
+        load(f"the target `{target}`", place)(graph, device, dtype)
+
+
 _PLACES = {
     "plain": "backends.run.targets:run_plain",
     "eager": "backends.run.targets:run_eager",
@@ -102,6 +120,14 @@ TARGETS = {
 }
 """Name -> where its runner is made, imported on use: half of them need more than torch. The order
 is that in which a first call tries them."""
+
+CHECKS = {
+    "cuda_graph": "backends.run.cuda:check_cuda_graph",
+    "onnxruntime": "backends.run.runtimes:check_onnxruntime",
+    "openvino": "backends.run.runtimes:check_openvino",
+    "tensorrt": "backends.run.cuda:check_tensorrt",
+}
+"""Name -> what refuses a graph, a device or a dtype before a runner is made, where that can be."""
 
 _SECONDS_PER_OPERATION = {
     ("compile", "cpu"): 0.1,

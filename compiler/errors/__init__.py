@@ -16,6 +16,7 @@ from compiler.errors.report import (
     Report,
     Span,
     UsageError,
+    at_place,
     in_file_order,
 )
 from compiler.errors.shown import HIDDEN, LONGEST_PATH, by_channel, on_one_line, shortened, shown
@@ -45,6 +46,7 @@ __all__ = [
     "Report",
     "Span",
     "UsageError",
+    "at_place",
     "by_channel",
     "did_you_mean",
     "excess",

@@ -41,6 +41,15 @@ NOWHERE = Span("<built in>", 0, 0)
 """The span of what is in no file: a value that the compiler itself supplies."""
 
 
+def at_place(span: Span, text: str) -> str:
+    """Return a message behind its place, `file:line:column: `, where it has one.
+
+    >>> at_place(Span("a.yaml", 3, 5), "it is wrong"), at_place(NOWHERE, "it is wrong")
+    ('a.yaml:3:5: it is wrong', 'it is wrong')
+    """
+    return text if span == NOWHERE else f"{span}: {text}"
+
+
 @dataclass(frozen=True, slots=True)
 class Remark:
     """A second place that a diagnostic points at, with a message of its own."""

@@ -186,6 +186,7 @@ class BatchNormLayer(Layer):
     bare = True
     batch_norm: Bare
     eps: Number | None = None
+    """1e-5 where it is not said, as in PyTorch"""
     momentum: Number | None = None
     """weight of the newest batch (PyTorch's meaning)"""
     decay: Number | None = None

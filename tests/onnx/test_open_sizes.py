@@ -156,13 +156,13 @@ def test_open_where_it_fits(tmp_path: Path) -> None:
 CANNOT_BE_OPEN = {
     "flatten": (
         "[{conv: 3x3, filters: 4}, flatten, {linear: 10, name: fc}]",
-        "`fc`: a linear layer needs a number of channels, it receives (N, 4*H*W), so height and "
-        "width cannot be left open",
+        "3:44: `fc`: a linear layer needs a number of channels, it receives (N, 4*H*W), so height "
+        "and width cannot be left open",
     ),
     "stated grid": (
         "[{adaptive_avg_pool: 4x4, name: a}, {max_pool: 2x2, stride: 2, from: image, name: b},"
         " {concat: [a, b], name: c}]",
-        "`c`: concat needs the same height and width from every operand, so height and width "
+        "4:2: `c`: concat needs the same height and width from every operand, so height and width "
         "cannot be left open",
     ),
 }
@@ -181,7 +181,7 @@ def test_what_cannot_be_open_is_refused_at_its_layer(
     ):
         with pytest.raises(BackendError) as refused:
             build()
-        assert str(refused.value) == message
+        assert str(refused.value) == f"{path}:{message}"
     with pytest.raises(CompileError):
         load_graph(path, inputs=["3xHxW"])
 

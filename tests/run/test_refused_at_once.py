@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -85,3 +86,33 @@ def test_no_place_and_no_numbers(given: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError) as refused:
         network("relu").for_inference(**given)
     assert str(refused.value) == message
+
+
+@pytest.mark.parametrize(
+    ("target", "dtype", "message"),
+    [
+        ("cuda_graph", torch.float32, "the target `cuda_graph` needs an NVIDIA GPU, not cpu"),
+        ("tensorrt", torch.float32, "the target `tensorrt` needs an NVIDIA GPU, not cpu"),
+        (
+            "onnxruntime",
+            torch.bfloat16,
+            "ONNX Runtime's CPU provider computes float32, not torch.bfloat16",
+        ),
+        (
+            "openvino",
+            torch.float64,
+            "OpenVINO's CPU plugin computes float32, bfloat16, float16, not torch.float64",
+        ),
+    ],
+)
+def test_what_a_target_cannot_do_here(target: str, dtype: torch.dtype, message: str) -> None:
+    with pytest.raises(BackendError) as refused:
+        network("relu").for_inference(dtype=dtype, target=target)
+    assert str(refused.value) == message
+
+
+def test_a_runtime_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(BackendError) as refused:
+        network("relu").for_inference(target="openvino")
+    assert str(refused.value) == "the target `openvino` needs openvino, which is not installed"

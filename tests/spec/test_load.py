@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from compiler.errors import CompileError, UsageError, variable_of
-from compiler.pipeline import draft_graph, load_graph
+from compiler.pipeline import Compilation, draft_graph, load_graph
 from compiler.text import parse_yaml, plain, span_at
 
 NET = "network: x\ninput: {image: [3, 8, 8]}\nlayers: [relu]\n"
@@ -236,3 +237,124 @@ def test_unknown_spec_names_suggest_a_near_one() -> None:
         UsageError, match=r"there is no spec incepton_v4 \(did you mean `inception_v4`\?\)"
     ):
         load_graph("incepton_v4")
+
+
+def said_of(path: Path) -> list[tuple[str, str, str]]:
+    """Return place, message and help of what is found."""
+    found = Compilation(path)
+    with suppress(CompileError):
+        assert found.draft
+    diagnostics = found.diagnostics
+    return [(str(d.span).rpartition("/")[2], d.message, d.help) for d in diagnostics]
+
+
+def test_a_block_that_a_network_does_not_use_is_checked(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "network: x\ninput: {image: [3, 8, 8]}\nparams: {n: 4}\n"
+        "defaults: {conv: {filters: n}}\nblocks:\n"
+        "  fine: {params: {k: {type: kernel}}, layers: [{conv: k}, {conv: 1x1}]}\n"
+        "  wrong: {layers: [{conv: 3x3, filters: m}, {add: [in, gone]}]}\n"
+        "layers: [{conv: 3x3}]\n"
+    )
+    assert [found[:2] for found in said_of(path)] == [
+        ("x.yaml:7:41", "`filters` of `conv`: unknown name `m`"),
+        ("x.yaml:7:56", "there is no layer `gone` to read here"),
+    ]
+
+
+def test_the_layers_of_an_imported_network_are_read(tmp_path: Path) -> None:
+    (tmp_path / "y.yaml").write_text(
+        "network: y\ninput: {image: [3, 8, 8]}\nblocks: {b: {layers: [relu]}}\n"
+        "layers: [{conf: 3}]\n"
+    )
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "network: x\ninput: {image: [3, 8, 8]}\nimport: [y.yaml]\nlayers: [{block: b}]\n"
+    )
+    assert [found[:2] for found in said_of(path)] == [
+        ("y.yaml:4:11", "there is no op `conf` (did you mean `conv`?)")
+    ]
+
+
+BODY = "write its body: `{layers: [...]}`, `branches` (with `join`) or `residual`"
+OTHER_KINDS = {
+    "params: [a]": (
+        "`params` is a list of 1, not a mapping",
+        "name each with its default, `params: {classes: 10}`, or `{type: ..., doc: ...}`",
+    ),
+    "blocks: [a]": (
+        "`blocks` is a list of 1, not a mapping",
+        "name each: `blocks: {NAME: {layers: [...]}}`",
+    ),
+    "blocks: {b: 3}": ("block `b` is `3`, not a mapping", BODY),
+    "import: {a: 1}": (
+        "`import` takes a file name, found a mapping",
+        "write `import: [blocks/mine.yaml]`",
+    ),
+    "extends: [x]": (
+        "`extends` takes a file name, found a list of 1",
+        "write `extends: inception_v4`, a shipped name, or `extends: mine.yaml`",
+    ),
+    "claims: 3": (
+        "`claims` is `3`, not a list",
+        "write each as an item: `- {of: parameters, value: 1000, source: ...}`",
+    ),
+    "outputs: 3": (
+        "`outputs` of a network: expected a list, found `3`",
+        "write `outputs: [NAME, ...]`",
+    ),
+    "drawing: {sizes: all}": (
+        "`sizes` of `drawing`: expected `none`, `trunk` or `output`, found the text `all`",
+        "",
+    ),
+    "cite: {figure: x}": ("`figure` of `cite`: expected a whole number, found the text `x`", ""),
+    "cite: 3": ("`cite` of a network: expected a mapping, found `3`", "write `cite: {figure: 7}`"),
+}
+
+
+@pytest.mark.parametrize("line", OTHER_KINDS)
+def test_a_value_of_another_kind(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(f"network: x\ninput: {{image: [3, 8, 8]}}\nlayers: [relu]\n{line}\n")
+    ((_, message, help),) = said_of(path)
+    assert (message, help) == OTHER_KINDS[line]
+
+
+def test_changes_that_are_no_list(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("extends: zoo/resnet18\nnetwork: x\nchanges: {a: 1}\n")
+    assert said_of(path) == [
+        (
+            "x.yaml:3:10",
+            "`changes` is a mapping, not a list",
+            "write each as an item: `- {set: LAYER, filters: 64}`",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "whose"),
+    [
+        ("conv: 0x3", "the height of `conv`"),
+        ("conv: 3x3, stride: [1, 0]", "the width of `stride` of `conv`"),
+    ],
+)
+def test_a_part_of_a_size_is_named(tmp_path: Path, value: str, whose: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(f"network: x\ninput: {{image: [3, 8, 8]}}\nlayers: [{{{value}, filters: 4}}]\n")
+    ((_, message, _),) = said_of(path)
+    assert message == f"{whose} = 0 is less than 1"
+
+
+def test_a_parameter_is_no_letter_of_an_open_size(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "network: x\ninput: {image: [3, 8, 8]}\nparams: {k: 3}\nlayers: [{conv: k, filters: 4}]\n"
+    )
+    with pytest.raises(UsageError) as caught:
+        load_graph(path, {}, ["3xkxW"])
+    assert str(caught.value) == (
+        "--input 3xkxW: `k` is a parameter of the network, no letter for an open size; "
+        "write another letter"
+    )
