@@ -162,7 +162,7 @@ CANNOT_BE_OPEN = {
     "stated grid": (
         "[{adaptive_avg_pool: 4x4, name: a}, {max_pool: 2x2, stride: 2, from: image, name: b},"
         " {concat: [a, b], name: c}]",
-        "4:2: `c`: concat needs the same height and width from every operand, so height and width "
+        "3:95: `c`: concat needs the same height and width from every operand, so height and width "
         "cannot be left open",
     ),
 }
