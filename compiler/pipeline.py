@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.collector import paused
-from compiler.errors import CompileError, Diagnostic, Report, UsageError, in_file_order
+from compiler.errors import (
+    NOWHERE,
+    CompileError,
+    Diagnostic,
+    Report,
+    Span,
+    UsageError,
+    in_file_order,
+)
 from compiler.graph import Graph, verify
 from compiler.lower import StatedSizes, check_unused, lower_network
 from compiler.passes.outputs import (
@@ -68,12 +76,15 @@ class Compilation:
         """Called with the name of a pass and the graph after it."""
         self.report = Report()
         self.texts: dict[str, str] = {}
+        self.left_out = NOWHERE
+        """What stands there is not read: to see whether it is the cause of a finding."""
+        self._tried: dict[Span, frozenset[tuple[str, Span]]] = {}
 
     @cached_property
     def spec(self) -> Spec:
         """What the files hold, with imports and variants resolved."""
         with self.reporting():
-            return load_spec(self.source, self.report, self.texts, self.unsaved)
+            return load_spec(self.source, self.report, self.texts, self.unsaved, self.left_out)
 
     @cached_property
     def draft(self) -> Graph:
@@ -125,7 +136,12 @@ class Compilation:
     def _point_at_changes(self) -> None:
         """Have findings in the files of a base name the place in the variant that causes them."""
         spec = self.__dict__.get("spec")  # its own findings wait for those of the graph
-        if spec is None or spec.base is None:
+        if spec is None or self.left_out != NOWHERE or not self.report.diagnostics:
+            return
+        from compiler.spec.origins import point_at_block_changes  # on use, for start-up time
+
+        if spec.base is None:
+            point_at_block_changes(self.report, self._found_without)
             return
         own = {spec.written.span.file}
         if all(found.span.file in own for found in self.report.diagnostics):
@@ -139,7 +155,23 @@ class Compilation:
             base.settings = {name: value for name, value in self.settings.items() if name in has}
             _ = base.draft
         files = base.texts.keys() - own
-        point_at_changes(self.report, spec.written, files, base.report.diagnostics)
+        point_at_changes(
+            self.report, spec.written, files, base.report.diagnostics, self._found_without
+        )
+
+    def _found_without(self, span: Span) -> frozenset[tuple[str, Span]]:
+        """Return code and place of what is found where the value at a place is not read."""
+        from compiler.spec.origins import MOST_TRIED
+
+        if span not in self._tried and len(self._tried) == MOST_TRIED:
+            return frozenset((d.code, d.span) for d in self.report.diagnostics)
+        if span not in self._tried:
+            tried = Compilation(self.source, self.settings, self.inputs, self.unsaved)
+            tried.left_out = span
+            with suppress(CompileError, UsageError):
+                _ = tried.draft
+            self._tried[span] = frozenset((d.code, d.span) for d in tried.report.diagnostics)
+        return self._tried[span]
 
     def _failure(self) -> CompileError:
         return CompileError(self.diagnostics, self.texts)

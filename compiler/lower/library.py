@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from compiler.errors import CompileError, Diagnostic, Report, limit, way_out
 from compiler.graph import Graph, Info
@@ -25,12 +26,19 @@ def check_library(spec: Spec, report: Report) -> int:
 
 
 def check_unused(spec: Spec, network: NetworkSpec, graph: Graph, report: Report) -> None:
-    """Lower every block that a network's file defines and does not use, as one of a library."""
+    """Report the errors of blocks that a network's file defines and does not use.
+
+    They are lowered as those of a library. What is only doubtful is of no matter where nothing is
+    made of it, such as in a head that a `when` leaves out.
+    """
     used = {region.definition for region in graph.regions.values()}
     unused = [name for name in spec.own_blocks if name not in used]
     if unused:
         defaults = Defaults(layer_defaults(network, report), graph.arguments, set())
-        _check(unused, spec, report, defaults)
+        found = Report()
+        with suppress(CompileError):  # whose diagnostics are in the report
+            _check(unused, spec, found, defaults)
+        report.add_all(found.errors)
 
 
 def _check(names: Iterable[str], spec: Spec, report: Report, defaults: Defaults) -> None:

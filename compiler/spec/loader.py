@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from compiler.errors import (
+    NOWHERE,
     Diagnostic,
     Remark,
     Report,
@@ -22,6 +23,7 @@ from compiler.errors import (
 from compiler.spec.block_variants import BlockVariants
 from compiler.spec.mentions import mentions
 from compiler.spec.model import BlockSpec, ErratumSpec, NetworkSpec
+from compiler.spec.origins import without
 from compiler.spec.read import (
     as_meant,
     check_name,
@@ -104,6 +106,7 @@ def load_spec(
     report: Report,
     texts: dict[str, str] | None = None,
     unsaved: Mapping_[str, str] = NOTHING_UNSAVED,
+    left_out: Span = NOWHERE,
 ) -> Spec:
     """Read a spec by path or shipped name, with its imports; faults go to `report`.
 
@@ -112,13 +115,14 @@ def load_spec(
         report: gets the findings.
         texts: gets the texts of the files, as spans name them.
         unsaved: real path of a file -> the text that it has in an editor.
+        left_out: what stands there, a key with its value or an item, is not read.
 
     Raises:
         CompileError: the file cannot be parsed at all.
         UsageError: there is no such file.
     """
     found = find_spec(path)
-    loader = _Loader(found, report, {} if texts is None else texts, unsaved)
+    loader = _Loader(found, report, {} if texts is None else texts, unsaved, left_out)
     root, nodes = loader.network_mapping(found)
     blocks = {
         name: b
@@ -217,10 +221,16 @@ class _Loader:
     """Follows `extends` and `import`, keeping to the folders that a spec may read."""
 
     def __init__(
-        self, root: Path, report: Report, texts: dict[str, str], unsaved: Mapping_[str, str]
+        self,
+        root: Path,
+        report: Report,
+        texts: dict[str, str],
+        unsaved: Mapping_[str, str],
+        left_out: Span,
     ) -> None:
         self.report = report
         self.unsaved = unsaved
+        self.left_out = left_out
         self.texts = texts
         self.tree = Tree(root)
         self.blocks: dict[str, list[tuple[Span, Node]]] = {}
@@ -348,6 +358,8 @@ class _Loader:
             help = "name a network, and this file with `train --recipe`"
             raise fail("not-a-spec", message, written.entries["recipe"].key_span, help=help)
         node = as_meant(written, TOP_KEYS, "a spec", self.report)
+        if self.left_out.file == node.span.file:
+            node = without(node, self.left_out)
         for key in {"extends", "import"} - set(written.entries):
             for item in _items(node.get(key)):
                 self.guesses.add(item.span)

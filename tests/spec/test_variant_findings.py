@@ -36,7 +36,7 @@ CASES: dict[str, tuple[str, str, Places]] = {
     "a smaller input": (
         "extends: inception_v4\ninput: {image: [3, 60, 60]}\n",
         "`reduction_b.pool.max_pool_3x3`: a pooling window of 3x3 has no room on a 2x2 grid",
-        [("inception_v4.yaml:79:11", ""), ("t.yaml:2:1", "the variant's input")],
+        [("inception_v4.yaml:79:11", ""), ("t.yaml:2:16", "the variant's input")],
     ),
     "the type of a parameter": (
         RESNET + "params: {classes: {type: bool}}\n",
@@ -75,7 +75,7 @@ CASES: dict[str, tuple[str, str, Places]] = {
         "`sum` cannot add 4x4x4 with 6x6x4",
         [
             ("base.yaml:5:5", "this gives 4x4x4"),
-            ("t.yaml:2:1", "the variant's defaults"),
+            ("t.yaml:2:28", "the variant's defaults"),
             ("base.yaml:4:5", "this gives 6x6x4"),
             ("base.yaml:6:5", "the add that they enter"),
         ],
@@ -134,3 +134,33 @@ def test_a_setting_of_the_variant_alone_does_not_blame_it(tmp_path: Path) -> Non
     assert compilation.draft
     (found,) = compilation.diagnostics
     assert places(found) == [("base.yaml:8:5", "")]
+
+
+def test_of_several_values_the_one_that_is_the_cause(tmp_path: Path) -> None:
+    base = BASE.replace("layers:", "params: {m: 1, n: 1}\nlayers:")
+    base = base.replace("name: c}", "padding: V, stride: m, dilation: n, name: c}")
+    top = AT_BASE + "network: t\nparams:\n  m: 2\n  n: 4\n"
+    (found,) = findings(tmp_path, base=base, t=top)
+    assert found.code == "empty-output"
+    assert places(found) == [("base.yaml:8:5", ""), ("t.yaml:5:6", "the variant's parameters")]
+
+
+def test_a_change_of_a_block_in_a_library_is_found_there(tmp_path: Path) -> None:
+    body = "{conv: 3x3, filters: 4, name: x}, {conv: 3x3, filters: 4, name: y}, {add: [x, y]}"
+    first = f"blocks: {{a: {{layers: [{body}]}}}}\n"
+    second = "import: [first.yaml]\nblocks:\n  b: {extends: a, changes: [{set: x, filters: 5}]}\n"
+    top = (
+        "network: t\ninput: {image: [3, 8, 8]}\nimport: [second.yaml]\n"
+        "layers: [{block: a}, {block: b}]\n"
+    )
+    (found,) = findings(tmp_path, first=first, second=second, t=top)
+    assert places(found)[0] == ("second.yaml:3:29", "changed here")
+    assert "first.yaml" in places(found)[1][0]
+
+
+def test_what_a_block_has_without_the_change_stays(tmp_path: Path) -> None:
+    first = "blocks: {a: {layers: [{conv: 3x3, filters: gone, name: x}]}}\n"
+    second = "import: [first.yaml]\nblocks:\n  b: {extends: a, changes: [{set: x, stride: 2}]}\n"
+    top = "network: t\ninput: {image: [3, 8, 8]}\nimport: [second.yaml]\nlayers: [{block: b}]\n"
+    (found,) = findings(tmp_path, first=first, second=second, t=top)
+    assert places(found) == [("first.yaml:1:44", "")]
