@@ -119,7 +119,10 @@ layers: [{block: b}]
         ("{conv: {filters: prev.channels}}", "`filters` of `conv`: unknown name `prev.channels`"),
         ("{conv: {stride: n - 4}}", "`stride` of `conv` = n - 4 = 0 is less than 1"),
         ("{linear: {bias: n}}", "`bias` of `linear` = n = 4 is neither true nor false"),
-        ("{avg_pool: {padding: [-1, 0]}}", "`padding` of `avg_pool` = -1 is less than 0"),
+        (
+            "{avg_pool: {padding: [-1, 0]}}",
+            "the height of `padding` of `avg_pool` = -1 is less than 0",
+        ),
         ("{conv: {repeat: 3}}", "`defaults` of `conv` cannot give `repeat`"),
         ("{conv: {from: a}}", "`defaults` of `conv` cannot give `from`"),
         ("{conv: 3x3}", "`defaults` of `conv` is the text `3x3`, not a mapping"),
