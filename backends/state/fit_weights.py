@@ -102,7 +102,13 @@ def fit_weights(
     """
     state = read_weights(path)
     match = match_tensors(
-        weights, wanted, sizes_of(state), drop_background, types_of(state), whole or {}
+        weights,
+        wanted,
+        sizes_of(state),
+        drop_background,
+        types_of(state),
+        whole or {},
+        graph.moved if graph is not None else {},
     )
     wiring: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()

@@ -10,8 +10,7 @@ from compiler.errors.terminal import write
 HELP = """Rename a layer, a block or a parameter wherever it is spoken of: in the spec, in what it
 imports, and in the specs of its folder tree that read the same files. Each of those networks is
 compiled before and after, and nothing is written unless all are the same but for the name.
-Comments, quotes and spaces stay. Files of weights and maps have the old name: `diff` lists the
-tensors."""
+Comments, quotes and spaces stay. Files of weights have the old name: `--moved` lets them load."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +26,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="",
         help="what OLD is, where it could be several",
     )
+    parser.add_argument(
+        "--moved",
+        action="store_true",
+        help="say so under `moved` of each network: files of weights that have the old name load, "
+        "and `diff` follows it",
+    )
     parser.add_argument("--dry-run", action="store_true", help="write nothing, say what would be")
 
 
@@ -35,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from compiler.edit.rename import rename  # on use, for start-up time
     from compiler.edit.span_edits import SourceFile
 
-    found = rename(args.spec, args.old, args.new, args.kind)
+    found = rename(args.spec, args.old, args.new, args.kind, moves=args.moved)
     for path, text in found.files.items():
         if not args.dry_run:
             SourceFile.read(path).write(text)

@@ -21,7 +21,7 @@ from compiler.compare.layers import Layers
 from compiler.compare.match import match
 from compiler.facts.labels import label_of
 from compiler.facts.summarize import Stage, summarize
-from compiler.graph import Dim, Graph, Shape, tally
+from compiler.graph import Dim, Graph, Shape, now_called, tally
 
 
 def compare(before: Graph, after: Graph, names: tuple[str, str] = ("", "")) -> Comparison:
@@ -106,12 +106,15 @@ def _renamed(old: Layers, new: Layers, pairs: Mapping[str, str]) -> Iterator[Cha
         folded.setdefault((old.pattern(key[0]), new.pattern(key[1])), []).append(key)
     for (was, name), keys in folded.items():
         members = [layer for key in keys for layer in groups[key]]
-        has_tensors = any(old.tensors(layer) for layer in members)
+        category: Category = "numerics"
+        if any(old.tensors(layer) for layer in members):
+            is_moved = all(now_called(n, new.graph.moved) == pairs[n] for n in members)
+            category = "interface" if is_moved else "weights"
         if len(keys) == 1:
             was, name = keys[0]
         words = _words(new.graph, keys[0][1])
         yield Change(
-            "renamed", "weights" if has_tensors else "numerics", name, words, was,
+            "renamed", category, name, words, was,
             copies=len(keys), layers=len(members) // len(keys),
             members=tuple(pairs[layer] for layer in members),
         )  # fmt: skip
@@ -214,6 +217,8 @@ def _tensors(old: Layers, new: Layers) -> Tensors:
         {key: shape for name in layers.nodes for key, shape in layers.tensors(name).items()}
         for layers in (old, new)
     )
+    moved = new.graph.moved
+    before = {n if n in after else now_called(n, moved): shape for n, shape in before.items()}
     gone = {name: shape for name, shape in before.items() if name not in after}
     reshaped = {
         name: (shape, after[name])

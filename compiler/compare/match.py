@@ -10,6 +10,7 @@ from difflib import SequenceMatcher
 import networkx as nx
 
 from compiler.compare.layers import Layers
+from compiler.graph import now_called
 
 ITERATIONS = 3
 """How far around a layer its surroundings are told apart."""
@@ -20,13 +21,19 @@ MOST = 4_000_000
 def match(before: Layers, after: Layers) -> dict[str, str]:
     """Return layer of the first network -> layer of the second one.
 
-    Names are identity. Of the rest, layers are the same where they and what is around them compute
-    the same (Weisfeiler-Lehman hashes of subgraphs, the widest first), then where they do and
-    stand in the same order; what has no tensors, such as a join, where it reads the same layers.
+    Names are identity, those too that the second network says were moved. Of the rest, layers are
+    the same where they and what is around them compute the same (Weisfeiler-Lehman hashes of
+    subgraphs, the widest first), then where they do and stand in the same order; what has no
+    tensors, such as a join, where it reads the same layers.
     """
     out = {name: name for name in before.nodes if name in after.nodes}
+    if moved := after.graph.moved:
+        now = {n: now_called(n, moved) for n in before.nodes if n not in out}
+        taken = set(out.values())
+        out |= {n: new for n, new in now.items() if new in after.nodes and new not in taken}
+    known = set(out.values())
     left = [name for name in before.nodes if name not in out]
-    right = [name for name in after.nodes if name not in out]
+    right = [name for name in after.nodes if name not in known]
     if left and right:
         for hashes in _surroundings(before, after):
             found = _by_hash(left, right, hashes)

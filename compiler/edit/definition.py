@@ -153,6 +153,22 @@ def added(texts: dict[str, str], node: Mapping, key: str, value: str) -> Edit:
     raise UsageError(f"the layer at {span} has no `{key}`; give it one first")
 
 
+def moved_edit(text: str, file: str, moves: dict[str, str]) -> Edit:
+    """Return the edit that adds to a network's `moved`, or that writes it before the layers."""
+    root = parse_yaml(text, file)
+    pairs = [f"{old}: {new}" for old, new in moves.items()]
+    node = root.get("moved")
+    if isinstance(node, Mapping) and node.entries:
+        last = list(node.entries.values())[-1]
+        at, indent = last.node.span, " " * (last.key_span.column - 1)
+        is_flow = slice_of(text, node.span).startswith("{")
+        more = "".join(f", {pair}" if is_flow else f"\n{indent}{pair}" for pair in pairs)
+        return Edit(Span(file, at.end_line, at.end_column, at.end_line, at.end_column), more)
+    wanted = [entry for key, entry in root.entries.items() if key in ("layers", "changes")]
+    key = wanted[0].key_span if wanted else next(iter(root.entries.values())).key_span
+    return Edit(Span(file, key.line, 1, key.line, 1), f"moved: {{{', '.join(pairs)}}}\n")
+
+
 # -- blocks and parameters -----------------------------------------------------------------------
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from compiler.edit.definition import Definition, definition_of
+from compiler.edit.definition import Definition, definition_of, moved_edit
 from compiler.edit.span_edits import Edit, SourceFile, apply_edits, slice_of
 from compiler.errors import CompileError, Diagnostic, Span, UsageError
-from compiler.graph import Graph
+from compiler.graph import Graph, without_copies
 from compiler.pipeline import Compilation
 from compiler.spec.shipped import is_shipped
 from compiler.spec.tree import Tree
@@ -37,7 +37,7 @@ class Renamed:
     """The networks that were compiled before and after, and are the same but for the name."""
 
 
-def rename(spec: str, old: str, new: str, kind: str = "") -> Renamed:
+def rename(spec: str, old: str, new: str, kind: str = "", *, moves: bool = False) -> Renamed:
     """Return what a new name of a layer, a block or a parameter changes; nothing is written.
 
     The definition is renamed, and then whatever the compiler misses the old name at, in every spec
@@ -49,6 +49,7 @@ def rename(spec: str, old: str, new: str, kind: str = "") -> Renamed:
         old: `stem.conv_1a`, a block's name, a parameter, or `block.parameter`.
         new: the new name, of the last step alone.
         kind: `layer`, `block` or `parameter`, where `old` could be several.
+        moves: say so in `moved` of each network, so that files of weights are followed.
 
     Raises:
         CompileError: the spec is at fault.
@@ -70,6 +71,9 @@ def rename(spec: str, old: str, new: str, kind: str = "") -> Renamed:
             break
         _apply(texts, edits)
         out.places += len(edits)
+    if moves:
+        for user in users:
+            _apply(texts, user.moves(texts, definition))
     for user in users:
         user.verify(texts, definition)
         out.networks.append(str(user.path))
@@ -93,6 +97,23 @@ class _User:
         for found in after.diagnostics:
             if found.code in MISSED and _identity(found) not in self.known:
                 yield from _edits_at(found, after.texts, definition)
+
+    def moves(self, texts: Mapping[Path, str], definition: Definition) -> Iterator[Edit]:
+        """Yield the edit that says in the network's own file what its layers were called."""
+        if self.graph is None or not definition.written:
+            return
+        found: dict[str, str] = {}
+        for name in (*self.graph.regions, *self.graph.nodes):
+            new = definition.renamed(name, self.graph)
+            is_own = new.rpartition(".")[0] == definition.renamed(
+                name.rpartition(".")[0], self.graph
+            )
+            if name and new != name and is_own and new.rpartition(".")[2] == definition.new:
+                found[without_copies(name)] = without_copies(new)
+        if found:
+            file = str(self.path)
+            text = texts.get(self.path) or self.before.texts[file]
+            yield moved_edit(text, file, found)
 
     def verify(self, texts: Mapping[Path, str], definition: Definition) -> None:
         """Refuse a rename after which this is another network, or more is wrong with it."""

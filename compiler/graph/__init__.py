@@ -23,6 +23,7 @@ from compiler.graph.graph import (
     formulas_of,
     output_name,
 )
+from compiler.graph.moved import now_called, without_copies
 from compiler.graph.op import Input, Op, check_window, fixed_channels, known_vector, one, one_map
 from compiler.graph.reach import Reach, Sees, Spread, Window
 from compiler.graph.regions import Border, borders, nodes_in, regions_around
@@ -98,6 +99,7 @@ __all__ = [
     "known_vector",
     "letter",
     "nodes_in",
+    "now_called",
     "number",
     "one",
     "one_map",
@@ -116,4 +118,5 @@ __all__ = [
     "value_text",
     "verify",
     "window_size",
+    "without_copies",
 ]

@@ -264,6 +264,8 @@ class Graph:
     info: Info = Info()
     drawing: Drawing = Drawing()
     claims: tuple[Claim, ...] = ()
+    moved: Mapping[str, str] = field(default_factory=dict)
+    """Path that a layer had in an earlier version -> the path that it has; see `now_called`."""
     returns: Returns = "outputs"
     is_rewritten: bool = False
     """A pass has made other operations of those that the spec has."""

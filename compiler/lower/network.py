@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from compiler.errors import Diagnostic, Remark, Report, Span, UsageError, did_you_mean
+from compiler.errors import Diagnostic, Remark, Report, Span, UsageError, did_you_mean, guessing
 from compiler.graph import (
     Claim,
     Decision,
@@ -18,6 +18,7 @@ from compiler.graph import (
     Shape,
     connect,
     output_name,
+    without_copies,
 )
 from compiler.lower.builder import StatedSizes
 from compiler.lower.defaults import layer_defaults, try_defaults
@@ -133,12 +134,32 @@ def _lower(
             for c in network.claims
             if frame.sizes_hold or c.value is None  # a number holds for the sizes it was said of
         ),
+        moved=dict(network.moved),
         returns="outputs" if network.outputs else "last layer",
     )
+    _check_moved(network, graph, report)
     if not report.errors:
         _warn_parameters(spec, frame, network, report)
         _warn_block_parameters(spec, lowering, report)
     return graph
+
+
+def _check_moved(network: NetworkSpec, graph: Graph, report: Report) -> None:
+    """Warn of a layer that is moved and still there, and of a move to where there is none."""
+    if not network.moved:
+        return
+    known = dict.fromkeys(map(without_copies, (*graph.regions, *graph.nodes)))
+    for old, new in network.moved.items():
+        if without_copies(old) in known:
+            message = f"`{old}` is moved to `{new}`, and there is a layer `{old}` too"
+            help = "take the line out: names of its tensors are that layer's"
+            span = network.key_span("moved", old)
+            report.add(Diagnostic("duplicate-name", message, span, help=help, severity="warning"))
+        if without_copies(new) not in known:
+            message = f"`{old}` is moved to `{new}`, which is no layer"
+            span = network.span("moved", old)
+            found = Diagnostic("unknown-layer", message, span, severity="warning")
+            report.add(found, guessing(new, known, most=12))
 
 
 def _parameter(name: str, spec: ParamSpec, value: Value) -> Parameter:

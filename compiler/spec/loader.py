@@ -69,6 +69,7 @@ TOP_KEYS = [
     "outputs",
     "drawing",
     "claims",
+    "moved",
     "extends",
     "changes",
 ]

@@ -236,6 +236,9 @@ class NetworkSpec(Located):
     """published figures that `summary` shows beside the computed ones"""
     outputs: list[OutputSpec] | None = None
     """what leaves: tensors by name; default: the last layer, or the logits before a softmax"""
+    moved: dict[str, Text] = {}
+    """`OLD: NEW`: paths that layers had in an earlier version; files of weights that have the old
+    names load, and `diff` follows them"""
     layers: Chain
     """from input to output"""
 

@@ -677,6 +677,10 @@ def read_network(node: Mapping, report: Report) -> NetworkSpec | None:
         check_name(name, read_name, entry.key_span, "the name of an input", report)
     if "layers" in node.entries:
         values["layers"] = read_chain(node.get("layers"), "`layers`", report)
+    moved = node.get("moved")
+    if moved is not None:
+        report.spend("entries", len(moved.entries) if isinstance(moved, Mapping) else 0, moved.span)
+        values["moved"] = plain(moved)
     values["claims"] = _read_list(node.get("claims"), ClaimSpec, "a claim", report)
     if "outputs" in node.entries:
         values["outputs"] = _read_outputs(node.get("outputs"), report)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from compiler.errors import did_you_mean
-from compiler.graph import Graph
+from compiler.graph import Graph, now_called
 from compiler.weights.mapping import WeightMap
 from compiler.weights.misfits import Misfit, Size, Sizes, is_counter, layer_of, misfit
 from compiler.weights.sizes import tensor_sizes
@@ -85,6 +85,7 @@ def match_tensors(
     drop_background: bool = False,
     types: Mapping[str, str] = _NOTHING,
     whole: Mapping[str, str] = _NOTHING,
+    moved: Mapping[str, str] = _NOTHING,
 ) -> Match:
     """Return where every tensor goes.
 
@@ -97,6 +98,7 @@ def match_tensors(
         types: the types of the file's tensors, such as `float16`; those that it does not name fit.
         whole: of a part of a network: the tensors of the whole -> what the part calls them, or
             their own names where it does not have them.
+        moved: what layers were called in an earlier version -> what they are called.
     """
     moves: dict[str, Move] = {}
     left_out: list[LeftOut] = []
@@ -105,6 +107,8 @@ def match_tensors(
     present = {layer_of(name) for name in (*wanted, *whole)}
     for source, size in found.items():
         name = source if weights is None else weights.ours(source)
+        if moved and name is not None and name not in wanted and name not in whole:
+            name = now_called(name, moved)
         if name is not None and name in whole:
             name = whole[name]
             if name not in wanted:
