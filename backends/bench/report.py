@@ -25,7 +25,7 @@ def _table(table: Mapping[str, Any]) -> Iterator[str]:
     yield f"{'':25}{'median':>9}{'best':>9}{'img/s':>8}{'ratio':>7}  {'error':<8}"
     peers = [row["median_ms"] for row in table["rows"] if row["side"] == "peer"]
     base = min(peers, default=0.0)
-    slowest = max(row["median_ms"] for row in table["rows"])
+    slowest = max((row["median_ms"] for row in table["rows"]), default=0.0)
     for row in sorted(table["rows"], key=lambda row: row["median_ms"]):
         yield _row(row, table["batch"], base, slowest)
     for name, why in table["refused"].items():
@@ -66,7 +66,7 @@ def _short(number: float, digits: int = 1) -> str:
 
 def _limits(table: Mapping[str, Any]) -> Iterator[str]:
     limits = table["limits"]
-    if not limits:
+    if not limits or not table["rows"]:
         return
     best = min(row["median_ms"] for row in table["rows"])
     floor = limits["arithmetic_floor_ms"]
@@ -114,7 +114,7 @@ def as_svg(result: Mapping[str, Any]) -> str:
 
 def _panel(table: Mapping[str, Any], top: int) -> tuple[int, str]:
     rows = sorted(table["rows"], key=lambda row: row["median_ms"])
-    slowest = rows[-1]["median_ms"]
+    slowest = rows[-1]["median_ms"] if rows else 0.0
     head = f"{table['task']}, {table['dtype']}, batch {table['batch']}: milliseconds (median)"
     out = [f'<text x="20" y="{top + 12}" font-weight="bold">{escape(head)}</text>\n']
     for index, row in enumerate(rows):

@@ -89,6 +89,13 @@ def test_a_table_without_peers_has_no_ratio() -> None:
     assert "floor" not in text
 
 
+def test_a_table_of_nothing_says_why() -> None:
+    nothing = result([], profile=[])
+    why = "  peer tensorrt: the target `tensorrt` needs an NVIDIA GPU, not cpu"
+    assert as_text(nothing).splitlines()[-1] == why
+    ElementTree.fromstring(as_svg(nothing))
+
+
 def test_the_picture_says_what_the_table_says() -> None:
     tree = ElementTree.fromstring(as_svg(result(ROWS)))
     said = [element.text for element in tree.iter("{http://www.w3.org/2000/svg}text")]

@@ -18,6 +18,7 @@ from backends.bench.ceiling import Ceiling
 from backends.bench.gpu import kit, steps
 from backends.bench.gpu.plan import FULL, SMALL, Step, steps_of
 from backends.run.optimized import Optimized
+from compiler.errors import BackendError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -118,6 +119,19 @@ def test_times_and_the_profile_of_the_best_mode(
     (convolutions,) = (row for row in found["kernels"] if row["name"] == "aten::convolution")
     assert convolutions["count"] == 6
     assert found["about"]["microseconds"] > 0
+
+
+def test_times_of_nothing_are_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backends.bench.run.measure_ceiling", lambda *_: Ceiling(2e9, 1e9))
+    step = small("bench", targets=("cuda_graph",), peers=("tensorrt",))
+    with pytest.raises(BackendError) as failed:
+        run(step, tmp_path)
+    assert str(failed.value) == (
+        "the target `cuda_graph` needs an NVIDIA GPU, not cpu; "
+        "the target `tensorrt` needs an NVIDIA GPU, not cpu"
+    )
+    kit.collect([step], tmp_path)
+    assert "cuda_graph: the target" in (tmp_path / "report.txt").read_text()
 
 
 def test_a_training_step_is_timed(tmp_path: Path) -> None:
@@ -236,10 +250,14 @@ def test_the_report_says_what_is_wrong(tmp_path: Path) -> None:
 def test_a_process_that_fails_or_takes_too_long_is_a_sentence(tmp_path: Path) -> None:
     step = Step("x", "nosuch", {}, 60)
     site = tmp_path / "site"
+    library = tmp_path / "inductor" / "lb" / "c.main.so"
+    library.parent.mkdir(parents=True)
+    library.touch()  # as a compiler leaves it that is stopped
     assert kit.run_process(step, tmp_path / "x.json", 60, "cpu", site) == "KeyError: 'nosuch'"
     assert kit.run_process(step, tmp_path / "x.json", 0.01, "cpu", site) == (
         "it took longer than 0 s"
     )
+    assert not library.exists()
 
 
 def test_wheels_of_what_is_missing_or_older_are_installed(

@@ -90,10 +90,11 @@ def run_process(step: Step, file: Path, seconds: float, device: str, site: Path)
     """Run a step as a process, which prints as it goes; return why it failed."""
     path = os.pathsep.join(filter(None, (str(site), str(ROOT), os.environ.get("PYTHONPATH"))))
     request = json.dumps({"device": device, "file": str(file), **step.arguments})
+    cache = file.parent / "inductor"
     with subprocess.Popen(
         [sys.executable, "-u", "-m", "backends.bench.gpu.steps", step.task, request],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, "PYTHONPATH": path, "TORCHINDUCTOR_CACHE_DIR": str(cache)},
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # so that a compiler's processes end with it
@@ -105,6 +106,9 @@ def run_process(step: Step, file: Path, seconds: float, device: str, site: Path)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+            if process.returncode != 0:  # what a compiler was about to write may be cut off
+                for library in cache.rglob("*.so"):
+                    library.unlink()
     sys.stderr.write(errors)
     if process.returncode:
         return (errors.strip().splitlines() or [f"it ended with {process.returncode}"])[-1]

@@ -21,7 +21,7 @@ from backends.run.targets import build_runner
 from backends.run.tune import device_name
 from backends.state.unit_scale import randomize
 from backends.torch.module import build_module
-from compiler.errors import NetdraftError
+from compiler.errors import BackendError, NetdraftError
 from compiler.facts.working_sizes import shapes_near
 from compiler.pipeline import load_graph, target_graph
 
@@ -151,6 +151,8 @@ def bench(
     made = run_plan(target_graph(load_graph(spec, {})), plan, lambda text: print(f"    {text}"))
     results.write(bench=made)
     for table in made["tables"]:
+        if not table["rows"]:  # to be tried again
+            raise BackendError("; ".join(table["refused"].values()))
         for row in sorted(table["rows"], key=lambda row: row["median_ms"]):
             print(f"    {row['side']} {row['subject']}: {row['median_ms']:.3f} ms")
 
