@@ -55,8 +55,13 @@ def _row(row: Mapping[str, Any], batch: int, base: float, slowest: float) -> str
     ratio = f"{_short(median / base, 2):>7}" if base else " " * 7
     error = "" if row["error"] is None else f"{row['error']:.0e}"
     bar = "#" * round(12 * median / slowest)
-    times = f"{_short(median):>9}{_short(row['best_ms']):>9}{_short(1e3 * batch / median):>8}"
+    times = f"{_time(median):>9}{_time(row['best_ms']):>9}{_short(1e3 * batch / median):>8}"
     return f"{name[:25]:25}{times}{ratio}  {error:8}{bar}".rstrip()
+
+
+def _time(milliseconds: float) -> str:
+    """Return a time with three digits at least: on a GPU a run takes less than a millisecond."""
+    return _short(milliseconds, 1 if milliseconds >= 10 else 2 if milliseconds >= 1 else 3)
 
 
 def _short(number: float, digits: int = 1) -> str:

@@ -83,6 +83,12 @@ def test_the_table_fits_80_columns(scale: float) -> None:
     assert max(map(len, as_text(result(rows)).splitlines())) <= 80
 
 
+def test_short_times_have_three_digits() -> None:
+    rows = [("netdraft", "a", 0.4567), ("netdraft", "b", 4.567), ("netdraft", "c", 45.67)]
+    lines = [line.split() for line in as_text(result(rows)).splitlines() if line[:1] == ">"]
+    assert [line[3] for line in lines] == ["0.457", "4.57", "45.7"]
+
+
 def test_a_table_without_peers_has_no_ratio() -> None:
     text = as_text(result(ROWS[:1], limits={}, profile=[]))
     assert "0.75" not in text
