@@ -17,8 +17,11 @@ import torch
 from backends.bench.ceiling import Ceiling
 from backends.bench.gpu import kit, steps
 from backends.bench.gpu.plan import FULL, SMALL, Step, steps_of
+from backends.bench.gpu.regions import mark_regions, repeated_blocks
 from backends.run.optimized import Optimized
+from backends.torch.module import build_module
 from compiler.errors import BackendError
+from compiler.pipeline import load_graph, target_graph
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -52,7 +55,8 @@ def test_every_mode_is_measured_the_quick_ones_first() -> None:
     ] == benches
     assert names[:4] == ["machine", "odd_networks", "networks", "bench_bfloat16_1"]
     # A compiler takes minutes for each: all that needs none comes before.
-    assert names[-10:] == [f"{name}_compiled" for name in (*benches, "odd_networks")]
+    compiled = [f"{name}_compiled" for name in (*benches, "odd_networks")]
+    assert names[-14:] == [*compiled, *(f"regions_{n}" for n in range(4))]
     (networks,) = (step for step in plan if step.name == "networks")
     assert networks.arguments["dtypes"] == ("float32", "tf32", "bfloat16", "float16")
     assert [step.name for step in plan if step.arguments.get("training")] == [
@@ -132,6 +136,34 @@ def test_times_of_nothing_are_no_result(tmp_path: Path, monkeypatch: pytest.Monk
     )
     kit.collect([step], tmp_path)
     assert "cuda_graph: the target" in (tmp_path / "report.txt").read_text()
+
+
+def test_the_innermost_repeated_blocks_are_found() -> None:
+    network = build_module(target_graph(load_graph("zoo/resnet50", {})), seed=None)
+    # 3 + 4 + 6 + 3 bottlenecks; the first of each stage has a projection, and a class of its own.
+    assert sorted(repeated_blocks(network).values()) == [4, 12]
+
+
+def test_blocks_that_are_repeated_are_regions(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = build_module(target_graph(load_graph("inception_v4", {})), seed=None)
+    found = {block.__name__: count for block, count in repeated_blocks(network).items()}
+    assert found == {"InceptionA": 4, "InceptionB": 7, "InceptionC": 3}  # Figure 9
+    for block in repeated_blocks(network):
+        monkeypatch.setattr(block, "forward", block.forward)  # put back afterwards
+    monkeypatch.setattr(
+        torch.compiler, "nested_compile_region", lambda forward: ("region", forward)
+    )
+    assert mark_regions(network) == 14
+    assert all(block.forward[0] == "region" for block in repeated_blocks(network))  # type: ignore[index]
+
+
+def test_compiling_is_timed_whole_and_by_regions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda module, dynamic: module)
+    found = run(small("regions"), tmp_path)["compiling"]
+    assert list(found) == ["whole", "regions"]
+    assert all(times["first_s"] > 0 < times["run_ms"] for times in found.values())
 
 
 def test_a_training_step_is_timed(tmp_path: Path) -> None:
@@ -233,6 +265,7 @@ def test_the_report_says_what_is_wrong(tmp_path: Path) -> None:
             "net compile tf32": {"is_right": False, "failed": "RuntimeError: no"},
         },
         "megabytes": {"peer eager": 123.4},
+        "compiling": {"whole": {"first_s": 61.04, "run_ms": 1.2345}},
         "kernels": [{"name": "conv", "count": 3, "microseconds": 12.34}],
     }
     (tmp_path / "a.json").write_text(json.dumps(found))
@@ -243,6 +276,7 @@ def test_the_report_says_what_is_wrong(tmp_path: Path) -> None:
         "  wrong: net plain tf32: 0.5\n"
         "  wrong: net compile tf32: RuntimeError: no\n"
         "      123 MB  peer eager\n"
+        "whole: 61.0 s to compile, 1.234 ms a run\n"
         "      12.3 us     3 x conv\n"
     )
 

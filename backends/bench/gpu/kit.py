@@ -143,6 +143,8 @@ def _section(name: str, result: Found) -> Iterator[str]:
         yield as_text(result["bench"]).rstrip()
     yield from _checks(result.get("checks", {}))
     yield from (f"{mb:9.0f} MB  {name}" for name, mb in result.get("megabytes", {}).items())
+    for how, times in result.get("compiling", {}).items():
+        yield f"{how}: {times['first_s']:.1f} s to compile, {times['run_ms']:.3f} ms a run"
     for row in result.get("kernels", ()):
         yield f"{row['microseconds']:10.1f} us {row['count']:5} x {row['name']}"[:100]
 

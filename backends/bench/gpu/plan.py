@@ -26,6 +26,8 @@ class Size:
     """Of times, memory and the profile."""
     networks: tuple[str, ...]
     """Of correctness, besides the odd ones."""
+    repeating: tuple[str, ...]
+    """Those whose repeated blocks may be compiled once."""
     odd: int
     """How many odd networks."""
     batches: tuple[int, ...]
@@ -38,6 +40,7 @@ class Size:
 FULL = Size(
     "inception_v4",
     ("inception_v4", "inception_resnet_v1", "inception_resnet_v2"),
+    ("inception_v4", "inception_resnet_v1", "inception_resnet_v2", "zoo/resnet50"),
     odd=10**6,
     batches=(1, 128, 256),
     dtypes=("bfloat16", "tf32", "float32"),
@@ -45,7 +48,7 @@ FULL = Size(
     rounds=15,
 )
 _TINY = "tests/every_target/networks/projection_shortcut.yaml"
-SMALL = Size(_TINY, (_TINY,), 3, (1, 2), ("bfloat16", "float32"), 2, 2)
+SMALL = Size(_TINY, (_TINY,), (_TINY,), 3, (1, 2), ("bfloat16", "float32"), 2, 2)
 """A rehearsal, which says nothing of a machine."""
 
 _QUICK = ("cuda_graph", "eager", "plain")
@@ -97,6 +100,10 @@ def steps_of(size: Size) -> list[Step]:
             "correctness",
             {"specs": [], "odd": size.odd, "targets": ("compile",), "dtypes": ("float32",)},
             300,
+        ),
+        *(
+            Step(f"regions_{n}", "regions", {"spec": spec, "dtype": size.dtypes[0]}, 240)
+            for n, spec in enumerate(size.repeating)
         ),
     ]
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import platform
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from backends.bench.gpu.regions import mark_regions
 from backends.bench.memory import measure_memory
 from backends.bench.run import BOUNDS, Plan, make_case, run_plan
 from backends.run.at_size import at_size
 from backends.run.flat_module import build_flat_module
 from backends.run.optimized import Optimized, optimize
 from backends.run.targets import build_runner
-from backends.run.tune import device_name
+from backends.run.tune import device_name, measure, medians
 from backends.state.unit_scale import randomize
 from backends.torch.module import build_module
 from compiler.errors import BackendError, NetdraftError
@@ -210,6 +213,29 @@ def memory(results: Results, device: str, spec: str, dtype: str, batches: Sequen
                 results.write(megabytes=megabytes)
 
 
+def regions(results: Results, device: str, spec: str, dtype: str) -> None:
+    """Compile the emitted network whole, and with each of its repeated blocks compiled once."""
+    case = make_case(target_graph(load_graph(spec, {})), 1, dtype, device)
+    inputs = tuple(x.to(case.dtype) for x in case.inputs)
+    found: dict[str, dict[str, float]] = {}
+    for name in ("whole", "regions"):
+        module = build_module(case.optimized.graph, seed=None).eval()
+        module.load_state_dict(case.optimized.state)
+        channels_last: Any = module.to(device, case.dtype)
+        channels_last.to(memory_format=torch.channels_last)
+        count = mark_regions(module) if name == "regions" else 0
+        torch.compiler.reset()
+        compiled = torch.compile(module, dynamic=False)
+        start = time.perf_counter()
+        with torch.no_grad():
+            float(_each(compiled(*inputs))[0].sum())  # waits for a GPU
+            seconds = time.perf_counter() - start
+            times = measure({name: partial(compiled, *inputs)}, 15, device)
+        found[name] = {"first_s": seconds, "run_ms": medians(times)[name], "regions": count}
+        print(f"    {name}: {seconds:.1f} s, then {found[name]['run_ms']:.3f} ms")
+        results.write(compiling=found)
+
+
 def _modes(device: str) -> Iterator[tuple[str, str]]:
     if device.startswith("cuda"):
         yield "netdraft", "cuda_graph"
@@ -224,6 +250,7 @@ TASKS: dict[str, Callable[..., None]] = {
     "bench": bench,
     "profile": profile,
     "memory": memory,
+    "regions": regions,
 }
 
 
