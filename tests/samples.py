@@ -20,16 +20,25 @@ VALUES: dict[Callable[[Any], Any], tuple[Any, ...]] = {
     grammar.read_padding: ("same", "V"),
     grammar.read_target: ("6x5", 2),
     grammar.read_border: (1, "0x2"),
+    grammar.read_range: ([0, -1], [1, 3]),
     grammar.read_groups: (2, "depthwise"),
     grammar.read_bool: (True, False),
     grammar.read_true: (True,),
     grammar.read_text: ("none",),
     read_norm: ("none", "layer_norm"),
-    read_activation: ("relu", "none"),
+    read_activation: ("relu", {"leaky_relu": 0.2}),
 }
 """What reads a field -> values that it takes."""
 
-OTHERWISE: dict[str, Any] = {"dropout": {"keep": 0.8}}
+OTHERWISE: dict[str, Any] = {
+    "dropout": {"keep": 0.8},
+    "drop_path": {"drop": 0.1},
+    "index": 1,
+    "leaky_relu": 0.2,
+    "elu": 0.5,
+    "gelu": "tanh",
+    "prelu": "one",
+}
 """Op -> an argument that its type does not tell."""
 
 
@@ -48,6 +57,11 @@ def _validators(annotation: Any, metadata: Any = ()) -> Iterator[Callable[[Any],
             yield item.func  # type: ignore[misc]
     for part in get_args(annotation):
         yield from _validators(part, getattr(part, "__metadata__", ()))
+
+
+def needed(model: type[Layer]) -> list[str]:
+    """Return the fields of a layer that a spec gives at least, its own word first."""
+    return [f for f in readers(model) if model.model_fields[f].is_required() or f in model.mostly]
 
 
 def values(field: str, reader: Callable[[Any], Any] | None) -> tuple[Any, ...]:
@@ -71,7 +85,7 @@ def samples(word: str) -> Iterator[Any]:
         yield {word: ["x", "prev"]}
         return
     fields = readers(model)
-    first = {f: values(f, fields[f])[0] for f in (word, *model.mostly)}
+    first = {f: values(f, fields[f])[0] for f in needed(model)}
     yield first
     for field in fields:
         for value in itertools.islice(values(field, fields[field]), 2):

@@ -11,12 +11,14 @@ from onnx import helper
 import backends.onnx.norms
 import backends.onnx.ops
 import backends.onnx.pools
+import backends.onnx.rearrange
 from backends.onnx.inference import InferenceGraph
 from backends.onnx.names import TensorNames, unused
 from backends.onnx.node_builder import NodeBuilder, TensorType, batched, spell
 from compiler.graph import Info, Node, Region
 
 assert backends.onnx.pools
+assert backends.onnx.rearrange
 assert backends.onnx.ops  # imported for the spellings that it registers
 
 

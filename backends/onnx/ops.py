@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import sqrt
+from math import pi, sqrt
 
-from backends.onnx.node_builder import INT64, NodeBuilder, spell
+from backends.onnx.node_builder import INT64, NodeBuilder, TensorType, spell
 from backends.onnx.open_padding import Padding, onnx_order, open_padding
 from compiler.ops import (
     Activation,
@@ -15,11 +15,13 @@ from compiler.ops import (
     ConvTranspose2d,
     Flatten,
     Linear,
+    Maximum,
     Multiply,
+    PReLU,
     Scale,
-    Slice,
     Softmax,
     Standardize,
+    Subtract,
 )
 
 
@@ -89,12 +91,13 @@ def _(op: Multiply, builder: NodeBuilder) -> None:
 
 
 @spell.register
-def _(op: Slice, builder: NodeBuilder) -> None:
-    bounds = [
-        builder.constant(part, [number], INT64)
-        for part, number in (("start", op.start), ("stop", op.stop), ("axis", 1))
-    ]
-    builder.emit("Slice", builder.input, *bounds)
+def _(op: Subtract, builder: NodeBuilder) -> None:
+    builder.emit("Sub", *builder.inputs)
+
+
+@spell.register
+def _(op: Maximum, builder: NodeBuilder) -> None:
+    builder.emit("Max", *builder.inputs)
 
 
 @spell.register
@@ -118,21 +121,45 @@ def _(op: Softmax, builder: NodeBuilder) -> None:
 
 @spell.register
 def _(op: Activation, builder: NodeBuilder) -> None:
-    _ACTIVATIONS[op.function](builder)
+    _ACTIVATIONS[op.function](builder, op)
 
 
-def _relu6(builder: NodeBuilder) -> None:
+@spell.register
+def _(op: PReLU, builder: NodeBuilder) -> None:
+    """ONNX spreads the slopes over the last axes: `(C, 1, 1)` for a map, `(C)` for a vector."""
+    (slopes,) = builder.weights
+    if len(builder.shapes[0]) == 3 and op.slopes == "channels":
+        axes = builder.constant("axes", [1, 2], INT64)
+        count = builder.shapes[0].channels
+        made = TensorType(builder.dtype, (count if isinstance(count, int) else None, 1, 1))
+        slopes = builder.emit("Unsqueeze", slopes, axes, part="slopes", made=made)
+    builder.emit("PRelu", builder.input, slopes)
+
+
+def _relu6(builder: NodeBuilder, op: Activation) -> None:
     builder.emit("Clip", builder.input, builder.constant("least", 0), builder.constant("most", 6))
 
 
-def _silu(builder: NodeBuilder) -> None:
+def _silu(builder: NodeBuilder, op: Activation) -> None:
     builder.emit("Mul", builder.input, builder.emit("Sigmoid", builder.input, part="gate"))
 
 
-def _gelu(builder: NodeBuilder) -> None:
+def _mish(builder: NodeBuilder, op: Activation) -> None:
+    """Spell `x * tanh(softplus(x))`, which is one operator from opset 18 on."""
+    if builder.opset >= 18:
+        builder.emit("Mish", builder.input)
+        return
+    softplus = builder.emit("Softplus", builder.input, part="softplus")
+    builder.emit("Mul", builder.input, builder.emit("Tanh", softplus, part="gate"))
+
+
+def _gelu(builder: NodeBuilder, op: Activation) -> None:
     """Spell `x * (1 + erf(x / sqrt(2))) / 2`, which is one operator from opset 20 on."""
     if builder.opset >= 20:
-        builder.emit("Gelu", builder.input, approximate="none")
+        builder.emit("Gelu", builder.input, approximate=str(op.constant))
+        return
+    if op.constant == "tanh":
+        _gelu_of_tanh(builder)
         return
     scaled = builder.emit("Mul", builder.input, builder.constant("root", sqrt(0.5)), part="scaled")
     erf = builder.emit("Erf", scaled, part="erf")
@@ -141,19 +168,38 @@ def _gelu(builder: NodeBuilder) -> None:
     builder.emit("Mul", half, raised)
 
 
-_ACTIVATIONS: Mapping[str, Callable[[NodeBuilder], object]] = {
-    "relu": lambda builder: builder.emit("Relu", builder.input),
+def _gelu_of_tanh(builder: NodeBuilder) -> None:
+    """Spell `x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2`."""
+
+    def part(op_type: str, name: str, *inputs: str) -> str:
+        return builder.emit(op_type, *inputs, part=name)
+
+    x = builder.input
+    cube = part("Mul", "cube", part("Mul", "square", x, x), x)
+    bent = part("Mul", "bent", cube, builder.constant("factor", 0.044715))
+    summed = part("Add", "sum", x, bent)
+    scaled = part("Mul", "scaled", summed, builder.constant("root", sqrt(2 / pi)))
+    raised = part("Add", "raised", part("Tanh", "tanh", scaled), builder.constant("one", 1))
+    half = part("Mul", "halved", x, builder.constant("half", 0.5))
+    builder.emit("Mul", half, raised)
+
+
+_ACTIVATIONS: Mapping[str, Callable[[NodeBuilder, Activation], object]] = {
+    "relu": lambda builder, op: builder.emit("Relu", builder.input),
     "relu6": _relu6,
-    "leaky_relu": lambda builder: builder.emit("LeakyRelu", builder.input, alpha=0.01),
-    "elu": lambda builder: builder.emit("Elu", builder.input, alpha=1.0),
+    "leaky_relu": lambda builder, op: builder.emit(
+        "LeakyRelu", builder.input, alpha=float(op.constant)
+    ),
+    "elu": lambda builder, op: builder.emit("Elu", builder.input, alpha=float(op.constant)),
     "gelu": _gelu,
     "silu": _silu,
-    "sigmoid": lambda builder: builder.emit("Sigmoid", builder.input),
-    "tanh": lambda builder: builder.emit("Tanh", builder.input),
-    "softplus": lambda builder: builder.emit("Softplus", builder.input),
-    "hard_sigmoid": lambda builder: builder.emit(
+    "sigmoid": lambda builder, op: builder.emit("Sigmoid", builder.input),
+    "tanh": lambda builder, op: builder.emit("Tanh", builder.input),
+    "softplus": lambda builder, op: builder.emit("Softplus", builder.input),
+    "hard_sigmoid": lambda builder, op: builder.emit(
         "HardSigmoid", builder.input, alpha=1 / 6, beta=0.5
     ),
-    "hard_swish": lambda builder: builder.emit("HardSwish", builder.input),
+    "mish": _mish,
+    "hard_swish": lambda builder, op: builder.emit("HardSwish", builder.input),
 }
 """Word in a spec -> spelling, with the constants of the torch.nn class of that name."""

@@ -14,6 +14,7 @@ from backends.state.parameters import State
 from backends.torch.operation import build_operation
 from compiler.graph import Graph, Node, Pads, Shape
 from compiler.ops import (
+    ARGUMENTS,
     Activation,
     Add,
     AvgPool2d,
@@ -27,6 +28,7 @@ from compiler.ops import (
     Linear,
     MaxPool2d,
     Multiply,
+    PReLU,
     Scale,
     Slice,
     Softmax,
@@ -44,6 +46,7 @@ _ACTIVATIONS: dict[str, Callable[..., Any]] = {
     "softplus": F.softplus,
     "hard_sigmoid": F.hardsigmoid,
     "hard_swish": F.hardswish,
+    "mish": F.mish,
 }
 
 
@@ -158,8 +161,11 @@ class _Builder:
     def elementwise(self, node: Node, operands: list[fx.Node]) -> fx.Node:
         x = operands[0]
         match node.op:
-            case Activation(function):
-                return self.call(_ACTIVATIONS[function], x)
+            case Activation(function, argument):
+                named = {} if argument is None else {ARGUMENTS[function][0]: argument}
+                return self.call(_ACTIVATIONS[function], x, **named)
+            case PReLU():
+                return self.call(F.prelu, x, *self.parameters(node).values())
             case Scale(factor):
                 return self.call(operator.mul, x, factor)
             case Identity() | Dropout():

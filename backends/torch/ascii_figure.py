@@ -13,6 +13,7 @@ from compiler.ops import (
     GlobalPool2d,
     Linear,
     MaxPool2d,
+    PReLU,
     Scale,
 )
 from compiler.text import Expr
@@ -137,7 +138,7 @@ def _layer_label(graph: Graph, region: Region) -> str:
     parts = [graph.nodes[m] for m in region.members if m in graph.nodes]
     label = _label(parts[0]) if parts else _ascii(region.local_name)
     extra = [
-        p.op.function for p in parts if isinstance(p.op, Activation) and p.op.function != "relu"
+        _word(p) for p in parts if isinstance(p.op, (Activation, PReLU)) and p.op != Activation()
     ]
     return " ".join([label, *extra])
 
@@ -162,11 +163,11 @@ def _word(node: Node) -> str:
     """Return the usual name of an operation, else the words of a figure."""
     op = node.op
     if isinstance(op, Activation):
-        return op.function
+        return op.function if op.argument is None else f"{op.function} {op.argument}"
     if isinstance(op, GlobalPool2d):
         return f"global {op.function} pool"
     if isinstance(op, Dropout):
-        return f"dropout {op.drop:g}"
+        return f"{'drop path' if op.per_sample else 'dropout'} {op.drop:g}"
     if len(node.inputs) > 1:
         return op.kind.lower()
     words, details = op.words(

@@ -18,7 +18,8 @@ from backends.torch.scopes import ModuleScope, local_name
 from backends.torch.symbols import Symbol, number, operation, total
 from backends.torch.traced import Given, Trace, first_alike
 from compiler.errors import BackendError
-from compiler.graph import Graph, Node, Shape, ShapeError, formulas_of, letter
+from compiler.graph import Dim, Graph, Node, Shape, ShapeError, Symbolic, formulas_of, letter
+from compiler.graph.symbolic import Floor
 from compiler.ops import (
     Activation,
     Add,
@@ -29,6 +30,7 @@ from compiler.ops import (
     Identity,
     Linear,
     Multiply,
+    Op,
     Scale,
     Slice,
 )
@@ -164,7 +166,7 @@ class ClassBuilder:
         code: Code | None = None
         if node.share:
             result: Code = Call(self._shared_path(node.share), (("", operands[0]),))
-        elif not has_function(node.op):
+        elif not has_function(node.op) or _needs_arguments(node.op, site):
             code = module(node.op, site)
             self.paths[node.name] = accessor(path)
             result = Call(accessor(path), (("", operands[0]),))
@@ -399,11 +401,18 @@ class ClassBuilder:
             return self.formulas.resolve(node.formula("out_features"), op.out_features)
         if isinstance(op, Concat):
             return total(inputs)
+        if isinstance(op, Slice):
+            start, stop = (
+                self.formulas.resolve(node.formula(part), number)
+                for part, number in (("start", op.start), ("stop", op.stop))
+            )
+            return operation("-", (stop, start)) if op.start else stop
         symbol = self._plainest(inputs, value)
         if isinstance(op, Flatten) and symbol.value != value:
             return operation("*", (symbol, number(value // symbol.value)))
-        if symbol.value == value and _passes_channels(self.writer.graph, node):
-            return symbol
+        made = _channels_from(self.writer.graph, node, symbol)
+        if made is not None and made.value == value:
+            return made
         self.formulas.fix_symbol(symbol)
         return number(value)
 
@@ -414,6 +423,11 @@ class ClassBuilder:
         return next(own, inputs[0] if inputs else number(value))
 
 
+def _needs_arguments(op: Op, site: NodeAttributes) -> bool:
+    """True for channels that are said over arguments, which the forward pass has not."""
+    return isinstance(op, Slice) and (site.follows("start") or site.follows("stop"))
+
+
 OPEN = 0
 """Channels of a flattened map that is left open; nothing that is written reads them."""
 
@@ -422,15 +436,31 @@ def _channels(node: Node) -> int:
     return value if isinstance(value := node.shape.channels, int) else OPEN
 
 
-def _passes_channels(graph: Graph, node: Node) -> bool:
-    """True where as many channels leave a node as come in, whatever their number."""
+def _channels_from(graph: Graph, node: Node, symbol: Symbol) -> Symbol | None:
+    """Return the channels that leave a node over those that come in: as many, half of them.
+
+    None where they depend on more than that.
+    """
     if node.op.keeps_shape or not node.inputs:
-        return True
+        return symbol
     shapes = [Shape((letter("C"), *shape.grid)) for shape in graph.input_shapes(node)]
     try:
-        return node.op.infer_shape(*shapes).channels == letter("C")
+        made = node.op.infer_shape(*shapes).channels
     except ShapeError:
-        return False
+        return None
+    return _in_place_of_letter(made, symbol)
+
+
+def _in_place_of_letter(size: Dim, symbol: Symbol) -> Symbol | None:
+    """Return a formula of one letter with a symbol in its place; None for a sum or a product."""
+    if not isinstance(size, Symbolic) or len(size.terms) != 1 or len(size.terms[0][0]) != 1:
+        return None
+    (((atom,), factor),) = size.terms
+    made: Symbol | None = symbol
+    if isinstance(atom, Floor):
+        inner = _in_place_of_letter(atom.inner, symbol)
+        made = inner and operation("//", (inner, number(atom.divisor)))
+    return made if made is None or factor == 1 else operation("*", (made, number(factor)))
 
 
 def _are_alike(owner: ModuleScope, user: ModuleScope) -> bool:

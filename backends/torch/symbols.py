@@ -66,15 +66,32 @@ def operation(kind: str, args: tuple[Symbol, ...]) -> Symbol:
     value = _compute(kind, [a.value for a in args])
     if all(a.is_number for a in args):
         return number(value)
-    if kind == "+" and any(a.kind == "+" for a in args):
+    if kind == "+" and (any(a.kind == "+" for a in args) or args[0] == args[1]):
         return total(args)
+    if kind == "//" and args[1].is_number:
+        factor, rest = _multiple(args[0])
+        if factor % args[1].value == 0:
+            return _times(factor // args[1].value, rest)
     return Symbol(kind, value, "", args)
 
 
+def _multiple(symbol: Symbol) -> tuple[int, Symbol]:
+    """Return a symbol as a number times another: `2 * n` as 2 and `n`."""
+    if symbol.kind == "*" and symbol.args[0].is_number:
+        return symbol.args[0].value, symbol.args[1]
+    return 1, symbol
+
+
+def _times(factor: int, symbol: Symbol) -> Symbol:
+    if factor == 1:
+        return symbol
+    return Symbol("*", factor * symbol.value, "", (number(factor), symbol))
+
+
 def total(parts: Iterable[Symbol]) -> Symbol:
-    """Return a sum with its plain numbers added up at the end: `in_channels + n + 96`."""
+    """Return a sum: equal terms are one, plain numbers stand at the end: `2 * n + m + 96`."""
     constant = 0
-    terms: list[Symbol] = []
+    terms: dict[Symbol, int] = {}
     stack = [*parts][::-1]
     while stack:
         part = stack.pop()
@@ -83,11 +100,13 @@ def total(parts: Iterable[Symbol]) -> Symbol:
         elif part.kind == "+":
             stack.extend(part.args[::-1])
         else:
-            terms.append(part)
-    if constant or not terms:
-        terms.append(number(constant))
-    out = terms[0]
-    for term in terms[1:]:
+            factor, rest = _multiple(part)
+            terms[rest] = terms.get(rest, 0) + factor
+    summands = [_times(factor, term) for term, factor in terms.items() if factor]
+    if constant or not summands:
+        summands.append(number(constant))
+    out = summands[0]
+    for term in summands[1:]:
         out = Symbol("+", out.value + term.value, "", (out, term))
     return out
 

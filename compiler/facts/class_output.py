@@ -23,6 +23,7 @@ from compiler.ops import (
     Linear,
     Norm,
     Normalize,
+    PReLU,
     Scale,
     Slice,
     Softmax,
@@ -184,6 +185,7 @@ _KEEPING = (
     Dropout,
     GlobalPool2d,
     Identity,
+    PReLU,
     Scale,
     Slice,
 )
@@ -199,7 +201,7 @@ def _standing(graph: Graph, name: str) -> tuple[Literal["scores", "hidden", "fea
     """
     node, is_hidden = graph.nodes[name], False
     while _keeps_classes(graph, node):
-        if isinstance(node.op, (Activation, Norm)) and node.op != Activation("sigmoid"):
+        if isinstance(node.op, (Activation, Norm, PReLU)) and node.op != Activation("sigmoid"):
             is_hidden = True
         node = graph.nodes[node.inputs[0]]
     if isinstance(node.op, (Add, Concat)) and not is_hidden and _is_vector(node.shape):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from compiler.graph import Graph, Node, Region, Shown
-from compiler.ops import LABELS, Activation, Conv2d, ConvTranspose2d, Linear, Norm, Scale
+from compiler.ops import Activation, Conv2d, ConvTranspose2d, Linear, Norm, PReLU, Scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,8 @@ class Convention:
     """What follows a convolution in most of a network: it goes without saying in a label."""
 
     norm: str = "batch norm"
-    activation: str | None = "relu"
+    activation: str | None = Activation().label
+    """The word of its figure."""
 
 
 def convention(graph: Graph) -> Convention:
@@ -34,9 +35,9 @@ def convention(graph: Graph) -> Convention:
 
 
 def _convention_of(nodes: Sequence[Node]) -> Convention:
-    function = next((n.op.function for n in nodes if isinstance(n.op, Activation)), None)
     norm = next((n.op.words(Shown({}))[0].lower() for n in nodes if isinstance(n.op, Norm)), "")
-    return Convention(norm, function)
+    word = next((n.op.label for n in nodes if isinstance(n.op, (Activation, PReLU))), None)
+    return Convention(norm, word)
 
 
 class Naming(IntEnum):
@@ -81,7 +82,7 @@ def layer_label(
     elif named := shown.named("activation", "activation"):
         details += named
     elif own.activation and head.op is not nodes[-1].op:
-        details.append(LABELS[own.activation])
+        details.append(own.activation)
     return f"{words} ({' '.join(details)})" if details else words
 
 
@@ -116,7 +117,7 @@ def _departures(
         if own.activation is None:
             out.append("Linear" if not own.norm else "no activation")
         else:
-            out.append(LABELS[own.activation])
+            out.append(own.activation)
     elif own.norm != default.norm:
         out.append(own.norm or "no norm")
     if op.bias == bool(own.norm):

@@ -12,8 +12,7 @@ from compiler.errors import limit
 from compiler.graph import Dim, Graph, Node, Shape, ShapeError, Symbolic, letter, show_sizes
 from compiler.graph.residues import Sizes, equal, where_zero
 from compiler.graph.symbolic import Exact
-from compiler.ops import Identity, Input
-from compiler.ops.merge import Join
+from compiler.ops import Identity
 
 MAX_INPUT = 10**6
 """Height and width that an input may have."""
@@ -213,11 +212,10 @@ def _is_broken(node: Node, graph: Graph) -> bool:
 
 def _demands(node: Node, operands: tuple[Shape, ...]) -> Iterator[tuple[str, Sizes]]:
     """Yield what a node demands of the letters."""
-    if isinstance(node.op, Join):
-        for dims in node.op.matching(*operands):
-            for dim in dims[1:]:
-                yield from _alike(dims[0], dim)
-    elif operands and not isinstance(node.op, Input):
+    for dims in node.op.matching(*operands):
+        for dim in dims[1:]:
+            yield from _alike(dims[0], dim)
+    if len(operands) == 1:
         for dim, least in zip(operands[0].grid, node.op.least_grid(), strict=False):
             if isinstance(dim, Symbolic):
                 yield _reaching(dim, least)
@@ -226,7 +224,7 @@ def _demands(node: Node, operands: tuple[Shape, ...]) -> Iterator[tuple[str, Siz
 def _given(node: Node, operands: tuple[Shape, ...]) -> Shape:
     """Return the output shape of a node for open sizes, as if its operands fitted."""
     try:
-        return (node.op.joined if isinstance(node.op, Join) else node.op.infer_shape)(*operands)
+        return node.op.joined(*operands)
     except ShapeError as error:
         if error.code != "symbolic-size":
             raise

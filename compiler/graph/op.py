@@ -62,6 +62,18 @@ class Op:
         rank = len(inputs[0]) if inputs and self.keeps_shape else 3
         return Shape((inputs[0].channels if inputs else None, *(None,) * (rank - 1)))
 
+    def matching(self, *inputs: Shape) -> tuple[tuple[Dim, ...], ...]:
+        """Return the sizes that must be the same, axis by axis: those of a sum's operands.
+
+        Raises:
+            ShapeError: the inputs do not fit whatever their sizes.
+        """
+        return ()
+
+    def joined(self, *inputs: Shape) -> Shape:
+        """Return the output shape as if the sizes that must be the same were."""
+        return self.infer_shape(*inputs)
+
     def is_identity(self, *inputs: Shape) -> bool:
         """True where it passes inputs of these shapes on unchanged, bit for bit."""
         return False

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from compiler.errors import Diagnostic, Remark
 from compiler.graph import Erratum, Info, Node, Shape, ShapeError, Symbolic, show, show_sizes
-from compiler.ops import Add, Concat, Multiply, Op
+from compiler.ops import Concat, Multiply, Op
+from compiler.ops.merge import Join
 
 STEPS_BACK = 1000
 """Layers that are followed back."""
@@ -29,7 +31,7 @@ def blame(
 
     `written` are the operands as the layer names them, where it does.
     """
-    if isinstance(op, (Concat, Add, Multiply)) and error.code == "shape-mismatch":
+    if isinstance(op, Join) and error.code == "shape-mismatch":
         if _is_first(op, operands):
             return _blame_order(op, name, info, operands, nodes, written)
         return _blame_join(op, name, info, operands, nodes)
@@ -55,13 +57,13 @@ def _blame_join(
     """Name every operand of a join with its size, and the one that differs from the rest."""
     sizes = [_compared(op, o.shape) for o in operands]
     gate = _gate(op, operands)
-    gate = _thin(op, operands) if gate is None else gate
     odd = _odd_one(sizes, info, op) if gate is None else gate
     culprit = _maker(operands[odd], nodes)
-    verb = {"Concat": "concat", "Add": "add", "Multiply": "multiply"}[op.kind]
+    noun = op.kind.lower()
+    verb = "take the maximum of" if noun == "maximum" else noun
     unequal = list(dict.fromkeys(s for i, s in enumerate(sizes) if s != sizes[odd]))
     message = f"`{name}` cannot {verb} {sizes[odd]} with {' and '.join(unequal) or sizes[odd]}"
-    remarks = [Remark(info.span, f"the {verb} that they enter")]
+    remarks = [Remark(info.span, f"the {noun} that they enter")]
     seen = {culprit.info.span, info.span}
     for place, operand in enumerate(operands):
         maker = _maker(operand, nodes)
@@ -95,7 +97,7 @@ def _blame_order(
     nodes: Mapping[str, Node],
     written: Sequence[str],
 ) -> Diagnostic:
-    """Say of a product that its 1x1 map stands before what it gates."""
+    """Say of a product that its map of 1x1, or of one channel, stands before what it gates."""
     gate, *others = operands
     sizes = dict.fromkeys(o.shape.paper for o in others)
     remarks = {
@@ -103,7 +105,11 @@ def _blame_order(
         for operand in operands
         if (maker := _maker(operand, nodes)).info.span != info.span
     }
-    rule = f"`{gate.name}` is 1x1: it is spread over the grid of the operands that stand before it"
+    is_pixel = gate.shape.grid == (1, 1)
+    what, over = ("is 1x1", "grid") if is_pixel else ("has one channel", "channels")
+    rule = (
+        f"`{gate.name}` {what}: it is spread over the {over} of the operands that stand before it"
+    )
     help = f"put the branch that gives `{gate.name}` behind the others"
     if written:
         help = f"write `multiply: [{', '.join([*written[1:], written[0]])}]`"
@@ -155,9 +161,6 @@ def _maker(node: Node, nodes: Mapping[str, Node]) -> Node:
 
 def _difference(op: Op, operands: tuple[Node, ...]) -> str:
     gate = _gate(op, operands)
-    if (thin := _thin(op, operands)) is not None and gate is None:
-        name = operands[thin].name
-        return f"`{name}` has one channel: a 1x1 map is spread over the grid, none over channels"
     if gate is not None:
         name = operands[gate].name
         return f"`{name}` is 1x1: it is spread over the grid, and needs a channel for each"
@@ -218,15 +221,14 @@ def _gate(op: Op, operands: tuple[Node, ...]) -> int | None:
 
 
 def _is_first(op: Op, operands: tuple[Node, ...]) -> bool:
-    """True for a product that would fit, were its gate not the first operand."""
-    return _gate(op, operands) == 0 and len({o.shape.channels for o in operands}) == 1
-
-
-def _thin(op: Op, operands: tuple[Node, ...]) -> int | None:
-    """Return which operand of a product is one channel over several, None if none is."""
-    thin = [i for i, operand in enumerate(operands) if operand.shape.channels == 1]
-    is_one = isinstance(op, Multiply) and len(thin) == 1 and len(operands) > 1
-    return thin[0] if is_one and all(len(o.shape) == 3 for o in operands) else None
+    """True for a product that would fit, were its first operand the last."""
+    if not isinstance(op, Multiply):
+        return False
+    first, *others = (operand.shape for operand in operands)
+    with suppress(ShapeError):
+        op.infer_shape(*others, first)
+        return True
+    return False
 
 
 def _help_sum(operands: tuple[Node, ...], odd: int, culprit: Node, is_gated: bool = False) -> str:

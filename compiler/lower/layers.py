@@ -27,7 +27,7 @@ from compiler.lower.operands import Operands, operands
 from compiler.lower.order import lowering_order
 from compiler.lower.scope import Frame, Named, Scope
 from compiler.lower.sharing import share_parameters
-from compiler.ops import ACTIVATION_WORDS, JOINS, Activation, JoinLayer, Layer, Op, Scale
+from compiler.ops import JOINS, JoinLayer, Layer, Op, Scale, activation_of
 from compiler.spec import (
     MAX_LEVELS,
     BlockLayer,
@@ -310,7 +310,7 @@ def _residual(lowering: Lowering, layer: ResidualLayer, at: Copy) -> str:
         op: Op = Scale(1.0 if factor is None else factor)
         where = Info(span=part.span("scale"))
         body = _named_node(lowering, inner, "scale", op, (body,), where, traced=reader.traced)
-    function = reader.word("activation", ACTIVATION_WORDS)
+    function = reader.activation("activation")
     join = replace(
         info, span=layer.key_span("residual"), title=None, drawn=True, errata=(), label=None
     )
@@ -318,7 +318,7 @@ def _residual(lowering: Lowering, layer: ResidualLayer, at: Copy) -> str:
     if function != "none":
         where = Info(span=part.span("activation"))
         traced = {"function": reader.traced.get("activation", Traced())}
-        op = Activation(function)
+        op = activation_of(function)
         out = _named_node(lowering, inner, "act", op, (out,), where, traced=traced)
     return lowering.builder.close(out)
 

@@ -9,18 +9,23 @@ from compiler.graph import Input, Op
 from compiler.ops.activation import (
     ACTIVATION_WORDS,
     ACTIVATIONS,
-    LABELS,
+    ARGUMENTS,
     Activation,
     ActivationLayer,
     ActivationName,
     Dropout,
-    DropoutLayer,
     Identity,
     Normalize,
+    Parametric,
+    PReLU,
     Scale,
+    ShareLayer,
     Softmax,
     Standardize,
+    activation_of,
+    is_activation,
     read_activation,
+    spelled,
 )
 from compiler.ops.border import Crop, Pad
 from compiler.ops.channel import LayerScale, LocalResponseNorm
@@ -39,7 +44,7 @@ from compiler.ops.layer import (
     WordLayer,
 )
 from compiler.ops.linear import Flatten, Linear
-from compiler.ops.merge import Add, Concat, Multiply, Slice
+from compiler.ops.merge import Add, Concat, Maximum, Multiply, Subtract
 from compiler.ops.norm import (
     NORMS,
     BatchNorm,
@@ -50,7 +55,8 @@ from compiler.ops.norm import (
     Norm,
 )
 from compiler.ops.pool import AdaptiveAvgPool2d, AvgPool2d, GlobalPool2d, MaxPool2d
-from compiler.ops.resample import PixelShuffle, Upsample
+from compiler.ops.rearrange import ChannelPool, ChannelShuffle, Chunk, Slice
+from compiler.ops.resample import PixelShuffle, PixelUnshuffle, Upsample
 
 _T = TypeVar("_T")
 
@@ -64,6 +70,7 @@ FAMILIES = (
     "channel",
     "linear",
     "activation",
+    "rearrange",
     "merge",
 )
 """The modules here that define operations, in the order in which lists show them."""
@@ -89,22 +96,25 @@ _MODELS = {str(model.op): model for model in _classes(Layer) if model.op}
 
 OP_LAYERS: dict[str, type[Layer]] = {
     **{op: model for op, model in _MODELS.items() if issubclass(model, WordLayer)},
-    **dict.fromkeys(ACTIVATIONS, ActivationLayer),
+    **dict.fromkeys((word for word in ACTIVATIONS if word not in _MODELS), ActivationLayer),
     **{op: model for op, model in _MODELS.items() if not issubclass(model, WordLayer)},
 }
 """The word that opens a layer which is no structure of others -> its model."""
 
-JOINS: dict[str, type[Op]] = {"concat": Concat, "add": Add, "multiply": Multiply}
+JOINS: dict[str, type[Op]] = {
+    **{"concat": Concat, "add": Add, "subtract": Subtract},
+    **{"multiply": Multiply, "maximum": Maximum},
+}
 """Word that joins branches -> operation."""
 
 __all__ = [
     "ACTIVATIONS",
     "ACTIVATION_WORDS",
+    "ARGUMENTS",
     "COMMON",
     "COMMON_KEYS",
     "FAMILIES",
     "JOINS",
-    "LABELS",
     "NORMS",
     "NOTHING",
     "OPS",
@@ -117,6 +127,9 @@ __all__ = [
     "AvgPool2d",
     "BatchNorm",
     "BatchNormLayer",
+    "ChannelPool",
+    "ChannelShuffle",
+    "Chunk",
     "CiteSpec",
     "Common",
     "Concat",
@@ -125,7 +138,6 @@ __all__ = [
     "ConvTranspose2d",
     "Crop",
     "Dropout",
-    "DropoutLayer",
     "Fields",
     "Flatten",
     "GlobalPool2d",
@@ -140,18 +152,27 @@ __all__ = [
     "Linear",
     "LocalResponseNorm",
     "MaxPool2d",
+    "Maximum",
     "Multiply",
     "Norm",
     "Normalize",
     "Op",
+    "PReLU",
     "Pad",
+    "Parametric",
     "Parts",
     "PixelShuffle",
+    "PixelUnshuffle",
     "Scale",
+    "ShareLayer",
     "Slice",
     "Softmax",
     "Standardize",
+    "Subtract",
     "Upsample",
     "WordLayer",
+    "activation_of",
+    "is_activation",
     "read_activation",
+    "spelled",
 ]

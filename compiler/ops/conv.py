@@ -26,7 +26,7 @@ from compiler.graph import (
     times,
     window_size,
 )
-from compiler.ops.activation import ACTIVATION_WORDS, ActivationName, then
+from compiler.ops.activation import ActivationName, then
 from compiler.ops.layer import Fields, Layer, Parts
 from compiler.ops.norm import NormName, norm_after
 from compiler.text.fields import Count, Flag, Groups, Kernel, Padding
@@ -234,7 +234,7 @@ class ConvLayer(Layer):
         if self.linear is True:
             self._check_linear(fields)
         norm = None if linear else norm_after(fields)
-        function = "none" if linear else fields.word("activation", ACTIVATION_WORDS)
+        function = "none" if linear else fields.activation("activation")
         kernel = fields.pair("conv", "kernel_size") or (1, 1)
         dilation = fields.pair("dilation", "dilation") or (1, 1)
         op = Conv2d(

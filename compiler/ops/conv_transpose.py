@@ -21,7 +21,7 @@ from compiler.graph import (
     plus,
     times,
 )
-from compiler.ops.activation import ACTIVATION_WORDS, ActivationName, then
+from compiler.ops.activation import ActivationName, then
 from compiler.ops.conv import check_groups, filters_of, groups_of, words_of_window
 from compiler.ops.layer import Fields, Layer, Parts
 from compiler.ops.norm import NormName, norm_after
@@ -176,7 +176,7 @@ class ConvTransposeLayer(Layer):
 
     def operations(self, fields: Fields) -> Parts:
         norm = norm_after(fields)
-        function = fields.word("activation", ACTIVATION_WORDS)
+        function = fields.activation("activation")
         kernel = fields.pair("conv_transpose", "kernel_size") or (1, 1)
         dilation = fields.pair("dilation", "dilation") or (1, 1)
         padding = fields.padding("conv_transpose", kernel, dilation) or "same"

@@ -75,8 +75,14 @@ class Fields(Protocol):
     def sides(self, field: str, attribute: str = "") -> Pads | None:
         """Return ((top, bottom), (left, right))."""
 
+    def range(self, field: str) -> Pair | None:
+        """Return (start, stop) of channels, both counted from 0."""
+
     def flag(self, field: str) -> bool:
         """Return true or false."""
+
+    def activation(self, field: str) -> str:
+        """Return the value of an activation: `relu`, `{leaky_relu: 0.1}`, `none`."""
 
     def word(self, field: str, known: tuple[str, ...]) -> str:
         """Return a word of a closed set; `none` if it is wrong."""

@@ -18,7 +18,7 @@ from compiler.graph import (
     plus,
     times,
 )
-from compiler.ops.activation import ACTIVATION_WORDS, ActivationName, then
+from compiler.ops.activation import ActivationName, then
 from compiler.ops.layer import Fields, Layer, Parts, WordLayer
 from compiler.text.fields import Count, Flag
 
@@ -101,7 +101,7 @@ class LinearLayer(Layer):
 
     def operations(self, fields: Fields) -> Parts:
         op = Linear(fields.integer("linear", "out_features") or 0, fields.flag("bias"))
-        return [("linear", op), *then(fields.word("activation", ACTIVATION_WORDS))]
+        return [("linear", op), *then(fields.activation("activation"))]
 
 
 class FlattenLayer(WordLayer):

@@ -1,11 +1,11 @@
-"""Joining tensors: concat, add, multiply; and taking channels out again."""
+"""Joining tensors: concat, add, subtract, multiply, maximum."""
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
 from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
 
-from compiler.graph import Dim, Op, Shape, ShapeError, Shown, Words, one, plus
+from compiler.graph import Dim, Op, Shape, ShapeError, Shown, Words, plus
 from compiler.graph.residues import equal
 from compiler.ops.layer import Fields, JoinLayer, Parts
 
@@ -97,10 +97,38 @@ class Add(Join):
 
 
 @dataclass(frozen=True)
-class Multiply(Join):
-    """Multiply element by element; a 1x1 operand is spread over the grid (a channel gate).
+class Subtract(Join):
+    """Subtract the second operand from the first, element by element. Shape: kept."""
 
-    Shape: that of the first operand.
+    kind: ClassVar[str] = "Subtract"
+    drawn_as = "add"
+
+    def words(self, shown: Shown) -> Words:
+        return "-", []
+
+    def matching(self, *inputs: Shape) -> tuple[tuple[Dim, ...], ...]:
+        if len(inputs) != 2:
+            raise ShapeError(f"subtract takes two operands, it has {len(inputs)}", "operand-count")
+        return super().matching(*inputs)
+
+
+@dataclass(frozen=True)
+class Maximum(Join):
+    """Take the largest of the operands' elements at each place (maxout). Shape: kept."""
+
+    kind: ClassVar[str] = "Maximum"
+    drawn_as = "add"
+
+    def words(self, shown: Shown) -> Words:
+        return "Maximum", []
+
+
+@dataclass(frozen=True)
+class Multiply(Join):
+    """Multiply element by element.
+
+    A 1x1 operand is spread over the grid (a channel gate), one of one channel over the channels (a
+    spatial gate). Shape: that of the first operand.
     """
 
     kind: ClassVar[str] = "Multiply"
@@ -110,37 +138,15 @@ class Multiply(Join):
         return "\u00d7", []
 
     def matching(self, *inputs: Shape) -> tuple[tuple[Dim, ...], ...]:
-        spread = [Shape((s.channels, *inputs[0].grid)) if s.grid == (1, 1) else s for s in inputs]
-        return super().matching(*spread)
+        return super().matching(*(_spread(s, inputs[0]) for s in inputs))
 
 
-@dataclass(frozen=True)
-class Slice(Op):
-    """Take channels `start` to `stop` (exclusive).
-
-    Shape: `(N, C, H, W) -> (N, stop-start, H, W)`.
-    """
-
-    kind: ClassVar[str] = "Slice"
-    drawn_as = "reshape"
-
-    start: int
-    stop: int
-
-    def infer_shape(self, *inputs: Shape) -> Shape:
-        shape = one(inputs, "slice")
-        if isinstance(shape.channels, int) and not 0 <= self.start < self.stop <= shape.channels:
-            raise ShapeError(f"slice {self.start}:{self.stop} is outside {shape.channels} channels")
-        return Shape((self.stop - self.start, *shape.grid))
-
-    def is_identity(self, *inputs: Shape) -> bool:
-        return (self.start, self.stop) == (0, inputs[0].channels)
-
-    def known_shape(self, *inputs: Shape) -> Shape:
-        return Shape((self.stop - self.start, *(inputs[0].grid if inputs else ())))
-
-    def words(self, shown: Shown) -> Words:
-        return "Channels", [f"{self.start} to {self.stop - 1}"]
+def _spread(shape: Shape, first: Shape) -> Shape:
+    """Return the shape of a factor when it is spread over the grid or the channels of the first."""
+    if len(shape) != 3 or len(first) != 3:
+        return shape
+    channels = first.channels if shape.channels == 1 else shape.channels
+    return Shape((channels, *(first.grid if shape.grid == (1, 1) else shape.grid)))
 
 
 def agree(dims: tuple[Dim, ...]) -> bool:
@@ -182,8 +188,30 @@ class AddLayer(JoinLayer):
         return [("", Add())]
 
 
+class SubtractLayer(JoinLayer):
+    """Subtract the second of two named layers from the first."""
+
+    op = "subtract"
+    subtract: list[str]
+    """names, of two"""
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", Subtract())]
+
+
+class MaximumLayer(JoinLayer):
+    """Take the largest element of named layers of one shape at each place."""
+
+    op = "maximum"
+    maximum: list[str]
+    """names"""
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", Maximum())]
+
+
 class MultiplyLayer(JoinLayer):
-    """Multiply named layers; a 1x1 map is spread over the grid, and comes after what it gates."""
+    """Multiply named layers; a map of 1x1, or of one channel, is spread over those before it."""
 
     op = "multiply"
     multiply: list[str]

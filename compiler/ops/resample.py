@@ -18,12 +18,15 @@ from compiler.graph import (
     ShapeError,
     Shown,
     Spread,
+    Window,
     Words,
     floor_divide,
     one_map,
+    show_sizes,
     times,
 )
 from compiler.ops.layer import Fields, Layer, Parts, layer_named
+from compiler.ops.merge import agree
 from compiler.text.fields import Choice, Count, Flag, Target, words
 
 MODES = ("nearest", "bilinear")
@@ -154,6 +157,54 @@ class PixelShuffle(Op):
         return "Pixel shuffle", [f"{shown('factor', self.factor)}x"]
 
 
+@dataclass(frozen=True)
+class PixelUnshuffle(Op):
+    """Stack squares of pixels as channels: the inverse of `PixelShuffle`, space to depth.
+
+    Row i and column j of the squares of channel c give channel `(c*factor + i)*factor + j`.
+    Shape: `(N, C, H, W) -> (N, C*factor^2, H/factor, W/factor)`.
+    """
+
+    kind: ClassVar[str] = "PixelUnshuffle"
+    drawn_as = "reshape"
+
+    factor: int
+
+    def infer_shape(self, *inputs: Shape) -> Shape:
+        grid = one_map(inputs, "pixel unshuffle").grid
+        if not all(map(agree, self.matching(*inputs))):
+            square = f"{self.factor}x{self.factor}"
+            raise ShapeError(
+                f"a grid of {show_sizes(grid)} cannot be cut into squares of {square} pixels",
+                "shape-mismatch",
+                f"give it a height and a width that are multiples of {self.factor}",
+            )
+        return self.joined(*inputs)
+
+    def matching(self, *inputs: Shape) -> tuple[tuple[Dim, ...], ...]:
+        whole = self.joined(*inputs).grid
+        return tuple((d, times(n, self.factor)) for d, n in zip(inputs[0].grid, whole, strict=True))
+
+    def joined(self, *inputs: Shape) -> Shape:
+        channels, *grid = inputs[0]
+        cells = (floor_divide(size, 0, self.factor) for size in grid)
+        return Shape((times(channels, self.factor**2), *cells))
+
+    def known_shape(self, *inputs: Shape) -> Shape:
+        channels = inputs[0].channels if inputs and len(inputs[0]) == 3 else None
+        return Shape((times(channels, self.factor**2), None, None))
+
+    def is_identity(self, *inputs: Shape) -> bool:
+        return self.factor == 1
+
+    def sees(self, *shapes: Shape) -> Window:
+        square = (self.factor, self.factor)
+        return Window(square, square)
+
+    def words(self, shown: Shown) -> Words:
+        return "Pixel unshuffle", [f"{shown('factor', self.factor)}x"]
+
+
 Mode = Annotated[str, PlainValidator(Choice(MODES)), words("mode", "how pixels are made", MODES)]
 
 
@@ -198,3 +249,14 @@ class PixelShuffleLayer(Layer):
 
     def operations(self, fields: Fields) -> Parts:
         return [("", PixelShuffle(fields.integer("pixel_shuffle", "factor") or 1))]
+
+
+class PixelUnshuffleLayer(Layer):
+    """Stack squares of pixels as channels (space to depth)."""
+
+    op = "pixel_unshuffle"
+    pixel_unshuffle: Count
+    """whole factor, which divides height and width"""
+
+    def operations(self, fields: Fields) -> Parts:
+        return [("", PixelUnshuffle(fields.integer("pixel_unshuffle", "factor") or 1))]

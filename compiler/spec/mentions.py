@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 
 from compiler.errors import Span
+from compiler.ops import JOINS
 from compiler.text import Mapping, Node, Sequence
 
 NO_FORMULAS = frozenset(
     (
-        *("name", "from", "share", "join", "concat", "add", "multiply", "block"),  # layers
+        *("name", "from", "share", "join", "block", *JOINS),  # layers
         *("size", "label", "title", "cite", "errata", "doc"),  # words
         *("set", "replace", "remove", "after", "before"),  # what a change is of
     )

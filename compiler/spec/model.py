@@ -44,7 +44,7 @@ class BranchesLayer(Layer):
     op = "branches"
     branches: Chains
     """name: layers; left to right as drawn, and in this order in the join"""
-    join: Literal["concat", "add", "multiply"]
+    join: Literal["concat", "add", "subtract", "multiply", "maximum"]
     """what becomes of the ends of the branches"""
 
     @property

@@ -462,11 +462,12 @@ def _unknown_op(word: str, span: Span, others: Iterable[str] = ()) -> Diagnostic
         return Diagnostic("unknown-op", f"there is no op `{word}`", span, help=help)
     guess = did_you_mean(word, LAYERS)
     table = "" if guess else "; specs/README.md#ops says what each does"
+    ops = listing(LAYERS, len(LAYERS))
     return Diagnostic(
         "unknown-op",
         f"there is no op `{describe_text(word)}`{guess}",
         span,
-        help=f"the ops are {listing(LAYERS)}; a block is used as `{{block: NAME}}`{table}",
+        help=f"the ops are {ops}; a block is used as `{{block: NAME}}`{table}",
     )
 
 

@@ -251,7 +251,7 @@ def _params(*, variant: bool) -> Json:
     """Return the schema of `params`: a plain value is a default, and tells the type."""
     plain = schema_of(Raw)
     declared = reference("param_of_variant" if variant else "param_spec")
-    types = [*plain["type"], "object", *(["null"] if variant else [])]
+    types = [*plain["type"], *(["null"] if variant else [])]
     value = {"if": NULL, "else": plain} if variant else plain
     one = {"type": types, "if": {"type": "object"}, "then": declared, "else": value}
     return {"type": "object", "additionalProperties": one}

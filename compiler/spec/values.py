@@ -16,7 +16,16 @@ from pydantic_core import PydanticCustomError
 
 from compiler.errors import Diagnostic, Remark, Report, did_you_mean, helping, listing
 from compiler.graph import Decision, Pads, Pair, Traced
-from compiler.ops import ACTIVATION_WORDS, COMMON, NORMS, Layer, Op
+from compiler.ops import (
+    ACTIVATION_WORDS,
+    COMMON,
+    NORMS,
+    Layer,
+    Op,
+    Parametric,
+    is_activation,
+    spelled,
+)
 from compiler.spec.model import ParamSpec
 from compiler.spec.params import READERS, guess_type
 from compiler.text import (
@@ -30,6 +39,7 @@ from compiler.text import (
     Value,
     evaluate,
     name_of,
+    parse,
     read_formula,
     show_value,
 )
@@ -261,6 +271,25 @@ class Values:
                 with suppress(Unknown, ExprError):  # reported where it is read
                     self._decided(written, formula, evaluate(formula, self._lookup(written)))
 
+    def range(self, field: str) -> Pair | None:
+        """Return (start, stop) of channels; a negative one counts from the last of them."""
+        written, (start, stop) = self.written(field), self.raw(field)
+        first = self._end(replace(written.part(start), steps=(field, 0), attribute="start"))
+        last = self._end(replace(written.part(stop), steps=(field, 1), attribute="stop"))
+        return None if first is None or last is None else (first, last)
+
+    def _end(self, written: Written) -> int | None:
+        value, raw = self.integer_of(written, -MAX_COUNT), written.raw
+        if value is None or value >= 0:
+            return value
+        text = raw.text if isinstance(raw, Expr) else show_value(raw)
+        is_plain = text[1:].isalnum()
+        from_last = f"prev.channels - {text[1:]}" if is_plain else f"prev.channels + ({text})"
+        value = self.integer_of(replace(written, raw=parse(from_last)), 0)
+        if traced := self.traced.get(written.attribute):
+            self.traced[written.attribute] = replace(traced, text=text)
+        return value
+
     def flag(self, field: str) -> bool:
         """Return true or false; an unknown condition counts as true."""
         raw = self.raw(field)
@@ -276,10 +305,24 @@ class Values:
         raw = self.raw(field)
         if raw in known:
             return str(raw)
-        word, name = self.word_of(self.written(field), field, known) or "none", str(raw)
-        is_shown = self._shows(self.where(field))
-        if is_shown and name not in known and word != "none" and self.usual.get(name) != word:
+        word = self.word_of(self.written(field), field, known) or "none"
+        if raw not in known:
+            self._note_word(field, str(raw), word)
+        return word
+
+    def _note_word(self, field: str, name: str, word: str) -> None:
+        """Remember the name of the parameter that a word comes from."""
+        if self._shows(self.where(field)) and word != "none" and self.usual.get(name) != word:
             self.traced[field] = Traced(name, span=self.where(field).span(field))
+
+    def activation(self, field: str) -> str:
+        """Return the value of an activation: a word, or `{leaky_relu: 0.1}`; `none` if wrong."""
+        raw = self.raw(field)
+        if isinstance(raw, str) and raw in ACTIVATION_WORDS:
+            return raw
+        word = self.activation_value(self.written(field)) or "none"
+        if isinstance(raw, str):
+            self._note_word(field, raw, word)
         return word
 
     def trace(self, field: str, formula: Expr) -> Traced:
@@ -315,7 +358,7 @@ class Values:
             pair = self.pair_of(read, 1)
             return pair if pair is None else _twice(pair)
         if type == "activation":
-            return self.word_of(read, type, ACTIVATION_WORDS)
+            return self.activation_value(read)
         of = {"number": self.number_of, "bool": self.flag_of, "padding": self.padding_of}.get(type)
         value: Value = read.raw if of is None else of(read)
         return value
@@ -375,7 +418,25 @@ class Values:
         out: bool | None = self._checked(written, value, complaint)
         return out
 
-    def word_of(self, written: Written, kind: str, known: tuple[str, ...]) -> str | None:
+    def activation_value(self, written: Written) -> str | None:
+        """Return the value of an activation: of a word, a parameter, or one with an argument."""
+        raw = written.raw
+        if not isinstance(raw, Parametric):
+            return self.word_of(written, "activation", ACTIVATION_WORDS, is_activation)
+        argument: Any = raw.argument
+        if not isinstance(argument, str):
+            steps = (*written.steps, *((raw.word,) if written.steps[-1:] != (raw.word,) else ()))
+            number = self.number_of(replace(written.part(argument), steps=steps))
+            argument = None if number is None else float(number)
+        return None if argument is None else spelled(raw.word, argument)
+
+    def word_of(
+        self,
+        written: Written,
+        kind: str,
+        known: tuple[str, ...],
+        is_one: Callable[[object], bool] = lambda value: False,
+    ) -> str | None:
         """Return a word of a closed set, or the parameter's value that is one."""
         value: Value = written.raw
         if value not in known and isinstance(value, str):
@@ -385,7 +446,7 @@ class Values:
                 self._decided(written, formula, value)
             if value is None:
                 return None
-        if value not in known:
+        if value not in known and not is_one(value):
             guess = did_you_mean(str(value), known)
             message = f"{written.whose}: there is no {kind} `{show_value(value)}`{guess}"
             self.report.add(

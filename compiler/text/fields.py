@@ -26,6 +26,7 @@ from compiler.text.grammar import (
     read_list,
     read_padding,
     read_pair,
+    read_range,
     read_series,
     read_sides,
     read_size,
@@ -58,9 +59,11 @@ def kind(title: str, description: str, **rules: Any) -> WithJsonSchema:
     return WithJsonSchema({"title": title, "description": description, **rules, **told})
 
 
-def words(title: str, description: str, known: tuple[str, ...]) -> WithJsonSchema:
+def words(
+    title: str, description: str, known: tuple[str, ...], *more: dict[str, Any]
+) -> WithJsonSchema:
     """Return what an editor knows of a word of a closed set, or the parameter that is one."""
-    either = [{"enum": list(known)}, {"type": "string", "pattern": f"^{NAME.pattern}$"}]
+    either = [{"enum": list(known)}, {"type": "string", "pattern": f"^{NAME.pattern}$"}, *more]
     return kind(title, f"{description}, or a parameter that is one", anyOf=either)
 
 
@@ -172,6 +175,15 @@ Sides = Annotated[
         **_two({**_SIDE, "type": ["integer", "string", "array"], **_two(_SIDE)}),
     ),
 ]
+Range = Annotated[
+    tuple[Formula, Formula],
+    PlainValidator(read_range),
+    kind(
+        "range",
+        "`[start, stop]`, without the end; negative: counted from the last one",
+        **{"type": "array", "items": formula_or("integer"), "minItems": 2, "maxItems": 2},
+    ),
+]
 Groups = Annotated[
     Formula | str,
     PlainValidator(read_groups),
@@ -258,7 +270,9 @@ Raw = Annotated[
     kind(
         "value",
         "a number, a size, a word, true or false, or a formula",
-        type=["number", "string", "boolean", "array"],
+        type=["number", "string", "boolean", "array", "object"],
+        minProperties=1,
+        maxProperties=1,
     ),
 ]
 """A value of a parameter: its declaration says of which kind."""

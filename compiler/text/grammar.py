@@ -122,6 +122,13 @@ HALF = "half"
 goes before."""
 
 
+def read_range(value: Any) -> tuple[Formula, Formula]:
+    """Return where a range begins, and where it ends: `[0, 58]`, `[n, -1]`."""
+    if not isinstance(value, list) or len(value) != 2:
+        raise bad("bad-value", f"{describe(value)} is not a range; write `[start, stop]`")
+    return read_formula(value[0]), read_formula(value[1])
+
+
 def read_padding(value: Any) -> PaddingValue:
     """Return `same`, `valid`, a formula, (height, width), or ((top, bottom), (left, right))."""
     if isinstance(value, str) and value in PADDINGS:

@@ -28,9 +28,12 @@ from tests.oracle.ways import Result
 FOLDER = Path(__file__).parent / "networks"
 
 LEAVES: dict[str, dict[str, str]] = {
+    "activations": {"prelu": "prelu"},
     "dead_copies": {"c": "c"},
+    "attention": {"maximum": "most.maximum"},
     "block_of_map_and_vector": {"relu6": "vector.relu6"},
     "blocks_of_nothing": {"last": "last"},
+    "channels_moved": {"inner": "inner"},
     "dead_inside_residual": {"out": "out"},
     "dead_parts": {"last": "last"},
     "empty_parts": {"last": "last"},
@@ -92,7 +95,10 @@ TAPS = {
 }
 
 NATIVE_LACKS = {
+    "activations": "LeakyReLU",
+    "attention": "Sigmoid",
     "block_of_map_and_vector": "ReLU6",
+    "channels_moved": "PixelUnshuffle",
     "grouped": "Conv2d with groups=2, only with groups=1",
     "no_convolution": "Sigmoid",
     "only_flatten": "Flatten of a map (4x5x3)",

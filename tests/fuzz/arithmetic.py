@@ -23,19 +23,25 @@ from compiler.ops import (
     GlobalPool2d,
     Identity,
     Linear,
+    Maximum,
     MaxPool2d,
     Multiply,
     Normalize,
     Op,
+    PReLU,
     Scale,
     Softmax,
+    Subtract,
 )
 from tests.oracle.numpy_oracle import apply
 
 Sizes = tuple[int, ...]
 """The sizes of one sample, channels first."""
 
-KEEPING = (Activation, Add, BatchNorm, Dropout, Identity, Multiply, Normalize, Scale, Softmax)
+KEEPING = (
+    *(Activation, Add, BatchNorm, Dropout, Identity, Maximum, Multiply, Normalize, PReLU, Scale),
+    *(Softmax, Subtract),
+)
 """Operations that leave the sizes of their operands."""
 
 
@@ -93,10 +99,18 @@ def _sizes(op: Op, first: Sizes, operands: list[Sizes]) -> Sizes:
 def _kept(op: Op, operands: list[Sizes]) -> Sizes:
     first = operands[0]
     need(not isinstance(op, Normalize) or len(first) == 1, "a map to normalize")
+    need(not isinstance(op, Subtract) or len(operands) == 2, "a difference of two")
     if isinstance(op, Multiply):
-        operands = [(s[0], *first[1:]) if s[1:] == (1, 1) else s for s in operands]
+        operands = [_spread(s, first) for s in operands]
     need(len(set(operands)) == 1, f"operands of {op.kind} that differ")
     return first
+
+
+def _spread(sizes: Sizes, first: Sizes) -> Sizes:
+    if len(sizes) != 3 or len(first) != 3:
+        return sizes
+    channels = first[0] if sizes[0] == 1 else sizes[0]
+    return (channels, *(first[1:] if sizes[1:] == (1, 1) else sizes[1:]))
 
 
 def _as_the_oracle(op: Op, operands: list[Sizes]) -> Sizes:
@@ -144,6 +158,8 @@ def count_parameters(op: Op, operands: list[Sizes]) -> int:
             return op.out_features * (channels + op.bias)
         case BatchNorm():
             return channels * (op.scale + op.shift)
+        case PReLU():
+            return channels if op.slopes == "channels" else 1
     return 0
 
 

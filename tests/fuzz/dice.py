@@ -14,7 +14,7 @@ from tests.fuzz.tensors import Tensor
 
 T = TypeVar("T")
 
-WORDS = tuple(ACTIVATIONS)
+WORDS = (*ACTIVATIONS, "prelu")
 NUMBERS = (
     *("{n} + {k}", "{n} * {k}", "{n} // 2 + 1", "min({n}, {k})", "max({n}, {k})", "{n} % {k} + 1"),
     *("ceil({n} / {k})", "floor({n} / {k}) + 1", "round({n} / 2) + 1", "int({n} * 1.5)"),
@@ -121,13 +121,23 @@ class Dice:
         pairs = (a, f"{a}x{b}", [a, b], [[a, b], [c, d]])
         return self.pick((*words, *pairs, "SAME", "VALID"))
 
-    def activation(self, place: Place, none: bool = True) -> str:
-        """Return the name of an activation, or of a parameter that is one."""
+    def activation(self, place: Place, none: bool = True) -> Any:
+        """Return an activation, with an argument or without, or a parameter that is one."""
+        if self.chance(15):
+            return self.with_argument(place)
         params = place.scope.frame.params
-        names = [n for n, v in params.items() if v in WORDS]
+        names = [n for n, v in params.items() if v in WORDS or str(v).startswith("{")]
         if names and self.chance(40):
             return self.pick(names)
         return self.pick((*("none",) * none, "relu", *WORDS))
+
+    def with_argument(self, place: Place) -> dict[str, Any]:
+        """Return an activation with its argument."""
+        number = self.constant(place)
+        return self.pick([
+            {"leaky_relu": 0.2}, {"leaky_relu": number}, {"elu": 0.5}, {"elu": number},
+            {"gelu": "tanh"}, {"gelu": "none"}, {"prelu": "one"}, {"prelu": "channels"},
+        ])  # fmt: skip
 
     def constant(self, place: Place) -> Any:
         """Return a factor."""

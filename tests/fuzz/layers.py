@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from compiler.ops import OP_LAYERS, JoinLayer, WordLayer, read_activation
+from compiler.ops import JOINS, OP_LAYERS, JoinLayer, WordLayer, read_activation
 from compiler.text import grammar
 from tests.fuzz.arithmetic import Invalid
 from tests.fuzz.dice import WORDS, Dice, left_out, references
 from tests.fuzz.meaning import BY_HAND as BY_HAND_MEANT
 from tests.fuzz.meaning import Frame, Layer, Meaning, Place, Scope, declaration, printed, typed
 from tests.fuzz.tensors import Tensor
-from tests.samples import readers, values
+from tests.samples import needed, readers, values
 
 NAMES = ("a", "b", "c", "x", "y", "out", "F", "Tensor", "math", "weight", "size", "args",
     "list", "input", "mixed_3a", "_u", "stem", "Conv", "conv_1x7", "net", "n", "main",
@@ -125,7 +125,7 @@ class Maker:
             layer = {layer: True}
         if isinstance(layer, dict):
             op = next(iter(layer))
-            if ref and "from" not in layer and op not in ("concat", "add", "multiply"):
+            if ref and "from" not in layer and op not in JOINS:
                 layer["from"] = ref
             self.common(layer, scope, source)
         return layer
@@ -186,9 +186,12 @@ class Maker:
         kind = dice.upto(5)
         if kind == 0:
             share = dice.pick([0.5, 0.8, 0.2, 0.25, "1 / 4"])
-            return {"dropout": {dice.pick(["keep", "drop"]): share}}
+            op = dice.pick(["dropout", "drop_path"])
+            return {op: {dice.pick(["keep", "drop"]): share}}
         if kind == 1:
             return {"scale": dice.constant(place)}
+        if kind == 3:
+            return dice.with_argument(place)
         return dice.pick(["identity", "softmax"] if kind == 2 else WORDS)
 
     def other(self, place: Place) -> Any:
@@ -202,6 +205,7 @@ class Maker:
             grammar.read_sides: lambda: dice.pick([0, 1, "0x1", [1, 0]]),
             grammar.read_border: lambda: dice.pick([0, 1, "0x1", [[0, 1], [2, 0]]]),
             grammar.read_bool: lambda: dice.flag(place),
+            grammar.read_range: lambda: [dice.upto(3), dice.pick([-1, -2, dice.count(place, 6)])],
             read_activation: lambda: dice.activation(place),
         }
         word = dice.pick(OTHERS)
@@ -209,7 +213,7 @@ class Maker:
         if issubclass(model, WordLayer):
             return word
         fields = readers(model)
-        said = [f for f in fields if f in (word, *model.mostly) or dice.chance(40)]
+        said = [f for f in fields if f in needed(model) or dice.chance(40)]
         return {
             f: draws[fields[f]]() if fields[f] in draws else dice.pick(values(f, fields[f]))
             for f in said
@@ -363,11 +367,11 @@ class Maker:
     def branches(self, scope: Scope, source: Tensor, depth: int, keeps: bool) -> Layer:
         """Draw parallel chains that end on one grid."""
         dice = self.dice
-        join = dice.pick(["concat", "concat", "add", "multiply"])
+        join = dice.pick(["concat", "concat", *JOINS])
         stride = {"stride": 2} if not keeps and len(source.sizes) == 3 and dice.chance(15) else None
         branches: dict[str, Any] = {}
         first: tuple[int, ...] | None = None
-        for _ in range(dice.upto(4, 1)):
+        for _ in range(2 if join == "subtract" else dice.upto(4, 1)):
             inner = self.inner_scope(scope)
             layers, end = self.chain(inner, source, depth - 1, 3, True)
             if join != "concat" and first is not None:
@@ -408,7 +412,7 @@ class Maker:
         """Draw a join of layers that fit each other."""
         dice = self.dice
         readable = references(scope)
-        op = dice.pick(["concat", "add", "multiply"])
+        op = dice.pick([*JOINS])
         alike = [
             ref
             for ref, tensor in readable
@@ -418,7 +422,9 @@ class Maker:
         if not alike:
             return self.plain(scope, source, depth, keeps)
         others = [alike[-1 - dice.upto(len(alike) - 1)] for _ in range(dice.upto(3, 1))]
-        gates = [r for r, t in readable if t.sizes == (source.sizes[0], 1, 1)]
+        if op == "subtract":
+            del others[1:]
+        gates = [r for r, t in readable if _is_gate(t.sizes, source.sizes)]
         if op == "multiply" and gates and dice.chance(60):
             others.append(dice.pick(gates))
         return {op: [dice.pick(["prev", *alike[:1]]), *others]}
@@ -508,7 +514,7 @@ class Maker:
                 continue
             default = self.default(kind, values)
             values[name] = typed(kind, default, Place(Scope(Frame(dict(values), {})), None))
-            if dice.chance(35):
+            if dice.chance(35) and not isinstance(default, dict):
                 declared[name] = default
                 if declaration(default)[0] != kind:
                     declared[name] = {"type": kind, "default": default}
@@ -596,3 +602,8 @@ class Maker:
 def _is_formula(default: Any, declared: dict[str, Any]) -> bool:
     """True for a default that reads other parameters, which a caller could not."""
     return isinstance(default, str) and any(name in default for name in declared)
+
+
+def _is_gate(sizes: tuple[int, ...], first: tuple[int, ...]) -> bool:
+    """True for a map that a product spreads over the grid or the channels of another."""
+    return len(sizes) == len(first) == 3 and sizes in ((first[0], 1, 1), (1, *first[1:]))

@@ -16,7 +16,6 @@ from typing import Any
 from compiler.ops import (
     ACTIVATIONS,
     OP_LAYERS,
-    Activation,
     AdaptiveAvgPool2d,
     Add,
     AvgPool2d,
@@ -29,12 +28,16 @@ from compiler.ops import (
     Identity,
     Input,
     Linear,
+    Maximum,
     MaxPool2d,
     Multiply,
     Normalize,
     Op,
     Scale,
     Softmax,
+    Subtract,
+    activation_of,
+    spelled,
 )
 from compiler.ops import Layer as LayerModel
 from compiler.ops.norm import NORM_WORDS
@@ -44,13 +47,17 @@ from tests.fuzz.tensors import Network, Output, Tensor
 
 Layer = dict[str, Any]
 Pair = tuple[int, int]
-JOINS: Mapping[str, Callable[[], Op]] = {"concat": Concat, "add": Add, "multiply": Multiply}
+JOINS: Mapping[str, Callable[[], Op]] = {
+    **{"concat": Concat, "add": Add, "subtract": Subtract},
+    **{"multiply": Multiply, "maximum": Maximum},
+}
 STRUCTURES = ("block", "layers", "branches", "split", "residual")
 SIZES = ("channels", "height", "width")
 PADDINGS = ("same", "SAME", "V", "valid", "VALID", "half")
 BY_HAND = frozenset((
-    *("adaptive_avg_pool", "global_avg_pool", "global_max_pool", "scale", "dropout", "softmax"),
-    *("flatten", "normalize", "identity", *ACTIVATIONS),
+    *("adaptive_avg_pool", "global_avg_pool", "global_max_pool", "scale", "softmax"),
+    *("dropout", "drop_path"),
+    *("flatten", "normalize", "identity", "prelu", *ACTIVATIONS),
 ))  # fmt: skip
 """Ops of one operation whose meaning is worked out here; that of others is their model's."""
 
@@ -213,6 +220,17 @@ class Place:
         need(written in known, f"no {written}")
         return written
 
+    def activation(self, written: Any) -> str:
+        """Return an activation in the one spelling that its value has."""
+        if isinstance(written, dict):
+            ((word, argument),) = written.items()
+            need(word in ("leaky_relu", "elu", "gelu", "prelu"), f"no argument of {word}")
+            is_word = word in ("gelu", "prelu")
+            return spelled(word, argument if is_word else float(self.value(argument)))
+        value = self.scope.frame.params.get(written, written)
+        is_value = isinstance(value, str) and value.startswith("{")
+        return value if is_value else self.word(written, ("none", *ACTIVATIONS, "prelu"))
+
 
 @dataclass(eq=False)
 class Reader:
@@ -254,8 +272,15 @@ class Reader:
     def sides(self, key: str, attribute: str = "") -> Any:
         return self.place.pads(self.raw(key), (1, 1))
 
+    def range(self, key: str) -> tuple[int, int]:
+        start, stop = (self.place.whole(end, -(10**7)) for end in self.raw(key))
+        return start + self.channels * (start < 0), stop + self.channels * (stop < 0)
+
     def flag(self, key: str) -> bool:
         return self.place.flag(self.raw(key))
+
+    def activation(self, key: str) -> str:
+        return self.place.activation(self.raw(key))
 
     def word(self, key: str, known: tuple[str, ...]) -> str:
         return self.place.word(self.raw(key), known)
@@ -484,10 +509,10 @@ class Meaning:
             body = self.add(Scale(float(place.value(part["scale"]))), [body])
         scope.take(scope.automatic("add"))
         out = self.add(Add(), [aside, body])
-        function = place.word(part.get("activation", "none"), ("none", *ACTIVATIONS))
+        function = place.activation(part.get("activation", "none"))
         if function != "none":
             scope.take(scope.automatic("act"))
-            out = self.add(Activation(function), [out])
+            out = self.add(activation_of(function), [out])
         return out
 
     def operation(self, op: str, layer: Layer, place: Place, first: Tensor) -> Tensor:
@@ -562,9 +587,9 @@ class Meaning:
             out = self.derived(norm, {norm: True}, default, out)
         return self.activated(out, place, "none" if linear else says("activation", "none"))
 
-    def activated(self, tensor: Tensor, place: Place, written: str) -> Tensor:
-        function = place.word(written, ("none", *ACTIVATIONS))
-        return tensor if function == "none" else self.add(Activation(function), [tensor])
+    def activated(self, tensor: Tensor, place: Place, written: Any) -> Tensor:
+        function = place.activation(written)
+        return tensor if function == "none" else self.add(activation_of(function), [tensor])
 
 
 def plain_op(op: str, layer: Layer, place: Place) -> Op:
@@ -577,11 +602,12 @@ def plain_op(op: str, layer: Layer, place: Place) -> Op:
             return AdaptiveAvgPool2d(place.pair(layer[op]))
         case "scale":
             return Scale(float(place.value(layer[op])))
-        case "dropout":
+        case "dropout" | "drop_path":
             ((word, share),) = layer[op].items()
             rate = float(place.value(share))
             need(0 <= rate <= 1, "a share that is none")
-            return Dropout(rate if word == "drop" else round(1 - rate, 12))
+            rate = rate if word == "drop" else round(1 - rate, 12)
+            return Dropout(rate, per_sample=op == "drop_path")
         case "softmax":
             return Softmax()
         case "flatten":
@@ -590,8 +616,8 @@ def plain_op(op: str, layer: Layer, place: Place) -> Op:
             return Normalize()
         case "identity":
             return Identity()
-    need(op in ACTIVATIONS, f"no op `{op}`")
-    return Activation(op)
+    need(op in (*ACTIVATIONS, "prelu"), f"no op `{op}`")
+    return activation_of(op if layer[op] is True else place.activation({op: layer[op]}))
 
 
 def printed(tensor: Tensor) -> str:
@@ -646,7 +672,7 @@ def declaration(declared: Any) -> tuple[str, Any]:
         return "kernel", declared
     if declared in ("same", "valid", "V", "half"):
         return "padding", declared
-    is_word = declared in (*ACTIVATIONS, "none")
+    is_word = declared in (*ACTIVATIONS, "prelu", "none")
     return ("activation" if is_word else "number"), declared
 
 
@@ -656,7 +682,7 @@ def typed(kind: str, written: Any, place: Place) -> Any:
         case "text":
             return written
         case "activation":
-            return place.word(written, ("none", *ACTIVATIONS))
+            return place.activation(written)
         case "padding":
             return written if isinstance(written, list) else _padding(written, place)
         case "kernel":

@@ -21,6 +21,9 @@ from compiler.ops import (
     Add,
     AvgPool2d,
     BatchNorm,
+    ChannelPool,
+    ChannelShuffle,
+    Chunk,
     Concat,
     Conv2d,
     ConvTranspose2d,
@@ -35,16 +38,20 @@ from compiler.ops import (
     LayerScale,
     Linear,
     LocalResponseNorm,
+    Maximum,
     MaxPool2d,
     Multiply,
     Normalize,
     Op,
     Pad,
     PixelShuffle,
+    PixelUnshuffle,
+    PReLU,
     Scale,
     Slice,
     Softmax,
     Standardize,
+    Subtract,
     Upsample,
 )
 
@@ -313,6 +320,15 @@ def _(op: PixelShuffle, operands: list[Array], weights: Weights) -> Array:
 
 
 @apply.register
+def _(op: PixelUnshuffle, operands: list[Array], weights: Weights) -> Array:
+    x, r = operands[0], op.factor
+    out = np.empty((len(x), x.shape[1] * r**2, x.shape[2] // r, x.shape[3] // r))
+    for i, j in np.ndindex(r, r):
+        out[:, i * r + j :: r**2] = x[:, :, i::r, j::r]
+    return out
+
+
+@apply.register
 def _(op: BatchNorm, operands: list[Array], weights: Weights) -> Array:
     x = operands[0]
     spread = (1, -1) + (1,) * (x.ndim - 2)
@@ -387,6 +403,8 @@ def _learned(op: LayerNorm | GroupNorm | InstanceNorm, x: Array, weights: Weight
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
+_ROOT = math.sqrt(2 / math.pi)
+
 ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
     "relu": lambda x: np.maximum(x, 0),
     "relu6": lambda x: np.clip(x, 0, 6),
@@ -399,13 +417,30 @@ ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
     "softplus": lambda x: np.maximum(x, 0) + np.log1p(np.exp(-abs(x))),
     "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
     "hard_swish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
+    "mish": lambda x: x * np.tanh(np.maximum(x, 0) + np.log1p(np.exp(-abs(x)))),
 }
 """Word in a spec -> the function."""
+
+WITH_ARGUMENT: Mapping[str, Callable[[Array, Any], Array]] = {
+    "leaky_relu": lambda x, slope: np.where(x > 0, x, slope * x),
+    "elu": lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x)),
+    "gelu": lambda x, _: x * (1 + np.tanh(_ROOT * (x + 0.044715 * x**3))) / 2,
+}
+"""Word in a spec -> the function with an argument that is not the default."""
 
 
 @apply.register
 def _(op: Activation, operands: list[Array], weights: Weights) -> Array:
+    if op.argument is not None:
+        return np.asarray(WITH_ARGUMENT[op.function](operands[0], op.argument))
     return np.asarray(ACTIVATIONS[op.function](operands[0]))
+
+
+@apply.register
+def _(op: PReLU, operands: list[Array], weights: Weights) -> Array:
+    x = operands[0]
+    slopes = weights["weight"].reshape((-1,) + (1,) * (x.ndim - 2))
+    return np.asarray(np.where(x > 0, x, slopes * x))
 
 
 @apply.register
@@ -469,3 +504,31 @@ def _(op: Multiply, operands: list[Array], weights: Weights) -> Array:
 @apply.register
 def _(op: Slice, operands: list[Array], weights: Weights) -> Array:
     return operands[0][:, op.start : op.stop]
+
+
+@apply.register
+def _(op: Chunk, operands: list[Array], weights: Weights) -> Array:
+    return np.asarray(np.split(operands[0], op.chunks, axis=1)[op.index])
+
+
+@apply.register
+def _(op: ChannelShuffle, operands: list[Array], weights: Weights) -> Array:
+    pieces = np.split(operands[0], op.groups, axis=1)
+    return np.stack([p[:, i] for i in range(pieces[0].shape[1]) for p in pieces], axis=1)
+
+
+@apply.register
+def _(op: ChannelPool, operands: list[Array], weights: Weights) -> Array:
+    reduce = np.mean if op.function == "mean" else np.max
+    return np.asarray(reduce(operands[0], axis=1, keepdims=True))
+
+
+@apply.register
+def _(op: Subtract, operands: list[Array], weights: Weights) -> Array:
+    first, second = operands
+    return np.asarray(first - second)
+
+
+@apply.register
+def _(op: Maximum, operands: list[Array], weights: Weights) -> Array:
+    return np.asarray(np.stack(operands).max(axis=0))

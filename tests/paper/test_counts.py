@@ -50,6 +50,7 @@ def count_params(graph: Graph, region: str = "") -> int:
         (GOOGLENET, ("kernel=5x5",), 7_005_832),
         (GOOGLENET, ("aux=true",), 13_004_888),
         ("zoo/resnet18", (), 11_689_512),
+        ("zoo/shufflenet_v2_x1_0", (), 2_278_604),
         ("zoo/resnet50", (), 25_557_032),
     ],
 )

@@ -95,4 +95,7 @@ PEERS = {
     ),
     "torchvision-resnet18": Peer("torchvision:resnet18", _torchvision("resnet18"), full=(224, 224)),
     "torchvision-resnet50": Peer("torchvision:resnet50", _torchvision("resnet50"), full=(224, 224)),
+    "torchvision-shufflenet_v2_x1_0": Peer(
+        "torchvision:shufflenet_v2_x1_0", _torchvision("shufflenet_v2_x1_0"), full=(224, 224)
+    ),
 }

@@ -129,7 +129,7 @@ LAYER_FAULTS = [
     (
         "{branches: {a: [relu]}, join: sum}",
         ".join",
-        "'sum' is not one of ['concat', 'add', 'multiply']",
+        "'sum' is not one of ['concat', 'add', 'subtract', 'multiply', 'maximum']",
     ),
     (
         "{branches: {a: [{conv: 3, strid: 2}]}, join: add}",
@@ -137,7 +137,7 @@ LAYER_FAULTS = [
         NOT_ALLOWED.format("'strid' was"),
     ),
     ("{residual: {boddy: []}}", ".residual", "'body' is a required property"),
-    ("{block: b, with: {k: {a: 1}}}", ".with.k", None),
+    ("{block: b, with: {k: {a: 1, b: 2}}}", ".with.k", None),
     ("{concat: a}", ".concat", "'a' is not of type 'array'"),
 ]
 

@@ -290,7 +290,8 @@ def test_settings_are_values_of_the_language(
          " write true"),
         ({"act": "rleu"}, "--set act=rleu: the value: there is no activation `rleu` (did you mean "
          "`relu`?); one of `none`, `relu`, `relu6`, `leaky_relu`, `elu`, `gelu`, `silu`, "
-         "`sigmoid`, `tanh`, `softplus`, `hard_sigmoid`, `hard_swish`"),
+         "`sigmoid`, `tanh`, `softplus`, `hard_sigmoid`, `hard_swish`, `mish`, "
+         "`prelu`"),
         ({"n": "9" * 5000}, f"--set n={'9' * 57}...: the value: `{'9' * 57}...` is too long for a "
          "number (40 digits)"),
     ],

@@ -75,6 +75,7 @@ SPECS: Mapping[str, int] = {
     "zoo/inception_v3": 3,
     "zoo/resnet18": 3,
     "zoo/resnet50": 3,
+    "zoo/shufflenet_v2_x1_0": 3,
 }
 """Every shipped spec that passes `check`, with the channels of its input."""
 

@@ -84,6 +84,7 @@ def test_which_maps_have_names() -> None:
         "torchvision:inception_v3": 1000,
         "torchvision:resnet18": 1000,
         "torchvision:resnet50": 1000,
+        "torchvision:shufflenet_v2_x1_0": 1000,
     }
     assert "the identities have no names here" in load_map(map_names()[0]).classes
 

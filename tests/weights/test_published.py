@@ -13,6 +13,7 @@ from compiler.weights.sizes import tensor_sizes
 from tests.weights.key_lists import key_list, without
 
 FACENET = "facenet_pytorch:inception_resnet_v1"
+SHUFFLENET = "torchvision:shufflenet_v2_x1_0"
 V3_AUX, GOOGLENET_AUX = ("AuxLogits.",), ("aux1.", "aux2.")
 
 # (map, key list, settings, layers to leave out of the list, tensors, learnable elements): the
@@ -42,6 +43,7 @@ CASES = [
     ("torchvision:googlenet", "torchvision_googlenet", {"aux": "true"}, (), 364, 13_004_888),
     ("torchvision:resnet18", "torchvision_resnet18", {}, (), 122, 11_689_512),
     ("torchvision:resnet50", "torchvision_resnet50", {}, (), 320, 25_557_032),
+    (SHUFFLENET, "torchvision_shufflenet_v2_x1_0", {}, (), 338, 2_278_604),
 ]
 
 

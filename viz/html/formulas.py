@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from compiler.ops import ACTIVATION_WORDS
+from compiler.ops import ACTIVATION_WORDS, Parametric, spelled
 from compiler.spec import READERS, BrokenParam, ParamSpec, plain_default
 from compiler.text import Expr, ExprError, Term, Unknown, Value, evaluate, read_formula
 
@@ -33,7 +33,7 @@ def formula_of(written: Any) -> Any:
 
 def argument_of(type: str, written: Any) -> Any:
     """Return an argument as its type reads it: a word, a number, a formula or a pair of them."""
-    if type == "activation" and written not in ACTIVATION_WORDS:
+    if type == "activation" and isinstance(written, str) and written not in ACTIVATION_WORDS:
         return formula_of(written)
     try:
         return READERS[type](written)
@@ -62,6 +62,11 @@ def encode(value: Any) -> Any:
     """Return a field's value as JSON: fractions as {q}, formulas as {x: text, t: tree}."""
     if isinstance(value, Expr):
         return {"x": value.text, "t": _tree(value.root)}
+    if isinstance(value, Parametric):
+        argument = value.argument
+        if isinstance(argument, Expr):
+            return {"called": value.word, "argument": encode(argument)}
+        return spelled(value.word, argument if isinstance(argument, str) else float(argument))
     if isinstance(value, tuple | list):
         return [encode(v) for v in value]
     return plain(value)

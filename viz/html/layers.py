@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from typing import Any
 
-from compiler.ops import COMMON, DropoutLayer, JoinLayer, Layer
+from compiler.ops import COMMON, JOINS, JoinLayer, Layer, ShareLayer
 from compiler.spec import BrokenLayer, ResidualLayer
 from compiler.spec.naming import automatic_name, node_name
 from compiler.text import Mapping as YamlMapping
 from viz.html.formulas import formula_of
 
 Json = dict[str, Any]
-JOINS = frozenset(("concat", "add", "multiply"))
 NESTED = frozenset(("branches", "split", "layers", "residual", "block", "join", "arguments"))
-STRUCTURE = JOINS | NESTED | {"dropout", "word"}
+STRUCTURE = JOINS.keys() | NESTED | {"dropout", "drop_path", "word"}
 """Fields of layers that are written in another way than as a value."""
 
 
 def fields_of(layer: Layer, default: Layer | None) -> Iterable[tuple[str, Any]]:
     """Yield the fields of a layer that are no structure: its own, else the network's."""
-    if isinstance(layer, DropoutLayer) and isinstance(layer.dropout, dict):
-        yield from ((word, formula_of(rate)) for word, rate in layer.dropout.items())
+    if isinstance(layer, ShareLayer) and isinstance(layer.share, dict):
+        yield from ((word, formula_of(rate)) for word, rate in layer.share.items())
     if isinstance(layer, ResidualLayer):
         yield "activation", layer.residual.activation
         if layer.residual.scale is not None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from compiler.errors import Report
 from compiler.graph import Dim, Graph, Op, Shape, ShapeError, Shown, Symbolic, letter
-from compiler.ops import OP_LAYERS, Activation, Layer, Parts
+from compiler.ops import OP_LAYERS, Activation, Layer, Parametric, Parts, spelled
 from compiler.spec import Defaults, Values
 from compiler.text import Expr, ExprError, Unknown, Value, evaluate
 from viz.html.formulas import plain
@@ -38,8 +38,11 @@ MIRRORED = frozenset(
         "Flatten",
         "Concat",
         "Add",
+        "Subtract",
         "Multiply",
+        "Maximum",
         "Activation",
+        "PReLU",
         "Scale",
         "Dropout",
         "Softmax",
@@ -258,6 +261,8 @@ def _path(op: Op, shapes: tuple[tuple[int, ...], ...], is_open: bool) -> Json | 
         out = _run(op, inputs)
     except Untraced:
         return None
+    if is_open and "error" in out:  # multiples of the letters may fit all the same
+        return None
     unique = {repr(condition): condition for condition in trace.conditions}
     ranks = [len(shape) for shape in shapes]
     path = {"ranks": ranks, "when": [*unique.values()], "shown": trace.shown, **out}
@@ -359,6 +364,11 @@ def _value(written: Any, arguments: Mapping[str, Value]) -> Any:
     """Return what a field comes to, as the page has it."""
     if isinstance(written, tuple | list):
         return [_value(part, arguments) for part in written]
+    if isinstance(written, Parametric):
+        argument = _value(written.argument, arguments)
+        numbers = argument["q"] if isinstance(argument, dict) else (argument, 1)
+        is_word = isinstance(argument, str)
+        return spelled(written.word, argument if is_word else int(numbers[0]) / int(numbers[1]))
     if not isinstance(written, Expr):
         return plain(written)
     try:

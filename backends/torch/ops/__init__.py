@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import backends.torch.ops.merge  # noqa: F401, for the functions that it registers
 from backends.torch.ops.activation import FUNCTIONS, activation_module
 from backends.torch.ops.activation import HELPERS as OF_ACTIVATIONS
 from backends.torch.ops.border import HELPERS as OF_BORDERS
@@ -16,10 +17,10 @@ from backends.torch.ops.conv import HELPERS as OF_CONVOLUTIONS
 from backends.torch.ops.conv import conv_arguments, transposed_arguments
 from backends.torch.ops.emitted import IMPORTS, STRUCTURE, Helper
 from backends.torch.ops.linear import HELPERS as OF_LINEAR
-from backends.torch.ops.merge import HELPERS as OF_MERGES
 from backends.torch.ops.norm import HELPERS as OF_NORMS
 from backends.torch.ops.norm import norm_helpers, norm_module
 from backends.torch.ops.pool import HELPERS as OF_POOLING
+from backends.torch.ops.rearrange import HELPERS as OF_REARRANGING
 from backends.torch.ops.spelling import AttributeWriter, function, has_function, has_module, module
 
 HELPERS: dict[str, Helper] = {
@@ -30,7 +31,7 @@ HELPERS: dict[str, Helper] = {
     **OF_BORDERS,
     **OF_LINEAR,
     **OF_ACTIVATIONS,
-    **OF_MERGES,
+    **OF_REARRANGING,
 }
 """Name -> helper, in the order in which they stand in an emitted file."""
 

@@ -9,10 +9,12 @@ from backends.torch.ops.emitted import Helper
 from backends.torch.ops.spelling import AttributeWriter, function, module, operand, operators
 from compiler.ops import (
     ACTIVATIONS,
+    ARGUMENTS,
     Activation,
     Dropout,
     Identity,
     Normalize,
+    PReLU,
     Scale,
     Softmax,
     Standardize,
@@ -30,6 +32,7 @@ FUNCTIONS = {
     "softplus": "F.softplus",
     "hard_sigmoid": "F.hardsigmoid",
     "hard_swish": "F.hardswish",
+    "mish": "F.mish",
 }
 """Word in a spec -> function."""
 
@@ -47,6 +50,18 @@ class Scale(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Multiply."""
         return self.factor * x
+'''
+    ),
+    "DropPath": Helper(
+        '''
+class DropPath(nn.Dropout):
+    """Dropout of whole samples while training: stochastic depth."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Drop samples, and divide the others by the share that is kept."""
+        if not self.training:
+            return input
+        return input * super().forward(input.new_ones(len(input), *[1] * (input.dim() - 1)))
 '''
     ),
     "Standardize": Helper(
@@ -86,17 +101,31 @@ def _(op: Activation, site: AttributeWriter) -> Code:
 def activation_module(op: Activation, is_inplace: bool) -> Call:
     """Return an activation; only ReLU overwrites, its derivative needs the result alone."""
     inplace: dict[str, Code] = {"inplace": "True"} if is_inplace and op.function == "relu" else {}
-    return call(f"nn.{ACTIVATIONS[op.function]}", **inplace)
+    return call(f"nn.{ACTIVATIONS[op.function]}", **_argument(op), **inplace)
+
+
+def _argument(op: Activation) -> dict[str, Code]:
+    """Return the argument that is not torch's default, by torch's name."""
+    if op.argument is None:
+        return {}
+    text = f'"{op.argument}"' if isinstance(op.argument, str) else repr(op.argument)
+    return {ARGUMENTS[op.function][0]: text}
 
 
 @function.register
 def _(op: Activation, operands: Sequence[Code], site: AttributeWriter) -> Code:
-    return call(FUNCTIONS[op.function], operands[0])
+    return call(FUNCTIONS[op.function], operands[0], **_argument(op))
+
+
+@module.register
+def _(op: PReLU, site: AttributeWriter) -> Code:
+    return call("nn.PReLU", *([] if op.slopes == "one" else [site.channels().text]))
 
 
 @module.register
 def _(op: Dropout, site: AttributeWriter) -> Code:
-    return call("nn.Dropout", p=site.factor("drop", op.drop))
+    name = site.helper("DropPath") if op.per_sample else "nn.Dropout"
+    return call(name, p=site.factor("drop", op.drop))
 
 
 @module.register

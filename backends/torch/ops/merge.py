@@ -1,30 +1,13 @@
-"""Joining tensors, and taking channels out again."""
+"""Joining tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
-from backends.torch.expressions import Code, Joined, Listing, call
-from backends.torch.ops.emitted import Helper
-from backends.torch.ops.spelling import AttributeWriter, function, module, operand, operators
-from compiler.ops import Add, Concat, Multiply, Slice
-
-HELPERS: dict[str, Helper] = {
-    "Slice": Helper(
-        '''
-class Slice(nn.Module):
-    """Take the channels from `start` up to `stop`."""
-
-    def __init__(self, start: int, stop: int) -> None:
-        super().__init__()
-        self.start, self.stop = start, stop
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Take the channels."""
-        return x[:, self.start : self.stop]
-'''
-    ),
-}
+from backends.torch.expressions import Code, Listing, call
+from backends.torch.ops.spelling import AttributeWriter, function, operand, operators
+from compiler.ops import Add, Concat, Maximum, Multiply, Subtract
 
 
 @function.register
@@ -42,12 +25,12 @@ def _(op: Multiply, operands: Sequence[Code], site: AttributeWriter) -> Code:
     return operators(" * ", [operand(o) for o in operands]) if operands[1:] else operands[0]
 
 
-@module.register
-def _(op: Slice, site: AttributeWriter) -> Code:
-    return call(site.helper("Slice"), str(op.start), str(op.stop))
+@function.register
+def _(op: Subtract, operands: Sequence[Code], site: AttributeWriter) -> Code:
+    return operators(" - ", [operands[0], operand(operands[1])])
 
 
 @function.register
-def _(op: Slice, operands: Sequence[Code], site: AttributeWriter) -> Code:
-    start = op.start or ""
-    return Joined((operand(operands[0]), f"[:, {start}:{op.stop}]"), tight=True)
+def _(op: Maximum, operands: Sequence[Code], site: AttributeWriter) -> Code:
+    first, *others = operands
+    return reduce(lambda a, b: call("torch.maximum", a, b), others, first)

@@ -14,6 +14,7 @@ from compiler.ops import (
     GlobalPool2d,
     MaxPool2d,
     PixelShuffle,
+    PixelUnshuffle,
     Upsample,
 )
 
@@ -237,3 +238,8 @@ def _resizing(op: Upsample) -> dict[str, Code]:
 @module.register
 def _(op: PixelShuffle, site: AttributeWriter) -> Code:
     return call("nn.PixelShuffle", str(op.factor))
+
+
+@module.register
+def _(op: PixelUnshuffle, site: AttributeWriter) -> Code:
+    return call("nn.PixelUnshuffle", str(op.factor))

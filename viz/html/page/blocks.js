@@ -45,7 +45,7 @@ Object.assign(Lowering.prototype, {
 
   /** The default of a parameter; it may be a formula over the ones before it. */
   defaultOf(param, known) {
-    if (!isExpr(param.default) && !Array.isArray(param.default)) return param.default;
+    if (!isExpr(param.default) && !param.default?.called && !Array.isArray(param.default)) return param.default;
     const layer = { id: `param.${param.name}`, what: `parameter \`${param.name}\``, fields: { default: param.default }, at: param.at };
     const fields = new Fields(layer, (name) => known[name], this.report, this.overrides);
     const value = fields.settle(param.default, "default");

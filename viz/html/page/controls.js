@@ -40,7 +40,9 @@ function paramControl(app, param, id, target) {
       if (value !== null) app.change(target, value);
     } });
   }
-  const words = { bool: ["true", "false"], padding: ["same", "valid", "half"], activation: ACTIVATION_WORDS }[param.type];
+  const words = { bool: ["true", "false"], padding: ["same", "valid", "half"], activation: [...ACTIVATION_WORDS] }[param.type];
+  const now = app.valueOf(target);
+  if (param.type === "activation" && !words.includes(now)) words.push(now); // one with an argument
   const pattern = param.type === "kernel" ? "[1-9][0-9]*x[1-9][0-9]*" : null;
   return wordControl({ ...common, words, pattern, change: (text) => app.change(target, wordValue(param.type, text)) });
 }

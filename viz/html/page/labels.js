@@ -12,7 +12,36 @@ const ACTIVATIONS = {
   softplus: "Softplus",
   hard_sigmoid: "Hard sigmoid",
   hard_swish: "Hard swish",
+  mish: "Mish",
+  prelu: "PReLU",
 };
+
+/** Arguments that are numbers, by default. */
+const ARGUMENTS = { leaky_relu: 0.01, elu: 1 };
+
+/** An activation and its argument as one text, as `spelled` in compiler/ops/activation.py. */
+const spelled = (word, argument) => (argument === ARGUMENTS[word] ? word : `{${word}: ${argument}}`);
+
+/** The operation of an activation that is one text: `relu`, `{leaky_relu: 0.1}`, `{prelu: one}`. */
+const activationOp = (activation) => ({ kind: /^{?prelu/.test(activation) ? "PReLU" : "Activation", activation });
+
+/** The word of a figure for an activation, and the details for the brackets behind it. */
+function activationWords(text) {
+  const [word, argument] = text.replace(/[{}]/g, "").split(": ");
+  if (argument === undefined) return [ACTIVATIONS[word], []];
+  if (word === "prelu") return [ACTIVATIONS[word], ["one slope"]];
+  return [ACTIVATIONS[word], [word in ARGUMENTS ? shortNumber(Number(argument)) : argument]];
+}
+
+function activationLabel(text) {
+  const [word, details] = activationWords(text);
+  return [word, ...details].join(" ");
+}
+
+function activationBox({ activation }) {
+  const [word, details] = activationWords(activation);
+  return [`${word} activation`, details];
+}
 
 const BOX_KINDS = {
   Input: "input",
@@ -23,6 +52,7 @@ const BOX_KINDS = {
   AdaptiveAvgPool2d: "final_pool",
   BatchNorm: "norm",
   Activation: "activation",
+  PReLU: "activation",
   Scale: "scale",
   Dropout: "dropout",
   Softmax: "softmax",
@@ -32,7 +62,9 @@ const BOX_KINDS = {
   Flatten: "reshape",
   Concat: "concat",
   Add: "add",
+  Subtract: "add",
   Multiply: "add",
+  Maximum: "add",
 };
 
 const pairText = (pair) => pair.join("x");
@@ -70,9 +102,10 @@ const WORDS = {
   GlobalPool2d: (op) => [op.function === "avg" ? "Average Pooling" : "Max Pooling", op.keepGrid ? ["1x1"] : []],
   AdaptiveAvgPool2d: (op) => ["Average Pooling", [`to ${pairText(op.size)}`]],
   BatchNorm: (op) => ["Batch norm", ["scale", "shift"].filter((w) => !op[w]).map((w) => `no ${w}`)],
-  Activation: (op) => [`${ACTIVATIONS[op.activation]} activation`, []],
+  Activation: activationBox,
+  PReLU: activationBox,
   Scale: (op) => ["Activation Scaling", [shortNumber(op.factor)]],
-  Dropout: (op) => ["Dropout", [`keep ${shortNumber(Math.round((1 - op.drop) * 1e12) / 1e12)}`]],
+  Dropout: (op) => [op.perSample ? "Drop path" : "Dropout", [`keep ${shortNumber(Math.round((1 - op.drop) * 1e12) / 1e12)}`]],
   Softmax: () => ["Softmax", []],
   Identity: () => ["Identity", []],
   Normalize: () => ["L2 normalization", []],
@@ -80,7 +113,9 @@ const WORDS = {
   Flatten: () => ["Flatten", []],
   Concat: () => ["Filter concat", []],
   Add: () => ["+", []],
+  Subtract: () => ["-", []],
   Multiply: () => ["\u00d7", []],
+  Maximum: () => ["Maximum", []],
   Input: (op) => ["Input", [paper(op.dims)]],
 };
 
@@ -89,7 +124,7 @@ const boxKind = (op) => op.traced?.box ?? BOX_KINDS[op.kind];
 
 /** Whether a layer has a norm, and its activation: what goes with its convolution. */
 function companyOf(nodes) {
-  const act = nodes.find((n) => n.op.kind === "Activation");
+  const act = nodes.find((n) => ["Activation", "PReLU"].includes(n.op.kind));
   return { norm: nodes.some((n) => n.op.kind === "BatchNorm"), activation: act ? act.op.activation : null };
 }
 
@@ -113,7 +148,7 @@ function conventionOf(graph) {
 function aroundWords(op, company, usual) {
   const out = [];
   if (company.activation !== usual.activation) {
-    if (company.activation !== null) out.push(ACTIVATIONS[company.activation]);
+    if (company.activation !== null) out.push(activationLabel(company.activation));
     else out.push(company.norm ? "no activation" : "Linear");
   } else if (company.norm !== usual.norm) {
     out.push(company.norm ? "batch norm" : "no norm");
@@ -128,7 +163,7 @@ function layerLabel(nodes, usual) {
   const company = companyOf(nodes);
   const [words, details] = wordsOf(head.op);
   if (head.op.kind === "Conv2d") details.push(...aroundWords(head.op, company, usual));
-  else if (company.activation && head !== nodes.at(-1)) details.push(ACTIVATIONS[company.activation]);
+  else if (company.activation && head !== nodes.at(-1)) details.push(activationLabel(company.activation));
   return details.length ? `${words} (${details.join(" ")})` : words;
 }
 

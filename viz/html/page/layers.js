@@ -24,6 +24,7 @@ const ATTRIBUTES = {
   batch_norm: (fields) => ({ kind: "BatchNorm", scale: fields.flag("scale"), shift: fields.flag("shift") }),
   linear: (fields) => ({ kind: "Linear", features: fields.integer("linear") ?? 0, bias: fields.flag("bias") }),
   dropout: (fields) => ({ kind: "Dropout", drop: dropRate(fields) }),
+  drop_path: (fields) => ({ kind: "Dropout", drop: dropRate(fields), perSample: true }),
   scale: (fields) => ({ kind: "Scale", factor: fields.number("scale") ?? 1 }),
 };
 
@@ -40,12 +41,13 @@ function windowPool(op, fields) {
 
 function dropRate(fields) {
   const word = fields.layer.fields.keep === undefined ? "drop" : "keep";
-  const rate = fields.evaluate(fields.raw(word), "dropout", `\`${word}\` of \`dropout\``);
+  const { op } = fields.layer;
+  const rate = fields.evaluate(fields.raw(word), op, `\`${word}\` of \`${op}\``);
   if (rate === null) return 0;
   const value = isNumber(rate) ? asFloat(rate) : -1;
   if (value < 0 || value > 1) {
-    const message = `\`${word}\` of \`dropout\` is ${showValue(rate)}, not between 0 and 1`;
-    fields.report.add({ code: "bad-value", message, at: placeOf(fields.layer, "dropout") });
+    const message = `\`${word}\` of \`${op}\` is ${showValue(rate)}, not between 0 and 1`;
+    fields.report.add({ code: "bad-value", message, at: placeOf(fields.layer, op) });
     return 0;
   }
   return word === "drop" ? value : Math.round((1 - value) * 1e12) / 1e12;
@@ -58,24 +60,25 @@ Lowering.prototype.operation = function operation(layer, path, scope, inputs, fi
   if (layer.op === "conv") {
     const linear = fields.flag("linear");
     const norm = linear ? "none" : fields.word("norm", params, ["none", "batch_norm"]);
-    const activation = linear ? "none" : fields.word("activation", params, ACTIVATION_WORDS);
+    const activation = linear ? "none" : fields.activation("activation", params);
     const op = ATTRIBUTES.conv(fields, inputs, this);
     op.bias = layer.fields.bias === undefined ? norm === "none" : fields.flag("bias");
     return this.unit(layer, path, "conv", op, norm, activation, inputs, fields);
   }
   if (layer.op === "linear") {
     const op = ATTRIBUTES.linear(fields);
-    return this.unit(layer, path, "linear", op, "none", fields.word("activation", params, ACTIVATION_WORDS), inputs, fields);
+    return this.unit(layer, path, "linear", op, "none", fields.activation("activation", params), inputs, fields);
   }
   const make = ATTRIBUTES[layer.op];
-  const word = layer.op in WORD_KINDS ? { kind: WORD_KINDS[layer.op] } : { kind: "Activation", activation: layer.op };
+  const activation = layer.op in layer.fields ? fields.activation(layer.op, params) : layer.op;
+  const word = layer.op in WORD_KINDS ? { kind: WORD_KINDS[layer.op] } : activationOp(activation);
   return this.add(path, make ? make(fields, inputs, this) : word, inputs, layer.info, fields.written);
 };
 
 Lowering.prototype.unit = function unit(layer, path, suffix, op, norm, activation, inputs, fields) {
   const parts = [[suffix, op]];
   if (norm === "batch_norm") parts.push(["norm", { kind: "BatchNorm", ...this.program.norm }]);
-  if (activation !== "none") parts.push(["act", { kind: "Activation", activation }]);
+  if (activation !== "none") parts.push(["act", activationOp(activation)]);
   return this.parts(layer, path, parts, inputs, fields);
 };
 

@@ -3,7 +3,7 @@
 
 const MAX_NODES = 50_000;
 const ACTIVATION_WORDS = ["none", ...Object.keys(ACTIVATIONS)];
-const JOIN_KINDS = { concat: "Concat", add: "Add", multiply: "Multiply" };
+const JOIN_KINDS = { concat: "Concat", add: "Add", subtract: "Subtract", multiply: "Multiply", maximum: "Maximum" };
 const WINDOW_KINDS = { max_pool: "MaxPool2d", avg_pool: "AvgPool2d" };
 const WORD_KINDS = { softmax: "Softmax", flatten: "Flatten", normalize: "Normalize", identity: "Identity" };
 const SIZES = ["channels", "height", "width"];
@@ -172,9 +172,9 @@ class Lowering {
       case "residual": return this.residual(layer, path, scope, inputs[0], fields);
       case "layers": return this.sequence(layer, path, scope, inputs[0]);
       case "broken": return this.unknown(path, inputs.slice(0, 1), layer.info);
-      case "concat": case "add": case "multiply":
-        return this.add(path, { kind: JOIN_KINDS[layer.op] }, inputs, layer.info);
-      default: return this.operation(layer, path, scope, inputs, fields);
+      default:
+        if (layer.op in JOIN_KINDS) return this.add(path, { kind: JOIN_KINDS[layer.op] }, inputs, layer.info);
+        return this.operation(layer, path, scope, inputs, fields);
     }
   }
 
@@ -293,10 +293,10 @@ class Lowering {
       body = this.place(inner, "scale", { kind: "Scale", factor }, [body], { ...info, layer }, fields.written);
     }
     const join = { ...layer.info, at: placeOf(layer, "residual"), title: null, label: null, drawn: true, errata: [] };
-    const activation = fields.word("activation", scope.frame.params, ACTIVATION_WORDS);
+    const activation = fields.activation("activation", scope.frame.params);
     const out = this.place(inner, "add", { kind: "Add" }, [shortcut, body], join);
     if (activation === "none") return this.end(out);
-    return this.end(this.place(inner, "act", { kind: "Activation", activation }, [out], info));
+    return this.end(this.place(inner, "act", activationOp(activation), [out], info));
   }
 
   part(name, layers, scope, incoming, layer, transparent) {

@@ -115,8 +115,20 @@ function inferConcat(op, shapes) {
   return [sum(shapes.map((s) => s[0])), ...axes(grids).map(agreed)];
 }
 
-/** Operands of a multiplication with 1x1 maps spread over the grid of the first. */
-const spreadGates = (shapes) => shapes.map((s) => (s.length === 3 && s[1] === 1 && s[2] === 1 ? [s[0], ...shapes[0].slice(1)] : s));
+/** Operands of a multiplication: maps of 1x1 spread over the grid of the first, those of one channel over its channels. */
+function spreadGates(shapes) {
+  const [first] = shapes;
+  return shapes.map((s) => {
+    if (s.length !== 3 || first.length !== 3) return s;
+    return [s[0] === 1 ? first[0] : s[0], ...(s[1] === 1 && s[2] === 1 ? first : s).slice(1)];
+  });
+}
+
+function inferSubtract(op, shapes) {
+  if (shapes.length !== 2) throw new ShapeError(`subtract takes two operands, it has ${shapes.length}`, "operand-count");
+  return equalShapes(shapes, "subtract");
+}
+
 const inferMultiply = (op, shapes) => equalShapes(spreadGates(shapes), "multiply");
 
 const keep = (op, shapes) => onlyInput(shapes, op.kind);
@@ -141,8 +153,11 @@ const INFER = {
   Flatten: (op, shapes) => [product(onlyInput(shapes, "flatten"))],
   Concat: inferConcat,
   Add: (op, shapes) => equalShapes(shapes, "add"),
+  Subtract: inferSubtract,
   Multiply: inferMultiply,
+  Maximum: (op, shapes) => equalShapes(shapes, "maximum"),
   Activation: keep,
+  PReLU: (op, shapes) => fixedChannels(onlyInput(shapes, "PReLU"), "a PReLU"),
   Scale: keep,
   Dropout: keep,
   Softmax: keep,
@@ -161,6 +176,7 @@ function countParameters(op, shapes) {
   if (op.traced) return countTraced(op, shapes, "parameters");
   if (op.kind === "Conv2d") return product([op.filters || null, sum([weightsPerFilter(op, shapes[0][0]), Number(op.bias)])]);
   if (op.kind === "Linear") return product([op.features || null, sum([shapes[0][0], Number(op.bias)])]);
+  if (op.kind === "PReLU") return op.activation === "prelu" ? shapes[0][0] : 1;
   if (op.kind === "BatchNorm") return product([Number(op.scale) + Number(op.shift), shapes[0][0]]);
   return 0;
 }
@@ -174,4 +190,4 @@ function countMacs(op, shapes, output) {
 }
 
 const weightsPerFilter = (op, channels) => product([floorDivide(channels, 0, op.groups), ...op.kernel]);
-const hasParameters = (op) => (op.traced ? op.traced.parameters.length > 0 : ["Conv2d", "Linear", "BatchNorm"].includes(op.kind));
+const hasParameters = (op) => (op.traced ? op.traced.parameters.length > 0 : ["Conv2d", "Linear", "BatchNorm", "PReLU"].includes(op.kind));

@@ -20,7 +20,7 @@ class Report {
   }
 }
 
-const JOINS = { Concat: "concat", Add: "add", Multiply: "multiply" };
+const JOINS = { Concat: "concat", Add: "add", Subtract: "subtract", Multiply: "multiply", Maximum: "take the maximum of" };
 
 /** Return the finding for an operation that does not fit its operands; `errata` is id -> record. */
 function blame(error, node, operands, nodes, errata) {
@@ -69,7 +69,7 @@ function oddOne(sizes, node) {
 
 /** The node that gave a tensor its sizes: norms and activations keep them. */
 function makerOf(node, nodes) {
-  const keeps = (op) => op.traced?.keeps ?? ["BatchNorm", "Activation", "Scale", "Dropout", "Identity"].includes(op.kind);
+  const keeps = (op) => op.traced?.keeps ?? ["BatchNorm", "Activation", "PReLU", "Scale", "Dropout", "Identity"].includes(op.kind);
   while (keeps(node.op) && node.inputs.length) {
     node = nodes.get(node.inputs[0]);
   }
@@ -124,6 +124,8 @@ function recover(op, shapes) {
       return [total, ...axes(shapes.map((s) => s.slice(1))).map((dims) => (dims.every((d) => sameDim(d, dims[0])) ? dims[0] : null))];
     }
     case "Add":
+    case "Subtract":
+    case "Maximum":
     case "Multiply":
       if (new Set(shapes.map((s) => s.length)).size === 1) return axes(shapes).map(majority);
       return [first, null, null];

@@ -140,7 +140,7 @@ function demandsOf(op, shapes) {
 function fittingShape(op, shapes) {
   if (op.kind === "Concat") return [sum(shapes.map((s) => s[0])), ...axes(shapes).slice(1).map(agreed)];
   if (op.kind === "Multiply") return axes(spreadGates(shapes)).map(agreed);
-  return op.kind === "Add" ? axes(shapes).map(agreed) : inferShape(op, shapes);
+  return op.kind in JOINS ? axes(shapes).map(agreed) : inferShape(op, shapes);
 }
 
 /** True where inputs have different multiples of one letter: the compiler alone says what fits then. */

@@ -39,6 +39,7 @@ class Fields {
 
   /** The value of a formula; null where it is wrong (reported) or unknown. */
   evaluate(formula, field, whose = this.whose(field)) {
+    if (formula?.called) return this.called(formula, field);
     if (!isExpr(formula)) return formula;
     if (!this.isTaken(field)) this.written[field] = formula.x;
     try {
@@ -136,11 +137,23 @@ class Fields {
     return true;
   }
 
+  /** An activation with its argument as one text; null where that is wrong. */
+  called({ called, argument }, field) {
+    const value = this.evaluate(argument, field);
+    return value === null ? null : spelled(called, asFloat(value));
+  }
+
+  activation(field, params) {
+    const raw = this.raw(field);
+    if (raw?.called) return this.evaluate(raw, field) ?? "none";
+    return this.word(field, params, ACTIVATION_WORDS);
+  }
+
   word(field, params, words) {
     const written = String(this.raw(field));
     const names = this.isTaken(field) ? this.network : params;
     const value = words.includes(written) ? written : names[written] ?? written;
-    if (words.includes(value)) return value;
+    if (words.includes(value) || String(value).startsWith("{")) return value;
     const message = `${this.whose(field)}: there is no ${field} \`${value}\``;
     this.report.add({ code: "bad-value", message, at: placeOf(this.layer, field) });
     return "none";
