@@ -17,6 +17,7 @@ recipe/   how a network is trained, as data
 pipeline  text -> spec -> graph, and the graph as targets get it
 edit/     edits of a spec's text that leave all else as it is
 compare/  two graphs -> what is different, and what that breaks
+server/   what an editor shows of a spec while it is typed
 cli/      the commands
 api       the functions for use from Python, which `import netdraft` gives
 """

@@ -35,6 +35,7 @@ ROOMS = (
     "pipeline",
     "edit",
     "compare",
+    "server",
     "cli",
     "api",
     "__main__",

@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "train": "compiler.cli.train",
     "bench": "compiler.cli.bench",
     "schema": "compiler.cli.schema",
+    "lsp": "compiler.cli.lsp",
 }
 """Each module has `HELP`, `configure(parser)` and `run(args) -> exit code`."""
 
@@ -38,6 +39,7 @@ SUMMARIES: dict[str, str] = {
     "tune": "measure every way to run a network here, keep the fastest",
     "train": "train a network by a recipe",
     "bench": "time a network beside its peers in one run",
+    "lsp": "serve an editor: errors, sizes and definitions while one types",
     "schema": "print the JSON Schema of specs, for editors",
 }
 """One line a command, for `--help`, which imports none of them."""

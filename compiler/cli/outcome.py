@@ -15,6 +15,8 @@ from compiler.files import reason_of
 _OWN = ("compiler", "backends", "viz")
 _INSTALLED_AS = {
     "PIL": "pillow",
+    "lsprotocol": "netdraft[lsp]",
+    "pygls": "netdraft[lsp]",
     "fontTools": "fonttools",
     "onnx": "netdraft[onnx]",
     "onnxruntime": "netdraft[onnx]",

@@ -1,0 +1,205 @@
+"""A spec as an editor has it -> findings, sizes at line ends, what a place means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from compiler.collector import paused
+from compiler.errors import CompileError, Diagnostic, Span, UsageError, on_one_line
+from compiler.facts.labels import label_of
+from compiler.graph import Graph, Input, Symbolic, show_count
+from compiler.lower import check_library
+from compiler.pipeline import Compilation
+from compiler.spec.loader import display
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A size that is shown at the end of a line."""
+
+    line: int
+    column: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hover:
+    """What a layer is, in Markdown, and the place that it is of."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A file with what the compiler makes of it."""
+
+    file: str
+    """As spans name it."""
+    diagnostics: tuple[Diagnostic, ...]
+    """Of every file that it reads."""
+    texts: Mapping[str, str]
+    graph: Graph | None
+    """Of a network, wrong or not; None of a library, and of what is no YAML."""
+
+    @cached_property
+    def layers(self) -> tuple[tuple[Span, str], ...]:
+        """The layers that are written in the file: place and name, each place once."""
+        found: dict[Span, str] = {}
+        for name in self._names():
+            info = self.graph.info_of(name) if self.graph else None
+            if info is None or info.span.file != self.file:
+                continue
+            span = info.written.span if info.written else info.span
+            found.setdefault(span, name)
+        return tuple(found.items())
+
+    def _names(self) -> Iterator[str]:
+        """Yield regions before the operations in them, a block's instance before its inside."""
+        if self.graph is not None:
+            yield from (n for n, r in self.graph.regions.items() if n and r.kind != "branch")
+            nodes = self.graph.nodes.values()
+            yield from (n.name for n in nodes if not isinstance(n.op, Input))
+
+    def hints(self) -> tuple[Hint, ...]:
+        """Return the size that each line's last layer gives, behind its end."""
+        ends: dict[int, tuple[Span, str]] = {}
+        for span, name in self.layers:
+            last = ends.get(span.line, (span, name))[0]
+            is_later = (span.end_column, -span.column) >= (last.end_column, -last.column)
+            if span.line == span.end_line and is_later:
+                ends[span.line] = span, name
+        assert self.graph is not None or not ends
+        lines = self.texts.get(self.file, "").splitlines()
+        return tuple(
+            Hint(line, len(lines[line - 1].rstrip()) + 1, self._size(name))
+            for line, (_, name) in sorted(ends.items())
+            if line <= len(lines)
+        )
+
+    def _size(self, name: str) -> str:
+        assert self.graph is not None
+        return self.graph.tensor(name).shape.paper
+
+    def layer_at(self, line: int, column: int) -> tuple[Span, str] | None:
+        """Return the smallest layer around a place."""
+        around = [(s, n) for s, n in self.layers if _contains(s, line, column)]
+        return min(around, key=lambda found: _extent(found[0]), default=None)
+
+    def hover(self, line: int, column: int) -> Hover | None:
+        """Return what the layer at a place is."""
+        found = self.layer_at(line, column)
+        if found is None or self.graph is None:
+            return None
+        span, name = found
+        return Hover(span, "\n\n".join(self._facts(name)))
+
+    def _facts(self, name: str) -> Iterator[str]:
+        graph = self.graph
+        assert graph is not None
+        yield f"**{on_one_line(label_of(graph, name))}** `{name}`"
+        region = graph.regions.get(name)
+        node = graph.tensor(name)
+        sources = region.inputs if region else node.inputs
+        read = ", ".join(graph.nodes[i].shape.paper for i in sources)
+        yield f"{read} → **{node.shape.paper}**"
+        if region:
+            counts = graph.parameters(name), graph.macs(name)
+        else:
+            counts = graph.count_params(node), graph.count_macs(node)
+        if any(isinstance(c, Symbolic) or c for c in counts):
+            yield f"{show_count(counts[0])} parameters, {show_count(counts[1])} MACs"
+        info = graph.info_of(name)
+        definition = graph.definitions.get(region.definition or "") if region else None
+        for each in (info, definition.info if definition else None):
+            if each and each.doc:
+                yield on_one_line(each.doc)
+            if each and each.cite:
+                yield f"*{on_one_line(str(each.cite))}*"
+            for erratum in each.errata if each else ():
+                text = f"prints {erratum.printed}; built: {erratum.built}. {erratum.why}"
+                yield f"**{erratum.id}** {erratum.where}: {on_one_line(text)}"
+
+    def definition(self, line: int, column: int) -> Span | None:
+        """Return where the word at a place is defined: a block, a layer, or a parameter."""
+        word, graph = self.word_at(line, column), self.graph
+        if not word or graph is None:
+            return None
+        if word in graph.definitions and self._is_after(line, word, "block:"):
+            return graph.definitions[word].info.span
+        found = self.layer_at(line, column)
+        scope = found[1].rpartition(".")[0] if found else ""
+        heads = [word, word.rpartition(".")[0]]  # `a.channels` is of `a`
+        for head in filter(None, heads):
+            for around in _scopes(scope):
+                path = f"{around}.{head}".lstrip(".")
+                if path in graph.regions or path in graph.nodes:
+                    return graph.info_of(path).span
+        frames = [d.params for d in graph.definitions.values() if d.info.span.file == self.file]
+        params = [p for frame in (graph.params, *frames) for p in frame if p.name == word]
+        return params[0].span if params else None
+
+    def _is_after(self, line: int, word: str, key: str) -> bool:
+        """True where a word of a line stands behind a key."""
+        text = self.texts.get(self.file, "").splitlines()[line - 1]
+        return text.partition(word)[0].rstrip().endswith(key)
+
+    def word_at(self, line: int, column: int) -> str:
+        """Return the path of words at a place: `stem.mixed_3a`."""
+        lines = self.texts.get(self.file, "").splitlines()
+        text = lines[line - 1] if line <= len(lines) else ""
+        begin = end = min(column - 1, len(text))
+        while begin and (text[begin - 1].isalnum() or text[begin - 1] in "_."):
+            begin -= 1
+        while end < len(text) and (text[end].isalnum() or text[end] in "_."):
+            end += 1
+        return text[begin:end].strip(".")
+
+
+def analyse(path: str | Path, unsaved: Mapping[str, str]) -> Analysis:
+    """Return what the compiler makes of a file.
+
+    Args:
+        path: the file; it need not be a network, nor right.
+        unsaved: real path of a file -> the text that it has in an editor.
+    """
+    compilation = Compilation(path, unsaved=unsaved)
+    graph: Graph | None = None
+    with paused():
+        try:
+            if compilation.spec.network is None:
+                with compilation.reporting():
+                    check_library(compilation.spec, compilation.report)
+            else:
+                graph = compilation.draft
+        except CompileError:
+            pass  # its diagnostics are in the report
+        except UsageError as error:
+            found = Diagnostic("not-a-spec", str(error), Span(display(Path(path)), 1, 1))
+            return Analysis(display(Path(path)), (found,), compilation.texts, None)
+    return Analysis(display(Path(path)), compilation.diagnostics, compilation.texts, graph)
+
+
+def real(path: str) -> str:
+    """Return the key of a file in `unsaved`."""
+    return os.path.realpath(path)
+
+
+def _scopes(scope: str) -> Iterator[str]:
+    """Yield a path and those around it, the network last."""
+    while scope:
+        yield scope
+        scope = scope.rpartition(".")[0]
+    yield ""
+
+
+def _contains(span: Span, line: int, column: int) -> bool:
+    return (span.line, span.column) <= (line, column) < (span.end_line, span.end_column)
+
+
+def _extent(span: Span) -> tuple[int, int]:
+    return span.end_line - span.line, span.end_column - span.column
