@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from warnings import warn
 
 from compiler.errors import (
@@ -462,7 +462,16 @@ def emit_source(
 
 @from_python
 def render(
-    spec: Spec, format: str = "svg", *, block: str | None = None, figure: int | None = None
+    spec: Spec,
+    format: str = "svg",
+    *,
+    block: str | None = None,
+    figure: int | None = None,
+    depth: int = 0,
+    heat: str | None = None,
+    theme: str = "paper",
+    direction: Literal["up", "right"] = "up",
+    columns: int = 1,
 ) -> bytes:
     """Return a figure of a network, or of one block, as the contents of a file.
 
@@ -471,13 +480,35 @@ def render(
         format: svg, pdf, png, dot, tikz or json.
         block: a block's name, or the path of an instance of one.
         figure: the block that is cited as this figure of the paper.
+        depth: how many levels of blocks are opened.
+        heat: colours by what a box costs: params, macs, memory or rf.
+        theme: paper, slide, dark, auto or safe.
+        direction: where data flows to, up or right.
+        columns: into how many columns a long picture is split.
     """
     from viz import render as drawing
+    from viz.diagram.heat import HEATS
+    from viz.layout.lay_out import DIRECTIONS
 
     if not isinstance(format, str):
         refuse("format", format, f"it is one of {', '.join(drawing.WRITERS)}")
     _check_drawn(block, figure)
-    options = drawing.Options(block=block, figure=figure)
+    whole_given("depth", depth)
+    whole_given("columns", columns, 1)
+    for name, value, known in (("heat", heat, HEATS), ("direction", direction, DIRECTIONS)):
+        if value not in (*known, None):
+            refuse(name, value, f"it is one of {', '.join(known)}")
+    if not isinstance(theme, str):
+        refuse("theme", theme, f"it is one of {', '.join(drawing.THEMES)}")
+    options = drawing.Options(
+        block=block,
+        figure=figure,
+        depth=depth,
+        heat=heat,
+        theme=theme,
+        direction=direction,
+        columns=columns,
+    )
     return drawing.render(load(spec), format, options)
 
 

@@ -1,4 +1,4 @@
-"""Every figure of the paper into docs/figures, and the page that shows them side by side.
+"""Every figure of the paper into docs/figures, the zoo beside them, and the pages that show them.
 
 `python -m viz.gallery` draws them anew; `--check` says whether a picture or the page is stale.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from compiler.graph import Graph
 from compiler.paper.figures import paper
 from compiler.pipeline import draft_graph
 from compiler.spec import shipped_specs
+from viz.diagram.annotate import readable
 from viz.diagram.faults import find_faults
-from viz.render import Options, render
+from viz.diagram.parts import Diagram, map_boxes
+from viz.render import Options, draw, picture, render
 
 DOCS = shipped_specs().parent / "docs"
 FIRST, LAST = 1, 20
@@ -39,6 +42,12 @@ BUILT: dict[int, str] = {
 """Figure -> the spec that can be built; the teaching figures are built as printed."""
 
 
+ZOO = ("resnet18", "resnet50", "googlenet", "inception_v3")
+"""Networks of specs/zoo, each picture of them looked at."""
+OVERVIEW = Options(direction="right", width="9in", height="5in")
+OPENED = Options(depth=9, width="10in", height="9in", least_type=3)
+
+
 @cache
 def _drafted(spec: str) -> tuple[Graph, Options]:
     graph, report, _ = draft_graph(shipped_specs() / f"{spec}.yaml")
@@ -50,20 +59,28 @@ def _options(spec: str, number: int) -> tuple[Graph, Options]:
     return graph, Options(figure=number, faults=options.faults)
 
 
-def draw(spec: str, number: int) -> str:
-    """Return a figure as SVG."""
-    graph, options = _options(spec, number)
-    return render(graph, "svg", options).decode("utf-8")
-
-
 def pictures() -> Iterator[tuple[str, str]]:
-    """Yield file name and SVG: each figure as built, and as printed where that differs."""
+    """Yield file name and SVG: each figure as built, and as printed where a box differs."""
     for number in range(FIRST, LAST + 1):
-        printed = draw(PRINTED[number], number)
-        built = draw(BUILT[number], number) if number in BUILT else printed
-        yield f"figure_{number}.svg", built
-        if built != printed:
-            yield f"printed_{number}.svg", printed
+        printed = picture(*_options(PRINTED[number], number))
+        built = picture(*_options(BUILT[number], number)) if number in BUILT else printed
+        differing = differences(built, printed)
+        yield f"figure_{number}.svg", draw(_marked(built, differing)).decode("utf-8")
+        if differing:
+            yield f"printed_{number}.svg", draw(_marked(printed, differing)).decode("utf-8")
+
+
+def differences(first: Diagram, second: Diagram) -> set[str]:
+    """Return the boxes that are only in one of two pictures, or have other words or sizes there."""
+    known, other = (
+        {box.id: (box.label, box.size) for box in diagram.boxes()} for diagram in (first, second)
+    )
+    return {name for name in known | other if known.get(name) != other.get(name)}
+
+
+def _marked(diagram: Diagram, names: set[str]) -> Diagram:
+    content = map_boxes(diagram.content, lambda box: replace(box, marked=box.id in names))
+    return replace(diagram, content=content)
 
 
 def page(names: set[str]) -> str:
@@ -75,8 +92,8 @@ def page(names: set[str]) -> str:
         "(`netdraft check SPEC --against paper`). Boxes and arrows are counted as the paper prints",
         "them and as they are drawn from the spec that reproduces the print to the letter. Where a",
         "figure cannot be built as printed, or is another network than the authors' code, the",
-        "built one stands on the left and the print, faults in red, on the right;",
-        "[ERRATA.md](ERRATA.md) says why they differ.",
+        "built one stands on the left and the print on the right. Boxes that differ have a thick",
+        "edge, brown, or red where the print cannot be computed; [ERRATA.md](ERRATA.md) says why.",
     ]
     for number in range(FIRST, LAST + 1):
         lines += ["", *_section(number, names)]
@@ -106,11 +123,42 @@ def _section(number: int, names: set[str]) -> list[str]:
     ]
 
 
+def zoo_pictures() -> Iterator[tuple[str, str]]:
+    """Yield file name and SVG: each network of the zoo closed, and with its blocks open."""
+    for name in ZOO:
+        graph, _ = _drafted(f"zoo/{name}")
+        yield f"zoo_{name}.svg", render(graph, "svg", OVERVIEW).decode("utf-8")
+        yield f"zoo_{name}_open.svg", render(graph, "svg", OPENED).decode("utf-8")
+
+
+def zoo_page() -> str:
+    """Return docs/ZOO.md."""
+    lines = [
+        "# The zoo, drawn",
+        "",
+        "Networks that the language was not made for, from `specs/zoo`, drawn by `make figures`:",
+        "closed (`netdraft render zoo/resnet50 --direction right`), and every block open, in as",
+        "many columns as make the picture largest on its page",
+        "(`--depth all --width 10in --height 9in --min-type 3`).",
+        "The paper's figures are in [FIGURES.md](FIGURES.md).",
+    ]
+    for name in ZOO:
+        graph, _ = _drafted(f"zoo/{name}")
+        parameters = readable(graph.parameters())
+        lines += [
+            *("", f"## {graph.title}", ""),
+            f"{parameters} parameters, {readable(graph.macs())} MACs. `specs/zoo/{name}.yaml`",
+            *("", f"![{graph.title}](figures/zoo_{name}.svg)"),
+            *("", f"![{graph.title}, blocks open](figures/zoo_{name}_open.svg)"),
+        ]
+    return "\n".join(lines) + "\n"
+
+
 def files() -> dict[Path, str]:
     """Return every file of the gallery with its contents."""
-    drawn = dict(pictures())
-    out = {DOCS / "figures" / name: text for name, text in drawn.items()}
-    return {**out, DOCS / "FIGURES.md": page(set(drawn))}
+    drawn, zoo = dict(pictures()), dict(zoo_pictures())
+    out = {DOCS / "figures" / name: text for name, text in {**drawn, **zoo}.items()}
+    return {**out, DOCS / "FIGURES.md": page(set(drawn)), DOCS / "ZOO.md": zoo_page()}
 
 
 def stale() -> list[str]:
@@ -129,7 +177,7 @@ def main(arguments: list[str]) -> int:
         return int(bool(stale()))
     for path, text in files().items():
         write_file(path, text)
-    print(f"drew {len(files()) - 1} figures into {DOCS / 'figures'}")
+    print(f"drew {len(files()) - 2} figures into {DOCS / 'figures'}")
     return 0
 
 

@@ -9,21 +9,26 @@ from dataclasses import replace
 from pathlib import Path
 
 from compiler.cli.options import add_spec, compilation_from, file_path, listed, whole
+from compiler.cli.theme_file import read_theme
 from compiler.errors import UsageError
 from compiler.errors.diagnose import print_diagnostics
 from compiler.errors.terminal import is_terminal, write, write_bytes
 from compiler.files import write_file
 from viz.diagram.annotate import ANNOTATIONS
-from viz.diagram.faults import find_faults
+from viz.diagram.faults import concerning, find_faults
+from viz.diagram.heat import HEATS
 from viz.formats.dot_program import MAGIC, DotError, find_dot, run_dot
+from viz.formats.words import missing_letters
 from viz.html import render_html
 from viz.layout.fit import LEAST_TYPE_PT, parse_length
-from viz.render import EXTENSIONS, WRITERS, Options, choose, render
+from viz.layout.lay_out import DIRECTIONS
+from viz.render import EXTENSIONS, WRITERS, Options, choose, picture, render, view_of
 from viz.style.theme import THEMES
 
 HELP = """Draw a network, one of its blocks, or a figure of the paper. The overview shows blocks
 closed; --depth opens them. A spec with errors is drawn as far as it was understood, with the
-edges that fail in red (exit code 1). Nothing but the file asked for is written."""
+edges that fail in red (exit code 1 where they are in what is drawn). Nothing but the file asked
+for is written."""
 
 FORMATS = (*WRITERS, "html")
 BINARY = ("pdf", "png")
@@ -72,20 +77,47 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=listed,
         default=(),
         metavar="WHAT,...",
-        help=f"numbers in the boxes: {', '.join(ANNOTATIONS)}",
+        help="numbers in the boxes: shapes, params, macs, rf; and `hidden`: boxes for norms, "
+        "activations, scalings and classifiers that figures leave out",
     )
     parser.add_argument(
-        "--theme", default="paper", metavar="NAME", help=f"{', '.join(THEMES)} (default: paper)"
+        "--heat",
+        metavar="WHAT",
+        help=f"colours by what a box costs, with a legend: {', '.join(HEATS)}",
+    )
+    parser.add_argument(
+        "--theme",
+        default="paper",
+        metavar="NAME",
+        help=f"{', '.join(THEMES)} (default: paper), or a YAML file of colours and measures",
     )
     parser.add_argument(
         "--width", metavar="LENGTH", help="the width of the page it must fit, as 3.3in or 84mm"
+    )
+    parser.add_argument("--height", metavar="LENGTH", help="the height of the page it must fit")
+    parser.add_argument(
+        "--columns",
+        type=whole(1),
+        metavar="N",
+        help="split a long picture into at most N columns (default: 1; with --height, what fits)",
+    )
+    parser.add_argument(
+        "--direction",
+        default="up",
+        metavar="WAY",
+        help=f"where data flows to: {' or '.join(DIRECTIONS)} (default: up, as in the paper)",
     )
     parser.add_argument(
         "--min-type",
         type=_points,
         default=LEAST_TYPE_PT,
         metavar="PT",
-        help=f"with --width: the smallest type allowed (default: {LEAST_TYPE_PT:g})",
+        help=f"with --width or --height: the smallest type allowed (default: {LEAST_TYPE_PT:g})",
+    )
+    parser.add_argument(
+        "--standalone",
+        action="store_true",
+        help="TikZ as a LaTeX document of its own, not as a picture for \\input",
     )
     parser.add_argument("--unfold", action="store_true", help="draw every copy of a repeat")
 
@@ -107,12 +139,17 @@ def run(args: argparse.Namespace) -> int:
     options = options_from(args)
     if format == "html" and (args.block or args.figure is not None):
         raise UsageError("an html page shows the whole network: leave out --block and --figure")
+    if args.standalone and format != "tikz":
+        raise UsageError(f"--standalone makes a document of tikz, and this is {format}")
     if args.engine == "dot":
         _check_dot(format)
     compilation = compilation_from(args)
     graph, diagnostics = compilation.draft, compilation.report.diagnostics
-    print_diagnostics(diagnostics, compilation.texts)
     faults = find_faults(graph, diagnostics)
+    if format != "html":
+        scope = view_of(graph, options).scope
+        diagnostics = list(concerning(graph, scope, diagnostics))
+    print_diagnostics(diagnostics, compilation.texts)
     options = replace(options, faults=faults)
     if format == "html":
         data = render_html(graph, compilation.spec, diagnostics, options.depth).encode("utf-8")
@@ -120,11 +157,17 @@ def run(args: argparse.Namespace) -> int:
         data = _by_dot(render(graph, "dot", options), format, args.output)
     else:
         data = render(graph, format, options)
+    if format in BINARY and (missing := missing_letters(picture(graph, options))):
+        write(
+            sys.stderr,
+            f"warning: the bundled font has no picture of {' '.join(missing[:12])}: a {format} "
+            "shows boxes in their place; svg and html take a font of the viewer's\n",
+        )
     if args.output is None:
         write_bytes(data)
     else:
         write(sys.stderr, f"wrote {write_file(args.output, data)}\n")
-    return int(bool(compilation.report.errors))
+    return int(any(found.severity == "error" for found in diagnostics))
 
 
 def _check_dot(format: str) -> None:
@@ -151,24 +194,32 @@ def options_from(args: argparse.Namespace) -> Options:
     """Return how to draw; what cannot be is refused before the spec is read.
 
     Raises:
-        UsageError: a depth, an annotation, a theme or a width that does not exist.
+        UsageError: a depth, an annotation, a theme, a direction or a length that does not exist.
     """
     if args.depth != "all" and not re.fullmatch("[0-9]{1,9}", args.depth):
         raise UsageError(f"--depth {args.depth}: write a whole number, or `all`")
     for word in args.show:
         choose(dict.fromkeys(ANNOTATIONS), word, "annotation")
-    choose(THEMES, args.theme, "theme")
-    if args.width is not None:
-        parse_length(args.width)
+    if args.heat is not None:
+        choose(dict.fromkeys(HEATS), args.heat, "heat map")
+    choose(dict.fromkeys(DIRECTIONS), args.direction, "direction")
+    for side in (args.width, args.height):
+        if side is not None:
+            parse_length(side)
     return Options(
         block=args.block,
         figure=args.figure,
         depth=EVERYTHING if args.depth == "all" else int(args.depth),
         show=args.show,
-        theme=args.theme,
+        heat=args.heat,
+        theme=read_theme(args.theme),
         width=args.width,
+        height=args.height,
+        columns=args.columns,
+        direction=args.direction,
         least_type=args.min_type,
         fold=not args.unfold,
+        standalone=args.standalone,
     )
 
 

@@ -60,7 +60,7 @@ def summarize(graph: Graph, depth: int = 1) -> Summary:
     """Return the numbers of a graph; `depth` is how far regions are opened."""
     fields = receptive_fields(graph)
     costs = {
-        n.name: (graph.count_params(n), graph.count_macs(n), _bytes(n))
+        n.name: (graph.count_params(n), graph.count_macs(n), activation_bytes(n))
         for n in graph.nodes.values()
     }
     totals = _totals(graph, costs)
@@ -105,7 +105,8 @@ def _totals(graph: Graph, costs: dict[str, Cost]) -> dict[str, Cost]:
     return out
 
 
-def _bytes(node: Node) -> Dim:
+def activation_bytes(node: Node) -> Dim:
+    """Return how many bytes the output of an operation has, for one input of 32-bit numbers."""
     try:
         return times(4, *node.shape)
     except ShapeError:

@@ -64,7 +64,7 @@ def test_the_least_type(text: str, spec: str, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("text", [f"{LONG}in", "٣in", "1e400in", "infin", "0in"])
 def test_the_width_of_a_page(text: str, spec: str, capsys: pytest.CaptureFixture[str]) -> None:
     said = refusal(capsys, "render", spec, f"--width={text}")
-    assert said.endswith("is no width: write a number and a unit (pt, in, cm, mm, px), as 3.3in")
+    assert said.endswith("is no length: write a number and a unit (pt, in, cm, mm, px), as 3.3in")
 
 
 @pytest.mark.parametrize("text", ["cpu:²", "cpu:5", "cuda:²", f"cuda:{LONG}", "cuda:", "meta", ""])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -249,13 +250,15 @@ def test_a_thousand_layers_with_skips_take_seconds() -> None:
 
 
 def test_numbers_in_the_boxes_add_up() -> None:
+    """From a million on three digits are shown; the classifier is not the softmax's."""
     graph = load_graph("inception_v4")
-    notes = [
-        note for box in picture(graph, Options(show=("params",))).boxes() for note in box.notes
-    ]
-    total = sum(int(note.split()[0].replace(",", "")) for note in notes)
+    boxes = picture(graph, Options(show=("params",))).boxes()
+    notes = {box.label: box.notes for box in boxes if box.notes}
+    counts = [re.search(r"([0-9.,]+)( M)? parameters", note) for n in notes.values() for note in n]
+    total = sum(float(c[1].replace(",", "")) * (1_000_000 if c[2] else 1) for c in counts if c)
 
-    assert total == 42_679_816
+    assert total == pytest.approx(42_679_816, abs=0.05e6 * len(notes) / 2)
+    assert notes["Softmax"] == ("logits: 1.54 M parameters",)
 
 
 def test_shapes_macs_and_receptive_field_by_hand() -> None:

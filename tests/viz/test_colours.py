@@ -87,3 +87,17 @@ def test_words_can_be_read_on_every_colour(theme: Theme) -> None:
     assert min(contrast(theme.ink, fill) for fill in theme.fills.values()) > 7
     assert contrast(theme.ink, theme.failed_fill) > 7
     assert contrast(theme.failed, page) > 4.5
+
+
+def test_the_safe_theme_has_outlines_that_can_be_seen() -> None:
+    """WCAG 2.2 asks 3:1 of what must be seen to understand a picture."""
+    theme = THEMES["safe"]
+    around = [*theme.fills.values(), theme.background or "#ffffff", theme.failed_fill]
+
+    assert min(contrast(theme.outline, colour) for colour in around) >= 3
+    assert min(contrast(theme.marked, colour) for colour in around) >= 3
+
+
+@pytest.mark.parametrize("theme", list(THEMES.values()), ids=list(THEMES))
+def test_type_can_be_read_on_every_colour_of_a_heat_map(theme: Theme) -> None:
+    assert min(contrast(theme.ink, theme.warmth(i / 10)) for i in range(11)) > 7

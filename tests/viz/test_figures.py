@@ -135,7 +135,7 @@ def test_short_branches_stand_in_the_middle_of_figures_7_and_11() -> None:
 @pytest.mark.parametrize(("spec", "number"), BUILT)
 def test_every_figure_fits_a_column_with_type_of_five_points(spec: str, number: int) -> None:
     """A column of a two-column page is 3.3 inches wide; journals ask for 5 points at least."""
-    fitted, scale = fit(drawn(spec, number), 3.3 * 72, 5.0)
+    fitted, scale = fit(drawn(spec, number), 3.3 * 72, least_type=5.0)
 
     assert fitted.width * scale <= 3.3 * 72 + 1e-6
     assert min(text.size for text in texts(fitted)) * scale >= 5.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from viz.gallery import DOCS, files, stale
+from viz.gallery import DOCS, ZOO, files, stale
 
 
 def test_nothing_is_stale() -> None:
@@ -15,7 +15,19 @@ def test_every_figure_is_drawn_and_shown() -> None:
     names = {path.name for path in files()}
     page = (DOCS / "FIGURES.md").read_text(encoding="utf-8")
     assert {f"figure_{n}.svg" for n in range(1, 21)} < names
-    assert set(re.findall(r"figures/(\w+\.svg)", page)) == names - {"FIGURES.md"}
+    page += (DOCS / "ZOO.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"figures/(\w+\.svg)", page)) == names - {"FIGURES.md", "ZOO.md"}
+
+
+def test_the_zoo_is_shown_closed_and_open() -> None:
+    """Counts of torchvision's documentation; that of Inception-v3 has the auxiliary head."""
+    page = (DOCS / "ZOO.md").read_text(encoding="utf-8")
+    counts = [r"11\.7 M", r"25\.6 M", r"6\.62 M", r"27\.2 M"]
+
+    for name, count in zip(ZOO, counts, strict=True):
+        section = page[page.index(f"`specs/zoo/{name}.yaml`") - 60 :]
+        assert re.search(rf"{count} parameters", section[:80])
+        assert section.index(f"zoo_{name}.svg") < section.index(f"zoo_{name}_open.svg")
 
 
 def test_counts_are_those_of_the_print() -> None:

@@ -46,7 +46,7 @@ def test_a_frame_of_copies_says_the_sum_and_its_boxes_one_copy() -> None:
     """36,864 weights and 2 * 96 of the batch norm in a 1x1 convolution from 384 channels."""
     graph = load_graph("inception_v4")
     notes = notes_of(picture(graph, Options(depth=1, show=("params",))))
-    assert notes["a.0"] == ("1,270,528 parameters (4 x 317,632)",)
+    assert notes["a.0"] == ("1.27 M parameters (4 x 317,632)",)
     assert notes["a.0.single.conv_1x1"] == ("37,056 parameters",)
     assert notes["stem"] == ("605,728 parameters",)
     assert notes_of(picture(graph, Options(show=("params",))))["a.0"] == notes["a.0"]

@@ -79,7 +79,7 @@ def test_a_name_and_a_format_that_disagree_are_refused(
         (["--theme", "drak"], "unknown theme `drak` (did you mean `dark`?)"),
         (["--show", "shape"], "unknown annotation `shape` (did you mean `shapes`?)"),
         (["--depth", "-1"], "--depth -1: write a whole number, or `all`"),
-        (["--width", "3.3"], "`3.3` is no width: write a number and a unit (pt, in, cm, mm, px)"),
+        (["--width", "3.3"], "`3.3` is no length: write a number and a unit (pt, in, cm, mm, px)"),
         (["--block", "inception_d"], "`inception_v4` has no block `inception_d` (did you mean"),
         (
             ["--figure", "10"],

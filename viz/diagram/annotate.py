@@ -11,8 +11,9 @@ from compiler.graph import Dim, Graph, Node, floor_divide, show_count, tally
 from compiler.ops import Add, Scale
 from viz.diagram.parts import Box, Group, walk
 
-ANNOTATIONS = ("shapes", "params", "macs", "rf")
-"""What `--show` offers."""
+ANNOTATIONS = ("shapes", "params", "macs", "rf", "hidden")
+"""What `--show` offers: lines in boxes, and boxes for what figures leave out."""
+UNITS = (("T", 10**12), ("G", 10**9), ("M", 10**6))
 EVERYTHING = 1000
 """A depth that no spec reaches."""
 
@@ -48,15 +49,28 @@ class Annotator:
                 are about one of these.
         """
         nodes = [self.graph.nodes[m] for m in box.members]
+        guests = [(g.name, [self.graph.nodes[m] for m in g.members]) for g in box.guests]
+        # What has no parameters and no name in a figure, a residual's scaling, is the box's own.
+        hidden = {n.name for _, inner in guests if self._params(inner) for n in inner}
+        own = [node for node in nodes if node.name not in hidden]
         lines = [_scaling(nodes)]
         for word in self.show:
             if word == "shapes":
                 lines.append(self.graph.nodes[subject.output].shape.paper)
             elif word == "rf":
                 lines.append(self._field(subject.name))
-            else:
-                lines.append(self._count(word, nodes, copies, box.times))
+            elif word in self.counted:
+                lines.append(self._count(word, own, copies, box.times))
+                lines += [
+                    f"{name}: {line}"
+                    for name, inner in guests
+                    if inner[0].name in hidden
+                    and (line := self._count(word, inner, copies, box.times))
+                ]
         return tuple(line for line in lines if line)
+
+    def _params(self, nodes: Sequence[Node]) -> Dim:
+        return tally(map(self.graph.count_params, nodes))
 
     def frame(self, group: Group, copies: int) -> tuple[str, ...]:
         """Return the lines for a frame: what is inside, added up."""
@@ -73,8 +87,8 @@ class Annotator:
         if total == 0:
             return ""
         each = floor_divide(total, 0, times)
-        copies_of = f" ({times} x {show_count(each)})" if times > 1 and each is not None else ""
-        return f"{show_count(total)} {unit}{copies_of}"
+        copies_of = f" ({times} x {readable(each)})" if times > 1 and each is not None else ""
+        return f"{readable(total)} {unit}{copies_of}"
 
     @cached_property
     def _fields(self) -> dict[str, tuple[int, int] | None]:
@@ -86,10 +100,26 @@ class Annotator:
         return f"sees {field[0]}x{field[1]}" if field else ""
 
 
+def readable(count: Dim) -> str:
+    """Return a count as people read it: `37,056`, and from a million on `1.27 M` or `12.3 G`.
+
+    >>> readable(37_056), readable(1_270_528), readable(5_930_000_000)
+    ('37,056', '1.27 M', '5.93 G')
+    """
+    if not isinstance(count, int):
+        return show_count(count)
+    for unit, size in UNITS:
+        if count >= size:
+            whole = len(str(count // size))
+            return f"{count / size:.{max(3 - whole, 0)}f} {unit}"
+    return show_count(count)
+
+
 def _scaling(nodes: Sequence[Node]) -> str:
     """Return what a residual's scaling multiplies by: it has no box of its own."""
     scales = [n.op.factor for n in nodes if isinstance(n.op, Scale)]
-    return f"residual x {scales[0]:g}" if scales and is_scaled_sum(nodes) else ""
+    is_sum = len(scales) < len(nodes) and is_scaled_sum(nodes)
+    return f"residual x {scales[0]:g}" if scales and is_sum else ""
 
 
 def is_scaled_sum(nodes: Sequence[Node]) -> bool:

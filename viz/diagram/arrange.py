@@ -14,6 +14,7 @@ from viz.diagram.annotate import Annotator, BoxSubject, is_scaled_sum
 from viz.diagram.box_builder import BoxBuilder, View
 from viz.diagram.dissolve import dissolve_crossed
 from viz.diagram.faults import NO_FAULTS, Faults
+from viz.diagram.heat import heat
 from viz.diagram.merge_hidden import merge_hidden
 from viz.diagram.parts import Arrow, Box, Diagram, Group, Item, Parallel, Series, walk
 
@@ -41,13 +42,14 @@ def arrange(
     if view.show:
         content = _annotated(content, Annotator(graph, view.show), boxes.subjects)
     arrows = tuple(_arrows(graph, content, boxes, faults))
-    return Diagram(
+    diagram = Diagram(
         name=view.scope or graph.name,
         title=boxes.title(view.scope),
         content=dissolve_crossed(content, arrows),
         arrows=arrows,
         notes=(*faults.notes(graph, view.scope), *_stated(graph, view.scope)),
     )
+    return heat(graph, diagram, view.heat, boxes.subjects) if view.heat else diagram
 
 
 def _annotated(

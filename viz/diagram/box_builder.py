@@ -14,7 +14,9 @@ from viz.diagram.faults import Faults
 from viz.diagram.fold import names_in, runs
 from viz.diagram.parts import Box, BoxKind, Group, Item, Parallel, Series
 from viz.diagram.shared import shared_words
+from viz.diagram.tell_apart import tell_apart
 
+BARE = Convention(norm="", activation=None)
 ENTRANCE_KINDS: dict[str, BoxKind] = {
     "filter": "concat",
     "relu": "activation",
@@ -37,6 +39,8 @@ class View:
     """Draw the scope as its definition: parameters by name, not the instance's values."""
     show: tuple[str, ...] = ()
     """Annotations in the boxes, of `viz.diagram.annotate.ANNOTATIONS`."""
+    heat: str | None = None
+    """What the colours say, of `viz.diagram.heat.HEATS`; None: the kinds of the boxes."""
     fold: bool = True
     """Draw one copy of a repeat for all that are equal."""
     sizes: bool = True
@@ -81,8 +85,11 @@ class BoxBuilder:
         self.entrances: dict[str, str] = {}
         self.exits: dict[str, str] = {}
         self.subjects: dict[str, BoxSubject] = {}
-        self._default = default or convention(graph)
+        self._shows_hidden = "hidden" in view.show
+        # Where norms and activations have their own boxes, no label mentions them.
+        self._default = BARE if self._shows_hidden else default or convention(graph)
         self._twins: dict[str, list[str]] = {}
+        self._words: dict[str, str] = {}
 
     def draw(self) -> Series:
         """Return everything in the view, from the bottom up."""
@@ -92,6 +99,7 @@ class BoxBuilder:
         if not self.view.sizes:
             drawing = replace(drawing, sizes="none")
         context = _Context(self.view.depth, drawing, self.view.by_name)
+        self._tell_apart(scope.name)
         items: list[Item] = []
         if scope.kind != "network":
             items += self._entrances(scope, context)
@@ -151,6 +159,8 @@ class BoxBuilder:
         when = self.graph.info_of(name).when
         if context.by_name and when and when not in context.conditions:
             context = replace(context, conditions=(*context.conditions, when))
+        if region is not None and region.kind == "layer" and self._opens(region):
+            return [self._layer(member, context) for member in region.members]
         if region is None or region.kind == "layer":
             return [self._layer(name, context)]
         if not names_in(self.graph, name):
@@ -174,7 +184,7 @@ class BoxBuilder:
         label = (
             _times(1 + len(copies), context) + label + self._shared(name, context) + _if(context)
         )
-        if not info.drawn:
+        if not info.drawn and not self._shows_hidden:
             self.hidden.add(name)
         main = next((n for n in nodes if n.op.parameter_names), nodes[0])
         last = (name, *copies)[-1]
@@ -210,7 +220,8 @@ class BoxBuilder:
         times = len(copies)
         title = self.title(region.name)
         shared = self._shared(region.name, context)
-        label = _times(times, context) + title + shared + _if(context)
+        words = self._words.get(region.name, "") + shared
+        label = _times(times, context) + title + words + _if(context)
         output = self.graph.tensor(copies[-1]).name
         size = self._size(output, context, False)
         if context.depth > 0 or region.name in self.view.opened:
@@ -219,12 +230,13 @@ class BoxBuilder:
             )
             inner = replace(inner, is_shared=context.is_shared or bool(shared))
             label += self._arguments(region) if context.by_name else ""
+            self._tell_apart(region.name)
             content = Series(tuple(self._items(region.members, inner)))
             kind = block_kind(region.definition or "", title)
             return Group(region.name, label, kind, content, region.name, times, size)
         members = names_in(self.graph, region.name)
         self.subjects[region.name] = BoxSubject(output, copies[-1])
-        if not region.info.drawn:
+        if not region.info.drawn and not self._shows_hidden:
             self.hidden.add(region.name)
         return Box(
             id=region.name,
@@ -237,6 +249,11 @@ class BoxBuilder:
             failed=not self.faults.nodes.isdisjoint(self._all(members)),
             optional=bool(context.conditions),
         )
+
+    def _tell_apart(self, scope: str) -> None:
+        """Find words for the instances in a region that is drawn with its values."""
+        if not self.view.by_name:
+            self._words |= tell_apart(self.graph, scope, self.title)
 
     def _shared(self, name: str, context: _Context) -> str:
         return "" if context.is_shared else shared_words(self.graph, name)
@@ -265,13 +282,17 @@ class BoxBuilder:
             first = self.graph.regions.get(copies[0])
             if len(copies) == 1 and not formula:
                 out += self._member(copies[0], context)
-            elif first is None or first.kind == "layer":
+            elif first is None or (first.kind == "layer" and not self._opens(first)):
                 out.append(self._layer(copies[0], context, copies[1:]))
             elif first.kind == "block":
                 out.append(self._block(copies, context))
             else:
                 out.append(self._frame(region, copies, context))
         return out
+
+    def _opens(self, layer: Region) -> bool:
+        """True where the operations of a layer have a box each."""
+        return self._shows_hidden and len(layer.members) > 1
 
     def _frame(self, region: Region, copies: tuple[str, ...], context: _Context) -> Group:
         words = region.info.label or region.info.title or ""
@@ -308,15 +329,21 @@ class BoxBuilder:
         """
         branches = [m for m in region.members if self._is_branch(m)]
         rest = [m for m in region.members if m not in branches]
+        inner = replace(context, in_branch=True)
+        scalings: list[str] = []
         if region.kind == "residual":
             branches.reverse()
-            self.hidden.update(m for m in rest if isinstance(self._op(m), Scale))
-        inner = replace(context, in_branch=True)
-        columns = [
-            Series(tuple(self._items(self.graph.regions[b].members, inner))) for b in branches
-        ]
+            scalings = [m for m in rest if isinstance(self._op(m), Scale)]
+            rest = [m for m in rest if m not in scalings]
+        columns = [self._items(self.graph.regions[b].members, inner) for b in branches]
+        if self._shows_hidden:
+            columns[-1] += self._items(tuple(scalings), inner)
+        else:
+            self.hidden.update(scalings)
+            rest = [*scalings, *rest]
         spine = 0 if region.kind == "residual" else None
-        return [Parallel(tuple(columns), spine), *self._items(tuple(rest), context)]
+        parallel = Parallel(tuple(Series(tuple(column)) for column in columns), spine)
+        return [parallel, *self._items(tuple(rest), context)]
 
     def _is_branch(self, name: str) -> bool:
         region = self.graph.regions.get(name)

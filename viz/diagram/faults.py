@@ -29,6 +29,20 @@ class Faults:
         return tuple(message for span, message in self.messages if _line(span) in lines)
 
 
+def concerning(
+    graph: Graph, scope: str, diagnostics: Sequence[Diagnostic]
+) -> tuple[Diagnostic, ...]:
+    """Return the findings that a picture of a region should tell.
+
+    Those at a layer that is elsewhere only are left out; those at no layer concern everything.
+    """
+    if not scope:
+        return tuple(diagnostics)
+    inside = {_line(node.info.span) for node in graph.nodes_in(scope)}
+    elsewhere = {_line(node.info.span) for node in graph.nodes.values()} - inside
+    return tuple(d for d in diagnostics if _line(d.span) not in elsewhere)
+
+
 def _line(span: Span) -> tuple[str, int]:
     return span.file, span.line
 

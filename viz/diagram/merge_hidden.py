@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from compiler.graph import Graph
-from viz.diagram.parts import Box, Series, map_boxes, walk
+from viz.diagram.parts import Box, Guest, Series, map_boxes, walk
 
 
 def merge_hidden(graph: Graph, content: Series, hidden: set[str]) -> Series:
@@ -24,15 +24,17 @@ def merge_hidden(graph: Graph, content: Series, hidden: set[str]) -> Series:
             if len(readers) == 1:
                 reader = readers.pop()
                 host[box_id] = host.get(reader, reader)
-    guests: dict[str, list[str]] = {}
-    for box_id in boxes:
+    guests: dict[str, list[Guest]] = {}
+    for box_id, box in boxes.items():
         if box_id in host:
-            guests.setdefault(host[box_id], []).extend(boxes[box_id].members)
+            guests.setdefault(host[box_id], []).append(Guest(box.id, box.members))
 
     def merged(box: Box) -> Box | None:
         if box.id in host:
             return None
-        return replace(box, members=(*guests.get(box.id, ()), *box.members))
+        own = tuple(guests.get(box.id, ()))
+        hidden = (member for guest in own for member in guest.members)
+        return replace(box, members=(*hidden, *box.members), guests=own)
 
     return map_boxes(content, merged)
 

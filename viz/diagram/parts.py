@@ -23,6 +23,14 @@ BoxKind = OpKind | Literal["stem", "inception", "reduction", "block", "output"]
 
 
 @dataclass(frozen=True, slots=True)
+class Guest:
+    """A layer that is drawn in the box of the one that reads it."""
+
+    name: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Box:
     """One box: an operation, a layer of several operations, or a closed block."""
 
@@ -37,6 +45,8 @@ class Box:
     """Annotations under the label, one line each: shapes, parameters, MACs, receptive field."""
     members: tuple[str, ...] = ()
     """Names of the graph nodes that it represents; a node is in exactly one box."""
+    guests: tuple[Guest, ...] = ()
+    """What of these has no box of its own: a classifier that the paper does not draw."""
     region: str | None = None
     """The region that it represents, where it could be opened."""
     times: int = 1
@@ -45,6 +55,10 @@ class Box:
     """An error in the spec was found here."""
     optional: bool = False
     """It is absent unless the condition in its label holds."""
+    marked: bool = False
+    """Drawn apart, to be looked at: it differs from the same box of another picture."""
+    heat: float | None = None
+    """Its part of the largest value in the picture, from 0 to 1, in a heat map."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +116,15 @@ Item = Box | Parallel | Group
 
 
 @dataclass(frozen=True, slots=True)
+class Legend:
+    """What the colours of a heat map mean."""
+
+    title: str
+    largest: str
+    """The value of the hottest box."""
+
+
+@dataclass(frozen=True, slots=True)
 class Diagram:
     """A whole picture. `arrows` are ordered by their heads' operands."""
 
@@ -111,6 +134,8 @@ class Diagram:
     arrows: tuple[Arrow, ...]
     notes: tuple[str, ...] = field(default=())
     """Lines under the picture, for what belongs to no box."""
+    legend: Legend | None = None
+    """Of a heat map."""
 
     def boxes(self) -> Iterator[Box]:
         """Yield the boxes in drawing order: bottom to top, columns left to right."""

@@ -73,7 +73,7 @@ def _definition(graph: Graph, name: str, view: View) -> View:
     one_input = all(shapes == inputs[0] for shapes in inputs)
     alike = all(region.arguments == instances[0].arguments for region in instances)
     holds = graph.definitions[name].draft is None and one_input and alike
-    if view.show and not holds:
+    if (view.heat or set(view.show) - {"hidden"}) and not holds:
         raise UsageError(
             f"`{name}` is drawn as it is defined, and its numbers depend on the instance; "
             f"draw one of them: {listing(_instances(graph, name), 5)}"

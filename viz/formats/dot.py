@@ -6,9 +6,11 @@ nothing; labels are plain strings, never records or HTML.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from graphviz import Digraph, escape, nohtml
 
-from viz.diagram.parts import Arrow, Box, Diagram, Group, Item, Series
+from viz.diagram.parts import Arrow, Box, Diagram, Group, Item, Parallel, Series
 from viz.formats.strokes import number
 from viz.layout.measure import LONGEST_LINE
 from viz.layout.placed import Layout
@@ -44,8 +46,10 @@ class _Writer:
         self._series(self.dot, diagram.content)
         for arrow in diagram.arrows:
             self._arrow(arrow)
-        if diagram.notes:
-            self.dot.attr(label=self._label(*diagram.notes))
+        legend = diagram.legend
+        heat = (f"heat: 0 to {legend.largest} {legend.title}",) if legend else ()
+        if diagram.notes or heat:
+            self.dot.attr(label=self._label(*diagram.notes, *heat))
 
     def _series(self, dot: Digraph, series: Series) -> None:
         for item in series.items:
@@ -58,19 +62,34 @@ class _Writer:
             size = (item.size,) if item.size else ()
             label = self._label(item.label, *item.notes, *size)
             with dot.subgraph(name=self.clusters[id(item)]) as cluster:
-                cluster.attr(label=label, labeljust="l", color=self.theme.frame, style="dashed")
+                # Data flows upwards, so `b` is the upper edge: one arrow leaves, no fan enters.
+                place = {"labeljust": "l", "labelloc": "b"}
+                cluster.attr(label=label, color=self.theme.frame, style="dashed", **place)
                 self._series(cluster, item.content)
         else:
             for column in item.columns:
                 self._series(dot, column)
+            self._keep_order(dot, item)
+
+    def _keep_order(self, dot: Digraph, item: Parallel) -> None:
+        """Keep branches in the spec's order: invisible edges along the row of their first boxes."""
+        firsts = [column.items[0] for column in item.columns if column.items]
+        names = [self.names[first.id] for first in firsts if isinstance(first, Box)]
+        if len(names) > 1:
+            with dot.subgraph() as row:
+                row.attr(rank="same")
+                for a, b in pairwise(names):
+                    row.edge(a, b, style="invis")
 
     def _box(self, dot: Digraph, box: Box) -> None:
         theme = self.theme
-        style = {"fillcolor": theme.failed_fill if box.failed else theme.fills[box.kind]}
+        style = {"fillcolor": theme.fill(box)}
         if box.kind == "add":
             style |= {"shape": "ellipse", "color": theme.circle}
         if box.size:
             style["xlabel"] = self._label(box.size)
+        if box.marked:
+            style |= {"color": theme.marked, "penwidth": "3"}
         if box.optional:
             style["style"] = "filled,dashed"
         dot.node(

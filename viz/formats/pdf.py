@@ -11,20 +11,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from viz.formats.embed import FontParts, embed
-from viz.formats.strokes import arrow_shape, number
+from viz.formats.strokes import arrow_shape, describe, number
 from viz.layout.placed import Area, Layout, PlacedArrow, PlacedBox, PlacedFrame, Text
 from viz.style.font import font
 from viz.style.text import visible
 from viz.style.theme import Theme
 
+LANGUAGE = "en"
+"""Of the words that are ours: labels of operations, and the description."""
 KAPPA = 0.5523
 """How far a Bezier curve's handles reach to draw a quarter of an ellipse."""
 
 
 def write_pdf(layout: Layout, theme: Theme, scale: float = 1.0) -> bytes:
-    """Return the picture as a one-page PDF 1.4; `scale` 1 is points."""
+    """Return the picture as a one-page PDF 1.4; `scale` 1 is points.
+
+    It is tagged: one figure with a text for who cannot see it, in a document with language and
+    title.
+    """
     page = _Page(theme, layout.height)
-    stream = "\n".join([f"{scale:.6f} 0 0 {scale:.6f} 0 0 cm", *page.draw(layout)])
+    drawn = [f"{scale:.6f} 0 0 {scale:.6f} 0 0 cm", *page.draw(layout)]
+    stream = "\n".join(["/Figure<</MCID 0>>BDC", *drawn, "EMC"])
     parts = embed(list(page.codes))
     file = _File()
     content = file.add_stream(stream.encode("ascii"))
@@ -33,13 +40,37 @@ def write_pdf(layout: Layout, theme: Theme, scale: float = 1.0) -> bytes:
     pages = file.reserve()
     first = file.add(
         f"<</Type/Page/Parent {pages} 0 R/MediaBox{box}/Contents {content} 0 R"
-        f"/Resources<</Font<</F {face} 0 R>>>>>>"
+        f"/Resources<</Font<</F {face} 0 R>>>>/StructParents 0/Tabs/S>>"
     )
     file.fill(pages, f"<</Type/Pages/Count 1/Kids[{first} 0 R]>>")
-    root = file.add(f"<</Type/Catalog/Pages {pages} 0 R>>")
-    title = "FEFF" + visible(layout.diagram.title).encode("utf-16-be").hex().upper()
-    info = file.add(f"<</Title<{title}>/Producer(netdraft)>>")
+    tree = _add_structure(file, first, describe(layout))
+    root = file.add(
+        f"<</Type/Catalog/Pages {pages} 0 R/Lang({LANGUAGE})/MarkInfo<</Marked true>>"
+        f"/StructTreeRoot {tree} 0 R/ViewerPreferences<</DisplayDocTitle true>>>>"
+    )
+    title = _words(visible(layout.diagram.title))
+    info = file.add(f"<</Title{title}/Producer(netdraft)>>")
     return file.finish(root, info)
+
+
+def _add_structure(file: _File, page: int, words: str) -> int:
+    """Add the structure of a document that is one figure; return its root."""
+    tree, document = file.reserve(), file.reserve()
+    figure = file.add(
+        f"<</Type/StructElem/S/Figure/P {document} 0 R/Pg {page} 0 R/K 0/Alt{_words(words)}>>"
+    )
+    file.fill(document, f"<</Type/StructElem/S/Document/P {tree} 0 R/K[{figure} 0 R]>>")
+    parents = file.add(f"<</Nums[0[{figure} 0 R]]>>")
+    file.fill(
+        tree,
+        f"<</Type/StructTreeRoot/K[{document} 0 R]/ParentTree {parents} 0 R/ParentTreeNextKey 1>>",
+    )
+    return tree
+
+
+def _words(text: str) -> str:
+    """Return text as a string of PDF."""
+    return "<FEFF" + text.encode("utf-16-be").hex().upper() + ">"
 
 
 @dataclass
@@ -144,6 +175,8 @@ class _Page:
         # Above the boxes, so that their heads are wholly visible.
         for arrow in layout.arrows:
             yield from self._arrow(arrow)
+        for swatch in layout.swatches:
+            yield f"{_colour(self.theme.warmth(swatch.heat))} rg {self._rect(swatch.area)} f"
         yield from map(self._text, layout.texts)
 
     def _frame(self, frame: PlacedFrame) -> Iterator[str]:
@@ -152,10 +185,9 @@ class _Page:
         yield from map(self._text, frame.texts)
 
     def _box(self, placed: PlacedBox) -> Iterator[str]:
-        theme, failed = self.theme, placed.box.failed
-        fill = theme.failed_fill if failed else theme.fills[placed.box.kind]
-        edge = theme.failed if failed else (theme.circle if placed.round else theme.outline)
-        yield f"{_colour(fill)} rg {_colour(edge)} RG {number(theme.stroke(failed))} w"
+        theme, box = self.theme, placed.box
+        edge, width = theme.edge(box, placed.round), number(theme.edge_width(box))
+        yield f"{_colour(theme.fill(box))} rg {_colour(edge)} RG {width} w"
         shape = (self._ellipse if placed.round else self._rect)(placed.area) + " B"
         yield f"[4 3] 0 d {shape} [] 0 d" if placed.box.optional else shape
         yield from map(self._text, placed.texts)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+from dataclasses import replace
 from importlib import import_module
 from math import sqrt
 from typing import Any
@@ -14,6 +17,8 @@ from viz.style.theme import Theme
 
 PIXELS_PER_INCH = 300.0
 MOST_PIXELS = 64_000_000
+HEADER_END = 33
+"""Where a PNG's first chunk ends: 8 bytes of signature, 25 of IHDR."""
 LONGEST_SIDE = 32_767
 """Many programs refuse bitmaps with a longer side, and a larger one takes 256 MB to decode."""
 
@@ -22,8 +27,8 @@ def write_png(layout: Layout, theme: Theme, scale: float = 1.0) -> bytes:
     """Return the picture as a PNG of 300 pixels per inch, fewer where it would be too large."""
     resvg: Any = _resvg()
     zoom = bounded_zoom(layout.width * scale, layout.height * scale)
-    svg = write_svg(layout, theme, scale)
-    return bytes(
+    svg = write_svg(layout, replace(theme, dark=None), scale)
+    data = bytes(
         resvg.svg_to_bytes(
             svg_string=svg,
             zoom=zoom,
@@ -34,6 +39,15 @@ def write_png(layout: Layout, theme: Theme, scale: float = 1.0) -> bytes:
             sans_serif_family=FAMILY,
         )
     )
+    return _with_resolution(data, zoom * 72)
+
+
+def _with_resolution(data: bytes, per_inch: float) -> bytes:
+    """Return a PNG that says how many pixels an inch has, so that programs show it at its size."""
+    per_metre = round(per_inch / 0.0254)
+    body = b"pHYs" + struct.pack(">IIB", per_metre, per_metre, 1)
+    chunk = struct.pack(">I", 9) + body + struct.pack(">I", zlib.crc32(body))
+    return data[:HEADER_END] + chunk + data[HEADER_END:]
 
 
 def bounded_zoom(width: float, height: float) -> float:

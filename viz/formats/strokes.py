@@ -1,8 +1,9 @@
-"""What every vector format writes alike: numbers, and the shape of an arrow."""
+"""What several formats write alike: numbers, the shape of an arrow, words for who cannot see."""
 
 from __future__ import annotations
 
-from viz.layout.placed import Point
+from viz.layout.placed import Layout, Point
+from viz.style.text import visible
 
 HEAD_LENGTH, HEAD_WIDTH = 6.25, 4.5
 """Of an arrowhead, in widths of its line."""
@@ -24,3 +25,11 @@ def arrow_shape(points: tuple[Point, ...], width: float) -> tuple[list[Point], l
     half = HEAD_WIDTH * width / 2
     head = [(x1, y1), (bx - half * uy, by + half * ux), (bx + half * uy, by - half * ux)]
     return [*points[:-1], (bx, by)], head
+
+
+def describe(layout: Layout) -> str:
+    """Return what is to be seen, for readers who cannot see it."""
+    labels = [visible(" ".join(placed.box.label.split())) for placed in layout.boxes]
+    ends = f", from {labels[0]} at the bottom to {labels[-1]} at the top" if labels else ""
+    words = f"{len(labels)} boxes and {len(layout.arrows)} arrows{ends}."
+    return " ".join([words, *(f"Fault: {visible(note)}." for note in layout.diagram.notes)])

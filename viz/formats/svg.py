@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.sax.saxutils import escape, quoteattr
 
-from viz.formats.strokes import arrow_shape, number
-from viz.layout.placed import Layout, PlacedArrow, PlacedBox, PlacedFrame, Text
+from viz.formats.strokes import arrow_shape, describe, number
+from viz.layout.placed import Area, Layout, PlacedArrow, PlacedBox, PlacedFrame, Text
 from viz.style.font import FALLBACKS, FAMILY
 from viz.style.text import visible
 from viz.style.theme import Theme
+
+CLASS = "netdraft"
 
 
 def write_svg(layout: Layout, theme: Theme, scale: float = 1.0) -> str:
@@ -20,15 +22,18 @@ def write_svg(layout: Layout, theme: Theme, scale: float = 1.0) -> str:
 def _document(layout: Layout, theme: Theme, scale: float) -> Iterator[str]:
     width, height = number(layout.width), number(layout.height)
     families = ", ".join(f"'{f}'" if " " in f else f for f in (FAMILY, *FALLBACKS))
+    own = f' class="{CLASS}"' if theme.dark else ""
     yield '<?xml version="1.0" encoding="UTF-8"?>'
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{number(layout.width * scale)}pt" '
         f'height="{number(layout.height * scale)}pt" viewBox="0 0 {width} {height}" '
         f'role="img" font-family="{families}" font-size="{number(theme.font_pt)}" '
-        f'fill="{theme.ink}">'
+        f'fill="{theme.ink}"{own}>'
     )
     yield f"<title>{escape(visible(layout.diagram.title))}</title>"
-    yield f"<desc>{escape(_description(layout))}</desc>"
+    yield f"<desc>{escape(describe(layout))}</desc>"
+    if theme.dark:
+        yield from _style(layout, theme, theme.dark)
     if theme.background:
         yield f'<rect width="{width}" height="{height}" fill="{theme.background}"/>'
     for frame in layout.frames:
@@ -38,25 +43,41 @@ def _document(layout: Layout, theme: Theme, scale: float) -> Iterator[str]:
     # Above the boxes, so that their heads are wholly visible.
     for arrow in layout.arrows:
         yield from _arrow(arrow, theme)
+    for swatch in layout.swatches:
+        yield f'<rect {_place(swatch.area)} fill="{theme.warmth(swatch.heat)}"/>'
     for text in layout.texts:
         yield _text(text, theme)
     yield "</svg>"
 
 
-def _description(layout: Layout) -> str:
-    """Return what is to be seen, for readers who cannot see it."""
-    labels = [visible(" ".join(placed.box.label.split())) for placed in layout.boxes]
-    ends = f", from {labels[0]} at the bottom to {labels[-1]} at the top" if labels else ""
-    words = f"{len(labels)} boxes and {len(layout.arrows)} arrows{ends}."
-    return " ".join([words, *(f"Fault: {visible(note)}." for note in layout.diagram.notes)])
+def _style(layout: Layout, light: Theme, dark: Theme) -> Iterator[str]:
+    """Yield rules that take the place of the colours on a dark page; other viewers ignore them."""
+    fills = {light.fills[kind]: dark.fills[kind] for kind in light.fills}
+    fills |= {light.frame_fill: dark.frame_fill, light.failed_fill: dark.failed_fill}
+    heats = [box.box.heat for box in layout.boxes] + [swatch.heat for swatch in layout.swatches]
+    fills |= {light.warmth(h): dark.warmth(h) for h in heats if h is not None}
+    if light.background and dark.background:
+        fills[light.background] = dark.background
+    edges = ("outline", "circle", "frame", "failed", "marked")
+    strokes = {getattr(light, name): getattr(dark, name) for name in edges}
+    lines = {light.line: dark.line, light.failed: dark.failed}
+    rules = [("", "fill", {light.ink: dark.ink}), ("text", "fill", {light.failed: dark.failed})]
+    rules += [(shape, "fill", fills) for shape in ("rect", "ellipse")]
+    rules += [(shape, "stroke", strokes) for shape in ("rect", "ellipse")]
+    rules += [("path", "stroke", lines), ("polygon", "fill", lines)]
+    yield "<style>@media (prefers-color-scheme: dark) {"
+    for shape, what, colours in rules:
+        for before, after in colours.items():
+            selector = f'.{CLASS} {shape}[{what}="{before}"]' if shape else f".{CLASS}"
+            yield f"{selector} {{ {what}: {after}; }}"
+    yield "}</style>"
 
 
 def _frame(frame: PlacedFrame, theme: Theme) -> Iterator[str]:
     area = frame.area
     yield f"<g id={_id(frame.group.id, 'frame')}>"
     yield (
-        f'<rect x="{number(area.x)}" y="{number(area.y)}" width="{number(area.width)}" '
-        f'height="{number(area.height)}" fill="{theme.frame_fill}" '
+        f'<rect {_place(area)} fill="{theme.frame_fill}" '
         f'stroke="{theme.frame}" stroke-width="{number(theme.line_width)}" stroke-dasharray="3 2"/>'
     )
     yield from (_text(text, theme) for text in frame.texts)
@@ -65,9 +86,9 @@ def _frame(frame: PlacedFrame, theme: Theme) -> Iterator[str]:
 
 def _box(placed: PlacedBox, theme: Theme) -> Iterator[str]:
     box, area = placed.box, placed.area
-    fill = theme.failed_fill if box.failed else theme.fills[box.kind]
-    edge = theme.failed if box.failed else (theme.circle if placed.round else theme.outline)
-    style = f'fill="{fill}" stroke="{edge}" stroke-width="{number(theme.stroke(box.failed))}"'
+    fill = theme.fill(box)
+    edge, width = theme.edge(box, placed.round), number(theme.edge_width(box))
+    style = f'fill="{fill}" stroke="{edge}" stroke-width="{width}"'
     if box.optional:
         style += ' stroke-dasharray="4 3"'
     yield f"<g id={_id(box.id, 'box')}>"
@@ -78,12 +99,15 @@ def _box(placed: PlacedBox, theme: Theme) -> Iterator[str]:
             f'rx="{number(rx)}" ry="{number(ry)}" {style}/>'
         )
     else:
-        yield (
-            f'<rect x="{number(area.x)}" y="{number(area.y)}" width="{number(area.width)}" '
-            f'height="{number(area.height)}" {style}/>'
-        )
+        yield f"<rect {_place(area)} {style}/>"
     yield from (_text(text, theme) for text in placed.texts)
     yield "</g>"
+
+
+def _place(area: Area) -> str:
+    """Return a rectangle's attributes."""
+    names = ("x", "y", "width", "height")
+    return " ".join(f'{name}="{number(getattr(area, name))}"' for name in names)
 
 
 def _id(name: str, kind: str) -> str:

@@ -17,24 +17,22 @@ ALONG = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)
 
 def place_labels(
     routes: Sequence[Sequence[Point]],
-    widths: Mapping[int, float],
-    height: float,
+    sizes: Mapping[int, tuple[float, float]],
     obstacles: Sequence[Rect],
 ) -> dict[int, Rect]:
     """Return the rectangle of each arrow's label, y upwards.
 
     Args:
         routes: the points of all arrows.
-        widths: number of an arrow with words -> how wide they are.
-        height: of the words.
+        sizes: number of an arrow with words -> how wide and how high they are.
         obstacles: boxes, sizes and captions.
     """
     # Greedy, in the order of the arrows: an exact placement is NP-hard, and few arrows have labels.
     occupied = list(obstacles)
     pieces = [piece for route in routes for piece in itertools.pairwise(route)]
     out: dict[int, Rect] = {}
-    for number, width in widths.items():
-        places = _places(routes[number], width, height)
+    for number, size in sizes.items():
+        places = _places(routes[number], *size)
         out[number] = _best(places, occupied, pieces)
         occupied.append(out[number])
     return out

@@ -73,11 +73,17 @@ class Cells:
     """Measures a whole diagram, innermost things first."""
 
     def __init__(
-        self, diagram: Diagram, flows: Flows, sizes: dict[str, BoxSize], theme: Theme
+        self,
+        diagram: Diagram,
+        flows: Flows,
+        sizes: dict[str, BoxSize],
+        theme: Theme,
+        turned: bool = False,
     ) -> None:
         self.flows = flows
         self.sizes = sizes
         self.theme = theme
+        self.turned = turned
         self.items: dict[int, Cell] = {}
         self._from_afar = _at_ends(diagram.content, 0)
         self._to_afar = _at_ends(diagram.content, -1)
@@ -130,14 +136,21 @@ class Cells:
         # What has gates of its own comes in and goes out straight.
         spans = ((0.0, 0.0), (0.0, 0.0)) if content.gates else (content.lower, content.upper)
         fan_in, fan_out = map(self._rise, spans)
-        caption = caption_width(item, theme)
         # Lines that fan out inside the frame need their rise between its edge and its first row.
         lift = FRAME_PAD + fan_in
-        height = lift + content.height + max(FRAME_PAD, fan_out) + caption_height(item, theme)
+        height = lift + content.height + max(FRAME_PAD, fan_out)
         left, right = content.left + FRAME_PAD, content.right + FRAME_PAD
-        # The caption is left of the spine, at the top, where the arrow out of the frame passes it.
-        left = max(left, FRAME_PAD / 2 + caption + CAPTION_CLEAR)
-        beside = SIZE_GAP + font().width(visible(item.size), theme.font_pt) if item.size else 0.0
+        beside = 0.0
+        if self.turned:
+            left += caption_height(item, theme)
+            height = max(height, caption_width(item, theme) + FRAME_PAD)
+            beside = theme.leading if item.size else 0.0
+        else:
+            # The caption is left of the spine, at the top, where the arrow out passes it.
+            left = max(left, FRAME_PAD / 2 + caption_width(item, theme) + CAPTION_CLEAR)
+            height += caption_height(item, theme)
+            if item.size:
+                beside = SIZE_GAP + font().width(visible(item.size), theme.font_pt)
         lower, upper = (content.lower, content.upper) if content.gates else ((0.0, 0.0), (0.0, 0.0))
         return GroupCell(
             left, right + beside, height, lower, upper, content=content, lift=lift, beside=beside

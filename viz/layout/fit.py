@@ -26,28 +26,44 @@ def parse_length(text: str) -> float:
     unit = POINTS.get(match[2]) if match else None
     if match is None or unit is None or float(match[1]) <= 0:
         units = ", ".join(POINTS)
-        raise UsageError(f"`{text}` is no width: write a number and a unit ({units}), as 3.3in")
+        raise UsageError(f"`{text}` is no length: write a number and a unit ({units}), as 3.3in")
     return float(match[1]) * unit
 
 
-def fit(layout: Layout, width: float, least_type: float = LEAST_TYPE_PT) -> tuple[Layout, float]:
-    """Return the layout centred on a page of `width` points, and the scale to draw it at.
+def fit(
+    layout: Layout,
+    width: float | None,
+    height: float | None = None,
+    least_type: float = LEAST_TYPE_PT,
+) -> tuple[Layout, float]:
+    """Return the layout on a page of so many points, centred, and the scale to draw it at.
 
     A picture is made smaller where it must be, never larger: type keeps its size.
 
     Raises:
         UsageError: the type would be smaller than `least_type` points.
     """
-    scale = min(1.0, width / layout.width)
+    scale = scale_for(layout, width, height)
     smallest = min((text.size for text in texts(layout)), default=least_type)
     if scale < 1 and smallest * scale < least_type:
-        needed = layout.width * least_type / smallest / 72
+        needed, sides = least_type / smallest / 72, []
+        sides += [f"{_up(layout.width * needed)}in"] if width else []
+        sides += [f"{_up(layout.height * needed)}in of height"] if height else []
+        page = " x ".join(f"{side / 72:.2f}in" for side in (width, height) if side)
         raise UsageError(
-            f"at {width / 72:.2f}in the smallest type would be {smallest * scale:.1f} pt, less "
-            f"than {least_type:g} pt: this picture needs at least {_up(needed)}in; draw less of it "
-            "(--block, --depth), or allow smaller type (--min-type)"
+            f"at {page} the smallest type would be {smallest * scale:.1f} pt, less than "
+            f"{least_type:g} pt: this picture needs at least {' and '.join(sides)}; draw less of "
+            "it (--block, --depth), in columns (--columns), or allow smaller type (--min-type)"
         )
-    return (shifted(layout, (width - layout.width) / 2), 1.0) if scale == 1 else (layout, scale)
+    if scale < 1 or width is None:
+        return layout, scale
+    return shifted(layout, (width - layout.width) / 2), 1.0
+
+
+def scale_for(layout: Layout, width: float | None, height: float | None) -> float:
+    """Return how large a picture can be on a page, at most as large as it is."""
+    sides = ((width, layout.width), (height, layout.height))
+    return min([1.0, *(page / own for page, own in sides if page)])
 
 
 def _up(inches: float) -> str:
@@ -81,4 +97,5 @@ def shifted(layout: Layout, dx: float) -> Layout:
             for a in layout.arrows
         ),
         texts=moved(layout.texts),
+        swatches=tuple(replace(s, area=area(s.area)) for s in layout.swatches),
     )

@@ -3,37 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal, get_args
 
 from viz.diagram.parts import Arrow, Box, Diagram, Group, Item
 from viz.layout.arrow_labels import place_labels
+from viz.layout.below import with_notes
 from viz.layout.cells import FRAME_PAD, Cells, GroupCell
 from viz.layout.flows import find_flows
 from viz.layout.measure import NOTE_LEADING, SIZE_GAP, BoxSize, measure_boxes
 from viz.layout.placed import Area, Layout, PlacedArrow, PlacedBox, PlacedFrame, Point, Text
 from viz.layout.route import Router
+from viz.layout.split import split
 from viz.layout.spots import Spots
 from viz.layout.straighten import Rect
 from viz.style.font import font
-from viz.style.text import lines_of, visible
+from viz.style.text import visible
 from viz.style.theme import THEMES, Theme
 
-NOTE_WIDTH = 180.0
-"""Lines under a picture may be this wide, in points, even where the picture is not."""
+Direction = Literal["up", "right"]
+DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
+"""Where data can flow to in a picture."""
 
 
-def lay_out(diagram: Diagram, theme: Theme = THEMES["paper"]) -> Layout:
-    """Return the position of everything in a diagram; the same for every output format."""
-    sizes = measure_boxes(diagram, theme)
+def lay_out(
+    diagram: Diagram,
+    theme: Theme = THEMES["paper"],
+    direction: Direction = "up",
+    columns: int = 1,
+) -> Layout:
+    """Return the position of everything in a diagram; the same for every output format.
+
+    Args:
+        diagram: what is drawn.
+        theme: has the distances.
+        direction: where data flows to. Places are found as if it were up, and then turned.
+        columns: into how many it may be split; lines where data flows to the right.
+    """
+    turned = direction == "right"
+    sizes = measure_boxes(diagram, theme, turned)
     flows = find_flows(diagram)
-    cells = Cells(diagram, flows, sizes, theme)
+    cells = Cells(diagram, flows, sizes, theme, turned)
     spots = Spots(cells, diagram.content)
     # Routes need final places: an arrow is straightened against boxes of other series too.
     router = Router(diagram, flows, spots, sizes, theme)
     routes = router.routes()
-    labels = {i: visible(arrow.words) for i, arrow in enumerate(diagram.arrows) if arrow.words}
-    widths = {i: font().width(label, theme.note_pt) for i, label in labels.items()}
-    words = place_labels(routes, widths, theme.note_pt, router.obstacles())
-    return _Drawing(diagram, theme, sizes, spots, routes, words).layout()
+    words = {i: visible(arrow.words) for i, arrow in enumerate(diagram.arrows) if arrow.words}
+    extents = {i: (font().width(word, theme.note_pt), theme.note_pt) for i, word in words.items()}
+    if turned:
+        extents = {i: (height, width) for i, (width, height) in extents.items()}
+    places = place_labels(routes, extents, router.obstacles())
+    layout = _Drawing(diagram, theme, sizes, spots, routes, places).layout()
+    return with_notes(split(layout, columns, turned) if columns > 1 else layout, theme)
 
 
 class _Drawing:
@@ -54,6 +74,7 @@ class _Drawing:
         self.spots = spots
         self.routes = routes
         self.words = words
+        self.turned = spots.cells.turned
         whole = spots.cells.content
         xs = [x for route in routes for x, _ in route]
         xs += [x for left, _, right, _ in words.values() for x in (left, right)]
@@ -65,25 +86,29 @@ class _Drawing:
         """Return the finished layout."""
         boxes = [self._box(box) for box in self.diagram.boxes()]
         # As a diagram is read, bottom to top; rounded, so that boxes of one row stay in one row.
-        boxes.sort(key=lambda b: (-round(b.area.bottom, 3), b.area.x))
+        if self.turned:
+            boxes.sort(key=lambda b: (round(b.area.x, 3), b.area.y))
+        else:
+            boxes.sort(key=lambda b: (-round(b.area.bottom, 3), b.area.x))
         frames = tuple(self._frame(group) for group in self.diagram.groups())
         arrows = tuple(self._arrow(i, arrow) for i, arrow in enumerate(self.diagram.arrows))
         height = self.top + self.theme.margin
         width = self.left + self.right
-        notes = tuple(self._notes(height))
-        for text in notes:
-            # 0.3 of the type size is the depth of a descender.
-            height = max(height, text.y + 0.3 * text.size + self.theme.margin)
-            width = max(width, text.left + text.width + self.theme.margin)
-        return Layout(self.diagram, width, height, frames, tuple(boxes), arrows, notes)
+        if self.turned:
+            width, height = height, width
+        return Layout(self.diagram, width, height, frames, tuple(boxes), arrows)
 
     def _point(self, point: Point) -> Point:
+        if self.turned:
+            return point[1] + self.theme.margin, point[0] + self.left
         return point[0] + self.left, self.top - point[1]
 
     def _area(self, item: Item, left: float, right: float) -> Area:
-        x, bottom = self._point(self.spots.bottom(item))
+        x, y = self._point(self.spots.bottom(item))
         height = self.spots.cells.of(item).height
-        return Area(x - left, bottom - height, left + right, height)
+        if self.turned:
+            return Area(x, y - left, height, left + right)
+        return Area(x - left, y - height, left + right, height)
 
     def _box(self, box: Box) -> PlacedBox:
         size = self.sizes[box.id]
@@ -122,9 +147,13 @@ class _Drawing:
         return Text(text, x, y, size, font().width(text, size), anchor, role)  # type: ignore[arg-type]
 
     def _beside(self, size: str, area: Area) -> Text:
+        words = visible(size)
+        if self.turned:
+            x, y = area.x + area.width / 2, area.bottom + self.theme.font_pt
+            return self._text(words, x, y, self.theme.font_pt, "middle", "size")
         baseline = area.y + area.height / 2 + 0.35 * self.theme.font_pt
         x = area.right + SIZE_GAP
-        return self._text(visible(size), x, baseline, self.theme.font_pt, "start", "size")
+        return self._text(words, x, baseline, self.theme.font_pt, "start", "size")
 
     def _frame(self, group: Group) -> PlacedFrame:
         cell = self.spots.cells.of(group)
@@ -139,10 +168,11 @@ class _Drawing:
             y = baseline + i * NOTE_LEADING * note_pt
             texts.append(self._text(visible(note), left, y, note_pt, "start", "note"))
         if group.size:
-            x = area.right + SIZE_GAP
-            texts.append(
-                self._text(visible(group.size), x, baseline, self.theme.font_pt, "start", "size")
-            )
+            x, y = area.right + SIZE_GAP, baseline
+            anchor = "start"
+            if self.turned:
+                x, y, anchor = area.right, area.bottom + self.theme.font_pt, "end"
+            texts.append(self._text(visible(group.size), x, y, self.theme.font_pt, anchor, "size"))
         return PlacedFrame(group, area, tuple(texts))
 
     def _arrow(self, number: int, arrow: Arrow) -> PlacedArrow:
@@ -156,11 +186,3 @@ class _Drawing:
         size = self.theme.note_pt
         role = "flow" if arrow.label else "times"
         return self._text(visible(arrow.words), x, y + 0.35 * size, size, "middle", role)
-
-    def _notes(self, top: float) -> Iterator[Text]:
-        size = self.theme.font_pt
-        limit = max(self.left + self.right - 2 * self.theme.margin, NOTE_WIDTH)
-        lines = [line for note in self.diagram.notes for line in lines_of(note, size, limit, False)]
-        for i, line in enumerate(lines):
-            baseline = top + (i + 0.8) * self.theme.leading
-            yield self._text(line, self.theme.margin, baseline, size, "start", "error")

@@ -40,19 +40,30 @@ class BoxSize:
     round: bool = False
 
 
-def measure_boxes(diagram: Diagram, theme: Theme) -> dict[str, BoxSize]:
-    """Return the extent of every box, by id."""
+def measure_boxes(diagram: Diagram, theme: Theme, turned: bool = False) -> dict[str, BoxSize]:
+    """Return the extent of every box, by id; `turned`, its width is across the flow, so upright."""
     out: dict[str, BoxSize] = {}
     for boxes, has_columns in _scopes(diagram.content):
         natural = {box.id: _natural(box, theme, has_columns) for box in boxes}
         ratio = SHARED_WIDTH if has_columns else SHARED_WIDTH_ALONE
         out.update(_shared(natural, ratio, theme.leading))
+    if turned:
+        out = {name: _turned(size, theme) for name, size in out.items()}
     # After the shared width: a box with many arrows must not enlarge the others.
     heads = Counter(arrow.head for arrow in diagram.arrows)
     for name, size in out.items():
         if size.width < HEAD_GAP * heads[name] and not size.round:
             out[name] = replace(size, width=HEAD_GAP * heads[name])
     return out
+
+
+def _turned(size: BoxSize, theme: Theme) -> BoxSize:
+    """Return the extent where data flows to the right: the size beside a box is below it."""
+    if size.round:
+        return replace(size, beside=theme.leading if size.beside else 0.0)
+    along = max(size.width, size.beside - SIZE_GAP)
+    beside = theme.leading if size.beside else 0.0
+    return replace(size, width=size.height, height=along, beside=beside)
 
 
 def _scopes(content: Series) -> list[tuple[list[Box], bool]]:

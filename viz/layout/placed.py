@@ -78,6 +78,15 @@ class PlacedArrow:
 
 
 @dataclass(frozen=True, slots=True)
+class Swatch:
+    """A piece of the scale of a heat map."""
+
+    area: Area
+    heat: float
+    """From 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """A whole picture in points. Frames come before what they hold."""
 
@@ -89,3 +98,4 @@ class Layout:
     """In drawing order: bottom to top, left to right."""
     arrows: tuple[PlacedArrow, ...]
     texts: tuple[Text, ...] = ()
+    swatches: tuple[Swatch, ...] = ()

@@ -116,12 +116,20 @@ class Router:
             half = size.width / 2
             # The size beside a box counts: a line through digits makes them unreadable.
             out.append((x - half, y, x + half + size.beside, y + size.height))
-        for group in self.diagram.groups():
-            cell = self.spots.cells.of(group)
-            x, top = self.spots.top(group)
-            right = x - cell.left + FRAME_PAD + caption_width(group, self.theme)
-            out.append((x - cell.left, top - caption_height(group, self.theme), right, top))
+        out += [self._caption(group) for group in self.diagram.groups()]
         return out
+
+    def _caption(self, group: Group) -> Rect:
+        """Return where the words of a frame are."""
+        cells = self.spots.cells
+        cell = cells.of(group)
+        (x, bottom), (_, top) = self.spots.bottom(group), self.spots.top(group)
+        width = FRAME_PAD + caption_width(group, self.theme)
+        height = caption_height(group, self.theme)
+        left = x - cell.left
+        if cells.turned:
+            return left, bottom, left + height, bottom + width
+        return left, top - height, left + width, top
 
 
 def _distinct(points: list[Point]) -> list[Point]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from viz.diagram.parts import BoxKind
+from viz.diagram.parts import Box, BoxKind
 
 PAPER_FILLS: Mapping[BoxKind, str] = {
     "conv": "#cfe2f3",
@@ -97,12 +97,19 @@ class Theme:
     frame_fill: str = "#fafafa"
     failed: str = "#cc0000"
     failed_fill: str = "#f4cccc"
+    marked: str = "#b45f06"
+    """The edge of a box that differs from the same one in another picture."""
+    cold: str = "#fffaf2"
+    hot: str = "#f4845f"
+    """Of a heat map: a box that costs nothing, and the one that costs most."""
     line_width: float = 0.8
     font_pt: float = 9.0
     note_pt: float = 7.5
     pad_x: float = 5.0
     """Between a box's border and its text."""
     pad_y: float = 4.5
+    dark: Theme | None = None
+    """What an SVG looks like on a page that is dark."""
     row_gap: float = 17.0
     column_gap: float = 11.0
     margin: float = 6.0
@@ -112,10 +119,48 @@ class Theme:
         """The distance between two lines of text."""
         return 1.22 * self.font_pt
 
+    def fill(self, box: Box) -> str:
+        """Return the colour of a box."""
+        if box.failed:
+            return self.failed_fill
+        return self.fills[box.kind] if box.heat is None else self.warmth(box.heat)
+
+    def edge(self, box: Box, is_round: bool = False) -> str:
+        """Return the colour of the edge of a box."""
+        if box.failed or box.marked:
+            return self.failed if box.failed else self.marked
+        return self.circle if is_round else self.outline
+
+    def edge_width(self, box: Box) -> float:
+        """Return how wide the edge of a box is: colour alone does not tell readers apart."""
+        return self.line_width * (3 if box.marked else 1) if not box.failed else self.stroke(True)
+
+    def warmth(self, heat: float) -> str:
+        """Return the colour of a part of the largest value, from 0 to 1."""
+        pairs = ((int(c[i : i + 2], 16) for c in (self.cold, self.hot)) for i in (1, 3, 5))
+        return "#" + "".join(f"{round(a + heat * (b - a)):02x}" for a, b in pairs)
+
     def stroke(self, failed: bool) -> float:
         """Return the width of a line; what failed is thicker too, for print without colours."""
         return self.line_width * (2 if failed else 1)
 
+
+DARK = Theme(
+    "dark",
+    fills=DARK_FILLS,
+    background="#1e1e1e",
+    outline="#7aa7e8",
+    circle="#dddddd",
+    ink="#f0f0f0",
+    line="#d0d0d0",
+    frame="#777777",
+    frame_fill="#262626",
+    failed="#ff6b6b",
+    failed_fill="#5c1f1f",
+    marked="#ffb454",
+    cold="#262626",
+    hot="#7a2e00",
+)
 
 THEMES: Mapping[str, Theme] = {
     theme.name: theme
@@ -136,20 +181,19 @@ THEMES: Mapping[str, Theme] = {
             column_gap=20.0,
             margin=12.0,
         ),
+        DARK,
+        Theme("auto", dark=DARK),
         Theme(
-            "dark",
-            fills=DARK_FILLS,
-            background="#1e1e1e",
-            outline="#7aa7e8",
-            circle="#dddddd",
-            ink="#f0f0f0",
-            line="#d0d0d0",
-            frame="#777777",
-            frame_fill="#262626",
-            failed="#ff6b6b",
-            failed_fill="#5c1f1f",
+            "safe",
+            fills=SAFE_FILLS,
+            outline="#00406b",
+            failed="#b04a00",
+            failed_fill="#fbe0cf",
+            marked="#5b2a86",
+            cold="#ffffff",
+            hot="#56b4e9",
         ),
-        Theme("safe", fills=SAFE_FILLS, outline="#0072b2", failed="#b04a00", failed_fill="#fbe0cf"),
     )
 }
-"""Name -> theme; `safe` keeps its meaning for colour-blind readers."""
+"""Name -> theme; `safe` keeps its meaning for colour-blind readers, `auto` is `paper`, and in an
+SVG on a dark page `dark`."""
