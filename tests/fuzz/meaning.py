@@ -8,7 +8,7 @@ the lowering shows as a difference. Whatever is no valid spec raises `Invalid`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
 from typing import Any
@@ -41,7 +41,7 @@ from compiler.ops import (
 )
 from compiler.ops import Layer as LayerModel
 from compiler.ops.norm import NORM_WORDS
-from tests.fuzz.arithmetic import need, sizes_after
+from tests.fuzz.arithmetic import Invalid, need, sizes_after
 from tests.fuzz.expressions import evaluate
 from tests.fuzz.tensors import Network, Output, Tensor
 
@@ -240,7 +240,9 @@ class Reader:
     says: Mapping[str, Any]
     place: Place
     incoming: Tensor
+    norms: Mapping[str, Op] = field(default_factory=dict)
     traced: dict[str, Any] = field(default_factory=dict)
+    what: str = ""
 
     @property
     def channels(self) -> int:
@@ -260,6 +262,14 @@ class Reader:
 
     def padding(self, op: str, kernel: Pair, dilation: Pair = (1, 1)) -> Any:
         return self.place.pads(self.raw("padding"), kernel, dilation)
+
+    def where(self, key: str) -> Any:
+        """Refuse the layer: the place of a key is asked for where its value is wrong."""
+        raise Invalid(f"{key} = {self.raw(key)}")
+
+    def number_in(self, key: str, word: str, type: str = "number") -> Any:
+        written = self.raw(key)[word]
+        return self.place.whole(written) if type == "channels" else self.place.value(written)
 
     is_sized_by_layer = False
 
@@ -553,10 +563,22 @@ class Meaning:
         """Lower a layer by its own model, with the fields as they are read here."""
         need(op in OP_LAYERS, f"no op `{op}`")
         model = OP_LAYERS[op]
-        reader: Any = Reader(model, {**self.defaults.get(op, {}), **layer}, place, first)
+        says = {**self.defaults.get(op, {}), **layer}
+        reader: Any = Reader(model, says, place, first, self.norms(first))
         for _, made in model.model_construct().operations(reader):
             first = self.add(made, [first])
         return first
+
+    def norms(self, first: Tensor) -> dict[str, Op]:
+        """Return the norms that follow convolutions, by the network's defaults."""
+        nowhere = Place(Scope(Frame({}, {})), None)
+        usual = batch_norm(self.defaults.get("batch_norm", {}), nowhere)
+        out: dict[str, Op] = {"batch_norm": usual}
+        for word in ("layer_norm", "instance_norm", "group_norm"):
+            says = {word: 1, **self.defaults.get(word, {})}
+            reader: Any = Reader(OP_LAYERS[word], says, nowhere, first)
+            ((_, out[word]),) = OP_LAYERS[word].model_construct().operations(reader)
+        return out
 
     def conv(
         self, layer: Layer, place: Place, first: Tensor, says: Callable[[str, Any], Any]
@@ -578,13 +600,13 @@ class Meaning:
             bias=norm == "none" if bias is None else place.flag(bias),
         )
         out = self.add(made, [first])
-        default = Place(Scope(Frame({}, {})), None)
+        norms = self.norms(first)
         if isinstance(norm, dict):
-            out = self.derived("group_norm", norm, place, out)
-        elif norm == "batch_norm":
-            out = self.add(batch_norm(self.defaults.get("batch_norm", {}), default), [out])
+            groups = place.whole(norm["group_norm"])
+            of_groups: Any = norms["group_norm"]
+            out = self.add(replace(of_groups, groups=groups), [out])
         elif norm != "none":
-            out = self.derived(norm, {norm: True}, default, out)
+            out = self.add(norms[norm], [out])
         return self.activated(out, place, "none" if linear else says("activation", "none"))
 
     def activated(self, tensor: Tensor, place: Place, written: Any) -> Tensor:

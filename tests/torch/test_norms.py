@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from backends.torch.export_program import export_program
 from backends.torch.module import build_module
 from compiler.pipeline import load_graph
 
@@ -73,3 +74,14 @@ def test_ones_of_a_fresh_norm(tmp_path: Path) -> None:
         "layer_norm.weight": [1.0] * 6,
         "layer_norm.bias": [0.0] * 6,
     }
+
+
+def test_program_takes_one_image(tmp_path: Path) -> None:
+    """A convolution behind turned strides made torch.export demand two or more."""
+    path = tmp_path / "net.yaml"
+    path.write_text(SPEC.format(layer="layer_norm, {conv: 1x1, filters: 3}"))
+    graph = load_graph(path)
+    module = build_module(graph)
+    program = export_program(graph, module).module()
+    x = torch.randn(1, 6, 5, 7)
+    torch.testing.assert_close(program(x), module.eval()(x))

@@ -43,7 +43,9 @@ class LayerNorm2d(nn.LayerNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         """Normalise (N, C, H, W) over C."""
-        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        x = super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        # torch.export takes a convolution of turned strides for one of two images and more.
+        return x.contiguous() if torch.compiler.is_compiling() else x
 '''
     ),
     "LayerScale": Helper(
