@@ -29,16 +29,24 @@ FOREIGN = {
     **dict.fromkeys(("eltwise", "sum", "shortcut"), "add"),
     **dict.fromkeys(("mul", "prod"), "multiply"),
     **dict.fromkeys(("sequential", "sequence"), "layers"),
-    **dict.fromkeys(("upsampling2d", "upsample2d"), "upsample"),
+    **dict.fromkeys(("upsampling2d", "upsample2d", "interpolate", "resize"), "upsample"),
+    **dict.fromkeys(("convtranspose", "convtranspose2d", "conv2dtranspose"), "conv_transpose"),
+    **dict.fromkeys(("deconv", "deconvolution", "upconv"), "conv_transpose"),
+    **dict.fromkeys(("ln", "layernorm2d", "layernormalization"), "layer_norm"),
+    **dict.fromkeys(("gn", "groupnormalization"), "group_norm"),
+    **dict.fromkeys(("instancenorm2d", "instancenormalization"), "instance_norm"),
+    **dict.fromkeys(("localresponsenorm",), "lrn"),
+    **dict.fromkeys(("zeropad2d", "zeropadding2d", "reflectionpad2d"), "pad"),
+    **dict.fromkeys(("centercrop", "cropping2d"), "crop"),
 }
 """Word of another tool, in lower case without `_` -> ours, where that is known."""
 
 # fmt: off
 APART = frozenset((
     "adaptivemaxpool", "adaptivemaxpool2d", "attention", "bilinear", "celu", "conv1d", "conv3d",
-    "convtranspose", "convtranspose2d", "deconv", "div", "dropblock", "droppath", "embedding",
-    "glu", "gru", "hardtanh", "layernorm", "logsigmoid", "logsoftmax", "lstm", "max", "maxout",
-    "mean", "min", "pad", "prelu", "resize", "rmsnorm", "rnn", "selu", "slice", "softmin",
+    "div", "dropblock", "droppath", "embedding",
+    "glu", "gru", "hardtanh", "logsigmoid", "logsoftmax", "lstm", "max", "maxout",
+    "mean", "min", "prelu", "rmsnorm", "rnn", "selu", "slice", "softmin",
     "softsign", "sub", "swiglu", "unflatten",
 ))
 # fmt: on
