@@ -18,14 +18,17 @@ from compiler.ops import (
     BatchNorm,
     Concat,
     Conv2d,
+    ConvTranspose2d,
     Dropout,
     Flatten,
     GlobalPool2d,
     Identity,
+    LayerScale,
     Linear,
     Maximum,
     MaxPool2d,
     Multiply,
+    Norm,
     Normalize,
     Op,
     PReLU,
@@ -156,10 +159,15 @@ def count_parameters(op: Op, operands: list[Sizes]) -> int:
             return op.out_channels * (channels // op.groups * prod(op.kernel_size) + op.bias)
         case Linear():
             return op.out_features * (channels + op.bias)
-        case BatchNorm():
+        case ConvTranspose2d():
+            per_channel = op.out_channels // op.groups * prod(op.kernel_size)
+            return channels * per_channel + op.out_channels * op.bias
+        case Norm():
             return channels * (op.scale + op.shift)
         case PReLU():
             return channels if op.slopes == "channels" else 1
+        case LayerScale():
+            return channels
     return 0
 
 
@@ -168,6 +176,8 @@ def count_macs(op: Op, operands: list[Sizes], out: Sizes) -> int:
     match op:
         case Conv2d():
             return prod(out) * (operands[0][0] // op.groups) * prod(op.kernel_size)
+        case ConvTranspose2d():
+            return prod(operands[0]) * (op.out_channels // op.groups) * prod(op.kernel_size)
         case Linear():
             return out[0] * operands[0][0]
     return 0

@@ -66,7 +66,7 @@ def test_norm_by_default(tmp_path: Path) -> None:
         ),
         (
             "layernorm",
-            "`norm` of `conv`: there is no norm `layernorm`; "
+            "`norm` of `conv`: there is no norm `layernorm` (did you mean `layer_norm`?); "
             "one of `none`, `batch_norm`, `layer_norm`, `instance_norm`",
         ),
         (
