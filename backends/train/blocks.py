@@ -45,12 +45,17 @@ def _contexts(block: nn.Module) -> tuple[AbstractContextManager[Any], AbstractCo
 
 @contextmanager
 def _statistics_at_rest(block: nn.Module) -> Iterator[None]:
-    """Have norms in training mode leave their running statistics for a while."""
+    """Have norms in training mode leave their running statistics for a while.
+
+    They are still handed to the kernel, with a momentum of 0: what it keeps for gradients has to be
+    the same as the first time.
+    """
     norms: list[Any] = [layer for layer in block.modules() if is_norm(layer) and layer.training]
+    kept = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.track_running_stats = False
+        norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, momentum, count in kept:
+            norm.momentum, norm.num_batches_tracked = momentum, count
