@@ -88,7 +88,8 @@ class Trainer:
         Raises:
             Diverged: the loss is not finite; parameters are as they were.
         """
-        self.set_training()
+        if not self.module.training:  # walking all layers at each step would be seen in the speed
+            self.set_training()
         set_rate(self.optimizer, self.rate_of(self.steps))
         total = torch.zeros((), device=self.engine.device)
         for number, part in enumerate(parts):

@@ -77,7 +77,7 @@ class Real:
         tensors = [*self.module.parameters(), *self.module.buffers(), *state, *average]
         found = {t.untyped_storage()._cdata: t.untyped_storage().nbytes() for t in tensors}
         own = (self.inputs, self.labels)
-        return sum(found.values()) + sum(t.untyped_storage().nbytes() for t in own)
+        return int(sum(found.values()) + sum(t.untyped_storage().nbytes() for t in own))
 
 
 @pytest.mark.parametrize("case", CASES)
