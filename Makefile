@@ -71,6 +71,7 @@ docs: $(READY) ## write the generated pages anew
 	@$(PY) -m docs.pages.errors
 	@$(PY) -m docs.pages.limits
 	@$(PY) -m docs.pages.schema
+	@$(PY) -m docs.pages.training
 	@$(PY) -m backends.bench.page
 	@$(PY) -m backends.torch.module_names
 

@@ -12,7 +12,7 @@ from compiler.cli.options import add_format, add_spec, graph_from, whole
 from compiler.errors import UsageError, on_one_line
 from compiler.errors.terminal import write
 from compiler.facts.available_memory import show_bytes
-from compiler.facts.class_output import check_sizes, class_output
+from compiler.facts.class_output import class_output, picture_size
 from compiler.pipeline import target_graph
 from compiler.recipe import load_recipe
 
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--batch {args.batch} cannot be shared out over {args.gpus} GPUs")
     recipe = load_recipe(args.recipe)
     graph = target_graph(graph_from(args))
-    check_sizes(graph)
+    picture_size(graph, grey=True)
     from backends.train.estimate import estimate  # loads torch
     from backends.train.heads import heads_of
 

@@ -295,6 +295,39 @@ def test_options_train_too(
     assert (tmp_path / "tensorboard").exists() == (more == ("--tensorboard",))
 
 
+def test_fine_tuning_keeps_what_is_frozen(place: Path, unbroken: Path, tmp_path: Path) -> None:
+    """Other classes, one layer frozen: the weights say how a picture becomes the input."""
+    shutil.copytree(place / "data", tmp_path / "data")
+    for part in ("train", "val"):
+        shutil.rmtree(tmp_path / "data" / part / "fish")
+    recipe = tmp_path / "tuning.yaml"
+    text = recipe_text("freeze: [stem]\nrates: {logits: 3}\n", batch=4)
+    recipe.write_text(text.replace("mean: [0.5, 0.5, 0.5]", "mean: [0, 0, 0]"))
+    begin, out = unbroken / "weights.safetensors", tmp_path / "out"
+    options = ("--recipe", str(recipe), "--data", str(tmp_path / "data"), "--set", "classes=3")
+    arguments = training(place, out, *options, "--weights", str(begin))
+    assert run(arguments).returncode == 1  # the last layer does not fit
+    done = run([*arguments, "--partial"])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("small  (619 of 707 parameters trained, recipe small)\n")
+    assert f"(x - 0.5) / 0.5 for x from 0 to 1 ({begin})" in done.stdout
+    before, after = load_file(begin), load_file(out / "weights.safetensors")
+    same = {name for name, value in before.items() if torch.equal(value, after[name])}
+    assert same == {name for name in before if name.startswith("stem.")}
+
+
+def test_norms_stay_as_they_came(place: Path, unbroken: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "tuning.yaml"
+    recipe.write_text(recipe_text("norms: frozen\n"))
+    begin, out = unbroken / "weights.safetensors", tmp_path / "out"
+    options = ("--recipe", str(recipe), "--weights", str(begin))
+    done = run(training(place, out, *options))
+    assert done.returncode == 0, done.stderr
+    before, after = load_file(begin), load_file(out / "weights.safetensors")
+    changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert changed == {"stem.conv.weight", "body.conv.weight", "logits.weight", "logits.bias"}
+
+
 def test_idx_files(tmp_path: Path) -> None:
     (tmp_path / "network.yaml").write_text(NETWORK)
     (tmp_path / "recipe.yaml").write_text(recipe_text())

@@ -15,6 +15,7 @@ from docs.pages.errors import main as errors
 from docs.pages.limits import PAGE as SECURITY
 from docs.pages.limits import main as limits_table
 from docs.pages.schema import main as schema
+from docs.pages.training import main as training
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="argparse words options anew in 3.13")
@@ -32,6 +33,10 @@ def test_the_schema_is_fresh() -> None:
 
 def test_the_page_of_errors_is_fresh() -> None:
     assert errors(["--check"]) == 0, "docs/ERRORS.md is stale: run `make docs`"
+
+
+def test_the_page_of_training_says_what_was_measured() -> None:
+    assert training(["--check"]) == 0, "docs/TRAINING.md is stale: run `make docs`"
 
 
 def test_every_command_has_a_section() -> None:
