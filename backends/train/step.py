@@ -78,6 +78,9 @@ class Trainer:
     is_sharded: bool = False
     """Each process holds a part of every parameter, so that all have to compute at once."""
 
+    def __post_init__(self) -> None:
+        self.set_training()
+
     def rate_of(self, step: int) -> float:
         """Return the learning rate of a step."""
         return rate_at(self.recipe, step, self.order.steps)

@@ -1,4 +1,4 @@
-"""The measured parts of docs/TRAINING.md and its plots: `python -m docs.pages.training [--check]`."""
+"""What docs/TRAINING.md says was measured: `python -m docs.pages.training [--check]`."""
 
 from __future__ import annotations
 
@@ -124,9 +124,9 @@ def plot(record: Row) -> str:
         line = f'stroke="{NAMES[row["network"]][1]}" stroke-width="1.5" fill="none"'
         out.append(f'<polyline points="{points}" {line}/>')
     for number, (title, colour) in enumerate(NAMES.values()):
-        x = left + 130 * number
-        out.append(f'<rect x="{x}" y="{height - 14}" width="12" height="3" fill="{colour}"/>')
-        out.append(f'<text x="{x + 18}" y="{height - 8}">{title}</text>')
+        start_x = left + 130 * number
+        out.append(f'<rect x="{start_x}" y="{height - 14}" width="12" height="3" fill="{colour}"/>')
+        out.append(f'<text x="{start_x + 18}" y="{height - 8}">{title}</text>')
     out.append(f'<text x="{width - 16}" y="{height - 8}" text-anchor="end">epoch</text></svg>')
     return "\n".join(out) + "\n"
 
