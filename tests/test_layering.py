@@ -52,6 +52,7 @@ DRAWING = {
     "viz.render": ("viz.diagram", "viz.style", "viz.layout"),
     "viz.notebook": ("viz.render",),
     "viz.gallery": ("viz.diagram", "viz.render"),
+    "viz.comparison": ("viz.diagram", "viz.render"),
 }
 """Each part of `viz` -> the parts that it may import; `viz.render` loads a format by its name."""
 NATIVE = "backends.native"

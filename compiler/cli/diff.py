@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from compiler.cli.options import add_format, add_variation, settings_from
-from compiler.errors import CompileError
+from compiler.cli.options import add_format, add_variation, settings_from, whole
+from compiler.errors import CompileError, UsageError
 from compiler.errors.terminal import write
 from compiler.graph import Graph
 from compiler.pipeline import Compilation
+
+if TYPE_CHECKING:
+    from compiler.compare import Comparison
 
 HELP = """Say what changed between two networks: layers added, removed, changed and renamed, by what
 they break (drawing < numerics < interface < weights), with parameters, multiply-accumulates, sizes,
@@ -28,6 +33,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=CATEGORIES,
         help="exit 1 where a change is of this category, or of a graver one",
     )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=Path,
+        help="draw it too, added boxes green, removed ones red, changed ones yellow: both networks "
+        "side by side in an html page, or the second one in an svg, pdf or png",
+    )
+    parser.add_argument(
+        "--depth",
+        type=whole(0),
+        default=1,
+        metavar="N",
+        help="levels of blocks to open (default: 1)",
+    )
     add_format(parser, "text", "json", "markdown")
 
 
@@ -44,7 +64,26 @@ def run(args: argparse.Namespace) -> int:
         write(sys.stdout, json.dumps(as_data(found), indent=2, ensure_ascii=False) + "\n")
     else:
         write(sys.stdout, as_text(found) if args.format == "text" else as_markdown(found))
+    if args.output is not None:
+        _draw(found, before, after, args)
     return int(args.breaking is not None and found.reaches(args.breaking))
+
+
+def _draw(found: Comparison, before: Graph, after: Graph, args: argparse.Namespace) -> None:
+    """Write the picture of a comparison.
+
+    Raises:
+        UsageError: the file's name asks for no format, or the place cannot be written.
+    """
+    from compiler.compare import as_text, marks  # on use, as drawing is
+    from compiler.files import write_file
+    from viz.comparison import FORMATS, draw
+
+    format = args.output.suffix.removeprefix(".")
+    if format not in FORMATS:
+        raise UsageError(f"-o {args.output}: its name ends in none of {', '.join(FORMATS)}")
+    data = draw((before, after), marks(found, before, after), as_text(found), format, args.depth)
+    write_file(args.output, data)
 
 
 def _graph(text: str, args: argparse.Namespace) -> tuple[Graph, str]:

@@ -6,6 +6,7 @@ from compiler.compare.change import CATEGORIES, Category, Change, Comparison, De
 from compiler.compare.compare import compare
 from compiler.compare.data import as_data
 from compiler.compare.markdown import as_markdown
+from compiler.compare.marks import marks
 from compiler.compare.revision import Operand, operand
 from compiler.compare.text import as_text
 
@@ -20,5 +21,6 @@ __all__ = [
     "as_markdown",
     "as_text",
     "compare",
+    "marks",
     "operand",
 ]

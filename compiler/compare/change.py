@@ -33,8 +33,8 @@ class Change:
     """What happened to a layer, a block, or what enters and leaves the network.
 
     `name` is its path, that of the second network where it is there, with `*` for the number of a
-    copy where `copies` are alike; `was` its path in the first one. `members` are the layers of
-    either network that it is about, for a figure.
+    copy where `copies` are alike; `was` its path in the first one. `members` are the layers of the
+    second network that it is about, and `were` those of the first, for a figure.
     """
 
     kind: Kind
@@ -49,6 +49,7 @@ class Change:
     """How many more there are, of all copies; 0 where that depends on open sizes."""
     macs: int = 0
     members: tuple[str, ...] = ()
+    were: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,8 @@ def _alone(layers: Layers, names: list[str], kind: str) -> Iterator[Change]:
         parameters, macs = (sign * _number(total) for total in _costs(layers, members))
         yield Change(
             kind, category, name, words, copies=count, layers=of,  # type: ignore[arg-type]
-            parameters=parameters, macs=macs, members=tuple(members),
+            parameters=parameters, macs=macs, members=tuple(members) if sign > 0 else (),
+            were=() if sign > 0 else tuple(members),
         )  # fmt: skip
 
 
@@ -116,7 +117,7 @@ def _renamed(old: Layers, new: Layers, pairs: Mapping[str, str]) -> Iterator[Cha
         yield Change(
             "renamed", category, name, words, was,
             copies=len(keys), layers=len(members) // len(keys),
-            members=tuple(pairs[layer] for layer in members),
+            members=tuple(pairs[layer] for layer in members), were=tuple(members),
         )  # fmt: skip
 
 
@@ -151,6 +152,7 @@ def _changed(differ: Differ) -> Iterator[Change]:
         yield Change(
             "changed", _worst(details), name, _words(new.graph, theirs[0]), ours[0]
             if ours[0] != theirs[0] else "", details, len(both), 1, parameters, macs, tuple(theirs),
+            tuple(ours),
         )  # fmt: skip
 
 

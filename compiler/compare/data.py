@@ -40,7 +40,7 @@ def as_data(found: Comparison) -> dict[str, Any]:
 
 def _change(change: Change) -> dict[str, Any]:
     data = asdict(change)
-    del data["members"]
+    del data["members"], data["were"]
     return data | {"details": list(data["details"])}
 
 

@@ -20,6 +20,8 @@ from compiler.graph import OpKind
 
 BoxKind = OpKind | Literal["stem", "inception", "reduction", "block", "output"]
 """What a box is; the theme gives each kind its colour, and `add` its circle."""
+Mark = Literal["added", "removed", "changed"]
+"""What became of a box between two networks; the theme gives each its colours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Box:
     """It is absent unless the condition in its label holds."""
     marked: bool = False
     """Drawn apart, to be looked at: it differs from the same box of another picture."""
+    mark: Mark | None = None
     heat: float | None = None
     """Its part of the largest value in the picture, from 0 to 1, in a heat map."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from viz.diagram.parts import Box, BoxKind
+from viz.diagram.parts import Box, BoxKind, Mark
 
 PAPER_FILLS: Mapping[BoxKind, str] = {
     "conv": "#cfe2f3",
@@ -82,6 +82,24 @@ SAFE_FILLS: Mapping[BoxKind, str] = {
 """Tints that stay apart for readers without one of the three cones."""
 
 
+PAPER_MARKS: Mapping[Mark, tuple[str, str]] = {
+    "added": ("#38761d", "#d9ead3"),
+    "removed": ("#cc0000", "#f4cccc"),
+    "changed": ("#b45f06", "#ffe599"),
+}
+DARK_MARKS: Mapping[Mark, tuple[str, str]] = {
+    "added": ("#7cd07c", "#1f4d1f"),
+    "removed": ("#ff6b6b", "#5c1f1f"),
+    "changed": ("#ffc04d", "#57430f"),
+}
+SAFE_MARKS: Mapping[Mark, tuple[str, str]] = {
+    "added": ("#0072b2", "#cfe6fa"),
+    "removed": ("#b04a00", "#fbe0cf"),
+    "changed": ("#595959", "#fff3b0"),
+}
+"""Blue and orange stay apart for readers without one of the three cones."""
+
+
 @dataclass(frozen=True, slots=True)
 class Theme:
     """Colours, type sizes and distances; lengths in points (1/72 inch) at scale 1."""
@@ -99,6 +117,8 @@ class Theme:
     failed_fill: str = "#f4cccc"
     marked: str = "#b45f06"
     """The edge of a box that differs from the same one in another picture."""
+    marks: Mapping[Mark, tuple[str, str]] = field(default_factory=lambda: PAPER_MARKS)
+    """What became of a box between two networks -> its edge and its fill."""
     cold: str = "#fffaf2"
     hot: str = "#f4845f"
     """Of a heat map: a box that costs nothing, and the one that costs most."""
@@ -123,17 +143,23 @@ class Theme:
         """Return the colour of a box."""
         if box.failed:
             return self.failed_fill
+        if box.mark:
+            return self.marks[box.mark][1]
         return self.fills[box.kind] if box.heat is None else self.warmth(box.heat)
 
     def edge(self, box: Box, is_round: bool = False) -> str:
         """Return the colour of the edge of a box."""
         if box.failed or box.marked:
             return self.failed if box.failed else self.marked
+        if box.mark:
+            return self.marks[box.mark][0]
         return self.circle if is_round else self.outline
 
     def edge_width(self, box: Box) -> float:
         """Return how wide the edge of a box is: colour alone does not tell readers apart."""
-        return self.line_width * (3 if box.marked else 1) if not box.failed else self.stroke(True)
+        if box.failed or (box.mark and not box.marked):
+            return self.stroke(True)
+        return self.line_width * (3 if box.marked else 1)
 
     def warmth(self, heat: float) -> str:
         """Return the colour of a part of the largest value, from 0 to 1."""
@@ -158,6 +184,7 @@ DARK = Theme(
     failed="#ff6b6b",
     failed_fill="#5c1f1f",
     marked="#ffb454",
+    marks=DARK_MARKS,
     cold="#262626",
     hot="#7a2e00",
 )
@@ -190,6 +217,7 @@ THEMES: Mapping[str, Theme] = {
             failed="#b04a00",
             failed_fill="#fbe0cf",
             marked="#5b2a86",
+            marks=SAFE_MARKS,
             cold="#ffffff",
             hot="#56b4e9",
         ),
