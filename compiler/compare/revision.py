@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from compiler.errors import CompileError, Span, UsageError, limit
+from compiler.errors import CompileError, Span, UsageError, limit, way_out
 
 PREFIX = "git:"
 SUFFIXES = (".yaml", ".yml")
@@ -86,12 +86,16 @@ def _write_tree(revision: str, path: str, folder: Path) -> str:
         raise UsageError(f"git:{revision}:{path}: the path is outside the repository {top}")
     tree = _tree_of(inside)
     spec = commit.decode().strip()
-    listed = _git("ls-tree", "-r", "-z", "--full-tree", spec, "--", tree or ".")
-    blobs = dict(_blobs(listed.decode("utf-8", "surrogateescape")))
+    listed = _git("ls-tree", "-r", "-l", "-z", "--full-tree", spec, "--", tree or ".")
+    found = list(_blobs(listed.decode("utf-8", "surrogateescape")))
+    blobs = {name: blob for name, blob, _ in found}
     if inside not in blobs:
         raise UsageError(f"git:{revision}:{path}: there is no such file in {revision}")
     if len(blobs) > (most := limit("files")):
         raise UsageError(f"{revision} has {len(blobs):,} specs beside {path}, {most:,} at most")
+    if (total := sum(size for _, _, size in found)) > limit("bytes"):
+        what = f"the specs beside {path} in {revision} have {total:,} bytes"
+        raise UsageError(f"{what}; {way_out('bytes')}")
     contents = _contents(list(blobs.values()))
     for name, data in zip(blobs, contents, strict=True):
         target = folder / name
@@ -107,13 +111,15 @@ def _tree_of(inside: str) -> str:
     return "" if str(specs) == "." else str(specs)
 
 
-def _blobs(listed: str) -> Iterator[tuple[str, str]]:
-    """Yield path and id of the YAML files in what `git ls-tree -z` prints; no links."""
+def _blobs(listed: str) -> Iterator[tuple[str, str, int]]:
+    """Yield path, id and size of the YAML files in what `git ls-tree -lz` prints; no links."""
     for line in filter(None, listed.split("\0")):
         meta, _, name = line.partition("\t")
-        mode, _, blob = meta.split()
-        if mode.startswith("100") and name.endswith(SUFFIXES):
-            yield name, blob
+        mode, _, blob, size = meta.split()
+        path = PurePosixPath(name)
+        is_inside = not path.is_absolute() and ".." not in path.parts  # whoever made the tree
+        if mode.startswith("100") and name.endswith(SUFFIXES) and is_inside:
+            yield name, blob, int(size)
 
 
 def _contents(blobs: list[str]) -> list[bytes]:

@@ -85,6 +85,18 @@ def test_what_is_not_there_is_wrong_usage(
     assert (out, err) == ("", f"error: {message}\n")
 
 
+def test_what_a_revision_holds_is_bounded(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NETDRAFT_LIMIT_BYTES", "100")
+    assert main(["diff", "git:HEAD:nets/net.yaml", "nets/net.yaml"]) == 2
+    total = len(NET) + len(BLOCK % 4)
+    assert capsys.readouterr().err == (
+        f"error: the specs beside nets/net.yaml in HEAD have {total} bytes; the limit is 100; "
+        "NETDRAFT_LIMIT_BYTES sets another\n"
+    )
+
+
 def test_outside_a_repository_git_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
