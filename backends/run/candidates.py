@@ -104,5 +104,5 @@ def choose_target(request: Request, rounds: int, budget: float, say: Say) -> tup
     choices: dict[str, str] = {}
     for runner in found.runners.values():  # what was chosen inside a target is kept with it
         choices.update(getattr(runner, "choices", {}))
-    say(f"{fastest} runs it in {times[fastest]:.1f} ms, the fastest of {len(times)}")
+    say(f"{fastest} runs it in {times[fastest]:.2f} ms, the fastest of {len(times)}")
     return Tuned(fastest, times, choices, found.refused), found.runners[fastest]

@@ -241,7 +241,7 @@ SAID = [
     "small: trying compile (8 of 9)",
     "small: trying tensorrt (9 of 9)",
     "small: measuring native, openvino",
-    "small: native runs it in 3.0 ms, the fastest of 4",
+    "small: native runs it in 3.00 ms, the fastest of 4",
 ]
 
 
