@@ -26,13 +26,13 @@ WAY_OUT = "; set XDG_CACHE_HOME to a folder with room that can be written"
 
 NETWORK = """
 import sys, torch
-from backends.run import optimized
+from backends.run import candidates, optimized
 from backends.native import compiled_library
 from backends.torch.module import build_module
 from tests.passes.random_specs import graph_of
 
 compiled_library._FLAGS = ("-O0", *compiled_library._FLAGS[1:])
-optimized.TARGETS = {n: optimized.TARGETS[n] for n in ("plain", "eager", "native", "native_lean")}
+candidates.TARGETS = {n: candidates.TARGETS[n] for n in ("plain", "eager", "native", "native_lean")}
 module = build_module(graph_of(sys.argv[1])).eval()
 image = torch.ones(1, 3, 16, 16)
 for target in ("auto", "auto", "native_lean"):
