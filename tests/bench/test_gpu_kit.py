@@ -42,6 +42,11 @@ def run(step: Step, folder: Path) -> dict[str, Any]:
     return found
 
 
+def odd(count: int) -> list[str]:
+    """Return the names of the first odd networks."""
+    return [path.stem for path in sorted(steps.ODD.glob("*.yaml"))[:count]]
+
+
 def test_every_mode_is_measured_the_quick_ones_first() -> None:
     plan = steps_of(FULL)
     names = [step.name for step in plan]
@@ -73,7 +78,7 @@ def test_the_machine_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 def test_targets_are_compared_with_float64(tmp_path: Path) -> None:
     checks = run(small("correctness", odd=2), tmp_path)["checks"]
-    networks = ("block_of_map_and_vector", "blocks_of_nothing")
+    networks = odd(2)
     targets = ("cuda_graph", "eager", "plain")
     numbers = ("float32", "tf32", "bfloat16", "float16")
     assert list(checks) == [" ".join(key) for key in product(networks, targets, numbers)]
@@ -97,7 +102,7 @@ def test_a_wrong_result_and_an_error_are_results(
     with monkeypatch.context() as patch:
         patch.setattr(Optimized, "for_inference", wrong)
         checks = run(step, tmp_path)["checks"]
-    name = "block_of_map_and_vector"
+    (name,) = odd(1)
     assert not checks[f"{name} eager float32"]["is_right"]
     assert checks[f"{name} plain float32"] == {
         "is_right": False,
@@ -140,8 +145,7 @@ def test_times_of_nothing_are_no_result(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_innermost_repeated_blocks_are_found() -> None:
     network = build_module(target_graph(load_graph("zoo/resnet50", {})), seed=None)
-    # 3 + 4 + 6 + 3 bottlenecks; the first of each stage has a projection, and a class of its own.
-    assert sorted(repeated_blocks(network).values()) == [4, 12]
+    assert sum(repeated_blocks(network).values()) == 3 + 4 + 6 + 3  # bottlenecks, no stages
 
 
 def test_blocks_that_are_repeated_are_regions(monkeypatch: pytest.MonkeyPatch) -> None:
