@@ -177,13 +177,13 @@ The tables are on the pages of the [machines](../PERFORMANCE.md).
   s in `native`, kernels compiled, and 3 s in all others. Within the budget of 15 s there is no time
   for `compile`, nor for more rounds of what is far slower; `netdraft tune` takes it.
 - **Compiling each block once** (`torch.compiler.nested_compile_region` on the emitted classes) is
-  not built in, as it measures slower here. torch 2.14 takes no frozen weights into a region, and in
-  training refuses what changes buffers there, as batch norms do. Without freezing, Inception-v4
-  took 41 s of processor time to compile by regions, the flat frozen network of `compile` 30 s; and
-  what is not frozen runs slower (flat, 76 ms instead of 54). In training, stages of ResNet-50
-  compiled one by one took 69 s like the whole, and a step 309 ms of processor time instead of 275
-  (batch 1, one thread; one run each on a busy machine). Of a GPU nothing is known yet: `make gpu`
-  times both.
+  not built in. torch 2.14 takes no frozen weights into a region, and in training refuses what
+  changes buffers there, as batch norms do. Without freezing, Inception-v4 took 41 s of processor
+  time to compile by regions, the flat frozen network of `compile` 30 s; and what is not frozen runs
+  slower (flat, 76 ms instead of 54). In training the blocks of Inception-v4, each class compiled
+  once by itself, took 114 s instead of 199 for the whole, and then a step 682 ms instead of 642;
+  stages of ResNet-50 69 s either way, a step 309 ms instead of 275 (processor time, batch 1, one
+  thread; one run each on a busy machine). Of a GPU nothing is known yet: `make gpu` times both.
 - **Memory:** the weights alone are 0.8 of timm's peak at batch 1 in float32, so `native_lean` keeps
   them in a file, mapped, and in memory while a layer reads them: 3 % more time in float32, an
   eighth in bfloat16. What the system caches of the file while it has room isn't counted. Short
