@@ -26,6 +26,7 @@ VALUES: dict[Callable[[Any], Any], tuple[Any, ...]] = {
     grammar.read_true: (True,),
     grammar.read_text: ("none",),
     read_norm: ("none", "layer_norm"),
+    grammar.read_word: ("none",),
     read_activation: ("relu", {"leaky_relu": 0.2}),
 }
 """What reads a field -> values that it takes."""

@@ -34,7 +34,7 @@ from compiler.ops import (
     Scale,
     Slice,
 )
-from compiler.text import Expr, name_of
+from compiler.text import Expr, ValueList, name_of
 from compiler.text import Value as SpecValue
 from compiler.text.module_names import CONTAINER_NAMES
 
@@ -103,10 +103,12 @@ class ClassBuilder:
         """Make the channels of every input an argument."""
         names = input_arguments(self.writer.graph, self.scope)
         params = self.formulas.names.all
+        params |= self.scope.region.names.keys()
         arguments = {n for name in params for n in (name, parameter_name(name))}
         for node, name in zip(self.scope.inputs, names, strict=True):
             text = unused("in_channels" if name == TRUNK else f"{name}_channels", arguments)
             self.formulas.learn_input(node, text, outer.channels_of(node).value)
+        self.formulas.learn_names(self.scope.region)
 
     def build(self) -> None:
         """Write all layers and lines."""
@@ -353,6 +355,7 @@ class ClassBuilder:
         known = {n: s for n, s in symbols.items() if isinstance(s, Symbol)}
         for name in scope.exports:
             formulas.channels[name] = instance.channels[name].replaced(known)
+        known = {n: formulas.expanded(s) for n, s in known.items()}
         formulas.trace.learn([c.replaced(known) for c in conditions])
         for count in inner.counts.values():
             formulas.trace.count(count.replaced(known))
@@ -370,6 +373,10 @@ class ClassBuilder:
         if wanted.is_whole:
             assert isinstance(wanted.value, int)
             return self.formulas.resolve(formula, wanted.value)
+        if isinstance(wanted.value, ValueList):
+            entries = self.formulas.resolve_list(formula, wanted.value)
+            if entries is not None:
+                return entries
         given = self.formulas.alone(formula, wanted.value)
         if given is not None:
             return self.formulas.hand_on(given)
@@ -378,13 +385,15 @@ class ClassBuilder:
         return literal(wanted.value)
 
     def write(self, symbol: Symbol) -> str:
-        """Return the text of a symbol and note the arguments that it reads."""
+        """Return the text of a symbol; note the arguments that it reads, and what it calls."""
+        for helper in self.formulas.expanded(symbol).helpers:
+            self.writer.helper(helper)
         return self.formulas.write(symbol)
 
     def count(self, node: Node, symbol: Symbol) -> None:
         """Note a number that a spec accepts from 1 on only, where the node is sure to be there."""
         if node.name in self.writer.certain:
-            self.formulas.trace.count(symbol)
+            self.formulas.trace.count(self.formulas.expanded(symbol))
 
     def channels_of(self, node: str) -> Symbol:
         """Return how the channels of a tensor are written here."""
@@ -513,7 +522,9 @@ def parameter_name(name: str) -> str:
 
 
 def literal(value: SpecValue) -> str:
-    """Return a parameter's value as Python: 0.17, (1, 7), 'relu'."""
+    """Return a parameter's value as Python: 0.17, (1, 7), 'relu'; a list is a tuple too."""
+    if isinstance(value, ValueList):
+        return f"({', '.join(map(literal, value))}{',' * (len(value) == 1)})"
     if isinstance(value, Fraction):
         return repr(float(value))
     return f'"{value}"' if isinstance(value, str) else repr(value)

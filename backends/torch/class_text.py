@@ -12,6 +12,7 @@ from backends.torch.forward import Line, Variables, render
 from backends.torch.scopes import ModuleScope
 from compiler.graph import Definition, Graph
 from compiler.text import Value as SpecValue
+from compiler.text import ValueList
 
 PARDON = "noqa: E741, the paper's letter"
 
@@ -117,6 +118,9 @@ def annotation(value: SpecValue, declared: str | None = None) -> str:
     """Return the type of a constructor argument."""
     if declared == "number" or isinstance(value, Fraction):
         return "float"
+    if isinstance(value, ValueList):
+        kinds = sorted({annotation(entry) for entry in value})
+        return f"tuple[{' | '.join(kinds) or 'int'}, ...]"
     if isinstance(value, tuple):
         return "tuple[int, int]"
     return type(value).__name__
@@ -133,6 +137,9 @@ def constructor(builder: ClassBuilder, signature: list[str]) -> list[Row]:
         opened = [f"{INDENT * 2}assert {text}, (", f"{INDENT * 3}{OTHERWISE}", f"{INDENT * 2})"]
         rows += [(part, "") for part in ([line] if len(line) <= WIDTH else opened)]
     rows.append((f"{INDENT * 2}super().__init__()", ""))
+    for name, symbol in builder.formulas.locals.items():
+        if name in builder.formulas.written:
+            rows += [(line, "") for line in laid_out(f"{name} = ", symbol.text, "", 2, str)]
     for name, attribute in builder.stored.items():
         rows.append((f"{INDENT * 2}self.{attribute} = {parameter_name(name)}", ""))
     for attribute, condition in builder.flags.items():

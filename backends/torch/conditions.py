@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from backends.torch.symbols import Lookup, NoFormula, Symbol, operation, ratio
+from backends.torch.symbols import (
+    Lookup,
+    NoFormula,
+    Symbol,
+    compared,
+    is_constant,
+    number,
+    truth,
+)
 from compiler.text import ExprError, Term
 
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
@@ -78,18 +86,37 @@ def from_condition(term: Term, lookup: Lookup) -> ArgumentCondition | None:
 
 
 def _condition(term: Term, lookup: Lookup) -> ArgumentCondition:
+    if term.kind == "name" and isinstance(found := lookup(term.text), Symbol):
+        return _of_symbol(found)
+    if is_constant(term, lookup):
+        return ArgumentCondition("==", (truth(term, lookup), number(1)))
     if term.kind in ("and", "or"):
-        return ArgumentCondition(term.kind, (), tuple(_condition(a, lookup) for a in term.args))
+        parts = [a for a in term.args if not _goes_without_saying(a, term.kind, lookup)]
+        decided = [a for a in parts if is_constant(a, lookup)]
+        if decided or len(parts) == 1:
+            return _condition([*decided, *parts][0], lookup)
+        return ArgumentCondition(term.kind, (), tuple(_condition(a, lookup) for a in parts))
     if term.kind == "not":
         return _condition(term.args[0], lookup).opposite
     if term.kind not in _OPPOSITE:
         raise NoFormula
-    (a, b), (c, d) = (ratio(side, lookup) for side in term.args)
-    if not (b.is_number and d.is_number and b.value > 0 and d.value > 0):
-        raise NoFormula  # the sign of what both sides are multiplied by is not known
-    if b == d:
-        return ArgumentCondition(term.kind, (a, c))
-    return ArgumentCondition(term.kind, (operation("*", (a, d)), operation("*", (c, b))))
+    return ArgumentCondition(term.kind, compared(term, lookup))
+
+
+def _of_symbol(symbol: Symbol) -> ArgumentCondition:
+    if symbol.kind == "not":
+        return _of_symbol(symbol.args[0]).opposite
+    if symbol.kind in ("and", "or"):
+        return ArgumentCondition(symbol.kind, (), tuple(map(_of_symbol, symbol.args)))
+    if symbol.kind not in _OPPOSITE:
+        raise NoFormula
+    left, right = symbol.args
+    return ArgumentCondition(symbol.kind, (left, right))
+
+
+def _goes_without_saying(term: Term, kind: str, lookup: Lookup) -> bool:
+    """True for a part of `and` that always holds, and of `or` that never does."""
+    return is_constant(term, lookup) and bool(truth(term, lookup).value) is (kind == "and")
 
 
 def are_equal(left: Symbol, right: Symbol) -> bool:

@@ -8,10 +8,22 @@ from fractions import Fraction
 
 from backends.torch.conditions import ArgumentCondition, from_condition
 from backends.torch.docs import variable
-from backends.torch.symbols import Lookup, Symbol, argument, from_term, number
+from backends.torch.symbols import (
+    Lookup,
+    NoFormula,
+    Symbol,
+    argument,
+    from_term,
+    number,
+    row,
+    row_from,
+    truth_from,
+    whole_numbers,
+)
 from backends.torch.traced import Arguments, Given, Trace, arguments_of, hollow_blocks, params_of
-from compiler.graph import Graph, Region, formulas_of
-from compiler.text import Expr
+from compiler.graph import Decision, Graph, Region, formulas_of
+from compiler.ops import WORD_VALUES
+from compiler.text import Expr, ValueList
 from compiler.text import Value as SpecValue
 
 
@@ -37,6 +49,10 @@ class Formulas:
     """Repeats whose count is a formula in the text."""
     decided: dict[str, ArgumentCondition | None] = field(default_factory=dict)
     """Text of a `when` -> its condition over the arguments, None where layers differ in it."""
+    locals: dict[str, Symbol] = field(default_factory=dict)
+    """Local variable of the constructor -> its value over the arguments, in order."""
+    written: set[str] = field(default_factory=set)
+    """The local variables that the text reads."""
     has_sums: bool = False
     """Some number is computed from the channels that come in."""
     keys: dict[str, Given] = field(init=False)
@@ -44,7 +60,7 @@ class Formulas:
 
     def __post_init__(self) -> None:
         symbols = self.names.symbols.items()
-        whole = (Given(name, s.value, True) for name, s in symbols if not s.is_number)
+        whole = (Given(n, s.value, True) for n, s in symbols if s.kind not in ("number", "row"))
         self.keys = {variable(g.key): g for g in (*self.names.plain.values(), *whole)}
 
     def learn_input(self, node: str, text: str, channels: int) -> None:
@@ -53,6 +69,41 @@ class Formulas:
         symbol = number(channels) if is_fixed else argument(text, channels)
         self.channels[node] = self.inputs[text] = symbol
         self.keys[text] = Given(text, channels, True)
+
+    def learn_names(self, region: Region) -> None:
+        """Make the names of a `let` local variables, where they depend on the arguments."""
+        for name, decision in region.names.items():
+            made = self._resolved(decision)
+            if made is None or made.is_number or (made.kind == "row" and not made.names):
+                self.names.constants[name] = decision.value
+                continue
+            text = variable(name)
+            self.locals[text] = made
+            is_row = made.kind == "row"
+            known = row(made.args, text) if is_row else argument(text, made.value)
+            self.names.symbols[name] = known
+
+    def _resolved(self, decision: Decision) -> Symbol | None:
+        """Return a value over the arguments; None where that is impossible, or it is no number."""
+        formula, value = decision.formula, decision.value
+        if isinstance(value, ValueList):
+            found = self.resolve_list(formula, value)
+            if found is not None:
+                return found
+        elif isinstance(value, bool):
+            holds = truth_from(formula.root, self._lookup(formula))
+            if holds is not None and holds.value == value:
+                return holds
+        elif isinstance(value, int):
+            return self.resolve(formula, value)
+        self.fix(formula)
+        return None
+
+    def expanded(self, symbol: Symbol) -> Symbol:
+        """Return a symbol over the arguments alone, without local variables."""
+        while not symbol.names.isdisjoint(self.locals):
+            symbol = symbol.substituted(self.locals)
+        return symbol
 
     def resolve(self, formula: Expr | None, value: int) -> Symbol:
         """Return a whole number as its expression, or as a number where that is impossible."""
@@ -63,6 +114,19 @@ class Formulas:
             self.fix(formula)
             return number(value)
         return symbol
+
+    def resolve_list(self, formula: Expr | None, value: ValueList) -> Symbol | None:
+        """Return a list as its expression, or with its numbers; None where they are not whole."""
+        try:
+            numbers = row(whole_numbers(value))
+        except NoFormula:
+            return None
+        symbol = None if formula is None else row_from(formula.root, self._lookup(formula))
+        if symbol is not None and [a.value for a in symbol.args] == list(value):
+            return symbol
+        if formula is not None:
+            self.fix(formula)
+        return numbers
 
     def alone(self, formula: Expr | None, value: SpecValue) -> Given | None:
         """Return the argument that a formula consists of, None where it is more than that."""
@@ -94,7 +158,11 @@ class Formulas:
         if symbol.args and symbol.names & self.inputs.keys():
             self.has_sums = True
         for name in symbol.names:
-            self.used[self.keys[name].key] = self.keys[name].value
+            if name in self.locals:
+                self.written.add(name)
+                self.write(self.locals[name])
+            else:
+                self.used[self.keys[name].key] = self.keys[name].value
         return symbol.text
 
     def hand_on(self, given: Given) -> str:
@@ -121,7 +189,7 @@ class Formulas:
 
     def fix_symbol(self, symbol: Symbol) -> None:
         """Note that the text does not follow the arguments in a number."""
-        self.trace.found |= {self.keys[name].key for name in symbol.names}
+        self.trace.found |= {self.keys[name].key for name in self.expanded(symbol).names}
 
     def fix_channels(self, node: str) -> None:
         """Note that the text does not follow the channels of a tensor."""
@@ -147,7 +215,7 @@ class Formulas:
             formula, value = decision.formula, decision.value
             if formula in written:
                 continue
-            condition = from_condition(formula.root, self._lookup(formula))
+            condition = from_condition(formula.root, self._over_arguments(formula))
             if condition is None or not isinstance(value, bool):
                 self.fix(formula)
             elif any(symbol.names for symbol in condition.symbols):
@@ -173,38 +241,63 @@ class Formulas:
         """Return the parameters of a block that has no class over the arguments of this one."""
         params = arguments_of(region.arguments, params_of(self.graph, region), ())
         formulas = formulas_of(region.traced)
-        symbols = {n: self.resolve(formulas.get(n), s.value) for n, s in params.symbols.items()}
+        symbols: dict[str, Symbol] = {}
         plain: dict[str, Given] = {}
-        constants: dict[str, Fraction] = {}
+        constants = dict(params.constants)
         for name, given in params.plain.items():
-            passed = self.alone(formulas.get(name), given.value)
+            formula, value = formulas.get(name), given.value
+            if given.is_whole and isinstance(value, int):
+                symbols[name] = self.resolve(formula, value)
+            elif isinstance(value, ValueList) and (found := self.resolve_list(formula, value)):
+                symbols[name] = found
+            passed = self.alone(formula, value)
             if passed is not None:
                 plain[name] = passed
             elif name not in symbols:
-                if name in formulas:
-                    self.fix(formulas[name])
-                if isinstance(given.value, (int, Fraction)) and not isinstance(given.value, bool):
-                    constants[name] = Fraction(given.value)
-        return Arguments(symbols, plain, constants)
+                if formula is not None:
+                    self.fix(formula)
+                constants[name] = value
+        out, outer = Arguments(symbols, plain, constants), self.names
+        self.names = out
+        for name, decision in region.names.items():
+            made = self._resolved(decision)
+            if made is None:
+                constants[name] = decision.value
+            else:
+                symbols[name] = made
+        self.names = outer
+        return out
 
     # -- names -----------------------------------------------------------------------------------
 
     def _lookup(self, formula: Expr) -> Lookup:
-        def lookup(name: str) -> Symbol | Fraction | None:
+        def lookup(name: str) -> Symbol | SpecValue:
             if name in formula.sizes:
                 return self._size(name, formula.sizes[name])
-            return self.names.symbols.get(name, self.names.constants.get(name))
+            if name in self.names.all:
+                return self.names.symbols.get(name, self.names.constants.get(name))
+            return WORD_VALUES.get(name)
 
         return lookup
 
-    def _size(self, name: str, node: str) -> Symbol | Fraction | None:
+    def _over_arguments(self, formula: Expr) -> Lookup:
+        """Return what names mean without local variables."""
+        lookup = self._lookup(formula)
+
+        def expanded(name: str) -> Symbol | SpecValue:
+            found = lookup(name)
+            return self.expanded(found) if isinstance(found, Symbol) else found
+
+        return expanded
+
+    def _size(self, name: str, node: str) -> Symbol | int | None:
         if name.endswith(".channels"):
             return self.channels.get(node)
         if node not in self.graph.nodes:
             return None
         height, width = self.graph.nodes[node].shape.grid
         size = height if name.endswith(".height") else width
-        return Fraction(size) if isinstance(size, int) else None
+        return size if isinstance(size, int) else None
 
 
 def _counts(graph: Graph, region: Region) -> Iterator[tuple[str, Expr]]:

@@ -292,12 +292,15 @@ def network_frame(
         channels = graph.nodes[name].shape.channels
         assert isinstance(channels, int), f"input {name} has {channels} channels"
         formulas.learn_input(name, text, channels)
+    if not graph.is_rewritten:
+        formulas.learn_names(scope.region)
     return ClassBuilder(writer, scope, formulas, ForwardBody(inputs, ()))
 
 
 def _input_channels(graph: Graph, inputs: Mapping[str, str]) -> dict[str, str]:
     """Return input -> the argument for its channels."""
-    used = {n for name in graph.arguments for n in (name, parameter_name(name))}
+    names = (*graph.arguments, *graph.regions[""].names)
+    used = {n for name in names for n in (name, parameter_name(name))}
     if len(inputs) == 1:
         return dict.fromkeys(inputs, unused("in_channels", used))
     return {name: unused(f"{text}_channels", used) for name, text in inputs.items()}

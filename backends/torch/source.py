@@ -271,7 +271,7 @@ def _made(
         arguments,
         defaults,
         tuple(formulas.inputs),
-        {n: formulas.channels[n] for n in builder.scope.exports},
+        {n: formulas.expanded(formulas.channels[n]) for n in builder.scope.exports},
         formulas.keys,
         formulas.trace,
     )
@@ -283,6 +283,8 @@ def _steps(graph: Graph) -> set[str]:
 
 
 def _arguments_of(graph: Graph) -> Iterator[str]:
-    """Yield the constructor arguments of all classes, which would hide a class of their name."""
+    """Yield the arguments and variables of all constructors, which would hide a class."""
     for params in (graph.params, *(d.params for d in graph.definitions.values())):
         yield from (variable(p.name) for p in params)
+    for region in graph.regions.values():
+        yield from map(variable, region.names)

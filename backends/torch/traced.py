@@ -7,19 +7,19 @@ decided otherwise is found while a class is written; it is then written again wi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 from backends.torch.conditions import ArgumentCondition
 from backends.torch.docs import variable
-from backends.torch.symbols import Symbol, argument, number
+from backends.torch.symbols import NoFormula, Symbol, argument, number, row, whole_numbers
 from compiler.graph import Graph, Parameter, Reach, Region, formulas_of
 from compiler.ops import Flatten
-from compiler.text import Expr, Term, Value, parse
+from compiler.text import Expr, Term, Value, ValueList, parse
 
 WHOLE = ("int", "channels")
 """Types of parameters that are whole numbers in whatever a spec accepts."""
-ARGUMENTS = (*WHOLE, "number", "kernel")
+ARGUMENTS = (*WHOLE, "number", "kernel", "list")
 """Types that torch takes as they are; the others decide which layers there are."""
 
 
@@ -41,8 +41,8 @@ class Arguments:
     """Name -> a whole number over the arguments."""
     plain: dict[str, Given] = field(default_factory=dict)
     """Name -> an argument of any type, to be handed on as it is."""
-    constants: dict[str, Fraction] = field(default_factory=dict)
-    """Name -> a number that is no argument."""
+    constants: dict[str, Value] = field(default_factory=dict)
+    """Name -> a value that is no argument."""
 
     @property
     def all(self) -> set[str]:
@@ -64,13 +64,16 @@ def arguments_of(
     types = {p.name: p.type for p in params}
     for name, value in values.items():
         kind = types.get(name, "")
-        if name in fixed and isinstance(value, (int, Fraction)) and not isinstance(value, bool):
-            out.constants[name] = Fraction(value)
-        elif name not in fixed and kind in ARGUMENTS and value is not None:
+        if name in fixed or kind not in ARGUMENTS:
+            out.constants[name] = value
+        elif value is not None:
             is_whole = kind in WHOLE  # what is 2 and no whole number may be 1.5 for another caller
             out.plain[name] = Given(name, value, is_whole)
             if is_whole and isinstance(value, int):
                 out.symbols[name] = argument(variable(name), value)
+            elif isinstance(value, ValueList):
+                with suppress(NoFormula):
+                    out.symbols[name] = row(whole_numbers(value), variable(name))
     return out
 
 
@@ -80,7 +83,10 @@ def passed_on(outer: Arguments, fixed: Iterable[str]) -> Arguments:
     for name, symbol in outer.symbols.items():
         is_fixed = symbol.is_number or name in fixed
         value = symbol.value
-        out.symbols[name] = number(value) if is_fixed else argument(variable(name), value)
+        if symbol.kind == "row":
+            out.symbols[name] = row(symbol.args, "" if is_fixed else variable(name))
+        else:
+            out.symbols[name] = number(value) if is_fixed else argument(variable(name), value)
     for name, given in outer.plain.items():
         if name not in fixed:
             out.plain[name] = Given(name, given.value, given.is_whole)

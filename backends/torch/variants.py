@@ -61,6 +61,7 @@ class Merger:
             Different: they do not fit into one class.
         """
         self._find_conditions()
+        self._check_locals()
         lines = [_lines(variant) for variant in self.variants]
         fields = self._fields(lines[0])
         self._check_lines(lines)
@@ -70,6 +71,7 @@ class Merger:
         builder.formulas.trace.conditions = kept
         for variant in self.variants:
             builder.formulas.used.update(variant.formulas.used)
+            builder.formulas.written |= variant.formulas.written
             builder.stored.update(variant.stored)
         for condition in self.used.values():
             for symbol in condition.symbols:
@@ -88,6 +90,12 @@ class Merger:
                 self.conditions[text] = condition
         known = {*of[0], *(c.opposite.text for c in self.conditions.values())}
         if any(not there.keys() <= known for there in of):
+            raise Different
+
+    def _check_locals(self) -> None:
+        """Refuse local variables that are not the same in all variants."""
+        texts = [{n: s.text for n, s in v.formulas.locals.items()} for v in self.variants]
+        if any(text != texts[0] for text in texts):
             raise Different
 
     def released(self) -> frozenset[str]:

@@ -24,6 +24,7 @@ LIMITS: dict[str, Limit] = {
     "import_depth": Limit(100, "files in a row through which `import` or `extends` leads"),
     "entries": Limit(200_000, "layers, parameters and other entries in one spec"),
     "changes": Limit(2_000, "changes in one variant, what it extends included"),
+    "list_entries": Limit(1_000, "entries in one list of values, those of lists in it included"),
     "operations": Limit(200_000, "operations in one graph"),
     "scopes": Limit(200_000, "blocks, branches and other scopes in one graph"),
     "left_out": Limit(200_000, "layers that a `when` leaves out in one graph"),

@@ -185,6 +185,8 @@ class Region:
     transparent: bool = False
     decisions: tuple[Decision, ...] = ()
     """Of a block and of the network: what was decided inside, in its own names."""
+    names: Mapping[str, Decision] = field(default_factory=dict)
+    """Of a block and of the network: its `let`, name -> formula and value, in order."""
 
     @property
     def local_name(self) -> str:

@@ -22,11 +22,11 @@ from compiler.graph.print import usual_inputs
 from compiler.graph.reader import ParseError, Reader
 from compiler.graph.regions import borders
 from compiler.graph.shapes import Shape, ShapeError
-from compiler.graph.spelling import fits, read_argument, read_attribute, read_dim
+from compiler.graph.spelling import QUOTED, fits, read_argument, read_attribute, read_dim
 from compiler.text import Value
 
 _ATTRIBUTE = re.compile(r"\[[^\]]*\]|[0-9]+(?:,[0-9]+){3}|[^\s,(){}\[\]\"]+")
-_ARGUMENT = re.compile(r"\[\[[^\]]*\], \[[^\]]*\]\]|[^\s,(){}\[\]\"]+")
+_ARGUMENT = re.compile(rf"\[(?:\[[^\]]*\]|{QUOTED}|[^\[\]\"])*\]|[^\s,(){{}}\[\]\"]+")
 _SIZES = re.compile(r"\(N((?:, [^,\s]+)+)\)$")
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 from fractions import Fraction
 from typing import Literal, Union, get_args, get_origin, get_type_hints
 
 from compiler.graph.formula import formula
 from compiler.graph.op import Op
-from compiler.graph.shapes import Dim, Pads, show
+from compiler.graph.shapes import Dim, Pads, Pair, show
 from compiler.graph.words import padding_text
-from compiler.text import Value, show_value
+from compiler.text import Value, ValueList, show_value
 
 _PAIR = re.compile(r"[0-9]+(x[0-9]+)+")
 _INT = re.compile(r"-?[0-9]+")
 _PADS = re.compile(r"([0-9]+),([0-9]+),([0-9]+),([0-9]+)|([0-9]+)x([0-9]+)|([0-9]+)")
 _WORD = re.compile(r"[A-Za-z_]\w*")
+_PAIRS = re.compile(r"\[\[([0-9]+), ([0-9]+)\], \[([0-9]+), ([0-9]+)\]\]")
+QUOTED = r'"(?:[^"\\]|\\.)*"'
+_ENTRY = re.compile(rf"\[[^\]]*\]|{QUOTED}|[^\s,\[\]]+")
 
 
 def quoted(text: str) -> str:
@@ -107,11 +111,22 @@ def _is_a(value: object, hint: object) -> bool:
 def argument_text(value: Value) -> str:
     """Return an argument of a block: as in a spec where that says it exactly."""
     text = show_value(value)
+    if isinstance(value, ValueList):
+        return f"[{', '.join(map(argument_text, value))}]"
     if isinstance(value, str):
         return text if _WORD.fullmatch(text) and text not in ("true", "false") else quoted(text)
     if isinstance(value, Fraction) and Fraction(text) != value:
         return f"{value.numerator}/{value.denominator}"
     return text
+
+
+def _pairs(text: str) -> tuple[Pair, Pair] | None:
+    """Return padding for every side, `[[0, 1], [1, 0]]`; None for another list."""
+    found = _PAIRS.fullmatch(text)
+    if found is None:
+        return None
+    top, bottom, left, right = map(int, found.groups())
+    return (top, bottom), (left, right)
 
 
 def read_argument(text: str) -> Value:
@@ -121,8 +136,10 @@ def read_argument(text: str) -> Value:
         ValueError: it is none.
     """
     if text.startswith("["):
-        numbers = [int(number) for number in re.findall(r"[0-9]+", text)]
-        return tuple(zip(numbers[::2], numbers[1::2], strict=True))  # type: ignore[return-value]
+        return _pairs(text) or ValueList(
+            json.loads(entry) if entry.startswith('"') else read_argument(entry)
+            for entry in _ENTRY.findall(text[1:-1])
+        )
     if text == "?":
         return None
     if "/" in text:

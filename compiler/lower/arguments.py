@@ -33,6 +33,7 @@ NOUNS = {
     "bool": "true or false",
     "kernel": "a size such as 3x3",
     "padding": "a padding",
+    "list": "a list such as [64, 128]",
 }
 """Type whose values are no words -> what they are."""
 
@@ -106,6 +107,47 @@ def block_arguments(
     decisions: list[Decision],
 ) -> dict[str, Argument]:
     """Return a value for each parameter of a block; what defaults read of others is decided."""
+    _report_unknown(lowering, layer, block)
+    out: dict[str, Argument] = {}
+    usual = lowering.defaults.layers.get("block")
+    constants = lowering.constants.setdefault(block.name, {})
+    lowering.report.spend("operands", len(block.params), layer.span())
+    for name, param in block.params.items():
+        if isinstance(param, BrokenParam):
+            out[name] = Argument(None)
+        elif name in layer.arguments:
+            out[name] = _argument(layer, name, param, values, layer.arguments[name], "with")
+        elif name in (layer.common.loop or ()):
+            out[name] = _argument(layer, name, param, values, name, "for")
+        elif isinstance(usual, BlockLayer) and name in usual.arguments:
+            out[name] = _argument(usual, name, param, values, usual.arguments[name], "with")
+        elif name in constants:
+            out[name] = constants[name]
+        elif param.default is not None:
+            known = Known(out)
+            value = parameter_default(lowering.report, name, param, known, decisions)
+            out[name] = Argument(value)
+            if not known.is_read:
+                constants[name] = out[name]
+        else:
+            remark = Remark(param.span(), "it is declared here, without a default")
+            about = f" ({param.doc})" if param.doc else ""
+            message, help = f"block `{block.name}` needs `{name}`", f"add `with: {{{name}: ...}}`"
+            lowering.report.add(
+                Diagnostic(
+                    "missing-parameter",
+                    message + about,
+                    layer.span(),
+                    remarks=(remark,),
+                    help=help,
+                )
+            )
+            out[name] = Argument(None)
+    return out
+
+
+def _report_unknown(lowering: Lowering, layer: BlockLayer, block: BlockSpec) -> None:
+    """Report what an instance gives for parameters that its block does not have."""
     for name in layer.arguments:
         if name not in block.params:
             lowering.report.add(
@@ -117,37 +159,6 @@ def block_arguments(
                 ),
                 guessing(name, block.params, "its parameters are {words}"),
             )
-    out: dict[str, Argument] = {}
-    constants = lowering.constants.setdefault(block.name, {})
-    lowering.report.spend("operands", len(block.params), layer.span())
-    for name, param in block.params.items():
-        if isinstance(param, BrokenParam):
-            out[name] = Argument(None)
-        elif name in layer.arguments:
-            out[name] = _argument(layer, name, param, values, layer.arguments[name], "with")
-        elif name in (layer.common.loop or ()):
-            out[name] = _argument(layer, name, param, values, name, "for")
-        elif name in constants:
-            out[name] = constants[name]
-        elif param.default is not None:
-            known = Known(out)
-            value = parameter_default(lowering.report, name, param, known, decisions)
-            out[name] = Argument(value)
-            if not known.is_read:
-                constants[name] = out[name]
-        else:
-            lowering.report.add(
-                Diagnostic(
-                    "missing-parameter",
-                    f"block `{block.name}` needs `{name}`"
-                    + (f" ({param.doc})" if param.doc else ""),
-                    layer.span(),
-                    remarks=(Remark(param.span(), "it is declared here, without a default"),),
-                    help=f"add `with: {{{name}: ...}}`",
-                )
-            )
-            out[name] = Argument(None)
-    return out
 
 
 def _argument_key(layer: BlockLayer, name: str) -> Span:
@@ -160,7 +171,8 @@ def _argument(
     layer: BlockLayer, name: str, param: ParamSpec, values: Values, raw: object, key: str
 ) -> Argument:
     """Return what an instance of a block gives for a parameter; a fault is reported."""
-    whose = f"`{name}` of block `{layer.block}`"
+    is_own = layer is values.layer
+    whose = f"`{name}` of block `{layer.block}`" if is_own else f"`{name}` of `block`"
     if key == "for" and param.type == "text":  # as a formula it would be the name itself
         return Argument(values.lookup(name))
     steps: tuple[int | str, ...] = (key, name)

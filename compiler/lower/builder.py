@@ -41,6 +41,7 @@ class _OpenRegion:
     traced: Traces = field(default_factory=dict)
     transparent: bool = False
     decisions: list[Decision] = field(default_factory=list)
+    names: dict[str, Decision] = field(default_factory=dict)
     members: list[str] = field(default_factory=list)
 
 
@@ -149,5 +150,6 @@ class Builder:
             top.traced,
             top.transparent,
             tuple(top.decisions),
+            top.names,
         )
         return output

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from compiler.errors import Diagnostic, Report, guessing
 from compiler.ops import NORMS, Layer, Op
 from compiler.spec import (
     LAYERS,
     LAYERS_OWN,
     WITH_DEFAULTS,
+    BlockLayer,
+    BlockSpec,
     Defaults,
     NetworkSpec,
     Values,
@@ -59,7 +63,17 @@ def layer_defaults(network: NetworkSpec, report: Report) -> dict[str, Layer]:
     return out
 
 
-def try_defaults(defaults: Defaults, report: Report) -> None:
+def _check_names(layer: BlockLayer, blocks: Mapping[str, BlockSpec], report: Report) -> None:
+    """Report what blocks shall take where their instances do not say, and no block declares."""
+    declared = {name: None for block in blocks.values() for name in block.params}
+    for name in layer.arguments:
+        if name not in declared:
+            message = f"no block has a parameter `{describe_text(name)}`"
+            found = Diagnostic("unknown-parameter", message, layer.key_span("with", name))
+            report.add(found, guessing(name, declared, "their parameters are {words}"))
+
+
+def try_defaults(defaults: Defaults, blocks: Mapping[str, BlockSpec], report: Report) -> None:
     """Report what is wrong with a network's defaults, those too that no layer takes.
 
     Each is tried on a layer that says nothing else.
@@ -67,6 +81,9 @@ def try_defaults(defaults: Defaults, report: Report) -> None:
     found = Report()
     for op, layer in defaults.layers.items():
         assert isinstance(layer, Layer)
+        if isinstance(layer, BlockLayer):
+            _check_names(layer, blocks, found)
+            continue
         layer.operations(Values(layer, f"`{op}`", defaults, found))
     report.add_all(d for d in found.diagnostics if d.code in FAULTS_OF_VALUES)
 

@@ -16,12 +16,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import NoReturn, TypeVar
 
 from compiler.errors import CompileError, Diagnostic, Span
 from compiler.graph import Decision, Info, RegionKind, Shape, Traced, Traces
 from compiler.lower.arguments import bind_inputs, block_arguments, report_unknown_block
+from compiler.lower.assertions import check_assertions
 from compiler.lower.copies import variables_of_copies
+from compiler.lower.local_names import settle_names
 from compiler.lower.lowering import Argument, Lowering
 from compiler.lower.operands import Operands, operands
 from compiler.lower.order import lowering_order
@@ -393,7 +396,12 @@ def lower_body(
     frame.used = lowering.used_params.setdefault(block.name, set())
     first = next(iter(inputs.values()))
     frame.sizes_hold = lowering.builder.shapes[first].paper == block.input_size
-    end = lower_layers(lowering, block.body, Scope(prefix, frame), first)[-1]
+    scope = Scope(prefix, frame)
+    settle_names(lowering, block, scope)
+    before = len(lowering.builder.nodes)
+    end = lower_layers(lowering, block.body, scope, first)[-1]
+    own = islice(lowering.builder.nodes.values(), before, None)
+    check_assertions(lowering, block, scope, end, own)
     lowering.open_blocks.pop()
     return end
 

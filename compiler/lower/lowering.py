@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 
 from compiler.errors import CompileError, Diagnostic, Remark, Report, Span, guessing, limit, way_out
@@ -11,7 +12,7 @@ from compiler.graph import Cite, Drawing, Erratum, Info, Traced
 from compiler.lower.builder import Builder
 from compiler.lower.defaults import default_norms
 from compiler.lower.scope import Condition, Lookup, Named, Scope
-from compiler.ops import CiteSpec, Layer
+from compiler.ops import CiteSpec, Layer, Op
 from compiler.spec import BrokenLayer, Defaults, DrawingSpec, Expansion, Spec, Values, copies_of
 from compiler.spec.naming import automatic_name, node_name
 from compiler.text import Expr, Located, Value
@@ -33,7 +34,6 @@ class Lowering:
         self.spec = spec
         self.report = report
         self.defaults = defaults
-        self.norms = default_norms(defaults, report)
         self.builder = Builder(report)
         self.unknown = count(1)
         """Numbers the nodes that stand in for what a wrong reference means."""
@@ -51,6 +51,11 @@ class Lowering:
         """The same for its `when`."""
         self.constants: dict[str, dict[str, Argument]] = {}
         """Block -> the defaults of its parameters that read nothing: one for all instances."""
+
+    @cached_property
+    def norms(self) -> Mapping[str, Op]:
+        """Word -> the norm that follows a convolution: the network's default, or the usual."""
+        return default_norms(self.defaults, self.report)
 
     def condition(self, layer: Layer) -> Condition:
         """Return the condition of a layer, for what is said where it leaves the layer out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -20,11 +20,13 @@ from compiler.graph import (
     output_name,
     without_copies,
 )
+from compiler.lower.assertions import check_assertions
 from compiler.lower.builder import StatedSizes
 from compiler.lower.defaults import layer_defaults, try_defaults
 from compiler.lower.define import with_drafts
 from compiler.lower.inputs import input_shapes, network_arguments
 from compiler.lower.layers import lower_layers
+from compiler.lower.local_names import settle_names
 from compiler.lower.lowering import Argument, Lowering, cite, drawing, written
 from compiler.lower.operands import tensor
 from compiler.lower.scope import Frame, Named, Scope
@@ -99,7 +101,6 @@ def _lower(
     params, decisions = frame.params, frame.decisions
     defaults = Defaults(layer_defaults(network, report), params, frame.used, decisions)
     lowering = Lowering(spec, report, defaults)
-    try_defaults(lowering.defaults, lowering.report)
     builder = lowering.builder
     builder.stated = stated
     lowering.refuse_all_too_large(network.layers)
@@ -112,6 +113,8 @@ def _lower(
     for name in shapes:  # a layer of the same name would take the input's place in the graph
         span = network.key_span("input", name)
         scope.names[name] = Named(name, span, is_automatic=False, tensor=name)
+    settle_names(lowering, network, scope)
+    try_defaults(lowering.defaults, spec.blocks, lowering.report)
     end = lower_layers(lowering, network.layers, scope, next(iter(shapes)))[-1]
     outputs = _outputs(network, lowering, scope, end)
     builder.close(outputs[0].node if outputs else end)
@@ -138,9 +141,16 @@ def _lower(
         returns="outputs" if network.outputs else "last layer",
     )
     _check_moved(network, graph, report)
+    live = graph.ancestors([output.node for output in outputs])
+    own = (node for node in graph.nodes.values() if node.name in live)
+    check_assertions(lowering, network, scope, outputs[0].node if outputs else end, own)
     if not report.errors:
         _warn_parameters(spec, frame, network, report)
         _warn_block_parameters(spec, lowering, report)
+        _warn_names(network, frame.used, "the network", report)
+        for name in lowering.instances:
+            block = spec.blocks[name]
+            _warn_names(block, lowering.used_params[name], f"block `{name}`", report)
     return graph
 
 
@@ -160,6 +170,19 @@ def _check_moved(network: NetworkSpec, graph: Graph, report: Report) -> None:
             span = network.span("moved", old)
             found = Diagnostic("unknown-layer", message, span, severity="warning")
             report.add(found, guessing(new, known, most=12))
+
+
+def _warn_names(
+    where: BlockSpec | NetworkSpec, used: Collection[str], whose: str, report: Report
+) -> None:
+    """Warn of the names of a `let` that nothing reads, in layers that are left out neither."""
+    read = {*used, *(name for name, _ in mentions(where._node))} if where.let else ()
+    for name in where.let:
+        if name not in read:
+            message = f"nothing in {whose} uses `{name}`, which its `let` names"
+            span, help = where.key_span("let", name), "take it out, or use it in an expression"
+            found = Diagnostic("unused-parameter", message, span, help=help, severity="warning")
+            report.add(found)
 
 
 def _parameter(name: str, spec: ParamSpec, value: Value) -> Parameter:

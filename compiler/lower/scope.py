@@ -19,7 +19,8 @@ class Frame:
     """One instance of a block, or the network: parameters and inputs."""
 
     name: str
-    params: Mapping[str, Value]
+    params: dict[str, Value]
+    """The names of a `let` are here too, once they are settled."""
     inputs: dict[str, str]
     """Input name -> node."""
     used: set[str] = field(default_factory=set)
@@ -62,13 +63,15 @@ class Variable:
 
     @property
     def term(self) -> Term | None:
-        """What stands for the name in a formula, None where it is no number."""
+        """What stands for the name in a formula, None where it is no number and no word."""
         if self.formula is not None:
             return self.formula
         if isinstance(self.value, bool):
             return Term("name", show_value(self.value), (), 0, 0)
         if isinstance(self.value, (int, Fraction)):
             return Term("number", str(self.value), (), 0, 0)
+        if isinstance(self.value, str):
+            return Term("text", self.value, (), 0, 0)
         return None
 
 

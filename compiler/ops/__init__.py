@@ -46,6 +46,7 @@ from compiler.ops.layer import (
 from compiler.ops.linear import Flatten, Linear
 from compiler.ops.merge import Add, Concat, Maximum, Multiply, Subtract
 from compiler.ops.norm import (
+    NORM_WORDS,
     NORMS,
     BatchNorm,
     BatchNormLayer,
@@ -57,6 +58,7 @@ from compiler.ops.norm import (
 from compiler.ops.pool import AdaptiveAvgPool2d, AvgPool2d, GlobalPool2d, MaxPool2d
 from compiler.ops.rearrange import ChannelPool, ChannelShuffle, Chunk, Slice
 from compiler.ops.resample import PixelShuffle, PixelUnshuffle, Upsample
+from compiler.ops.vocabulary import WORD_VALUES, with_words
 
 _T = TypeVar("_T")
 
@@ -116,9 +118,11 @@ __all__ = [
     "FAMILIES",
     "JOINS",
     "NORMS",
+    "NORM_WORDS",
     "NOTHING",
     "OPS",
     "OP_LAYERS",
+    "WORD_VALUES",
     "Activation",
     "ActivationLayer",
     "ActivationName",
@@ -175,4 +179,5 @@ __all__ = [
     "is_activation",
     "read_activation",
     "spelled",
+    "with_words",
 ]

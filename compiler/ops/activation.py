@@ -21,7 +21,7 @@ from compiler.graph import (
     value_text,
 )
 from compiler.ops.layer import Common, Fields, Layer, Parts, WordLayer
-from compiler.text import bad, describe, read_formula, show_value
+from compiler.text import Expr, bad, describe, read_formula, read_word, show_value
 from compiler.text.fields import Number, formula_or, kind, words
 from compiler.text.grammar import Formula
 
@@ -310,10 +310,10 @@ def then(text: str) -> Parts:
     return [] if text == "none" else [("act", activation_of(text))]
 
 
-def read_activation(value: Any) -> str | Parametric:
+def read_activation(value: Any) -> str | Parametric | Expr:
     """Return an activation's name, `none`, a parameter's name (checked on use), or with argument.
 
-    `relu`, `act`, `{leaky_relu: 0.1}`.
+    `relu`, `act`, `{leaky_relu: 0.1}`; a formula of one, `relu if index == 0 else none`.
     """
     if isinstance(value, dict) and len(value) == 1:
         ((word, argument),) = value.items()
@@ -323,7 +323,7 @@ def read_activation(value: Any) -> str | Parametric:
             raise bad("bad-value", f"`{word}` takes no argument", help=f"write `{word}` alone")
     if not isinstance(value, str):
         raise bad("bad-value", f"expected an activation, found {describe(value)}", help=_ONE_OF)
-    return value
+    return read_word(value)
 
 
 def _read_argument(word: str, value: Any) -> Formula | str:
@@ -344,7 +344,7 @@ _SCHEMAS = {
 }
 """Word that may have an argument -> what an editor knows of that."""
 ActivationName = Annotated[
-    str | Parametric,
+    str | Parametric | Expr,
     PlainValidator(read_activation),
     words(
         "activation",

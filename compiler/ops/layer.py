@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal, Protocol
 from compiler.errors import Report
 from compiler.graph import Op, Pads, Pair, Traced
 from compiler.text import Expr, Located
-from compiler.text.expr import PATH
 from compiler.text.fields import (
     Bare,
     Flag,
@@ -22,6 +21,7 @@ from compiler.text.fields import (
     Text,
     Times,
 )
+from compiler.text.parse_expr import PATH
 
 Parts = list[tuple[str, Op]]
 """The operations of a layer, one after the other, each with the last step of its name; the only

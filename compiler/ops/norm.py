@@ -23,9 +23,8 @@ from compiler.graph import (
     times,
 )
 from compiler.ops.layer import Fields, Layer, Parts
-from compiler.text.fields import Bare, Count, Flag, Number, formula_or, kind
-from compiler.text.grammar import bad, describe
-from compiler.text.names import NAME
+from compiler.text.fields import Bare, Count, Flag, Number, formula_or, kind, one_of
+from compiler.text.grammar import bad, describe, read_word
 
 
 class Norm(Op):
@@ -270,7 +269,7 @@ NORM_WORDS = ("none", *(word for word in NORMS if word != "group_norm"))
 
 
 def read_norm(value: Any) -> Any:
-    """Return a norm's word, a parameter's name (checked on use), or `{group_norm: GROUPS}`."""
+    """Return a norm's word, a parameter's name (checked on use), `{group_norm: 32}`, a formula."""
     if isinstance(value, dict) and list(value) == ["group_norm"]:
         return value
     if not isinstance(value, str):
@@ -279,7 +278,7 @@ def read_norm(value: Any) -> Any:
     if value == "group_norm":
         help = "write `norm: {group_norm: 32}`"
         raise bad("bad-value", "`group_norm` does not say how many groups it has", help=help)
-    return value
+    return read_word(value)
 
 
 NormName = Annotated[
@@ -287,10 +286,9 @@ NormName = Annotated[
     PlainValidator(read_norm),
     kind(
         "norm",
-        "the norm that follows, a parameter that is one, or `{group_norm: 32}`",
+        "the norm that follows, a parameter or formula that is one, or `{group_norm: 32}`",
         anyOf=[
-            {"enum": list(NORM_WORDS)},
-            {"type": "string", "pattern": f"^{NAME.pattern}$"},
+            *one_of(NORM_WORDS),
             {
                 "type": "object",
                 "properties": {"group_norm": formula_or("integer", minimum=1)},

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from compiler.errors import Diagnostic, Report, Span, guessing, limit, way_out
 from compiler.spec.changes import Reach, change_layers, is_structural
-from compiler.spec.merge import is_null, noted, place_of, take_away
+from compiler.spec.merge import is_null, merged, noted, place_of, take_away
 from compiler.spec.variant import over_params, without_sizes
 from compiler.text import Entry, Mapping, Node, Scalar, Sequence, describe_text
 
@@ -207,6 +207,9 @@ class BlockVariants:
                 entries.pop(word, None)
         if key == "params" and below is not None:
             entries[key] = Entry(entry.key_span, over_params(below.node, entry.node, self.report))
+        elif key == "let" and below is not None:
+            whose = f"`let` of what block `{name}` extends"
+            entries[key] = Entry(entry.key_span, merged(below.node, entry.node, self.report, whose))
         else:
             entries[key] = Entry(entry.key_span, noted(entry.node, place_of(entry)))
 

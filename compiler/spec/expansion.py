@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from compiler.ops import Layer
+from compiler.ops import Layer, with_words
 from compiler.spec.model import BlockLayer, BlockSpec, LayersLayer
-from compiler.text import Expr, ExprError, Unknown, Value, evaluate
+from compiler.text import Expr, ExprError, LookUp, Unknown, evaluate
 
 MAX_LEVELS = 100
 """Levels of blocks, branches and residuals in one another; the shipped networks have 7."""
-
-LookUp = Callable[[str], Value]
 
 
 class Expansion:
@@ -71,5 +69,5 @@ def copies_of(layer: Layer, lookup: LookUp | None = None) -> int:
     repeat: object = layer.common.repeat
     if isinstance(repeat, Expr) and lookup is not None:
         with suppress(ExprError, Unknown):
-            repeat = evaluate(repeat, lookup)
+            repeat = evaluate(repeat, with_words(lookup))
     return repeat if isinstance(repeat, int) and repeat > 0 else 0

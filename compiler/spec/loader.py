@@ -54,7 +54,10 @@ from compiler.text.names import read_layer_name
 Chain = dict[str, Path]
 """The files that are open, by what they really are; each is named by the one before."""
 NOTHING_UNSAVED: Mapping_[str, str] = {}
+LANGUAGE = 1
+"""The version of the language that is read here; a file says its own with `netdraft: 1`."""
 TOP_KEYS = [
+    "netdraft",
     "network",
     "title",
     "doc",
@@ -63,10 +66,12 @@ TOP_KEYS = [
     "import",
     "blocks",
     "params",
+    "let",
     "input",
     "defaults",
     "layers",
     "outputs",
+    "assert",
     "drawing",
     "claims",
     "moved",
@@ -358,6 +363,7 @@ class _Loader:
             message = "the file is a recipe of training, not a network"
             help = "name a network, and this file with `train --recipe`"
             raise fail("not-a-spec", message, written.entries["recipe"].key_span, help=help)
+        _check_version(written)
         node = as_meant(written, TOP_KEYS, "a spec", self.report)
         if self.left_out.file == node.span.file:
             node = without(node, self.left_out)
@@ -410,6 +416,29 @@ _WRITTEN = {
     "extends": "write `extends: inception_v4`, a shipped name, or `extends: mine.yaml`",
     "import": "write `import: [blocks/mine.yaml]`",
 }
+
+
+def _check_version(written: Mapping) -> None:
+    """Refuse a file of another version of the language, whatever else it says.
+
+    Raises:
+        CompileError: `unknown-version`.
+    """
+    node = written.get("netdraft")
+    value = None if node is None else plain(node)
+    if node is None or (value == LANGUAGE and type(value) is int):
+        return
+    message = f"`netdraft` is the version of the language, a whole number, found {describe(value)}"
+    help = f"write `netdraft: {LANGUAGE}`"
+    if type(value) is int and value > LANGUAGE:
+        message = (
+            f"the file is written in version {value} of the language, "
+            f"this netdraft reads version {LANGUAGE}"
+        )
+        help = "install a newer one: `pip install --upgrade netdraft`"
+    raise fail("unknown-version", message, node.span, help=help)
+
+
 _IMPORT_HELP = "paths are relative to this file, inside its folder tree or the shipped specs"
 
 

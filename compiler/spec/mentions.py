@@ -17,9 +17,13 @@ NO_FORMULAS = frozenset(
     )
 )
 """Keys whose values are no formulas."""
-BODY = ("input", "defaults", "layers", "branches", "residual", "outputs", "changes")
+BODY = (
+    *("let", "input", "defaults", "layers", "branches", "residual"),
+    *("outputs", "assert", "changes"),
+)
 """Keys of a network or a block under which its parameters are read."""
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*(?![\w.])")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 def mentions(whole: Node | None) -> Iterator[tuple[str, Span]]:
@@ -34,9 +38,13 @@ def names_in(*nodes: Node) -> Iterator[tuple[str, Span]]:
     while stack:
         node = stack.pop()
         if isinstance(node, Mapping):
-            stack += [e.node for key, e in node.entries.items() if key not in NO_FORMULAS]
+            stack += [
+                e.node
+                for key, e in node.entries.items()
+                if key not in NO_FORMULAS or (key == "block" and isinstance(e.node, Mapping))
+            ]
         elif isinstance(node, Sequence):
             stack += node.items
         elif isinstance(node.value, str):
-            for name in _NAME.findall(node.text):
+            for name in _NAME.findall(_QUOTED.sub("", node.text)):
                 yield name, node.span

@@ -115,7 +115,9 @@ class BrokenLayer(Layer):
 class ParamSpec(Located):
     """A parameter of a block or network."""
 
-    type: Literal["channels", "int", "number", "bool", "kernel", "padding", "activation", "text"]
+    type: Literal[
+        "channels", "int", "number", "bool", "kernel", "padding", "activation", "list", "text"
+    ]
     """of which kind its values are; `channels` is a whole number from 1"""
     default: Raw = None
     """its value where none is given; it may be a formula of the parameters before"""
@@ -186,9 +188,19 @@ class OutputSpec(Located):
     """left out where false"""
 
 
+class AssertSpec(Located):
+    """What must hold."""
+
+    that: Flag
+    """a formula over parameters, sizes (`out == 8x8x1536`), `parameters` and `macs`"""
+    message: Text = ""
+    """what is said where it does not hold"""
+
+
 class BlockSpec(Located):
     """A block definition; exactly one of `layers`, `branches`, `residual` is its body."""
 
+    spelled = {"assertions": "assert"}
     hidden = frozenset(("name", "body"))
     name: str = ""
     title: Text | None = None
@@ -201,12 +213,16 @@ class BlockSpec(Located):
     """which recorded errata apply"""
     params: dict[str, ParamSpec] = {}
     """`NAME: default`, or `NAME: {type, default, doc, cite}`; without a default it is required"""
+    let: dict[str, Raw] = {}
+    """names for values, in order: `hidden: 4 * n`; the layers, and later ones, may use them"""
     inputs: list[Name] = ["x"]
     """the names of what it reads"""
     input_size: Size | None = None
     """the input for which the sizes in its figure hold"""
     drawing: DrawingSpec | None = None
     """how its figure is drawn"""
+    assertions: list[AssertSpec] = []
+    """what must hold of it: formulas, or `{that, message}`"""
     body: Chain = []
     """The layers of the body; `branches` and `residual` bodies are one layer."""
 
@@ -214,6 +230,7 @@ class BlockSpec(Located):
 class NetworkSpec(Located):
     """A network."""
 
+    spelled = {"assertions": "assert"}
     network: Name
     """its name"""
     title: Text | None = None
@@ -226,6 +243,8 @@ class NetworkSpec(Located):
     """which recorded errata apply; in a library the records themselves, by name"""
     params: dict[str, ParamSpec] = {}
     """`NAME: default`, or `NAME: {type, default, doc, cite}`; `--set NAME=VALUE` overrides"""
+    let: dict[str, Raw] = {}
+    """names for values, in order: `hidden: 4 * n`; the layers, and later ones, may use them"""
     input: dict[str, list[InputSize]]
     """`NAME: [C, H, W]`, channels first, or `NAME: [C]`; a letter leaves a size open"""
     defaults: dict[str, Raw] = {}
@@ -239,6 +258,8 @@ class NetworkSpec(Located):
     moved: dict[str, Text] = {}
     """`OLD: NEW`: paths that layers had in an earlier version; files of weights that have the old
     names load, and `diff` follows them"""
+    assertions: list[AssertSpec] = []
+    """what must hold of it: formulas, or `{that, message}`"""
     layers: Chain
     """from input to output"""
 
@@ -247,6 +268,8 @@ class FileSpec(Located):
     """What a file may say besides; it is resolved before models are read."""
 
     spelled = {"imports": "import"}
+    netdraft: Literal[1] = 1
+    """the version of the language that the file is written in"""
     imports: Names = []
     """libraries: files relative to this one, or shipped ones by name (`blocks/stem_v4`)"""
     blocks: dict[str, BlockSpec] = {}
@@ -267,6 +290,7 @@ WITH_DEFAULTS: Mapping[str, dict[str, object]] = {
     "group_norm": {"group_norm": 1},
     "instance_norm": {"instance_norm": True},
     "linear": {"linear": 1},
+    "block": {"block": "block"},
 }
 """Ops that a network may give defaults for, with stand-ins for what they require."""
 LAYERS_OWN = COMMON_KEYS - {"inputs", "loop", "cite", "doc"}

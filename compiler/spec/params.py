@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from compiler.ops import ACTIVATION_WORDS, ActivationName
+from compiler.ops import ACTIVATION_WORDS, WORD_VALUES, ActivationName
 from compiler.text import FUNCTIONS, HALF, PADDINGS, PAIR, read_pair
-from compiler.text.fields import Count, Flag, Kernel, Number, Padding, Text, Whole
+from compiler.text.fields import Count, Flag, Kernel, Number, Padding, Series, Text, Whole
 from compiler.text.names import read_name, reserved
 
 _VALUES = frozenset(
@@ -36,6 +36,7 @@ KINDS: Mapping[str, Any] = {
     "kernel": Kernel,
     "padding": Padding,
     "activation": ActivationName,
+    "list": Series,
     "text": Text,
 }
 """Type of a parameter -> the kind of its values: that of the keys that they stand in for."""
@@ -43,6 +44,11 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     type: kind.__metadata__[0].func for type, kind in KINDS.items()
 }
 """Type of a parameter -> what reads its values."""
+
+
+def _is_word(value: Any) -> bool:
+    """True for an entry that no size and no padding has."""
+    return isinstance(value, str) and (value in WORD_VALUES or bool(PAIR.fullmatch(value)))
 
 
 def guess_type(value: Any) -> str:
@@ -56,6 +62,8 @@ def guess_type(value: Any) -> str:
     if isinstance(value, str) and (value in PADDINGS or value == HALF):
         return "padding"
     is_pair = isinstance(value, str) and PAIR.fullmatch(value)
+    if isinstance(value, list) and (len(value) != 2 or any(map(_is_word, value))):
+        return "list"
     parts = read_pair(value) if is_pair else value
     if not isinstance(parts, (tuple, list)):
         return "number"

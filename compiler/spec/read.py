@@ -25,6 +25,7 @@ from compiler.ops import COMMON_KEYS, NOTHING, ActivationLayer, Common, Layer, W
 from compiler.spec.model import (
     LAYERS,
     WORDS,
+    AssertSpec,
     BlockSpec,
     BrokenLayer,
     BrokenParam,
@@ -56,7 +57,9 @@ from compiler.text import (
 from compiler.text.names import NAME, read_name
 
 BODIES = ("layers", "branches", "residual")
-BLOCK_KEYS = [f for f in BlockSpec.model_fields if f not in BlockSpec.hidden]
+BLOCK_KEYS = [
+    BlockSpec.spelled.get(f, f) for f in BlockSpec.model_fields if f not in BlockSpec.hidden
+]
 BLOCK_KEYS += ["layers", "branches", "join", "residual"]
 M = TypeVar("M", bound=Located)
 
@@ -564,10 +567,13 @@ def read_block(name: str, node: Node, report: Report) -> BlockSpec | None:
         help = f"take it out; the body is `{bodies[0]}`"
         report.add(Diagnostic("bad-block", message, join.key_span, help=help))
     values = {
-        k: plain(e.node) for k, e in read.entries.items() if k not in (*BODIES, "join", "params")
+        k: plain(e.node)
+        for k, e in read.entries.items()
+        if k not in (*BODIES, "join", "params", "assert")
     }
     values["params"] = read_params(read.get("params"), report)
     values["body"] = _read_body(read, bodies[0], report)
+    values["assert"] = _read_assertions(read.get("assert"), report)
     block = validate(BlockSpec, read, values, what, report)
     if block is not None:
         block.name = name
@@ -664,7 +670,7 @@ def _check_default(name: str, param: ParamSpec, report: Report) -> None:
 
 def read_network(node: Mapping, report: Report) -> NetworkSpec | None:
     """Return a network."""
-    plainly = ("network", "title", "doc", "cite", "errata", "input", "defaults", "drawing")
+    plainly = ("network", "title", "doc", "cite", "errata", "let", "input", "defaults", "drawing")
     values: dict[str, Any] = {k: plain(e.node) for k, e in node.entries.items() if k in plainly}
     if isinstance(values.get("errata"), dict):
         del values["errata"]
@@ -682,6 +688,7 @@ def read_network(node: Mapping, report: Report) -> NetworkSpec | None:
     if moved is not None:
         report.spend("entries", len(moved.entries) if isinstance(moved, Mapping) else 0, moved.span)
         values["moved"] = plain(moved)
+    values["assert"] = _read_assertions(node.get("assert"), report)
     values["claims"] = _read_list(node.get("claims"), ClaimSpec, "a claim", report)
     if "outputs" in node.entries:
         values["outputs"] = _read_outputs(node.get("outputs"), report)
@@ -721,6 +728,18 @@ def _read_outputs(node: Node | None, report: Report) -> Any:
         help = "write `logits` or `{name: aux, from: aux.logits}`"
         report.add(Diagnostic("bad-value", message, item.span, help=help))
     return [o for o in out if o is not None]
+
+
+def _read_assertions(node: Node | None, report: Report) -> Any:
+    """Return what must hold; one thing alone needs no list."""
+    items = node.items if isinstance(node, Sequence) else () if node is None else (node,)
+    report.spend("entries", len(items), node.span if node else NOWHERE)
+    out = []
+    for item in items:
+        values = plain(item)
+        values = values if isinstance(values, dict) else {"that": values}
+        out.append(validate(AssertSpec, item, values, "an assertion", report))
+    return [found for found in out if found is not None]
 
 
 def read_errata(node: Node | None, report: Report) -> dict[str, ErratumSpec]:

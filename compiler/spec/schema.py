@@ -27,7 +27,7 @@ from compiler.spec.params import KINDS
 from compiler.spec.read import BODIES
 from compiler.spec.variant import NEEDED
 from compiler.text import Located
-from compiler.text.fields import Bare, Raw, Text
+from compiler.text.fields import Bare, Flag, Raw, Text
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 """The newest draft that every editor reads; nothing here needs what came after it."""
@@ -209,6 +209,7 @@ def _file_keys(
         "defaults": _defaults(layers, variant=variant),
         "input": _inputs(keys["input"], variant=variant),
         "outputs": {"items": {"type": ids["type"], "if": {"type": "object"}, "then": output}},
+        "assert": {"items": _assertion()},
         "changes": {"items": reference("change")},
     }
     keys |= {key: {**keys[key], **schema} for key, schema in own.items()}
@@ -224,6 +225,7 @@ def _block(models: Mapping[str, Json], layers: Mapping[str, Json]) -> Json:
     own |= {k: models["file_spec"]["properties"][k] for k in ("extends", "changes")}
     own["extends"] = {**own["extends"], "words": "the block that this one varies"}
     own["changes"] = {**own["changes"], "items": reference("change")}
+    own["assert"] = {**own["assert"], "items": _assertion()}
     plain = {**own, "params": {**own["params"], **_params(variant=False)}}
     variant = {**own, "params": {**own["params"], **_params(variant=True)}}
     others = {body: [k for k in (*BODIES, "join") if k != body] for body in BODIES}
@@ -236,6 +238,13 @@ def _block(models: Mapping[str, Json], layers: Mapping[str, Json]) -> Json:
     needs = {"if": {"not": _any_of(BODIES)}, "then": {"required": ["layers"]}}
     out = {"description": models["block_spec"]["description"]}
     return {**out, **_extensible(plain, variant, needs), "allOf": [*alone, joined]}
+
+
+def _assertion() -> Json:
+    """Return the schema of what must hold: a formula, or one with a message."""
+    whole, alone = reference("assert_spec"), schema_of(Flag)
+    told = {"if": {"type": "object"}, "then": whole, "else": alone}
+    return {"type": ["string", "boolean", "object"], **told}
 
 
 _BODY_KEYS = {

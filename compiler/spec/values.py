@@ -14,7 +14,17 @@ from typing import Any, Literal
 
 from pydantic_core import PydanticCustomError
 
-from compiler.errors import Diagnostic, Remark, Report, did_you_mean, helping, listing
+from compiler.errors import (
+    Diagnostic,
+    Remark,
+    Report,
+    did_you_mean,
+    excess,
+    helping,
+    limit,
+    listing,
+    way_out,
+)
 from compiler.graph import Decision, Pads, Pair, Traced
 from compiler.ops import (
     ACTIVATION_WORDS,
@@ -25,6 +35,7 @@ from compiler.ops import (
     Parametric,
     is_activation,
     spelled,
+    with_words,
 )
 from compiler.spec.model import ParamSpec
 from compiler.spec.params import READERS, guess_type
@@ -34,14 +45,18 @@ from compiler.text import (
     Expr,
     ExprError,
     Located,
+    LookUp,
     Term,
     Unknown,
     Value,
+    ValueList,
+    as_formula,
     evaluate,
     name_of,
     parse,
     read_formula,
     show_value,
+    size_of,
 )
 
 MAX_COUNT = 10**7
@@ -64,6 +79,15 @@ class Written:
     type: str = ""
     """The type of the parameter that it is a value of."""
     declared: Remark | None = None
+
+    is_entry: bool = False
+    """True: what it reads is remembered with the whole list."""
+
+    def entry(self, at: int, is_remembered: bool) -> Written:
+        """Return an entry of this list."""
+        whose = f"entry {at} of {self.whose}" if self.type else self.whose
+        steps = (*self.steps, at)
+        return Written(self.raw[at], whose, self.where, steps, is_entry=is_remembered)
 
     def part(self, raw: Any, name: str = "") -> Written:
         """Return a part of this value; the graph remembers formulas of whole values only."""
@@ -165,10 +189,14 @@ class Values:
             return self.defaults
         return self.layer
 
-    def _lookup(self, written: Written) -> Callable[[str], Value]:
-        """Return what a name in a value is worth."""
+    def _names(self, written: Written) -> LookUp:
+        """Return what a name that is no word of the language is worth in a value."""
         is_default = self.network is not None and written.where is self.defaults
         return self.network if is_default else self.lookup  # type: ignore[return-value]
+
+    def _lookup(self, written: Written) -> LookUp:
+        """Return what a name in a formula is worth."""
+        return with_words(self._names(written))
 
     def _decided(self, written: Written, formula: Expr, value: Value) -> None:
         """Note what a formula came to that no attribute remembers, in the frame of its names."""
@@ -307,11 +335,11 @@ class Values:
             return str(raw)
         word = self.word_of(self.written(field), field, known) or "none"
         if raw not in known:
-            self._note_word(field, str(raw), word)
+            self._note_word(field, raw.text if isinstance(raw, Expr) else str(raw), word)
         return word
 
     def _note_word(self, field: str, name: str, word: str) -> None:
-        """Remember the name of the parameter that a word comes from."""
+        """Remember the name of the parameter, or the formula, that a word comes from."""
         if self._shows(self.where(field)) and word != "none" and self.usual.get(name) != word:
             self.traced[field] = Traced(name, span=self.where(field).span(field))
 
@@ -321,8 +349,8 @@ class Values:
         if isinstance(raw, str) and raw in ACTIVATION_WORDS:
             return raw
         word = self.activation_value(self.written(field)) or "none"
-        if isinstance(raw, str):
-            self._note_word(field, raw, word)
+        if isinstance(raw, (str, Expr)):
+            self._note_word(field, raw.text if isinstance(raw, Expr) else raw, word)
         return word
 
     def trace(self, field: str, formula: Expr) -> Traced:
@@ -359,7 +387,12 @@ class Values:
             return pair if pair is None else _twice(pair)
         if type == "activation":
             return self.activation_value(read)
-        of = {"number": self.number_of, "bool": self.flag_of, "padding": self.padding_of}.get(type)
+        of: Callable[[Written], Any] | None = {
+            "number": self.number_of,
+            "bool": self.flag_of,
+            "padding": self.padding_of,
+            "list": self.whole_list_of,
+        }.get(type)
         value: Value = read.raw if of is None else of(read)
         return value
 
@@ -374,16 +407,17 @@ class Values:
             self.report.add(written.fault(error))
             return None
 
-    def list_of(self, written: Written) -> list[Value]:
-        """Return the values of a list; one that is wrong is None."""
+    def list_of(self, written: Written, is_remembered: bool = True) -> list[Value]:
+        """Return the values of a list; one that is wrong is None.
+
+        `is_remembered` says that formulas of its entries are in the graph otherwise.
+        """
         if isinstance(written.raw, list):
-            return [
-                self.value_of(
-                    replace(written, raw=raw, steps=(*written.steps, index), attribute="for")
-                )
-                for index, raw in enumerate(written.raw)
-            ]
+            entries = range(len(written.raw))
+            return [self.value_of(written.entry(at, is_remembered)) for at in entries]
         value = self.evaluate(written)
+        if isinstance(value, ValueList):
+            return list(value)
         if value is not None:
             help = "write `[64, 128, 256]`, or a parameter that is a list"
             self.report.add(replace(written.refused(value, "is not a list"), help=help))
@@ -398,6 +432,22 @@ class Values:
         except PydanticCustomError:  # reported where it is read
             return None
         return self.bind(formula).root if isinstance(formula, Expr) else None
+
+    def whole_list_of(self, written: Written) -> ValueList | None:
+        """Return a list; None where it, or one of its values, is wrong."""
+        found = len(self.report.diagnostics)
+        out = ValueList(self.list_of(written, bool(written.attribute) or written.is_entry))
+        if len(self.report.diagnostics) > found or None in out:
+            return None
+        if size_of(out) > limit("list_entries"):
+            message, help = f"{written.whose}: {excess('list_entries')}", way_out("list_entries")
+            self.report.add(replace(written, type="").diagnostic(message, help))
+            return None
+        if isinstance(written.raw, list) and written.attribute and self._shows(written.where):
+            formula = as_formula(written.raw)
+            if formula.names:
+                self._note(written, formula, formula=self.bind(formula))
+        return out
 
     def integer_of(self, written: Written, least: int) -> int | None:
         """Return a whole number."""
@@ -439,13 +489,15 @@ class Values:
     ) -> str | None:
         """Return a word of a closed set, or the parameter's value that is one."""
         value: Value = written.raw
-        if value not in known and isinstance(value, str):
+        if isinstance(written.raw, Expr):
+            value = self.evaluate(written)
+        elif value not in known and isinstance(value, str):
             with suppress(KeyError):
                 formula = name_of(value)
-                value = self._lookup(written)(value)
+                value = self._names(written)(value)
                 self._decided(written, formula, value)
-            if value is None:
-                return None
+        if value is None:
+            return None
         if value not in known and not is_one(value):
             guess = did_you_mean(str(value), known)
             message = f"{written.whose}: there is no {kind} `{show_value(value)}`{guess}"
@@ -501,7 +553,7 @@ class Values:
             self._note(written, formula, formula=self.bind(formula))
         try:
             value = evaluate(formula, self._lookup(written))
-            if not is_kept:
+            if not (is_kept or written.is_entry):
                 self._decided(written, formula, value)
             return value
         except Unknown:
@@ -524,7 +576,7 @@ class Values:
         if raw.root.kind != "name" or "." in raw.text:
             return False
         try:
-            self._lookup(written)(raw.text)
+            self._names(written)(raw.text)
         except KeyError:
             return True
         return False

@@ -10,7 +10,7 @@ from compiler.spec.merge import is_null, merged, noted, place_of, take_away
 from compiler.spec.params import guess_type
 from compiler.text import Entry, Mapping, Node, Scalar, Sequence, describe, plain
 
-MERGED = ("params", "defaults", "input")
+MERGED = ("params", "let", "defaults", "input")
 """Keys whose entries are merged one by one; every other key replaces the base's."""
 NEEDED = ("network", "layers", "input")
 """Keys that a network cannot do without."""
@@ -121,6 +121,7 @@ def _release(base: Mapping, variant: Mapping, redefines: bool, entries: dict[str
         or "outputs" in variant.entries
         or is_structural(variant.get("changes"))
         or _differs(base.get("defaults"), variant.get("defaults"))
+        or _differs(base.get("let"), variant.get("let"))
     )
     name = variant.get("network")
     if is_another or (name is not None and plain(name) != plain(base.get("network") or name)):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from compiler.text.evaluate import FUNCTIONS, LookUp, evaluate, round_to, size_of
 from compiler.text.expr import (
-    FUNCTIONS,
     Expr,
     ExprError,
     Term,
     Unknown,
     Value,
-    evaluate,
+    ValueList,
     name_of,
-    parse,
     show_value,
 )
 from compiler.text.grammar import (
@@ -19,6 +18,7 @@ from compiler.text.grammar import (
     OPEN_SIZE,
     PADDINGS,
     PAIR,
+    as_formula,
     bad,
     describe,
     describe_text,
@@ -28,8 +28,10 @@ from compiler.text.grammar import (
     read_padding,
     read_pair,
     read_text,
+    read_word,
 )
 from compiler.text.located import Located
+from compiler.text.parse_expr import parse
 from compiler.text.source import (
     Doubled,
     DoubledScalar,
@@ -62,6 +64,7 @@ __all__ = [
     "Expr",
     "ExprError",
     "Located",
+    "LookUp",
     "Mapping",
     "Node",
     "Scalar",
@@ -69,6 +72,8 @@ __all__ = [
     "Term",
     "Unknown",
     "Value",
+    "ValueList",
+    "as_formula",
     "bad",
     "check_is_text",
     "decode",
@@ -89,7 +94,10 @@ __all__ = [
     "read_padding",
     "read_pair",
     "read_text",
+    "read_word",
     "resolve",
+    "round_to",
     "show_value",
+    "size_of",
     "span_at",
 ]

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainValidator, WithJsonSchema
 
-from compiler.text.expr import NUMBER, OPERATOR, PATH, Expr
+from compiler.text.expr import Expr
 from compiler.text.grammar import (
     OPEN_SIZE,
     PAIR,
@@ -35,8 +35,9 @@ from compiler.text.grammar import (
     read_true,
 )
 from compiler.text.names import NAME, read_layer_name, read_name, read_output_name
+from compiler.text.parse_expr import NUMBER, OPERATOR, PATH, SIZE, TEXT
 
-_FORMULA = rf"(?:\s|(?:{NUMBER}|{PATH})(?![A-Za-z0-9_.])|{OPERATOR})+"
+_FORMULA = rf"(?:\s|{SIZE}|(?:{NUMBER}|{PATH})(?![A-Za-z0-9_.])|{TEXT}|{OPERATOR})+"
 _LONE = rf"(?!{QUOTED_NUMBER.pattern}$)"
 """Refuses a number in quotes."""
 _FORMULAS = f"^{_LONE}{_FORMULA}$"
@@ -63,8 +64,14 @@ def words(
     title: str, description: str, known: tuple[str, ...], *more: dict[str, Any]
 ) -> WithJsonSchema:
     """Return what an editor knows of a word of a closed set, or the parameter that is one."""
-    either = [{"enum": list(known)}, {"type": "string", "pattern": f"^{NAME.pattern}$"}, *more]
-    return kind(title, f"{description}, or a parameter that is one", anyOf=either)
+    about = f"{description}, or a parameter or formula that is one"
+    return kind(title, about, anyOf=[*one_of(known), *more])
+
+
+def one_of(known: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return the rules of a word of a closed set, a parameter, or a formula that is one."""
+    pattern = rf"^(?:{NAME.pattern}|{_FORMULA}\bif\b{_FORMULA})$"
+    return [{"enum": list(known)}, {"type": "string", "pattern": pattern}]
 
 
 def _text(pattern: str, **more: Any) -> dict[str, Any]:
@@ -222,7 +229,7 @@ Series = Annotated[
     PlainValidator(read_series),
     kind(
         "values",
-        "the values that a loop goes over, `[64, 128, 256]`, or a formula of them",
+        "a list of values, `[64, 128, 256]`, or a formula that gives one",
         type=["array", "string"],
         pattern=_FORMULAS,
         **_list_of({"type": ["number", "string", "boolean", "array"]}),

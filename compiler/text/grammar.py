@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from pydantic_core import PydanticCustomError
 
-from compiler.text.expr import Expr, ExprError, parse, show_value
+from compiler.text.expr import Expr, ExprError, list_of, show_value
+from compiler.text.parse_expr import parse
 
 Formula = Expr | int | Fraction
 """A number, or an expression of one."""
@@ -78,7 +79,8 @@ PairFormula = Formula | tuple[Formula, Formula]
 
 
 def _is_meant_as_pair(text: str) -> bool:
-    return bool(_MEANT_AS_PAIR.fullmatch(text)) and not QUOTED_NUMBER.fullmatch(text)
+    is_power = "**" in text
+    return bool(_MEANT_AS_PAIR.fullmatch(text)) and not (is_power or QUOTED_NUMBER.fullmatch(text))
 
 
 def read_pair(value: Any) -> PairFormula:
@@ -241,6 +243,26 @@ def read_series(value: Any) -> list[Any] | Expr:
             help="write `[64, 128, 256]`, or a parameter that is a list",
         )
     return value
+
+
+def as_formula(written: Any) -> Expr:
+    """Return a list that YAML holds, of numbers, words and formulas, as the one formula it is."""
+    if isinstance(written, list):
+        return list_of([as_formula(entry) for entry in written])
+    return parse(written if isinstance(written, str) else show_value(written))
+
+
+_CHOICE = re.compile(r"\bif\b|[\[('\"]")
+"""What a word has that is a formula, `relu if index == 0 else none`, or an entry of a list."""
+
+
+def read_word(value: Any) -> str | Expr:
+    """Return a word, or the name of a parameter that is one, as it is; else a formula of one."""
+    if not isinstance(value, str) or not _CHOICE.search(value):
+        return read_text(value)
+    formula = read_formula(value)
+    assert isinstance(formula, Expr)
+    return formula
 
 
 def read_list(value: Any) -> list[Any]:

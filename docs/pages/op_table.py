@@ -27,7 +27,7 @@ def op_table() -> str:
     lines += [
         "",
         "Functions in expressions: "
-        + "; ".join(f"`{n}`: {f[2]}" for n, f in sorted(FUNCTIONS.items()))
+        + "; ".join(f"`{n}`: {f.doc}" for n, f in sorted(FUNCTIONS.items()))
         + ".",
     ]
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from compiler.ops import ACTIVATIONS
 from tests.fuzz.arithmetic import Invalid
+from tests.fuzz.expressions import Entries
 from tests.fuzz.meaning import Named, Place, Scope
 from tests.fuzz.tensors import Tensor
 
@@ -19,11 +20,20 @@ NUMBERS = (
     *("{n} + {k}", "{n} * {k}", "{n} // 2 + 1", "min({n}, {k})", "max({n}, {k})", "{n} % {k} + 1"),
     *("ceil({n} / {k})", "floor({n} / {k}) + 1", "round({n} / 2) + 1", "int({n} * 1.5)"),
     *("({n} + {m}) // 2", "-{n} + 2 * {m}", "{n} - {k}", "3 * ({k} + 1) - {n}", "1.0e0 * {n}"),
+    *("{n} if {m} > {k} else {k}", "{k} if {n} == 1 else {n} if {m} < 4 else {k} + 1", "{n} ** 2"),
+    *(
+        "min({n}, {m}, {k})",
+        "round_to({n} * 0.75, {k})",
+        "2 ** {k} - 1",
+        "[{n}, {m}, {k}][{k} // 2]",
+    ),
+    *("sum([{n}, {k}])", "max([{n}, {m}]) + len([{k}])", "{n} if relu != none else {k} / 0"),
 )
 """Expressions over names of numbers."""
 CONDITIONS = ("{n} > {k}", "{n} >= {k}", "{n} < {k}", "{n} <= {k}", "{n} == {k}", "{n} != {k}",
     "not {n} > {k}", "{n} > {k} and {m} < 9", "{n} > {k} or {m} == 2",
-    "not ({n} == {k})")  # fmt: skip
+    "not ({n} == {k})", "'a' == 'b' or {n} == {k}", "(relu if {n} > {k} else none) == relu",
+    )  # fmt: skip
 
 
 class Dice:
@@ -50,6 +60,8 @@ class Dice:
         params = place.scope.frame.params
         names = [n for n, v in params.items() if type(v) is int]
         names += place.scope.variables
+        lists = [n for n, v in params.items() if isinstance(v, Entries)]
+        names += [f(n) for n in lists for f in ("{}[0]".format, "{}[-1]".format, "len({})".format)]
         sizes = ["channels"] if self.is_open else ["channels", "channels", "height", "width"]
         heads = [n for n, t in references(place.scope) if "." not in n and place._tensor(n) is t]
         heads += ["in"] + ["prev"] * (place.previous is not None)
@@ -94,7 +106,8 @@ class Dice:
 
     def kernel(self, place: Place, most: int = 3) -> Any:
         """Return a kernel or stride in one of its forms."""
-        names = [n for n, v in place.scope.frame.params.items() if isinstance(v, tuple)]
+        values = place.scope.frame.params.items()
+        names = [n for n, v in values if type(v) is tuple]
         if names and self.chance(25):
             return self.pick(names)
         height, width = self.upto(most, 1), self.upto(most, 1)
@@ -108,6 +121,13 @@ class Dice:
         if form == 3:
             return [self.count(place, most), self.count(place, most)]
         return self.count(place, most)
+
+    def entries(self, place: Place) -> Any:
+        """Return a list, of numbers that are perhaps expressions."""
+        names = [n for n, v in place.scope.frame.params.items() if isinstance(v, Entries)]
+        if names and self.chance(25):
+            return self.pick(names)
+        return [self.count(place, 6) for _ in range(self.upto(4, 1))]
 
     def padding(self, place: Place) -> Any:
         """Return a padding in one of its forms."""

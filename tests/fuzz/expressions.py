@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from collections.abc import Callable
@@ -11,17 +12,43 @@ from typing import Any
 from tests.fuzz.arithmetic import Invalid
 
 _TOKEN = re.compile(
-    r"(?P<number>\d+(\.\d+)?([eE][+-]?\d+)?)|(?P<name>[A-Za-z_][A-Za-z_0-9]*(\.[A-Za-z_0-9]+)*)"
+    r"(?P<text>'[^']*')|(?P<size>\d+(?:x\d+)+)|(?P<number>\d+(\.\d+)?([eE][+-]?\d+)?)"
+    r"|(?P<name>[A-Za-z_][A-Za-z_0-9]*(\.[A-Za-z_0-9]+)*)"
 )
+_PYTHON = {word: word for word in ("and", "or", "not", "if", "else")}
+_WORDS = {**_PYTHON, "true": "True", "false": "False"}
+
+
+class Entries(tuple[Any, ...]):
+    """A list whose indices are fractions too."""
+
+    def __getitem__(self, index: Any) -> Any:
+        return super().__getitem__(int(index))
+
+
+def _divisible(value: Fraction, divisor: Fraction) -> int:
+    """Return what `_make_divisible` of MobileNet computes, as it is published."""
+    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    return int(rounded + divisor if rounded < Fraction("0.9") * value else rounded)
+
+
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "int": math.trunc,
     "floor": math.floor,
     "ceil": math.ceil,
     "round": round,
-    "min": min,
-    "max": max,
+    "round_to": _divisible,
+    "min": lambda *values: min(values[0] if isinstance(values[0], Entries) else values),
+    "max": lambda *values: max(values[0] if isinstance(values[0], Entries) else values),
+    "sum": lambda values: sum(values, Fraction(0)),
+    "len": len,
 }
-_WORDS = {"and": "and", "or": "or", "not": "not", "true": "True", "false": "False"}
+
+
+class _Lists(ast.NodeTransformer):
+    def visit_List(self, node: ast.List) -> ast.AST:
+        self.generic_visit(node)
+        return ast.Call(ast.Name("Entries", ast.Load()), [node], [])
 
 
 def evaluate(text: str, lookup: Callable[[str], Any]) -> Any:
@@ -32,6 +59,10 @@ def evaluate(text: str, lookup: Callable[[str], Any]) -> Any:
     """
 
     def python(match: re.Match[str]) -> str:
+        if match["text"]:
+            return match[0]
+        if match["size"]:
+            return f"({match[0].replace('x', ', ')})"
         if match["number"]:
             return f"Fraction('{match[0]}')"
         if match[0] in _FUNCTIONS:
@@ -43,11 +74,15 @@ def evaluate(text: str, lookup: Callable[[str], Any]) -> Any:
         is_number = isinstance(found, (int, float)) and not isinstance(found, bool)
         return Fraction(str(found)) if is_number else found
 
-    known = {"Fraction": Fraction, "value": value, "__builtins__": {}, **_FUNCTIONS}
+    known = {"Fraction": Fraction, "value": value, "Entries": Entries, "__builtins__": {}}
     try:
-        out = eval(_TOKEN.sub(python, text), known)
-    except (ArithmeticError, TypeError, SyntaxError) as error:
+        tree = _Lists().visit(ast.parse(_TOKEN.sub(python, text), mode="eval"))
+        code = compile(ast.fix_missing_locations(tree), "", "eval")
+        out = eval(code, {**known, **_FUNCTIONS})
+    except (ArithmeticError, TypeError, SyntaxError, IndexError, ValueError) as error:
         raise Invalid(f"`{text}`: {error}") from None
+    if isinstance(out, float):
+        raise Invalid(f"`{text}` is no exact number")
     if isinstance(out, Fraction) and out.denominator == 1:
         return int(out)
     return out

@@ -12,20 +12,30 @@ from compiler.text import grammar
 from tests.fuzz.arithmetic import Invalid
 from tests.fuzz.dice import WORDS, Dice, left_out, references
 from tests.fuzz.meaning import BY_HAND as BY_HAND_MEANT
-from tests.fuzz.meaning import Frame, Layer, Meaning, Place, Scope, declaration, printed, typed
+from tests.fuzz.meaning import (
+    Frame,
+    Layer,
+    Meaning,
+    Place,
+    Scope,
+    declaration,
+    printed,
+    settle_names,
+    typed,
+)
 from tests.fuzz.tensors import Tensor
 from tests.samples import needed, readers, values
 
 NAMES = ("a", "b", "c", "x", "y", "out", "F", "Tensor", "math", "weight", "size", "args",
     "list", "input", "mixed_3a", "_u", "stem", "Conv", "conv_1x7", "net", "n", "main",
     "image_2")  # fmt: skip
-TYPES = ("channels", "int", "number", "bool", "kernel", "padding", "activation", "text")
+TYPES = ("channels", "int", "number", "bool", "kernel", "padding", "activation", "list", "text")
 BY_HAND = (*BY_HAND_MEANT, "conv", "max_pool", "avg_pool", "batch_norm", "linear")
 OTHERS = [w for w in OP_LAYERS if w not in BY_HAND and not issubclass(OP_LAYERS[w], JoinLayer)]
 """Ops that are drawn by the types of their fields; the rest with what is odd about them."""
 NORMS = ("batch_norm", "batch_norm", "none", "layer_norm", "instance_norm", {"group_norm": 1})
 LETTER = {"channels": "f", "int": "v", "number": "r", "bool": "q", "kernel": "k",
-    "padding": "pad", "activation": "g", "text": "w"}  # fmt: skip
+    "padding": "pad", "activation": "g", "list": "xs", "text": "w"}  # fmt: skip
 
 
 class Maker:
@@ -494,12 +504,15 @@ class Maker:
             case "bool":
                 return dice.flag(place)
             case "kernel":
-                names = [n for n, v in place.scope.frame.params.items() if isinstance(v, tuple)]
+                values = place.scope.frame.params.items()
+                names = [n for n, v in values if type(v) is tuple]
                 return dice.pick(["3x3", "1x1", "1x3", 2, "2x1", [3, 1], *names])
             case "padding":
                 return dice.pick(["same", "V", "valid", 1, 0, "half"])
             case "activation":
                 return dice.activation(place)
+            case "list":
+                return dice.entries(place)
         return dice.pick(["none", "batch_norm"])
 
     def params(self, place: Place, prefix: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -547,12 +560,15 @@ class Maker:
             inputs = ["data"]
         frame = Frame(values, dict(zip(inputs, tensors, strict=True)))
         frame.sizes_hold = dice.chance(15)
+        named = self.names(frame, "local")
         body = self.body(Scope(frame), source, depth, keeps)
         block: Layer = self.words()
         if frame.sizes_hold:
             block["input_size"] = printed(source)
         if declared:
             block["params"] = declared
+        block |= {"let": named} if named else {}
+        block |= self.assertions()
         if inputs != ["x"]:
             block["inputs"] = inputs
         block.update(body)
@@ -565,6 +581,21 @@ class Maker:
             out["with"] = given
         if len(inputs) > 1:
             out["from"] = refs if dice.chance(50) else dict(zip(inputs, refs, strict=True))
+        return out
+
+    def assertions(self) -> Layer:
+        """Draw what holds of any block, or nothing."""
+        holds = ["in.channels == in.channels", {"that": "macs >= 0", "message": "so"}]
+        return {"assert": holds} if self.dice.chance(8) else {}
+
+    def names(self, frame: Frame, base: str) -> dict[str, Any]:
+        """Draw names for numbers, and add their values to the frame's."""
+        dice = self.dice
+        out: dict[str, Any] = {}
+        while len(out) < 3 and dice.chance(20):
+            name = f"{base}{len(out)}"
+            out[name] = dice.count(Place(Scope(frame), None), 9)
+            settle_names({"let": {name: out[name]}}, frame)
         return out
 
     def body(self, inner: Scope, source: Tensor, depth: int, keeps: bool) -> Layer:

@@ -42,7 +42,7 @@ from compiler.ops import (
 from compiler.ops import Layer as LayerModel
 from compiler.ops.norm import NORM_WORDS
 from tests.fuzz.arithmetic import Invalid, need, sizes_after
-from tests.fuzz.expressions import evaluate
+from tests.fuzz.expressions import Entries, evaluate
 from tests.fuzz.tensors import Network, Output, Tensor
 
 Layer = dict[str, Any]
@@ -149,6 +149,8 @@ class Place:
             return frame.params[name]
         if name in self.scope.variables:
             return self.scope.variables[name]
+        if name in (*ACTIVATIONS, *PADDINGS, "none", "batch_norm"):
+            return "valid" if name in ("V", "VALID") else name.replace("SAME", "same")
         head, _, size = name.rpartition(".")
         need(size in SIZES, f"no name `{name}`")
         tensor = self._tensor(head)
@@ -485,6 +487,7 @@ class Meaning:
                 need(default is not None, f"no value for `{name}`")
                 params[name] = typed(kind, default, Place(Scope(Frame(params, {})), None))
         frame = Frame(params, {w: operands[k] for w, k in zip(wanted, keys, strict=True)})
+        settle_names(block, frame)
         frame.sizes_hold = block.get("input_size") == printed(next(iter(frame.inputs.values())))
         inner = Scope(frame)
         named.inner = inner
@@ -686,6 +689,8 @@ def declaration(declared: Any) -> tuple[str, Any]:
     """Return type and default of a parameter."""
     if isinstance(declared, dict):
         return declared["type"], declared.get("default")
+    if isinstance(declared, list) and len(declared) != 2:
+        return "list", declared
     if isinstance(declared, bool):
         return "bool", declared
     if isinstance(declared, int):
@@ -713,6 +718,10 @@ def typed(kind: str, written: Any, place: Place) -> Any:
             return place.flag(written)
         case "number":
             return place.value(written)
+        case "list":
+            if isinstance(written, str):
+                return place.value(written)
+            return Entries(place.value(entry) for entry in written)
     return place.whole(written, 1 if kind == "channels" else -(10**7))
 
 
@@ -747,12 +756,24 @@ def meaning_of(
     inputs = {name: Tensor(Input(own), (), own) for name, own in chosen.items()}
     meaning = Meaning(spec.get("blocks", {}), spec.get("defaults", {}))
     is_as_declared = params == declared and chosen == sizes and not letters
-    scope = Scope(Frame(params, inputs, sizes_hold=is_as_declared))
+    frame = Frame(dict(params), inputs, sizes_hold=is_as_declared)
+    settle_names(spec, frame)
+    scope = Scope(frame)
     scope.names.update({name: Named(tensor=tensor) for name, tensor in inputs.items()})
     (end,) = meaning.chain(spec["layers"], scope, next(iter(inputs.values())))
     if not spec.get("outputs"):
         return Network(inputs, (Output("", end),), listed=False)
     return Network(inputs, tuple(_outputs(spec["outputs"], meaning, scope, end)), listed=True)
+
+
+def settle_names(where: Mapping[str, Any], frame: Frame) -> None:
+    """Add the names of a `let` to the parameters of its block or network."""
+    place = Place(Scope(frame), None)
+    for name, written in where.get("let", {}).items():
+        need(name not in frame.params, f"two names `{name}`")
+        is_list = isinstance(written, list)
+        value = typed("list", written, place) if is_list else place.value(written)
+        frame.params[name] = value
 
 
 def _params(spec: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:

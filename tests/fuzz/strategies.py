@@ -56,7 +56,9 @@ def whole(dice: Dice, letters: dict[str, int]) -> Data:
         known = {**letters, **values}
         sizes = tuple(known[d] if isinstance(d, str) else d for d in dims)
         tensors[name] = Tensor(Input(sizes), (), sizes)
-    scope = Scope(Frame(values, tensors, sizes_hold=not letters))
+    frame = Frame(dict(values), tensors, sizes_hold=not letters)
+    named = maker.names(frame, "known")
+    scope = Scope(frame)
     scope.names.update({n: Named(tensor=t) for n, t in tensors.items()})
     layers, end = maker.chain(scope, next(iter(tensors.values())), 3, 7, False)
     layers += head(dice, maker, scope, end)
@@ -66,12 +68,16 @@ def whole(dice: Dice, letters: dict[str, int]) -> Data:
     data.update(metadata(dice))
     if declared:
         data["params"] = declared
+    if named:
+        data["let"] = named
     data["input"] = inputs
     if defaults:
         data["defaults"] = defaults
     if blocks:
         data["blocks"] = blocks
     data["layers"] = layers
+    if dice.chance(8):
+        data["assert"] = dice.pick([["out.channels > 0"], [{"that": "parameters >= 0"}]])
     outputs = drawn_outputs(dice, scope)
     if outputs:
         data["outputs"] = outputs

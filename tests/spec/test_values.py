@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_args
 
@@ -115,7 +116,7 @@ REFUSED: list[tuple[str, str, str]] = [
     ("channels", "²", "unexpected character `²`"),
     ("channels", "٣", "unexpected character `٣`"),
     ("channels", "'8'", "expected a number, found the quoted text `8`"),
-    ("channels", "3x3", "in `3x3`: expected an operator or the end, found `x3`"),
+    ("channels", "3x3", "= 3x3 is not a number"),
     ("channels", "[8]", "expected a number or an expression, found a list of 1"),
     ("channels", "{a: 8}", "expected a number or an expression, found a mapping"),
     ("channels", "true", "expected a number or an expression, found `true`"),
@@ -220,6 +221,12 @@ def test_a_value_is_refused_in_the_same_words(
         ("3x3", "kernel"),
         ("[1, 7]", "kernel"),
         ("[0, 1]", "padding"),
+        ("[3, 4, 6, 3]", "list"),
+        ("[64]", "list"),
+        ("[]", "list"),
+        ("[relu, silu]", "list"),
+        ("[3x3, 1x1]", "list"),
+        ("[n, 2 * n, 64]", "list"),
         ("²x3", "number"),
     ],
 )
@@ -239,6 +246,7 @@ params:
   act: {type: activation, default: relu}
   deep: {type: bool, default: false}
   mode: {type: text, default: fast}
+  widths: [8, n, 2 * n]
 layers:
   - {conv: k, filters: half, padding: p, activation: act}
 """
@@ -260,6 +268,11 @@ layers:
         ({"deep": True}, "deep", True),
         ({"mode": "5"}, "mode", "5"),
         ({"mode": "[a]"}, "mode", "[a]"),
+        ({}, "widths", (8, 4, 8)),
+        ({"widths": "[3, n * n]"}, "widths", (3, 16)),
+        ({"widths": [1, "n", 0.5]}, "widths", (1, 4, Fraction(1, 2))),
+        ({"widths": "[relu, 3x3, true, [1, 2, 3]]"}, "widths", ("relu", (3, 3), True, (1, 2, 3))),
+        ({"widths": "[n, 5] if n > 3 else [1]"}, "widths", (4, 5)),
     ],
 )
 def test_settings_are_values_of_the_language(
@@ -286,6 +299,15 @@ def test_settings_are_values_of_the_language(
         ({"n": object}, "--set n=<class 'object'>: the value: expected a number or an expression, "
          "found `<class 'object'>`"),
         ({"n": float("inf")}, "--set n=inf: the value is not a whole number"),
+        ({"widths": "5"}, "--set widths=5: the value: expected a list of values, found `5`; "
+         "write `[64, 128, 256]`, or a parameter that is a list"),
+        ({"widths": "n"}, "--set widths=n: the value = n = 4 is not a list; it is of type list; "
+         "write `[64, 128, 256]`, or a parameter that is a list"),
+        ({"widths": "[1, rleu]"}, "--set widths=[1, rleu]: entry 1 of the value: unknown name "
+         "`rleu`; a default can use the parameters before it"),
+        ({"widths": f"[{'1, ' * 1001}]"}, f"--set widths=[{'1, ' * 18}1,...: the value: there are "
+         "more than 1,000 entries in one list of values, those of lists in it included; "
+         "the limit is 1,000; NETDRAFT_LIMIT_LIST_ENTRIES sets another"),
         ({"deep": "yes"}, "--set deep=yes: the value: expected true or false, found the text `yes`;"
          " write true"),
         ({"act": "rleu"}, "--set act=rleu: the value: there is no activation `rleu` (did you mean "

@@ -66,6 +66,53 @@ NETWORKS = {
           - {conv: 1x1, filters: "max(1, c // 3)"}
           - {conv: 1x1, filters: 4 + (c - 3) % 3}
         offers: [in_channels, a, b, c]""",
+    "what one or the other is": """
+        params: {n: 8, m: 3, wide: false, mode: {type: text, default: basic}}
+        layers:
+          - {conv: 1x1, filters: n if n > 2 * m else 2 * m}
+          - {conv: 1x1, filters: "(4 if wide else 2) * n"}
+          - {conv: "3x3 if mode == 'basic' else 1x1", filters: "(m if n == 8 or m < 3 else 1) + 1"}
+          - {conv: 1x1, filters: "[m, 2 * n, 5][1] + [m, n][0] ** 2 + max(n, m, 4) + sum([n, m])"}
+        offers: [in_channels, n, m]""",
+    "names for values": """
+        params: {n: 6, m: 4, w: [4, 8, 1]}
+        let: {twice: 2 * n, both: "[twice, n, m]", is_wide: twice > m}
+        blocks:
+          t:
+            params: {k: {type: int}, deep: false}
+            let: {hidden: "round_to(in.channels * k, 4)", half: hidden // 2 + 1, big: hidden > 20}
+            layers:
+              - {conv: 1x1, filters: hidden, name: a}
+              - {conv: 1x1, filters: "half if big else 2 * half"}
+              - layers: [{conv: 1x1, filters: half}, {conv: 1x1, filters: hidden}]
+                name: inner
+                repeat: 2
+              - {conv: 1x1, filters: hidden + half, when: deep}
+        layers:
+          - {conv: 1x1, filters: "twice if is_wide else m"}
+          - {block: t, name: p, with: {k: m}}
+          - {block: t, name: q, with: {k: "both[1]", deep: true}}
+          - {conv: 1x1, filters: "sum(both) + w[1]"}
+        offers: [in_channels, n, m, w]""",
+    "entries of a list": """
+        params: {w: [4, 8, 3], counts: [2, 1, 2], u: [relu, none, silu]}
+        blocks:
+          t:
+            params: {w: {type: list}, n: {type: int}}
+            layers: [{conv: 1x1, filters: "sum(w)"}, {conv: 1x1, filters: "w[n % len(w)] + n"}]
+        layers:
+          - {conv: 1x1, filters: "w[0] + max(w) * len(w)", repeat: "counts[0]"}
+          - {block: t, name: a, repeat: 3, with: {w: "[w[index], 2 * w[-1]]", n: "w[1]"}}
+          - {block: t, name: b, with: {w: w, n: 2}}
+          - {conv: 1x1, filters: 4, activation: "u[2]"}
+        offers: [in_channels, w]""",
+    "widths that are multiples": """
+        params: {n: 30, by: {type: number, default: 1.4}}
+        layers:
+          - {conv: 1x1, filters: "round_to(n, 8)"}
+          - {conv: 1x1, filters: "round_to(prev.channels * 0.75, 4)"}
+          - {conv: 1x1, filters: "round_to(32 * by, 8)"}
+        offers: [in_channels, n]""",
     "a number of any kind in whole ones": """
         params: {w: {type: number, default: 1}, n: 4}
         layers: [{conv: 1x1, filters: round(8 * w)}, {conv: 1x1, filters: n * round(8 * w)}]

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from compiler.ops import ACTIVATION_WORDS, Parametric, spelled
-from compiler.spec import READERS, BrokenParam, ParamSpec, plain_default
+from compiler.ops import ACTIVATION_WORDS, WORD_VALUES, Parametric, spelled, with_words
+from compiler.spec import READERS, BrokenParam, ParamSpec, guess_type, plain_default
 from compiler.text import Expr, ExprError, Term, Unknown, Value, evaluate, read_formula
 
 
@@ -35,6 +35,10 @@ def argument_of(type: str, written: Any) -> Any:
     """Return an argument as its type reads it: a word, a number, a formula or a pair of them."""
     if type == "activation" and isinstance(written, str) and written not in ACTIVATION_WORDS:
         return formula_of(written)
+    if isinstance(written, list) and type == "list":
+        return [argument_of(guess_type(entry), entry) for entry in written]
+    if type == "number" and isinstance(written, str):
+        return formula_of(written)
     try:
         return READERS[type](written)
     except PydanticCustomError:
@@ -53,7 +57,7 @@ def value_of(written: Any, arguments: Mapping[str, Value]) -> Value:
     if not isinstance(formula, Expr):
         return None
     try:
-        return evaluate(formula, lambda name: arguments[name])
+        return evaluate(formula, with_words(arguments.__getitem__))
     except (ExprError, Unknown, KeyError):
         return None
 
@@ -77,12 +81,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, Fraction):
         return {"q": [str(value.numerator), str(value.denominator)]}
     if isinstance(value, tuple):
-        return list(value)
+        return [plain(part) for part in value]
     return value if isinstance(value, bool | int | str) else None
 
 
 def _tree(term: Term) -> list[Any]:
-    if term.kind in ("number", "name"):
+    if term.kind == "name" and term.text in WORD_VALUES:
+        return ["name", term.text, WORD_VALUES[term.text]]
+    if term.kind in ("number", "name", "text", "size"):
         return [term.kind, term.text]
     head = ["call", term.text] if term.kind == "call" else [term.kind]
     return [*head, *map(_tree, term.args)]

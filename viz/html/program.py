@@ -20,6 +20,7 @@ from compiler.spec import (
     Defaults,
     DrawingSpec,
     LayersLayer,
+    NetworkSpec,
     OutputSpec,
     ParamSpec,
     ResidualLayer,
@@ -29,8 +30,8 @@ from compiler.spec import (
     layers_in,
     shipped_specs,
 )
+from compiler.text import Expr, Value
 from compiler.text import Mapping as YamlMapping
-from compiler.text import Value
 from viz.html.formulas import argument_of, default_of, differs, encode, plain, value_of
 from viz.html.layers import (
     Json,
@@ -77,6 +78,7 @@ class _Writer:
             "info": info,
             "drawing": _drawing(network.drawing),
             "params": [self._setting(n, p) for n, p in network.params.items()],
+            "let": self._names(network),
             "inputs": [self._input(name) for name in graph.inputs],
             "isAsDeclared": self._is_as_declared(),
             "norm": self._norm(),
@@ -177,12 +179,26 @@ class _Writer:
             "title": block.title or block.name,
             "doc": block.doc,
             "params": [self._param(n, p) for n, p in block.params.items()],
+            "let": self._names(block),
             "inputs": block.inputs,
             "inputSize": block.input_size,
             "drawing": _drawing(block.drawing),
             "layers": self._chain(block.body),
             "at": self._at(block.span()),
         }
+
+    def _names(self, where: BlockSpec | NetworkSpec) -> list[Json]:
+        """Return the names that a `let` gives, each with its value."""
+        return [
+            {
+                "id": f"let.{name}",
+                "what": "`let`",
+                "name": name,
+                "fields": {name: encode(argument_of(guess_type(value), value))},
+                "at": self._at(where.span("let", name)),
+            }
+            for name, value in where.let.items()
+        ]
 
     def _param(self, name: str, param: ParamSpec) -> Json:
         if isinstance(param, BrokenParam):
@@ -214,6 +230,9 @@ class _Writer:
         default = self.defaults.get(layer.op)
         if default is not None and (taken := defaulted_fields(layer, default)):
             out["taken"] = {field: self._at(default.span(field)) for field in taken}
+        if isinstance(layer, BlockLayer) and (given := self._defaults_of(layer)):
+            spans = {name: self.defaults["block"].span("with", name) for name in given}
+            out["taken"] = {f"with.{name}": self._at(span) for name, span in spans.items()}
         out["info"] = {**self._words(layer.common), "at": out["at"]}
         for key in ("label", "title", "size", "doc"):
             out["info"][key] = getattr(layer.common, key) or None
@@ -262,8 +281,16 @@ class _Writer:
             return {}
         types = {n: p.type for n, p in self.spec.blocks[layer.block].params.items()}
         loop = {n: n for n in layer.common.loop or () if n in types}
-        given = {**loop, **layer.arguments}.items()
+        given = {**self._defaults_of(layer), **loop, **layer.arguments}.items()
         return {f"with.{n}": argument_of(types.get(n, "text"), v) for n, v in given}
+
+    def _defaults_of(self, layer: BlockLayer) -> Json:
+        """Return what a block's instance takes from the network's defaults."""
+        usual, block = self.defaults.get("block"), self.spec.blocks.get(layer.block)
+        if not isinstance(usual, BlockLayer) or block is None:
+            return {}
+        own = {*layer.arguments, *(layer.common.loop or ())}
+        return {n: v for n, v in usual.arguments.items() if n in block.params and n not in own}
 
     def _place(self, layer: Layer, steps: tuple[str, ...]) -> list[int] | None:
         """Return the line and column of a key's value, None where the layer does not set it."""
@@ -291,10 +318,11 @@ def _is_declared(shape: Shape, declared: list[Any], arguments: Mapping[str, Valu
     return [_dim(d) for d in shape] == values
 
 
-def _series(values: Any) -> list[Any]:
-    """Return the values that a loop goes over."""
-    written = values if isinstance(values, list) else []
-    return [encode(argument_of(guess_type(value), value)) for value in written]
+def _series(values: Any) -> Any:
+    """Return the values that a loop goes over, or the formula that gives them."""
+    if isinstance(values, Expr):
+        return encode(values)
+    return [encode(argument_of(guess_type(value), value)) for value in values]
 
 
 def _dim(dim: Any) -> int | str | None:

@@ -15,7 +15,15 @@ from typing import Any
 
 from compiler.errors import Report
 from compiler.graph import Dim, Graph, Op, Shape, ShapeError, Shown, Symbolic, letter
-from compiler.ops import OP_LAYERS, Activation, Layer, Parametric, Parts, spelled
+from compiler.ops import (
+    OP_LAYERS,
+    Activation,
+    Layer,
+    Parametric,
+    Parts,
+    spelled,
+    with_words,
+)
 from compiler.spec import Defaults, Values
 from compiler.text import Expr, ExprError, Unknown, Value, evaluate
 from viz.html.formulas import plain
@@ -372,6 +380,6 @@ def _value(written: Any, arguments: Mapping[str, Value]) -> Any:
     if not isinstance(written, Expr):
         return plain(written)
     try:
-        return plain(evaluate(written, arguments.__getitem__))
+        return plain(evaluate(written, with_words(arguments.__getitem__)))
     except (ExprError, Unknown, KeyError):
         raise Untraced from None

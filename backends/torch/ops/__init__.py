@@ -19,11 +19,13 @@ from backends.torch.ops.emitted import IMPORTS, STRUCTURE, Helper
 from backends.torch.ops.linear import HELPERS as OF_LINEAR
 from backends.torch.ops.norm import HELPERS as OF_NORMS
 from backends.torch.ops.norm import norm_helpers, norm_module
+from backends.torch.ops.numbers import HELPERS as OF_NUMBERS
 from backends.torch.ops.pool import HELPERS as OF_POOLING
 from backends.torch.ops.rearrange import HELPERS as OF_REARRANGING
 from backends.torch.ops.spelling import AttributeWriter, function, has_function, has_module, module
 
 HELPERS: dict[str, Helper] = {
+    **OF_NUMBERS,
     **STRUCTURE,
     **OF_CONVOLUTIONS,
     **OF_NORMS,

@@ -14,8 +14,18 @@ Object.assign(Lowering.prototype, {
     const info = { ...layer.info, title: layer.info.title ?? block.title };
     this.begin(path, "block", inputs, info, { definition: layer.block, layer, params, written: fields.written });
     const [first] = Object.values(bound);
-    const frame = { params, inputs: bound, sizesHold: paper(this.nodes.get(first).shape) === block.inputSize };
-    return this.end(this.chain(block.layers, new Scope(`${path}.`, frame), first).at(-1));
+    const frame = { params: { ...params }, inputs: bound, sizesHold: paper(this.nodes.get(first).shape) === block.inputSize };
+    const scope = new Scope(`${path}.`, frame);
+    this.settleNames(block.let, scope, first);
+    return this.end(this.chain(block.layers, scope, first).at(-1));
+  },
+
+  /** Give the names of a `let` their values, in order, as parameters have theirs. */
+  settleNames(names, scope, first) {
+    for (const named of names) {
+      const fields = this.fields(named, scope, () => first);
+      scope.frame.params[named.name] = fields.settle(named.fields[named.name], named.name);
+    }
   },
 
   /** A value for each parameter of a block's instance; `layer` and `fields` are its own. */

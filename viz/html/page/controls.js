@@ -40,12 +40,19 @@ function paramControl(app, param, id, target) {
       if (value !== null) app.change(target, value);
     } });
   }
+  if (param.type === "list") {
+    const pattern = String.raw`\[ *-?\d+(\.\d+)?( *, *-?\d+(\.\d+)?)* *\]`;
+    const show = (entries) => `[${entries.map(showValue).join(", ")}]`;
+    return wordControl({ ...common, pattern, show, change: (text) => app.change(target, listOf(text)) });
+  }
   const words = { bool: ["true", "false"], padding: ["same", "valid", "half"], activation: [...ACTIVATION_WORDS] }[param.type];
   const now = app.valueOf(target);
   if (param.type === "activation" && !words.includes(now)) words.push(now); // one with an argument
   const pattern = param.type === "kernel" ? "[1-9][0-9]*x[1-9][0-9]*" : null;
   return wordControl({ ...common, words, pattern, change: (text) => app.change(target, wordValue(param.type, text)) });
 }
+
+const listOf = (text) => text.match(/-?\d+(\.\d+)?/g).map((number) => readNumber(number, "number"));
 
 function wordValue(type, text) {
   if (type === "bool") return text === "true";

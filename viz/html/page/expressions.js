@@ -1,8 +1,9 @@
 // The expression language of the specs: exact integers and fractions, as compiler/text/expr.py has it.
 // A value is a whole number (a JS number), a fraction {n, d} of two BigInts, true or false, a
-// text, a pair [height, width], or null where an earlier error made it unknown.
+// text, a list or a pair [height, width], or null where an earlier error made it unknown.
 
 const MAX_MAGNITUDE = 10n ** 15n;
+const MAX_EXPONENT = 64n;
 
 class ExprError extends Error {}
 class Unknown extends Error {}
@@ -61,6 +62,7 @@ const ARITHMETIC = {
   "/": (a, b) => fraction(a.n * b.d, a.d * b.n),
   "//": (a, b) => fraction(floorDiv(a.n * b.d * (b.n < 0n ? -1n : 1n), a.d * (b.n < 0n ? -b.n : b.n)), 1n),
   "%": (a, b) => ARITHMETIC["-"](a, ARITHMETIC["*"](b, ARITHMETIC["//"](a, b))),
+  "**": (a, b) => (b.n < 0n ? fraction(a.d ** -b.n, a.n ** -b.n) : fraction(a.n ** b.n, a.d ** b.n)),
 };
 
 const COMPARISONS = {
@@ -74,7 +76,10 @@ const COMPARISONS = {
 function evaluate(tree, lookup) {
   const [kind, ...args] = tree;
   if (kind === "number") return parseNumber(args[0]);
-  if (kind === "name") return lookUp(args[0], lookup);
+  if (kind === "name") return lookUp(args, lookup);
+  if (kind === "text") return args[0];
+  if (kind === "size") return args[0].split("x").map(Number);
+  if (kind === "if") return evaluate(args[truth(args[0], lookup) ? 1 : 2], lookup);
   if (kind === "not") return !truth(args[0], lookup);
   if (kind === "and") return truth(args[0], lookup) && truth(args[1], lookup);
   if (kind === "or") return truth(args[0], lookup) || truth(args[1], lookup);
@@ -82,12 +87,17 @@ function evaluate(tree, lookup) {
   const values = args.map((a) => evaluate(a, lookup));
   if (kind === "==") return equal(...values);
   if (kind === "!=") return !equal(...values);
+  if (kind === "list") return values;
+  if (kind === "item") return item(...values);
+  if (kind === "call" && name in OVER_ALL) return tidyCall(name, values);
   return compute(kind, name, values.map(toNumber));
 }
 
-function lookUp(name, lookup) {
+/** The value of a name: a word of the language has one where no parameter is called so. */
+function lookUp([name, word], lookup) {
   if (name === "true" || name === "false") return name === "true";
-  const value = lookup(name);
+  const known = lookup(name);
+  const value = known === undefined ? word : known;
   if (value === undefined) throw new ExprError(`unknown name \`${name}\``);
   if (value === null) throw new Unknown();
   return value;
@@ -104,27 +114,69 @@ function toNumber(value) {
   return exact(value);
 }
 
+/** An entry of a list, or a side of a size, counted from 0; from the end below 0. */
+function item(row, index) {
+  if (!Array.isArray(row)) throw new ExprError(`expected a list, found \`${showValue(row)}\``);
+  if (typeof index !== "number") throw new ExprError(`an index is a whole number, not \`${showValue(index)}\``);
+  const there = row.length ? `entries 0 to ${row.length - 1}` : "no entries";
+  const value = row.at(index);
+  if (value === undefined) throw new ExprError(`there is no entry ${index}: the list has ${there}`);
+  return value;
+}
+
+const OVER_ALL = {
+  min: (numbers) => numbers.reduce((a, b) => (less(b, a) ? b : a)),
+  max: (numbers) => numbers.reduce((a, b) => (less(a, b) ? b : a)),
+  sum: (numbers) => numbers.reduce(ARITHMETIC["+"], exact(0)),
+  len: (entries) => exact(entries.length),
+};
+
+/** A function of all its arguments, or of the entries of one list. */
+function tidyCall(name, values) {
+  const ofList = values.length === 1 && Array.isArray(values[0]);
+  if (!ofList && (name === "sum" || name === "len")) throw new ExprError(`expected a list, found \`${showValue(values[0])}\``);
+  const entries = ofList ? values[0] : values;
+  if (name === "len") return entries.length;
+  if (!entries.length && name !== "sum") throw new ExprError(`\`${name}\` of an empty list`);
+  return tidy(OVER_ALL[name](entries.map(toNumber)));
+}
+
 function compute(kind, name, numbers) {
   if (kind === "call") return tidy(call(name, numbers));
   if (kind in COMPARISONS) return COMPARISONS[kind](...numbers);
   if (kind === "neg") return tidy({ n: -numbers[0].n, d: numbers[0].d });
-  if ("/%".includes(kind[0]) && numbers[1].n === 0n) throw new ExprError("division by zero");
+  if (kind === "**") checkExponent(numbers[1]);
+  const divides = kind === "**" ? numbers[1].n < 0n && numbers[0].n === 0n : "/%".includes(kind[0]) && numbers[1].n === 0n;
+  if (divides) throw new ExprError("division by zero");
   const result = ARITHMETIC[kind](...numbers);
   const size = result.n < 0n ? -result.n : result.n;
   if (size > MAX_MAGNITUDE || result.d > MAX_MAGNITUDE) throw new ExprError("the value is out of bounds");
   return tidy(result);
 }
 
+function checkExponent({ n, d }) {
+  if (d === 1n && n <= MAX_EXPONENT && n >= -MAX_EXPONENT) return;
+  throw new ExprError(`the exponent is ${showValue(tidy({ n, d }))}, not a whole number from -${MAX_EXPONENT} to ${MAX_EXPONENT}`);
+}
+
 function call(name, [a, b]) {
-  if (name === "min") return less(b, a) ? b : a;
-  if (name === "max") return less(a, b) ? b : a;
-  return { n: ROUNDINGS[name](a), d: 1n };
+  return { n: name === "round_to" ? roundTo(a, b) : ROUNDINGS[name](a), d: 1n };
+}
+
+/** The nearest multiple, at least one, never below 0.9 of the value: MobileNet's _make_divisible. */
+function roundTo(value, divisor) {
+  const { n, d } = divisor;
+  if (d !== 1n || n < 1n) throw new ExprError(`\`round_to\` gives a multiple of a whole number from 1, not of ${showValue(tidy(divisor))}`);
+  const near = ARITHMETIC["+"](value, fraction(n, 2n));
+  const nearest = floorDiv(near.n / near.d, n) * n;
+  const rounded = nearest > n ? nearest : n;
+  return rounded * 10n * value.d < 9n * value.n ? rounded + n : rounded;
 }
 
 /** Return a value as it would stand in a spec: 22.4, 3x3, true. */
 function showValue(value) {
   if (isFraction(value)) return String(Number(asFloat(value).toPrecision(12)));
   if (Array.isArray(value?.[0])) return JSON.stringify(value).replaceAll(",", ", ");
-  if (Array.isArray(value)) return value.join("x");
+  if (Array.isArray(value)) return value.length === 2 ? value.join("x") : `[${value.map(showValue).join(", ")}]`;
   return String(value);
 }

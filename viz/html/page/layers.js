@@ -121,6 +121,7 @@ function lowerNetwork(program, settings, shapes) {
   const [first] = Object.keys(inputs);
   const sizesHold = program.isAsDeclared && !settings.params.size && !settings.inputs.size;
   const scope = new Scope("", { params, inputs, sizesHold });
+  lowering.settleNames(program.let, scope, first);
   const end = lowering.chain(program.layers, scope, first).at(-1);
   const outputs = outputsOf(program, lowering, scope, end);
   lowering.end(outputs[0].node);

@@ -142,7 +142,7 @@ class Lowering {
   }
 
   repeat(layer, path, scope, inputs, fields) {
-    const loop = layer.loop ?? [];
+    const loop = (layer.loop ?? []).map(([name, values]) => [name, fields.evaluate(values, "for") ?? []]);
     const count = loop.length ? Math.min(...loop.map(([, values]) => values.length)) : fields.integer("repeat", 0) ?? 1;
     this.begin(path, "repeat", inputs, layer.info, { layer });
     let tensor = inputs[0];

@@ -67,7 +67,7 @@ function numberControl({ id, label, hint, least, most, step = 1, change, reset }
 }
 
 /** A field for words: a kernel, a padding, an activation, true or false. */
-function wordControl({ id, label, hint, words, pattern, change, reset }) {
+function wordControl({ id, label, hint, words, pattern, change, reset, show = showValue }) {
   const field = words
     ? html("select", { id }, ...words.map((word) => html("option", { value: word }, word)))
     : html("input", { id, type: "text", pattern });
@@ -75,7 +75,7 @@ function wordControl({ id, label, hint, words, pattern, change, reset }) {
   const back = html("button", { type: "button", class: "reset", "aria-label": `Reset ${label}`, hidden: true, onclick: reset }, "\u21ba");
   const row = html("div", { class: "control word" }, html("label", { for: id }, label), field, back, hint ? html("small", {}, hint) : null);
   const update = ({ value, isChanged, isOff }) => {
-    if (document.activeElement !== field) field.value = value === null ? "" : showValue(value);
+    if (document.activeElement !== field) field.value = value === null ? "" : show(value);
     field.disabled = Boolean(isOff);
     back.hidden = !isChanged;
     row.classList.toggle("changed", isChanged);

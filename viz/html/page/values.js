@@ -150,7 +150,9 @@ class Fields {
   }
 
   word(field, params, words) {
-    const written = String(this.raw(field));
+    const raw = this.raw(field);
+    const written = isExpr(raw) ? this.evaluate(raw, field) : String(raw);
+    if (written === null) return "none";
     const names = this.isTaken(field) ? this.network : params;
     const value = words.includes(written) ? written : names[written] ?? written;
     if (words.includes(value) || String(value).startsWith("{")) return value;
@@ -189,6 +191,8 @@ function coerce(type, value) {
     }
     case "padding":
       return ["same", "valid", "half"].includes(value) || whole || isPair(value) ? [value, ""] : [null, "is not a number"];
+    case "list":
+      return Array.isArray(value) ? [value, ""] : [null, "is not a list"];
     default:
       return typeof value === "string" ? [value, ""] : [null, "is not a text"];
   }
