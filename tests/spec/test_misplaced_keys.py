@@ -11,7 +11,8 @@ from compiler.pipeline import load_graph
 
 HEAD = "network: t\ninput: {image: [3, 8, 8]}\n"
 SPEC_KEYS = (
-    "a spec takes `network`, `title`, `doc`, `cite`, `errata`, `import`, `blocks`, `params`, "
+    "a spec takes `netdraft`, `network`, `title`, `doc`, `cite`, `errata`, `import`, `blocks`, "
+    "`params`, `let`, "
     "`input`, `defaults`, `layers`, `outputs`, `drawing`, `claims`, `extends`, `changes`"
 )
 LIBRARY = "`blocks/stem_v4` is a library, not a network that could be extended"

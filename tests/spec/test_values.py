@@ -146,7 +146,7 @@ REFUSED: list[tuple[str, str, str]] = [
     ("kernel", "{h: 3}", f"a mapping {NO_SIZE}"),
     ("kernel", "true", f"`true` {NO_SIZE}"),
     ("kernel", "", "is empty"),
-    ("kernel", "same", "unknown name `same`"),
+    ("kernel", "same", "= same is not a number"),
     ("padding", "-1", "-1 is less than 0"),
     ("padding", "[-1, 0]", "-1 is less than 0"),
     ("padding", "[[0, -1], [0, 0]]", "-1 is less than 0"),
@@ -170,16 +170,9 @@ REFUSED: list[tuple[str, str, str]] = [
     ("number", "1e31", "1.000e31 is out of bounds"),
     ("number", "true", "expected a number or an expression, found `true`"),
     ("number", ".nan", "unexpected character `.`"),
-    ("number", "half", "unknown name `half`"),
+    ("number", "half", "= half is not a number"),
     ("number", "", "is empty"),
 ]
-BARE = {
-    ("set", "kernel", "same"): "the value is not a size such as 3x3",
-    ("set", "number", "half"): "the value is not a number",
-}
-"""A lone word by `--set`, which is no value: the names of parameters help nobody there."""
-
-
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("type", "value", "meant"), TAKEN)
 def test_a_value_means_the_same(
@@ -199,7 +192,6 @@ def test_a_value_is_refused_in_the_same_words(
 ) -> None:
     ops, complaint = outcome(tmp_path, way, type, value)
     assert ops is None
-    words = BARE.get((way, type, value), words)
     assert words in complaint
 
 
@@ -272,7 +264,7 @@ layers:
         ({"widths": "[3, n * n]"}, "widths", (3, 16)),
         ({"widths": [1, "n", 0.5]}, "widths", (1, 4, Fraction(1, 2))),
         ({"widths": "[relu, 3x3, true, [1, 2, 3]]"}, "widths", ("relu", (3, 3), True, (1, 2, 3))),
-        ({"widths": "[n, 5] if n > 3 else [1]"}, "widths", (4, 5)),
+        ({"widths": "'[n, 5] if n > 3 else [1]'"}, "widths", (4, 5)),
     ],
 )
 def test_settings_are_values_of_the_language(

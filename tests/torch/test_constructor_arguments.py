@@ -105,7 +105,7 @@ NETWORKS = {
           - {block: t, name: a, repeat: 3, with: {w: "[w[index], 2 * w[-1]]", n: "w[1]"}}
           - {block: t, name: b, with: {w: w, n: 2}}
           - {conv: 1x1, filters: 4, activation: "u[2]"}
-        offers: [in_channels, w]""",
+        offers: [in_channels, w, counts]""",
     "widths that are multiples": """
         params: {n: 30, by: {type: number, default: 1.4}}
         layers:
