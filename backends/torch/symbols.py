@@ -98,14 +98,8 @@ def operation(kind: str, args: tuple[Symbol, ...]) -> Symbol:
         return row(args)
     if kind == "if" and args[0].is_number:
         return args[1] if args[0].value else args[2]
-    if kind == "item" and not args[0].name and args[1].is_number:
-        return args[0].args[args[1].value]
-    if kind == "len" and not args[0].name:
-        return number(args[0].value)
-    if kind == "sum" and not args[0].name:
-        return total(args[0].args)
-    if kind in ("min", "max") and args[0].kind == "row" and not args[0].name:
-        args = args[0].args
+    if args[0].kind == "row" and not args[0].name and (kind != "item" or args[1].is_number):
+        return _of_entries(kind, *args)
     value = _compute(kind, args)
     if all(a.is_number for a in args):
         return number(value)
@@ -116,6 +110,15 @@ def operation(kind: str, args: tuple[Symbol, ...]) -> Symbol:
         if factor % args[1].value == 0:
             return _times(factor // args[1].value, rest)
     return Symbol(kind, value, "", args)
+
+
+def _of_entries(kind: str, entries: Symbol, index: Symbol | None = None) -> Symbol:
+    """Return a function of a list that is written out."""
+    if index is not None:
+        return entries.args[index.value]
+    if kind == "len":
+        return number(entries.value)
+    return total(entries.args) if kind == "sum" else operation(kind, entries.args)
 
 
 def _multiple(symbol: Symbol) -> tuple[int, Symbol]:

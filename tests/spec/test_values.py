@@ -173,6 +173,8 @@ REFUSED: list[tuple[str, str, str]] = [
     ("number", "half", "= half is not a number"),
     ("number", "", "is empty"),
 ]
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("type", "value", "meant"), TAKEN)
 def test_a_value_means_the_same(
