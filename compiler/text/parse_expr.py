@@ -24,7 +24,7 @@ _REST_OF_NUMBER = re.compile(r"_[0-9_]*")
 _LEADING_ZERO = re.compile(r"0[0-9]")
 NUMBER = r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?"
 SIZE = r"[0-9]{1,9}(?:x[0-9]{1,9}){1,2}(?![A-Za-z0-9_.])"
-TEXT = r"'[^']*'|\"[^\"]*\""
+TEXT = """'[^']*'|"[^"]*\""""
 PATH = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*"
 OPERATOR = r"\*\*|//|==|!=|<=|>=|[-+*/%()<>,\[\]]"
 _TOKENS = re.compile(

@@ -13,7 +13,8 @@ HEAD = "network: t\ninput: {image: [3, 8, 8]}\n"
 SPEC_KEYS = (
     "a spec takes `netdraft`, `network`, `title`, `doc`, `cite`, `errata`, `import`, `blocks`, "
     "`params`, `let`, "
-    "`input`, `defaults`, `layers`, `outputs`, `drawing`, `claims`, `extends`, `changes`"
+    "`input`, `defaults`, `layers`, `outputs`, `assert`, `drawing`, `claims`, `moved`, `extends`, "
+    "`changes`"
 )
 LIBRARY = "`blocks/stem_v4` is a library, not a network that could be extended"
 FAULTS = {
