@@ -165,7 +165,7 @@ class _Plan:
 
     def _is_laned(self, tail: int, head: int) -> bool:
         """True where the line of a flow leaves its strand for a lane."""
-        return tail in self.ends and self.net.ranks[head] > self.net.ranks[tail] + 1
+        return self.ends.get(tail, head) != head and self._rows_passed(tail, head) > 0
 
     def _line_x(self, tail: int, head: int) -> float:
         """Return at which x a line comes up to the gap below its head."""
