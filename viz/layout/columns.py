@@ -21,8 +21,9 @@ Width = tuple[float, float, bool]
 
 LANE = 4.0
 """Half the width of a lane."""
-CROSSING, BOX, WRONG_SIDE = 2.0, 1000.0, 1.0
-"""What it costs that a line crosses another one, or a box; that branches leave the spec's order."""
+CROSSING, BOX, WRONG_SIDE, CAPTION = 2.0, 1000.0, 1.0, 50.0
+"""What it costs that a line crosses another one, a box, or the place of a caption; that branches
+leave the spec's order."""
 
 
 class Columns:
@@ -111,7 +112,10 @@ class Columns:
 
     def _cost(self, strand: Strand, side: Side) -> float:
         """Return what the lines between a strand and what is placed would cross on one side."""
-        return sum(self._met(row, side, other) for row, other in self._joints(strand))
+        cost = sum(self._met(row, side, other) for row, other in self._joints(strand))
+        # At the upper edge of a frame its caption is at the left.
+        exits = ABOVE in self.net.readers.get(strand.nodes[-1], ())
+        return cost + CAPTION * (exits and side == -1)
 
     def _joints(self, strand: Strand) -> list[tuple[int, int]]:
         """Return the rows below which lines join a strand to others, and which nodes those are."""

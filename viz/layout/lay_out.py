@@ -81,6 +81,12 @@ class _Drawing:
         self.left = max([whole.left, *(-x for x in xs)]) + theme.margin
         self.right = max([whole.right, *xs]) + theme.margin
         self.top = whole.height + theme.margin
+        self.lead = theme.margin
+        if self.turned:
+            # A size below a circle is wider than the circle, at the ends of a picture too.
+            ends = [self._overhang(box) for box in diagram.boxes() if sizes[box.id].round]
+            self.lead += max([0.0, *(-low for low, _ in ends)])
+            self.top += max([0.0, *(high - whole.height for _, high in ends)])
 
     def layout(self) -> Layout:
         """Return the finished layout."""
@@ -95,12 +101,18 @@ class _Drawing:
         height = self.top + self.theme.margin
         width = self.left + self.right
         if self.turned:
-            width, height = height, width
+            width, height = self.top + self.lead, width
         return Layout(self.diagram, width, height, frames, tuple(boxes), arrows)
+
+    def _overhang(self, box: Box) -> tuple[float, float]:
+        """Return where along the flow the size below a box begins and ends."""
+        middle = self.spots.bottom(box)[1] + self.sizes[box.id].height / 2
+        half = font().width(visible(box.size or ""), self.theme.font_pt) / 2
+        return middle - half, middle + half
 
     def _point(self, point: Point) -> Point:
         if self.turned:
-            return point[1] + self.theme.margin, point[0] + self.left
+            return point[1] + self.lead, point[0] + self.left
         return point[0] + self.left, self.top - point[1]
 
     def _area(self, item: Item, left: float, right: float) -> Area:

@@ -94,7 +94,7 @@ class _Plan:
     exits: dict[int, Run] = field(default_factory=dict)
     """Node -> the run to its lane."""
     slants: list[tuple[int, float, float]] = field(default_factory=list)
-    """(row, x, x) of the slanted lines in the gap below a row."""
+    """(row, leftmost x, rightmost x) of the slanted lines in the gap below a row."""
 
     def make(self) -> set[int]:
         """Find all places; return the boxes that lines run through, for another round."""
@@ -152,12 +152,15 @@ class _Plan:
         """Decide for each flow whether it is slanted or runs along tracks, and settle those."""
         self.tracks, self.runs, self.exits, self.slants = Tracks(), {}, {}, []
         for head, tails in self.net.reads.items():
-            entries = [(t, self._line_x(t, head)) for t in tails if self.ends.get(t) != head]
+            entries = []
+            for tail in tails:
+                # What follows on its strand is straight above it, unless its line exits aside.
+                if self.ends.get(tail) == head and is_steep(self._reach(tail, head), self.theme):
+                    self._fan(tail, head)
+                else:
+                    entries.append((tail, self._line_x(tail, head)))
             for side in (-1, 1):
                 self._enter(head, [e for e in entries if (e[1] >= self._x(head)) == (side == 1)])
-            for tail in tails:
-                if self.ends.get(tail) == head:
-                    self._fan(tail, head)
         self.tracks.settle()
 
     def _x(self, node: int) -> float:
@@ -185,11 +188,16 @@ class _Plan:
         for tail, line_x in entries:
             if slanted:
                 self._fan(tail, head)
-                self.slants.append((row, line_x, x))
                 continue
             half = 0.5 * min(self.sizes[head][:2])
             port = x + (half if line_x > x else -half)
-            entry = self.tracks.add(Run(row, line_x, port, (1.0, abs(line_x - x))))
+            # The line may come up where something inside its tail exits.
+            start = (
+                line_x
+                if self._is_laned(tail, head)
+                else max((line_x + a for a in self._span(tail, 1)), key=lambda at: abs(at - port))
+            )
+            entry = self.tracks.add(Run(row, start, port, (1.0, abs(line_x - x))))
             self.runs[tail, head] = [*self._leave(tail, head, line_x), entry]
 
     def _leave(self, tail: int, head: int, line_x: float) -> list[Run]:
@@ -203,22 +211,27 @@ class _Plan:
 
     def _fan(self, tail: int, head: int) -> None:
         row = self.net.ranks[head]
-        fan = rise(self._reach(tail, head), self.theme) if self._reach(tail, head) else 0.0
-        self.gaps[row] = max(self.gaps[row], fan)
+        reach = self._reach(tail, head)
+        if reach:
+            self.gaps[row] = max(self.gaps[row], rise(reach, self.theme))
+            ends = [self._x(tail) + a for a in self._span(tail, 1)]
+            ends += [self._x(head) + b for b in self._span(head, 0)]
+            self.slants.append((row, min(ends), max(ends)))
 
     def _reach(self, tail: int, head: int) -> float:
         """Return how far sideways the farthest line between two nodes goes."""
-        count = self.net.count
-        leaves = self.spans[tail][1] if 0 <= tail < count else (0.0,)
-        arrives = self.spans[head][0] if 0 <= head < count else (0.0,)
         dx = self._x(tail) - self._x(head)
-        return max(abs(dx + a - b) for a in leaves for b in arrives)
+        return max(abs(dx + a - b) for a in self._span(tail, 1) for b in self._span(head, 0))
+
+    def _span(self, node: int, end: int) -> Span:
+        """Return between which x lines enter a node (0) or exit it (1), from its own."""
+        return self.spans[node][end] if 0 <= node < self.net.count else (0.0, 0.0)
 
     def _met(self) -> set[int]:
         """Return the boxes, higher than their row, that a line in a gap runs through."""
         out = set()
         lines = [(r.row, r.low, r.high) for runs in self.tracks.runs.values() for r in runs]
-        lines += [(row, min(a, b), max(a, b)) for row, a, b in self.slants]
+        lines += self.slants
         tall: dict[int, list[int]] = {}
         for node, rows in self._covers().items():
             for row in rows[1:]:
