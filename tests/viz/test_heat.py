@@ -164,6 +164,24 @@ def test_instances_of_one_block_are_told_apart(name: str, labels: list[str]) -> 
     assert len(drawn) == len(set(drawn))
 
 
+REPEATED = """\
+blocks:
+  stage: {params: {n: {type: channels}}, layers: [{conv: 1x1, filters: n}]}
+layers: [{block: stage, repeat: 2, name: stage, with: {n: 8 * (index + 1)}}]
+"""
+
+
+def test_copies_of_a_repeat_that_differ_are_told_apart_by_their_value_or_number() -> None:
+    by_value = [b.label for b in arrange(network(REPEATED)).boxes() if b.region]
+    alike = REPEATED.replace("{conv: 1x1, filters: n}", "{conv: 1x1, filters: n}, relu").replace(
+        "8 * (index + 1)", "8 + 0 * index"
+    )
+    folded = [b.label for b in arrange(network(alike)).boxes() if b.region]
+
+    assert by_value == ["stage (8)", "stage (16)"]
+    assert folded == ["2 x stage"]
+
+
 def test_a_parameter_that_counts_no_channels_is_named() -> None:
     frames = [g.label for g in arrange(graph("zoo/resnet18"), View(depth=2)).groups()]
 

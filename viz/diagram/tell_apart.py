@@ -81,5 +81,5 @@ def _values(region: Region, parameters: Sequence[str]) -> str:
 def _by_name(graph: Graph, scope: str, name: str) -> str:
     local = name.removeprefix(f"{scope}.")
     definition = graph.regions[name].definition or ""
-    rest = re.fullmatch(rf"{re.escape(definition)}_?((?<=_)\w+|\d\w*)", local)
+    rest = re.fullmatch(rf"{re.escape(definition)}(?:[_.](?=\w)|(?=\d))([\w.]+)", local)
     return f" {rest[1]}" if rest else f" ({local})"

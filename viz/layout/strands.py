@@ -28,11 +28,8 @@ class Net:
     readers: dict[int, list[int]] = field(default_factory=dict)
     ranks: dict[int, int] = field(default_factory=dict)
     """Node -> its row, the lowest is 0."""
-
-    @property
-    def height(self) -> int:
-        """The number of rows."""
-        return max(self.ranks.values()) + 1
+    height: int = 0
+    """The number of rows."""
 
 
 def find_net(count: int, flows: Iterable[Flow]) -> Net:
@@ -57,6 +54,7 @@ def find_net(count: int, flows: Iterable[Flow]) -> Net:
             ranks[node] = max(ranks[node], min(later) - 1)
     if ABOVE in net.reads:
         ranks[ABOVE] = max(ranks.values()) + 1
+    net.height = max(ranks.values()) + 1
     return net
 
 
