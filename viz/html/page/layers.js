@@ -69,10 +69,15 @@ Lowering.prototype.operation = function operation(layer, path, scope, inputs, fi
     const op = ATTRIBUTES.linear(fields);
     return this.unit(layer, path, "linear", op, "none", fields.activation("activation", params), inputs, fields);
   }
-  const make = ATTRIBUTES[layer.op];
-  const activation = layer.op in layer.fields ? fields.activation(layer.op, params) : layer.op;
-  const word = layer.op in WORD_KINDS ? { kind: WORD_KINDS[layer.op] } : activationOp(activation);
-  return this.add(path, make ? make(fields, inputs, this) : word, inputs, layer.info, fields.written);
+  const { op } = layer;
+  const make = ATTRIBUTES[op] ?? (() => this.wordOp(layer, params, fields));
+  return this.add(path, make(fields, inputs, this), inputs, layer.info, fields.written);
+};
+
+/** The operation of a layer that is one word: an activation, or another without attributes. */
+Lowering.prototype.wordOp = function wordOp({ op, fields: written }, params, fields) {
+  if (op in WORD_KINDS) return { kind: WORD_KINDS[op] };
+  return activationOp(op in written ? fields.activation(op, params) : op);
 };
 
 Lowering.prototype.unit = function unit(layer, path, suffix, op, norm, activation, inputs, fields) {
