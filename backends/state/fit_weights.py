@@ -160,7 +160,7 @@ def preprocessing_of(path: Path, weights: WeightMap | None = None) -> Preprocess
 
 
 def _moved(move: Move, value: Tensor) -> Tensor:
-    return value[move.skip :] if move.skip else value
+    return (value[move.skip :] if move.skip else value).reshape(move.size)
 
 
 def types_of(state: Mapping[str, Tensor]) -> dict[str, str]:

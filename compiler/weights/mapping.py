@@ -65,7 +65,7 @@ class WeightMap:
     layout: str
     classes: str
     layers: Mapping[str, str]
-    """Their layer -> ours."""
+    """Their layer -> ours; a tensor with another last step is a pair of its own."""
     heads: tuple[str, ...]
     """Our layers with one output a class."""
     optional: Mapping[str, Head] = field(default_factory=dict)
@@ -85,12 +85,16 @@ class WeightMap:
 
     def ours(self, tensor: str) -> str | None:
         """Return our name of their tensor, or None where the map has no such layer."""
+        if tensor in self.layers:
+            return self.layers[tensor]
         layer, _, leaf = tensor.rpartition(".")
         mine = self.layers.get(self.aliases.get(layer, layer))
         return None if mine is None else f"{mine}.{leaf}"
 
     def theirs(self, tensor: str) -> str | None:
         """Return their name of our tensor, or None where the map has no such layer."""
+        if tensor in self.back:
+            return self.back[tensor]
         layer, leaf = layer_of(tensor), tensor.rpartition(".")[2]
         return f"{self.back[layer]}.{leaf}" if layer in self.back else None
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from compiler.errors import did_you_mean
 from compiler.graph import Graph, now_called
 from compiler.weights.mapping import WeightMap
-from compiler.weights.misfits import Misfit, Size, Sizes, is_counter, layer_of, misfit
+from compiler.weights.misfits import Misfit, Size, Sizes, is_counter, is_reshaped, layer_of, misfit
 from compiler.weights.sizes import tensor_sizes
 
 
@@ -153,7 +153,8 @@ def unknown_layers(weights: WeightMap, tensors: Iterable[str]) -> tuple[str, ...
         weights: the map.
         tensors: names of the network's tensors.
     """
-    present = dict.fromkeys(layer_of(name) for name in tensors)
+    names = tuple(tensors)
+    present = dict.fromkeys((*map(layer_of, names), *names))
     free = [layer for layer in present if layer not in weights.back]
     return tuple(
         f"`{theirs}` goes to `{ours}`, which the network does not have{did_you_mean(ours, free)}"
@@ -198,7 +199,7 @@ def _their_name(weights: WeightMap | None, name: str) -> str:
 def _place(
     weights: WeightMap | None, name: str, source: str, wanted: Size, found: Size, drop: bool
 ) -> Move | Misfit:
-    if found == wanted:
+    if found == wanted or (weights is not None and is_reshaped(wanted, found)):
         return Move(name, source, wanted)
     is_head = weights is not None and layer_of(name) in weights.heads
     if is_head and found and found[1:] == wanted[1:]:

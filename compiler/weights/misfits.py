@@ -73,6 +73,11 @@ def misfit(name: str, wanted: Size, found: Size, source: str = "") -> Misfit:
     return Misfit(name, fault, wanted, found, source)
 
 
+def is_reshaped(wanted: Size, found: Size) -> bool:
+    """Tell whether tensors differ in dimensions of 1: a linear layer is a 1x1 convolution."""
+    return len(wanted) != len(found) and [n for n in wanted if n > 1] == [n for n in found if n > 1]
+
+
 def transposition(wanted: Size, found: Size) -> str:
     """Return how `found` is a transposed `wanted`, or nothing where it is not."""
     if len(wanted) != len(found) or wanted == found or len(wanted) < 2:
