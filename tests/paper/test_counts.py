@@ -52,6 +52,17 @@ def count_params(graph: Graph, region: str = "") -> int:
         ("zoo/resnet18", (), 11_689_512),
         ("zoo/shufflenet_v2_x1_0", (), 2_278_604),
         ("zoo/resnet50", (), 25_557_032),
+        ("zoo/resnext50_32x4d", (), 25_028_904),
+        ("zoo/densenet121", (), 7_978_856),
+        ("zoo/vgg16_bn", (), 138_365_992),
+        ("zoo/squeezenet1_1", (), 1_235_496),
+        ("zoo/mobilenet_v2", (), 3_504_872),
+        ("zoo/mobilenet_v3_large", (), 5_483_032),
+        ("zoo/efficientnet_b0", (), 5_288_548),
+        ("zoo/efficientnet_b0", ("width=1.2", "depth=1.4"), 12_233_232),
+        ("zoo/convnext_tiny", (), 28_589_128),
+        ("zoo/legacy_xception", (), 22_855_952),
+        ("zoo/unet", (), 31_030_658),
     ],
 )
 def test_parameters(spec: str, settings: tuple[str, ...], count: int) -> None:
@@ -63,6 +74,20 @@ def test_parameters(spec: str, settings: tuple[str, ...], count: int) -> None:
 )
 def test_multiply_accumulates(spec: str, gmac: float) -> None:
     assert round(number(graph_of(spec).macs()) / 1e9, 3) == gmac
+
+
+@pytest.mark.parametrize(
+    ("network", "gmac"),
+    [
+        ("resnet18", 1.814), ("resnet50", 4.089), ("resnext50_32x4d", 4.230),
+        ("densenet121", 2.834), ("vgg16_bn", 15.47), ("squeezenet1_1", 0.349),
+        ("mobilenet_v2", 0.301), ("mobilenet_v3_large", 0.217), ("efficientnet_b0", 0.386),
+        ("convnext_tiny", 4.456),
+    ],
+)  # fmt: skip
+def test_multiply_accumulates_as_torchvision_publishes(network: str, gmac: float) -> None:
+    digits = len(str(gmac).partition(".")[2])
+    assert round(number(graph_of(f"zoo/{network}").macs()) / 1e9, digits) == gmac
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def _tensors(kind: str, layer: str, size: tuple[int, ...]) -> Iterator[tuple[str
     """Yield the tensors of a layer.
 
     A `unit` is a convolution without bias and its batch norm, a `layer` has weight and bias,
-    `plain` has a weight alone, `norm` is a batch norm.
+    `plain` has a weight alone, `norm` is a batch norm, a `value` is a tensor by itself.
     """
     if kind == "unit":
         yield f"{layer}.conv.weight", size
@@ -56,6 +56,8 @@ def _tensors(kind: str, layer: str, size: tuple[int, ...]) -> Iterator[tuple[str
     elif kind == "norm":
         yield from ((f"{layer}.{part}", size) for part in NORM)
         yield f"{layer}.num_batches_tracked", ()
+    elif kind == "value":
+        yield layer, size
     else:
         yield f"{layer}.weight", size
         if kind == "layer":

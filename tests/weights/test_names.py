@@ -80,11 +80,20 @@ def test_which_maps_have_names() -> None:
         "facenet_pytorch:inception_resnet_v1": 0,
         "timm:inception_resnet_v2": 1000,
         "timm:inception_v4": 1000,
+        "timm:legacy_xception": 1000,
         "torchvision:googlenet": 1000,
         "torchvision:inception_v3": 1000,
         "torchvision:resnet18": 1000,
         "torchvision:resnet50": 1000,
         "torchvision:shufflenet_v2_x1_0": 1000,
+        "torchvision:resnext50_32x4d": 1000,
+        "torchvision:densenet121": 1000,
+        "torchvision:vgg16_bn": 1000,
+        "torchvision:squeezenet1_1": 1000,
+        "torchvision:mobilenet_v2": 1000,
+        "torchvision:mobilenet_v3_large": 1000,
+        "torchvision:efficientnet_b0": 1000,
+        "torchvision:convnext_tiny": 1000,
     }
     assert "the identities have no names here" in load_map(map_names()[0]).classes
 

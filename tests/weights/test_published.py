@@ -44,7 +44,19 @@ CASES = [
     ("torchvision:resnet18", "torchvision_resnet18", {}, (), 122, 11_689_512),
     ("torchvision:resnet50", "torchvision_resnet50", {}, (), 320, 25_557_032),
     (SHUFFLENET, "torchvision_shufflenet_v2_x1_0", {}, (), 338, 2_278_604),
+    ("torchvision:resnext50_32x4d", "torchvision_resnext50_32x4d", {}, (), 320, 25_028_904),
+    ("torchvision:densenet121", "torchvision_densenet121", {}, (), 727, 7_978_856),
+    ("torchvision:vgg16_bn", "torchvision_vgg16_bn", {}, (), 97, 138_365_992),
+    ("torchvision:squeezenet1_1", "torchvision_squeezenet1_1", {}, (), 52, 1_235_496),
+    ("torchvision:mobilenet_v2", "torchvision_mobilenet_v2", {}, (), 314, 3_504_872),
+    ("torchvision:mobilenet_v3_large", "torchvision_mobilenet_v3_large", {}, (), 312, 5_483_032),
+    ("torchvision:efficientnet_b0", "torchvision_efficientnet_b0", {}, (), 360, 5_288_548),
+    ("torchvision:convnext_tiny", "torchvision_convnext_tiny", {}, (), 182, 28_589_128),
+    ("timm:legacy_xception", "timm_legacy_xception", {}, (), 276, 22_855_952),
 ]
+
+
+LEARNED = ("weight", "bias", "layer_scale")
 
 
 @pytest.mark.parametrize(("name", "keys", "settings", "left", "tensors", "elements"), CASES)
@@ -64,7 +76,7 @@ def test_every_tensor_matches_once(
     assert (match.made, match.left_out) == ((), ())
     assert len(found) == len(wanted) == len(match.moves) == tensors
     assert len({move.source for move in match.moves}) == tensors
-    learnable = [s for n, s in found.items() if n.rpartition(".")[2] in ("weight", "bias")]
+    learnable = [s for n, s in found.items() if n.rpartition(".")[2] in LEARNED]
     assert sum(map(prod, learnable)) == elements
 
 
