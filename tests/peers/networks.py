@@ -33,7 +33,9 @@ def tensors(out: Any) -> list[Tensor]:
     return [out] if isinstance(out, Tensor) else list(out)
 
 
-def _timm(name: str) -> Callable[[], nn.Module]:
+def timm_network(name: str) -> Callable[[], nn.Module]:
+    """Return what builds a network of timm."""
+
     def build() -> nn.Module:
         timm = pytest.importorskip("timm")
         model: nn.Module = timm.create_model(name, pretrained=False)
@@ -42,7 +44,9 @@ def _timm(name: str) -> Callable[[], nn.Module]:
     return build
 
 
-def _torchvision(name: str, **options: bool) -> Callable[[], nn.Module]:
+def torchvision_network(name: str, **options: bool) -> Callable[[], nn.Module]:
+    """Return what builds a network of torchvision."""
+
     def build() -> nn.Module:
         models = pytest.importorskip("torchvision.models")
         model: nn.Module = getattr(models, name)(weights=None, **options)
@@ -63,39 +67,45 @@ def _facenet(**options: Any) -> Callable[[], nn.Module]:
 RAW = {"init_weights": False, "transform_input": False}
 FACENET = "facenet_pytorch:inception_resnet_v1"
 PEERS = {
-    "timm-inception_v4": Peer("timm:inception_v4", _timm("inception_v4")),
-    "timm-inception_resnet_v2": Peer("timm:inception_resnet_v2", _timm("inception_resnet_v2")),
+    "timm-inception_v4": Peer("timm:inception_v4", timm_network("inception_v4")),
+    "timm-inception_resnet_v2": Peer(
+        "timm:inception_resnet_v2", timm_network("inception_resnet_v2")
+    ),
     "facenet-embedding": Peer(FACENET, _facenet(), full=(160, 160)),
     "facenet-classifier": Peer(
         FACENET, _facenet(classify=True, num_classes=8631), {"classes": "8631"}, full=(160, 160)
     ),
     "torchvision-inception_v3": Peer(
         "torchvision:inception_v3",
-        _torchvision("inception_v3", aux_logits=False, **RAW),
+        torchvision_network("inception_v3", aux_logits=False, **RAW),
         {"aux": "false"},
     ),
     "torchvision-inception_v3-aux": Peer(
         "torchvision:inception_v3",
-        _torchvision("inception_v3", aux_logits=True, **RAW),
+        torchvision_network("inception_v3", aux_logits=True, **RAW),
         {"aux": "true"},
         training=(299, 299),  # the auxiliary head has no room on less
     ),
     "torchvision-googlenet": Peer(
         "torchvision:googlenet",
-        _torchvision("googlenet", aux_logits=False, **RAW),
+        torchvision_network("googlenet", aux_logits=False, **RAW),
         {"aux": "false"},
         full=(224, 224),
     ),
     "torchvision-googlenet-aux": Peer(
         "torchvision:googlenet",
-        _torchvision("googlenet", aux_logits=True, **RAW),
+        torchvision_network("googlenet", aux_logits=True, **RAW),
         {"aux": "true"},
         full=(224, 224),
         outputs=lambda out: (out.logits, out.aux_logits1, out.aux_logits2),
     ),
-    "torchvision-resnet18": Peer("torchvision:resnet18", _torchvision("resnet18"), full=(224, 224)),
-    "torchvision-resnet50": Peer("torchvision:resnet50", _torchvision("resnet50"), full=(224, 224)),
+    "torchvision-resnet18": Peer(
+        "torchvision:resnet18", torchvision_network("resnet18"), full=(224, 224)
+    ),
+    "torchvision-resnet50": Peer(
+        "torchvision:resnet50", torchvision_network("resnet50"), full=(224, 224)
+    ),
     "torchvision-shufflenet_v2_x1_0": Peer(
-        "torchvision:shufflenet_v2_x1_0", _torchvision("shufflenet_v2_x1_0"), full=(224, 224)
+        "torchvision:shufflenet_v2_x1_0", torchvision_network("shufflenet_v2_x1_0"), full=(224, 224)
     ),
 }
