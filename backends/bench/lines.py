@@ -94,7 +94,9 @@ PEERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 """Network -> the module of its peer, and the names of what it is made of."""
-WORDS = frozenset(("title", "doc", "cite", "errata", "claims", "network", "drawing", "netdraft"))
+WORDS = frozenset(
+    ("title", "doc", "cite", "errata", "claims", "network", "drawing", "input_size", "netdraft")
+)
 """Keys of a spec that are no part of the network."""
 
 
