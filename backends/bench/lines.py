@@ -52,8 +52,8 @@ PEERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "mobilenet_v3_large": (
         "torchvision.models.mobilenetv3",
         (
-            "SqueezeExcitation", "InvertedResidualConfig", "InvertedResidual", "MobileNetV3",
-            "_mobilenet_v3_conf", "_mobilenet_v3", "mobilenet_v3_large", DIVISIBLE, *MOBILE,
+            "InvertedResidualConfig", "InvertedResidual", "MobileNetV3", "_mobilenet_v3_conf",
+            "_mobilenet_v3", "mobilenet_v3_large", GATE, DIVISIBLE, *MOBILE,
         ),
     ),
     "efficientnet_b0": (
@@ -137,7 +137,7 @@ def lines_of_spec(name: str) -> int:
     return base + len([i for i in own if i not in skipped])
 
 
-def _mappings(node: yaml.Node) -> list[yaml.MappingNode]:
+def _mappings(node: yaml.Node | None) -> list[yaml.MappingNode]:
     """Return the mappings in block style: what stands in braces is on a line with others."""
     if isinstance(node, yaml.SequenceNode):
         return [m for item in node.value for m in _mappings(item)]

@@ -33,6 +33,8 @@ class ClassText:
     defaults: dict[str, str] = field(default_factory=dict)
     base: str = ""
     name: str = ""
+    key: str = ""
+    """The block, with the arguments that no constructor takes."""
 
     @property
     def code(self) -> str:

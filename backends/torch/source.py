@@ -17,6 +17,7 @@ from backends.torch.network import NetworkClass, network_frame, prepare
 from backends.torch.node_attributes import NodeAttributes
 from backends.torch.scopes import ModuleScope, build_scopes
 from backends.torch.traced import (
+    ARGUMENTS,
     Trace,
     arguments_of,
     certain_nodes,
@@ -26,7 +27,7 @@ from backends.torch.traced import (
 )
 from backends.torch.units import Units
 from backends.torch.variants import merged
-from compiler.graph import Definition, Graph, Info
+from compiler.graph import Definition, Graph, Info, Region
 from compiler.passes.outputs import take_logits, tap_nodes
 
 
@@ -164,70 +165,79 @@ class _Writer:
         builder = self._frame(scope, outer)
         builder.build()
         definition = self.graph.definitions.get(scope.region.definition or "")
-        title = definition.title if definition else f"Part of {scope.name.rpartition('.')[0]}"
-        info = definition.info if definition else Info()
-        figure = figure_lines(self.graph, scope.region, 92)
-        doc = docstring(title or str(scope.region.definition), info, info.doc, figure, 1)
-        if definition is not None and definition.name in self.whole:
-            return self._instance_of_whole(definition, builder, doc)
-        text = class_lines(self.graph, builder, scope, doc)
+        key = self._key(scope)
+        if definition is not None and key in self.whole:
+            return self._instance_of_whole(definition, key, builder)
+        text = class_lines(self.graph, builder, scope, self._doc(scope.region))
+        text.key = key
         # Copies of an anonymous scope, `body.0` and `body.1`, are one class where they agree.
         base = class_name(definition.name if definition else scope.name.rstrip(".0123456789"))
         name = self._register(base, text)
         self._settle(builder)
         return _made(name, text.arguments, text.defaults, builder)
 
+    def _key(self, scope: ModuleScope) -> str:
+        """Return a block with the arguments that no constructor takes: words, true and false."""
+        region = scope.region
+        types = {p.name: p.type for p in params_of(self.graph, region)}
+        words = [f"{k}={v}" for k, v in region.arguments.items() if types.get(k) not in ARGUMENTS]
+        return " ".join([str(region.definition), *words])
+
     def in_variants(self) -> dict[str, Whole]:
         """Return the blocks that have several classes, with the arguments of all of them."""
         of: dict[str, list[ClassText]] = {}
         for text in self.classes:
-            of.setdefault(text.base, []).append(text)
+            of.setdefault(text.key, []).append(text)
         out: dict[str, Whole] = {}
-        for definition in self.graph.definitions.values():
-            texts = of.get(class_name(definition.name), [])
-            if len(texts) > 1:
+        for key, texts in of.items():
+            definition = self.graph.definitions.get(key.partition(" ")[0])
+            if len(texts) > 1 and definition is not None:
                 given = dict.fromkeys(name for text in texts for name in text.arguments)
                 declared = [p.name for p in definition.params]
                 channels = [name for name in given if name not in declared]
-                arguments = (*channels, *(n for n in declared if n in given))
-                out[definition.name] = Whole(arguments)
+                out[key] = Whole((*channels, *(n for n in declared if n in given)))
         return out
 
     def _instance_of_whole(
-        self, definition: Definition, builder: ClassBuilder, doc: list[str]
+        self, definition: Definition, key: str, builder: ClassBuilder
     ) -> Instance:
         """Return an instance of a block whose class is written when all instances are known."""
-        first = definition.name not in self.instances
-        self.instances.setdefault(definition.name, []).append(builder)
-        if first:  # its place in the file
-            text = ClassText(doc, [], base=class_name(definition.name))
+        if key not in self.instances:  # its place in the file
+            text = ClassText([], [], base=class_name(definition.name), key=key)
             text.name = self.free_name(text.base)
             self.classes.append(text)
-        text = next(c for c in self.classes if c.base == class_name(definition.name))
+        self.instances.setdefault(key, []).append(builder)
         self._settle(builder)
-        known = self.whole[definition.name]
-        arguments, trace = known.arguments, builder.formulas.trace
+        known, trace = self.whole[key], builder.formulas.trace
         kept = {t: c for t, c in trace.conditions.items() if t not in known.released}
-        made = _made(text.name, arguments, defaults_of(definition, arguments), builder)
+        defaults = defaults_of(definition, known.arguments)
+        made = _made(self._class_of(key).name, known.arguments, defaults, builder)
         return replace(made, trace=replace(trace, conditions=kept))
+
+    def _class_of(self, key: str) -> ClassText:
+        return next(text for text in self.classes if text.key == key)
 
     def _merge(self) -> None:
         """Write the classes of blocks whose instances are one."""
-        for name, builders in self.instances.items():
+        for key, builders in self.instances.items():
             found = merged(self.graph, builders)
             if found is None:
-                self.refused.add(name)
+                self.refused.add(key)
                 continue
             builder, released = found
-            text = class_lines(self.graph, builder, builder.scope, [])
-            self.merged[name] = Whole(text.arguments, released)
-            place = next(c for c in self.classes if c.base == class_name(name))
             region = builder.scope.region
-            definition = self.graph.definitions[name]
-            figure = figure_lines(self.graph, region, 92)
-            info = definition.info
-            place.doc = docstring(definition.title or name, info, info.doc, figure, 1)
-            place.rows, place.arguments = text.rows, text.arguments
+            text = class_lines(self.graph, builder, builder.scope, self._doc(region))
+            self.merged[key] = Whole(text.arguments, released)
+            place = self._class_of(key)
+            place.doc, place.rows, place.arguments = text.doc, text.rows, text.arguments
+
+    def _doc(self, region: Region) -> list[str]:
+        """Return the docstring of a block's class."""
+        definition = self.graph.definitions.get(region.definition or "")
+        title = definition.title if definition else f"Part of {region.name.rpartition('.')[0]}"
+        info = definition.info if definition else Info()
+        figure = figure_lines(self.graph, region, 92)
+        return docstring(title or str(region.definition), info, info.doc, figure, 1)
 
     def _fixed(self, scope: ModuleScope) -> frozenset[str]:
         return self.fixed.get(scope.name, frozenset())

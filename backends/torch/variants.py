@@ -151,6 +151,8 @@ class Merger:
             return Conditional(inner, self._use(text), IDENTITY)
         if all(one_line(code) == one_line(whole) for code in there):
             return whole
+        if isinstance(whole, Copies):
+            return self._merged_copies(there, path, before)
         if isinstance(whole, Call) and all(
             isinstance(code, Call) and code.function == whole.function for code in there
         ):
@@ -174,11 +176,22 @@ class Merger:
         if any([name for name, _ in call.args] != names for call in calls):
             raise Different
         columns = zip(*([code for _, code in call.args] for call in calls), strict=True)
-        merged = (self._merged(column, path, before) for column in columns)
+        paths = _paths(whole, path)
+        merged = (self._merged(c, p, before) for c, p in zip(columns, paths, strict=True))
         return Call(whole.function, tuple(zip(names, merged, strict=True)))
+
+    def _merged_copies(self, codes: Sequence[Code], path: str, before: set[str]) -> Code:
+        """Return copies for those of all variants, as many in each."""
+        whole = codes[0]
+        copies = [code for code in codes if isinstance(code, Copies)]
+        if not isinstance(whole, Copies) or [c.count for c in copies] != [whole.count] * len(codes):
+            raise Different
+        return replace(whole, code=self._merged([c.code for c in copies], path, before))
 
     def _chosen(self, codes: Sequence[Code], before: set[str]) -> Code:
         """Return a number that a condition of a layer before this one decides."""
+        if not all(isinstance(code, str) for code in codes):
+            raise Different
         patterns = {tuple(self.truths[t][i] for t in before) for i in range(len(codes))}
         if len(patterns) < 2 ** len(before):
             raise Different  # what another pattern would come to is not known
@@ -324,6 +337,14 @@ def _is_same_there(condition: ArgumentCondition, text: str, other: str) -> bool:
     return are_equal(first, second)
 
 
+def _paths(call: Call, path: str) -> Iterator[str]:
+    """Yield the path of each argument's layer: the copies in a row have numbers."""
+    number = 0
+    for _, code in call.args:
+        yield f"{path}.{number}" if call.function == "nn.Sequential" else path
+        number += int(code.count) if isinstance(code, Copies) and code.count.isdigit() else 1
+
+
 def _with_tail(whole: Call, call: Call) -> Call:
     """Return a row of copies, none at its end, as one that has those that follow in the whole."""
     tail = whole.args[-1]
@@ -334,6 +355,8 @@ def _with_tail(whole: Call, call: Call) -> Call:
 
 def _conditions_at(graph: Graph, path: str) -> Iterator[str]:
     """Yield the `when` of a layer, or those of the layers inside it."""
+    if path not in graph.regions and path not in graph.nodes:
+        return
     if graph.info_of(path).when:
         yield graph.info_of(path).when
     elif path in graph.regions and graph.regions[path].kind != "block":
