@@ -26,10 +26,10 @@ class UNet(nn.Module):
         super().__init__()
         c = [width * 2**i for i in range(5)]
         self.down = nn.ModuleList(double(i, o, padding) for i, o in zip([1, *c], c, strict=False))
-        self.up = nn.ModuleList()
+        self.up, self.after = nn.ModuleList(), nn.ModuleList()
         for wide, narrow in zip(c[:0:-1], c[-2::-1], strict=True):
-            up = nn.ConvTranspose2d(wide, narrow, 2, stride=2)
-            self.up.append(nn.ModuleList([up, double(wide, narrow, padding)]))
+            self.up.append(nn.ConvTranspose2d(wide, narrow, 2, stride=2))
+            self.after.append(double(wide, narrow, padding))
         self.last = nn.Conv2d(width, 2, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -37,12 +37,13 @@ class UNet(nn.Module):
         for i, block in enumerate(self.down):
             x = block(F.max_pool2d(x, 2) if i else x)
             levels.append(x)
-        for (up, block), skip in zip(self.up, levels[-2::-1], strict=True):
+        for up, block, skip in zip(self.up, self.after, levels[-2::-1], strict=True):
             x = up(x)
             top, left = ((skip.shape[d] - x.shape[d]) // 2 for d in (2, 3))
             skip = skip[:, :, top : top + x.shape[2], left : left + x.shape[3]]
             x = block(torch.cat([skip, x], 1))
-        return self.last(x)
+        out: Tensor = self.last(x)
+        return out
 
 
 PYRAMID = """\
@@ -150,7 +151,8 @@ class Csp(nn.Module):
         long = self.long(x)
         for block in self.units:
             long = long + block(long)
-        return self.last(torch.cat([long, self.short(x)], 1))
+        out: Tensor = self.last(torch.cat([long, self.short(x)], 1))
+        return out
 
 
 class Neck(nn.Module):
@@ -185,7 +187,13 @@ def load_same(ours: nn.Module, theirs: nn.Module) -> None:
             value.uniform_(0.5, 1.5)
         elif value.is_floating_point():
             value.normal_(0, 0.3)
-    pairs = zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True)
+    values = theirs.state_dict()
+    if isinstance(theirs, UNet):  # an up-convolution stands before the convolutions after it
+        order = [f"{part}.{i}" for i in range(4) for part in ("up", "after")]
+        names = [n for key in order for n in values if n.startswith(f"{key}.")]
+        rest = [n for n in values if not n.startswith(("up.", "after."))]
+        values = {n: values[n] for n in (*rest[:-2], *names, *rest[-2:])}
+    pairs = zip(ours.state_dict().values(), values.values(), strict=True)
     with torch.no_grad():
         for mine, other in pairs:
             assert mine.shape == other.shape
