@@ -108,6 +108,8 @@ class Written:
         help = ""
         if isinstance(value, Fraction):
             help = "round it as you mean it: `floor(...)`, `ceil(...)` or `round(...)`"
+        elif shown.startswith("0x"):
+            help = f"write {int(shown, 16)}; a size, 0 by so many, can't stand here"
         formula = f"{self.raw.text} = " if is_formula else ""
         return self.diagnostic(f"{self.whose} = {formula}{shown} {why}", help)
 
