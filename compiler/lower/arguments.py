@@ -21,9 +21,10 @@ from compiler.errors import (
 from compiler.graph import Decision
 from compiler.lower.lowering import Argument, Lowering
 from compiler.lower.operands import Operands
+from compiler.lower.scope import Scope
 from compiler.spec import BlockLayer, BlockSpec, BrokenParam, ParamSpec, Values, Written, default_of
 from compiler.text import Mapping as YamlMapping
-from compiler.text import Value, describe_text, parse_value, plain, resolve
+from compiler.text import Value, describe_text, name_of, parse_value, plain, resolve
 
 OPENING = ("[", "{", "'", '"')
 """What a list, a mapping or a quoted text begins with."""
@@ -54,18 +55,37 @@ class Known:
         return self.arguments[name].value
 
 
-def report_unknown_block(lowering: Lowering, layer: BlockLayer) -> None:
+def block_meant(lowering: Lowering, layer: BlockLayer, scope: Scope) -> BlockSpec | None:
+    """Return the block of an instance: that of its name, or the one that a parameter hands over."""
+    name = name_meant(layer, scope)
+    return None if name is None else lowering.spec.blocks.get(name)
+
+
+def name_meant(layer: BlockLayer, scope: Scope) -> str | None:
+    """Return the name of an instance's block; None where an error made it unknown."""
+    frame = scope.frame
+    if layer.block not in frame.params:
+        return layer.block
+    value = frame.params[layer.block]
+    frame.used.add(layer.block)
+    frame.decisions.append(Decision(name_of(layer.block), value))
+    return None if value is None else str(value)
+
+
+def report_unknown_block(lowering: Lowering, layer: BlockLayer, scope: Scope) -> None:
     """Report a block that is not defined; one whose definition is at fault was reported there."""
-    if layer.block in lowering.spec.faulty_blocks:
+    name = name_meant(layer, scope)
+    if name is None or name in lowering.spec.faulty_blocks:
         return
+    handed = "" if name == layer.block else f", which `{layer.block}` hands over"
     lowering.report.add(
         Diagnostic(
             "unknown-block",
-            f"there is no block `{describe_text(layer.block)}`",
+            f"there is no block `{describe_text(name)}`{handed}",
             layer.span("block"),
             help="no block is defined or imported",
         ),
-        guessing(layer.block, lowering.spec.blocks, "defined or imported are {words}"),
+        guessing(name, lowering.spec.blocks, "defined or imported are {words}"),
     )
 
 
@@ -244,7 +264,7 @@ def _plain(given: object, type: str) -> Any:
         return [_plain(part, type) for part in given]
     if isinstance(given, float):
         given = str(given)
-    if not isinstance(given, str) or type == "text":
+    if not isinstance(given, str) or type in ("text", "block"):
         return given
     text = given.strip()
     return plain(parse_value(text, "--set")) if text[:1] in OPENING else resolve(text)

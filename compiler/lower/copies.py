@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import zip_longest
 
 from compiler.errors import Diagnostic, did_you_mean, listing
+from compiler.lower.arguments import block_meant
 from compiler.lower.lowering import Lowering
 from compiler.lower.scope import Scope, Variable
 from compiler.ops import Layer
@@ -32,7 +33,7 @@ def variables_of_copies(
         message, help = "a layer has `repeat` or `for`, this one has both", "`for` counts them"
         lowering.report_layer(layer, "bad-value", message, f"{help}: take `repeat` out", "repeat")
     series = _series(lowering, layer, values, scope)
-    _check_use(lowering, layer)
+    _check_use(lowering, layer, scope)
     copies = [
         {"index": Variable(index), **dict(zip(series, row, strict=True))}
         for index, row in enumerate(zip(*series.values(), strict=False))
@@ -80,12 +81,12 @@ def _each(written: list[object] | Expr) -> list[object]:
     return written if isinstance(written, list) else []
 
 
-def _check_use(lowering: Lowering, layer: Layer) -> None:
+def _check_use(lowering: Lowering, layer: Layer, scope: Scope) -> None:
     """Refuse a variable that no formula of the layer reads, and the block does not take."""
     assert layer.common.loop is not None
     assert layer._node is not None
     read = {name for name, _ in names_in(layer._node)}
-    block = lowering.spec.blocks.get(layer.block) if isinstance(layer, BlockLayer) else None
+    block = block_meant(lowering, layer, scope) if isinstance(layer, BlockLayer) else None
     params = () if block is None else block.params
     for name in layer.common.loop:
         if name in read or name in params:

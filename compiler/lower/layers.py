@@ -21,7 +21,12 @@ from typing import NoReturn, TypeVar
 
 from compiler.errors import CompileError, Diagnostic, Span
 from compiler.graph import Decision, Info, RegionKind, Shape, Traced, Traces
-from compiler.lower.arguments import bind_inputs, block_arguments, report_unknown_block
+from compiler.lower.arguments import (
+    bind_inputs,
+    block_arguments,
+    block_meant,
+    report_unknown_block,
+)
 from compiler.lower.assertions import check_assertions
 from compiler.lower.copies import variables_of_copies
 from compiler.lower.local_names import settle_names
@@ -350,9 +355,9 @@ def _named_node(
 
 def _block(lowering: Lowering, layer: BlockLayer, at: Copy) -> str:
     """Lower an instance of a block."""
-    block = lowering.spec.blocks.get(layer.block)
+    block = block_meant(lowering, layer, at.scope)
     if block is None:
-        report_unknown_block(lowering, layer)
+        report_unknown_block(lowering, layer, at.scope)
         return _unknown(lowering, layer, at)
     if block.name in lowering.open_blocks:
         _refuse_cycle(lowering, layer, block)

@@ -54,6 +54,7 @@ from compiler.ops.norm import (
     InstanceNorm,
     LayerNorm,
     Norm,
+    NormWord,
 )
 from compiler.ops.pool import AdaptiveAvgPool2d, AvgPool2d, GlobalPool2d, MaxPool2d
 from compiler.ops.rearrange import ChannelPool, ChannelShuffle, Chunk, Slice
@@ -159,6 +160,7 @@ __all__ = [
     "Maximum",
     "Multiply",
     "Norm",
+    "NormWord",
     "Normalize",
     "Op",
     "PReLU",

@@ -23,7 +23,8 @@ from compiler.graph import (
     times,
 )
 from compiler.ops.layer import Fields, Layer, Parts
-from compiler.text.fields import Bare, Count, Flag, Number, formula_or, kind, one_of
+from compiler.text import Expr
+from compiler.text.fields import Bare, Count, Flag, Number, formula_or, kind, one_of, words
 from compiler.text.grammar import bad, describe, read_word
 
 
@@ -298,6 +299,12 @@ NormName = Annotated[
         ],
     ),
 ]
+
+
+NormWord = Annotated[
+    str | Expr, PlainValidator(read_word), words("norm", "the norm that follows", NORM_WORDS)
+]
+"""What a parameter hands over: a norm by its word; groups are a parameter of their own."""
 
 
 def norm_after(fields: Fields) -> Op | None:

@@ -41,7 +41,7 @@ def names_in(*nodes: Node) -> Iterator[tuple[str, Span]]:
             stack += [
                 e.node
                 for key, e in node.entries.items()
-                if key not in NO_FORMULAS or (key == "block" and isinstance(e.node, Mapping))
+                if key not in NO_FORMULAS or key == "block"
             ]
         elif isinstance(node, Sequence):
             stack += node.items

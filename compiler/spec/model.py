@@ -21,7 +21,7 @@ class BlockLayer(Layer):
     op = "block"
     spelled = {"arguments": "with"}
     block: Text
-    """the block's name"""
+    """the block's name, or a parameter of type `block`"""
     arguments: dict[str, Raw] = {}
     """values for the block's parameters"""
 
@@ -116,7 +116,17 @@ class ParamSpec(Located):
     """A parameter of a block or network."""
 
     type: Literal[
-        "channels", "int", "number", "bool", "kernel", "padding", "activation", "list", "text"
+        "channels",
+        "int",
+        "number",
+        "bool",
+        "kernel",
+        "padding",
+        "activation",
+        "norm",
+        "block",
+        "list",
+        "text",
     ]
     """of which kind its values are; `channels` is a whole number from 1"""
     default: Raw = None

@@ -29,6 +29,7 @@ from compiler.graph import Decision, Pads, Pair, Traced
 from compiler.ops import (
     ACTIVATION_WORDS,
     COMMON,
+    NORM_WORDS,
     NORMS,
     Layer,
     Op,
@@ -389,6 +390,10 @@ class Values:
             return pair if pair is None else _twice(pair)
         if type == "activation":
             return self.activation_value(read)
+        if type == "norm":
+            return self.word_of(read, type, NORM_WORDS)
+        if type == "block":
+            return self.block_of(read)
         of: Callable[[Written], Any] | None = {
             "number": self.number_of,
             "bool": self.flag_of,
@@ -469,6 +474,15 @@ class Values:
         complaint = "" if isinstance(value, bool) else "is neither true nor false"
         out: bool | None = self._checked(written, value, complaint)
         return out
+
+    def block_of(self, written: Written) -> str | None:
+        """Return the name of a block, or the parameter's value that is one; checked on use."""
+        name = str(written.raw)
+        with suppress(KeyError):
+            value = self._names(written)(name)
+            self._decided(written, name_of(name), value)
+            return None if value is None else str(value)
+        return name
 
     def activation_value(self, written: Written) -> str | None:
         """Return the value of an activation: of a word, a parameter, or one with an argument."""

@@ -29,13 +29,24 @@ from tests.samples import needed, readers, values
 NAMES = ("a", "b", "c", "x", "y", "out", "F", "Tensor", "math", "weight", "size", "args",
     "list", "input", "mixed_3a", "_u", "stem", "Conv", "conv_1x7", "net", "n", "main",
     "image_2")  # fmt: skip
-TYPES = ("channels", "int", "number", "bool", "kernel", "padding", "activation", "list", "text")
+TYPES = (
+    "channels",
+    "int",
+    "number",
+    "bool",
+    "kernel",
+    "padding",
+    "activation",
+    "norm",
+    "list",
+    "text",
+)
 BY_HAND = (*BY_HAND_MEANT, "conv", "max_pool", "avg_pool", "batch_norm", "linear")
 OTHERS = [w for w in OP_LAYERS if w not in BY_HAND and not issubclass(OP_LAYERS[w], JoinLayer)]
 """Ops that are drawn by the types of their fields; the rest with what is odd about them."""
 NORMS = ("batch_norm", "batch_norm", "none", "layer_norm", "instance_norm", {"group_norm": 1})
 LETTER = {"channels": "f", "int": "v", "number": "r", "bool": "q", "kernel": "k",
-    "padding": "pad", "activation": "g", "list": "xs", "text": "w"}  # fmt: skip
+    "padding": "pad", "activation": "g", "norm": "m", "list": "xs", "text": "w"}  # fmt: skip
 
 
 class Maker:

@@ -708,6 +708,8 @@ def typed(kind: str, written: Any, place: Place) -> Any:
     match kind:
         case "text":
             return written
+        case "norm":
+            return place.word(written, ("none", "batch_norm", "layer_norm", "instance_norm"))
         case "activation":
             return place.activation(written)
         case "padding":

@@ -26,6 +26,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "kernel": ("1x1", "3x3", "2", "1x3", "[3, 1]", "{n}"),
     "padding": ("same", "V", "valid", "half", "1", "0x1", "[2, 0]", "[[0, 1], [1, 0]]"),
     "activation": ("relu", "none", "silu", "hard_swish"),
+    "norm": ("none", "batch_norm", "layer_norm"),
     "list": ("[1, 2, 3]", "[4]", "[{n}, 2]", "[2, {n} + 1, 3, 1]"),
     "text": ("none", "batch_norm"),
 }

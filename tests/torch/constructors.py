@@ -23,6 +23,8 @@ VALUES: dict[str, tuple[object, ...]] = {
     "bool": (False, True),
     "padding": (0, 1, 2),
     "activation": ("relu", "none", "silu"),
+    "norm": ("batch_norm", "none"),
+    "block": (),
     "list": ([1, 2, 3], [4, 8, 3], [2, 1, 5, 6]),
     "text": ("a",),
 }

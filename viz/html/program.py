@@ -156,6 +156,10 @@ class _Writer:
         """Yield the blocks that the network can reach, in the order of their definition."""
         reached: set[str] = set()
         stack = [self.network.layers]
+        for region in self.graph.regions.values():  # those that parameters hand over
+            if region.definition is not None and region.definition not in reached:
+                reached.add(region.definition)
+                stack.append(self.spec.blocks[region.definition].body)
         while stack:
             for layer in layers_in(stack.pop()):
                 if isinstance(layer, BlockLayer) and layer.block not in reached:
@@ -176,6 +180,7 @@ class _Writer:
         self.block = block.name
         return {
             **self._words(block),
+            "name": block.name,
             "title": block.title or block.name,
             "doc": block.doc,
             "params": [self._param(n, p) for n, p in block.params.items()],

@@ -4,7 +4,8 @@ Object.assign(Lowering.prototype, {
   // -- blocks --------------------------------------------------------------------------------
 
   block(layer, path, inputs, fields) {
-    const block = this.program.blocks[layer.block];
+    const handed = fields.lookup(layer.block); // where it is a parameter of type block
+    const block = this.program.blocks[typeof handed === "string" ? handed : layer.block];
     if (!block) return this.unknown(path, inputs.slice(0, 1), layer.info);
     const params = this.parameters(block.params, layer, fields);
     const bound = {};
@@ -12,7 +13,7 @@ Object.assign(Lowering.prototype, {
       bound[name] = inputs[layer.fromNames ? layer.fromNames.indexOf(name) : Math.min(i, inputs.length - 1)] ?? inputs[0];
     });
     const info = { ...layer.info, title: layer.info.title ?? block.title };
-    this.begin(path, "block", inputs, info, { definition: layer.block, layer, params, written: fields.written });
+    this.begin(path, "block", inputs, info, { definition: block.name, layer, params, written: fields.written });
     const [first] = Object.values(bound);
     const frame = { params: { ...params }, inputs: bound, sizesHold: paper(this.nodes.get(first).shape) === block.inputSize };
     const scope = new Scope(`${path}.`, frame);
