@@ -58,7 +58,7 @@ def test_what_is_printed_is_read_again(path: str) -> None:
         assert_same(again, graph)
 
 
-SPEC_ONLY: Any = {"info": Info(), "traced": {}, "decisions": ()}
+SPEC_ONLY: Any = {"info": Info(), "traced": {}, "decisions": (), "names": {}}
 """What a printed graph leaves out of a region."""
 
 
