@@ -63,7 +63,8 @@ def test_padding_is_numbers_and_never_automatic() -> None:
         for node in build_onnx(graph, random_state(graph)).graph.node:
             names = {a.name for a in node.attribute}
             assert "auto_pad" not in names, case
-            assert ("pads" in names) == (node.op_type in {"Conv", "MaxPool", "AveragePool"}), case
+            padded = {"Conv", "ConvTranspose", "MaxPool", "AveragePool"}
+            assert ("pads" in names) == (node.op_type in padded), case
 
 
 def test_normalize_of_zeros_is_zeros() -> None:

@@ -76,8 +76,18 @@ SPECS: Mapping[str, int] = {
     "zoo/resnet18": 3,
     "zoo/resnet50": 3,
     "zoo/shufflenet_v2_x1_0": 3,
+    "zoo/squeezenet1_1": 3,
+    "zoo/mobilenet_v2": 3,
+    "zoo/mobilenet_v3_large": 3,
 }
 """Every shipped spec that passes `check`, with the channels of its input."""
+
+ELSEWHERE = frozenset((
+    "zoo/convnext_tiny", "zoo/densenet121", "zoo/efficientnet_b0", "zoo/legacy_xception",
+    "zoo/resnext50_32x4d", "zoo/unet", "zoo/vgg16_bn",
+))  # fmt: skip
+"""Those that are compared with what others wrote, module and ONNX: `tests/peers/test_zoo.py`, and
+`test_plain_modules.py` for U-Net. The oracle would take minutes for them."""
 
 SETTINGS = {"zoo/inception_v3": (("aux", "false"),)}
 """The auxiliary head of Inception-v3 has no room below 299x299."""

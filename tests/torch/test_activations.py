@@ -111,7 +111,7 @@ WRONG = {
         "`leaky_relu`: unknown name `no_such`",
         "the parameters here are `s`",
     ),
-    "{leaky_relu: tanh}": ("`leaky_relu`: unknown name `tanh`", "the parameters here are `s`"),
+    "{leaky_relu: tanh}": ("`leaky_relu` = tanh is not a number", ""),
     "{gelu: 0.5}": ("`gelu`: the argument of `gelu` is `none` or `tanh`, found `0.5`", ""),
     "{prelu: 3}": ("`prelu`: the argument of `prelu` is `channels` or `one`, found `3`", ""),
     "{mish: 2}": ("`mish`: expected `true`, found `2`", "write `true` or the word alone"),

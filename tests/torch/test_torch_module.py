@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from backends.state.unit_scale import check_unit_scale, randomize
 from backends.torch.module import build_module, graph_of, source_of
 from compiler.graph import Graph
-from compiler.ops import BatchNorm, Conv2d, Linear
+from compiler.ops import BatchNorm, Conv2d, ConvTranspose2d, LayerNorm, LayerScale, Linear
 from compiler.pipeline import load_graph
 from tests.torch.torch_specs import (
     SPECS,
@@ -84,10 +84,12 @@ def expected_names(graph: Graph) -> list[str]:
     """Return the names of the state_dict, from the graph alone."""
     names: list[str] = []
     for node in graph.nodes.values():
-        if isinstance(node.op, (Conv2d, Linear)):
+        if isinstance(node.op, (Conv2d, ConvTranspose2d, Linear)):
             parts = ["weight", "bias"] if node.op.bias else ["weight"]
         elif isinstance(node.op, BatchNorm):
             parts = [*node.op.learned, "running_mean", "running_var", "num_batches_tracked"]
+        elif isinstance(node.op, (LayerNorm, LayerScale)):
+            parts = ["weight", "bias"] if isinstance(node.op, LayerNorm) else ["weight"]
         else:
             continue
         names += [] if node.share else [f"{node.name}.{p}" for p in parts]
