@@ -305,7 +305,7 @@ class Maker:
         fits = [n for n in range(1, channels + 1) if channels % n == 0]
         groups = fits[-1 - self.dice.upto(len(fits) - 1)]
         layer["filters"] = groups * self.dice.upto(2, 1)
-        names = [n for n in self.dice.numbers(place) if place.lookup(n) == groups]
+        names = [n for n in self.dice.numbers(place) if place.value(n) == groups]
         return self.dice.pick([groups, *names[:2]])
 
     def pool(self, place: Place, keeps: bool) -> Layer:
