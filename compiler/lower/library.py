@@ -12,7 +12,15 @@ from compiler.lower.defaults import layer_defaults
 from compiler.lower.layers import lower_body
 from compiler.lower.lowering import Argument, Lowering
 from compiler.ops import Input
-from compiler.spec import BlockSpec, Defaults, Expansion, NetworkSpec, Spec
+from compiler.spec import (
+    BlockLayer,
+    BlockSpec,
+    Defaults,
+    Expansion,
+    NetworkSpec,
+    Spec,
+    layers_in,
+)
 
 
 def check_library(spec: Spec, report: Report) -> int:
@@ -28,10 +36,13 @@ def check_library(spec: Spec, report: Report) -> int:
 def check_unused(spec: Spec, network: NetworkSpec, graph: Graph, report: Report) -> None:
     """Report the errors of blocks that a network's file defines and does not use.
 
-    They are lowered as those of a library. What is only doubtful is of no matter where nothing is
-    made of it, such as in a head that a `when` leaves out.
+    They are lowered as those of a library. A block that a layer names is used, though a `when` may
+    leave the layer out here.
     """
+    chains = [network.layers, *(block.body for block in spec.blocks.values())]
+    layers = (layer for chain in chains for layer in layers_in(chain))
     used = {region.definition for region in graph.regions.values()}
+    used |= {layer.block for layer in layers if isinstance(layer, BlockLayer)}
     unused = [name for name in spec.own_blocks if name not in used]
     if unused:
         defaults = Defaults(layer_defaults(network, report), graph.arguments, set())
