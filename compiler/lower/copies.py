@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
+from collections.abc import Iterator
+from itertools import islice, zip_longest
 
 from compiler.errors import Diagnostic, did_you_mean, listing
 from compiler.lower.arguments import block_meant
@@ -18,28 +19,31 @@ Variables = dict[str, Variable]
 
 def variables_of_copies(
     lowering: Lowering, layer: Layer, values: Values, scope: Scope
-) -> list[Variables]:
-    """Return what every copy of a layer is made with, in order.
+) -> tuple[int, Iterator[Variables]]:
+    """Return the number of copies of a layer, and what each is made with, in order.
 
-    A block as it is defined, where a formula says how many, has one copy.
+    They are counted before any is made: there may be too many. A block as it is defined, where a
+    formula says how many, has one copy.
     """
     counted = layer.common.repeat
     is_once = scope.frame.is_definition
     if layer.common.loop is None:
         count = values.integer("repeat", least=0)
         count = 1 if count is None or (is_once and isinstance(counted, Expr)) else count
-        return [{"index": Variable(index)} for index in range(count)]
+        return count, ({"index": Variable(index)} for index in range(count))
     if counted is not None:
         message, help = "a layer has `repeat` or `for`, this one has both", "`for` counts them"
         lowering.report_layer(layer, "bad-value", message, f"{help}: take `repeat` out", "repeat")
     series = _series(lowering, layer, values, scope)
     _check_use(lowering, layer, scope)
-    copies = [
+    count = min(map(len, series.values()), default=0)
+    if is_once and any(isinstance(written, Expr) for written in layer.common.loop.values()):
+        count = min(count, 1)
+    rows = islice(zip(*series.values(), strict=False), count)
+    return count, (
         {"index": Variable(index), **dict(zip(series, row, strict=True))}
-        for index, row in enumerate(zip(*series.values(), strict=False))
-    ]
-    is_formula = any(isinstance(written, Expr) for written in layer.common.loop.values())
-    return copies[:1] if is_once and is_formula else copies
+        for index, row in enumerate(rows)
+    )
 
 
 def _series(

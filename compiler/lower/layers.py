@@ -147,11 +147,11 @@ def _once(make: Callable[[], _T]) -> Callable[[], _T]:
 def _copies(lowering: Lowering, layer: Layer, at: Copy) -> str:
     """Lower the copies of a layer one after the other; none passes the input on."""
     scope = at.scope
-    copies = variables_of_copies(lowering, layer, at.values, scope)
+    count, copies = variables_of_copies(lowering, layer, at.values, scope)
     times = layer.common.repeat
     traced = {"repeat": at.values.trace("repeat", times)} if isinstance(times, Expr) else {}
     size = lowering.sizes.of_layer(layer, at.values.lookup)
-    lowering.refuse_too_large(layer, len(copies) * size, len(copies))
+    lowering.refuse_too_large(layer, count * size, count)
     info = lowering.info(layer)
     lowering.builder.open(at.path, "repeat", at.operands.tensors, info, traced=traced)
     tensor = at.operands.first
