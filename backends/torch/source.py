@@ -177,11 +177,15 @@ class _Writer:
         return _made(name, text.arguments, text.defaults, builder)
 
     def _key(self, scope: ModuleScope) -> str:
-        """Return a block with the arguments that no constructor takes: words, true and false."""
+        """Return a block with what its class cannot vary: words, true and false, its ends.
+
+        Taps make a class return more than one tensor.
+        """
         region = scope.region
         types = {p.name: p.type for p in params_of(self.graph, region)}
         words = [f"{k}={v}" for k, v in region.arguments.items() if types.get(k) not in ARGUMENTS]
-        return " ".join([str(region.definition), *words])
+        ends = f"{len(scope.inputs)} -> {len(scope.exports)}"
+        return " ".join([str(region.definition), *words, ends])
 
     def in_variants(self) -> dict[str, Whole]:
         """Return the blocks that have several classes, with the arguments of all of them."""

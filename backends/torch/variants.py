@@ -317,6 +317,7 @@ def _signature(builder: ClassBuilder) -> tuple[object, ...]:
         tuple((target, _shape(line.code)) for target, line in lines),
         tuple(reads),
         tuple(builder.formulas.trace.conditions),
+        tuple(_tensors(builder)[builder.body.resolved(name)] for name in builder.scope.exports),
     )
 
 

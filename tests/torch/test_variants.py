@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from backends.torch.module import load_source
+from backends.torch.module import build_module, load_source
 from backends.torch.source import emit_source
 from compiler.pipeline import load_graph
 from tests.torch.constructors import state
@@ -113,3 +114,17 @@ def test_the_file_says_it_as_one_would_by_hand(tmp_path: Path) -> None:
     assert "        add: Tensor = x + narrow if self.has_add else narrow\n" in source
     wide = "ConvNormReLU(in_channels, in_channels * expand, 1) if expand != 1 else nn.Identity()"
     assert f"        self.wide = (\n            {wide}\n        )\n" in source
+
+
+def test_a_tap_inside_one_copy_gives_that_copy_a_class_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(BLOCKS + "- {block: basic, name: m, repeat: 3, with: {n: 8}}\n")
+    graph = load_graph(path)
+    image = torch.randn(2, 8, 12, 12)
+    plain: Any = build_module(graph)
+    tapped: Any = build_module(graph, taps=["m.1.conv_3x3"])
+    tapped.load_state_dict(plain.state_dict())
+    out, taps = tapped.eval()(image)
+    first = plain.eval().m[0](image)
+    torch.testing.assert_close(out, plain(image))
+    torch.testing.assert_close(taps["m.1.conv_3x3"], plain.m[1].conv_3x3(first))
