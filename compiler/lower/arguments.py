@@ -198,17 +198,14 @@ def _argument(
     steps: tuple[int | str, ...] = (key, name)
     if key == "for" and isinstance((layer.common.loop or {}).get(name), list):
         steps = (*steps, int(values.lookup("index")))  # type: ignore[arg-type]
-    written = Written(
-        raw,
-        whose,
-        layer,
-        steps,
-        f"{key}.{name}",
-        param.type,
-        Remark(param.span(), "it is declared here"),
-    )
+    written = as_argument(Written(raw, whose, layer, steps, f"{key}.{name}"), param)
     value = values.of_type(param.type, written)
     return Argument(value, values.traced.get(written.attribute))
+
+
+def as_argument(written: Written, param: ParamSpec) -> Written:
+    """Return a value as one of a parameter, which messages name and show."""
+    return replace(written, type=param.type, declared=Remark(param.span(), "it is declared here"))
 
 
 def parameter_default(

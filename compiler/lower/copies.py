@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice, zip_longest
 
 from compiler.errors import Diagnostic, did_you_mean, listing
-from compiler.lower.arguments import block_meant
+from compiler.lower.arguments import as_argument, block_meant
 from compiler.lower.lowering import Lowering
 from compiler.lower.scope import Scope, Variable
 from compiler.ops import Layer
-from compiler.spec import BlockLayer, Values, Written, check_name, names_in, read_param_name
+from compiler.spec import (
+    BlockLayer,
+    BlockSpec,
+    BrokenParam,
+    ParamSpec,
+    Values,
+    Written,
+    check_name,
+    names_in,
+    read_param_name,
+)
 from compiler.text import Expr
 
 Variables = dict[str, Variable]
@@ -34,8 +44,10 @@ def variables_of_copies(
     if counted is not None:
         message, help = "a layer has `repeat` or `for`, this one has both", "`for` counts them"
         lowering.report_layer(layer, "bad-value", message, f"{help}: take `repeat` out", "repeat")
-    series = _series(lowering, layer, values, scope)
-    _check_use(lowering, layer, scope)
+    block = block_meant(lowering, layer, scope) if isinstance(layer, BlockLayer) else None
+    series = _series(lowering, layer, values, scope, block)
+    if block is not None or not isinstance(layer, BlockLayer):  # else it is not known
+        _check_use(lowering, layer, block)
     count = min(map(len, series.values()), default=0)
     if is_once and any(isinstance(written, Expr) for written in layer.common.loop.values()):
         count = min(count, 1)
@@ -47,10 +59,15 @@ def variables_of_copies(
 
 
 def _series(
-    lowering: Lowering, layer: Layer, values: Values, scope: Scope
+    lowering: Lowering,
+    layer: Layer,
+    values: Values,
+    scope: Scope,
+    block: BlockSpec | None,
 ) -> dict[str, list[Variable]]:
     """Return the values of every variable of a loop, as many of each; faults are reported."""
     out: dict[str, list[Variable]] = {}
+    takers = _takers(layer, block)
     assert layer.common.loop is not None
     for name, written in layer.common.loop.items():
         span = layer.key_span("for", name)
@@ -62,6 +79,9 @@ def _series(
                 Diagnostic("duplicate-name", message, span, help="call one of them otherwise")
             )
         whole = Written(written, f"`{name}` of `for`", layer, ("for", name))
+        if name in takers and isinstance(written, list):
+            out[name] = _handed(whole, values, takers[name])
+            continue
         terms = map(values.term_of, _each(written))
         out[name] = [Variable(*both) for both in zip_longest(values.list_of(whole), terms)]
     lengths = {name: len(series) for name, series in out.items()}
@@ -80,17 +100,38 @@ def _series(
     return out
 
 
+def _takers(layer: Layer, block: BlockSpec | None) -> Mapping[str, ParamSpec]:
+    """Return the parameters of an instance's block that take what a loop goes over."""
+    if block is None or not isinstance(layer, BlockLayer):
+        return {}
+    return {
+        name: param
+        for name, param in block.params.items()
+        if name not in layer.arguments and not isinstance(param, BrokenParam)
+    }
+
+
+def _handed(whole: Written, values: Values, param: ParamSpec) -> list[Variable]:
+    """Return the values of a list, each read as the parameter that takes it."""
+    out = []
+    for at, raw in enumerate(whole.raw):
+        entry = as_argument(whole.entry(at, is_remembered=True), param)
+        is_word = param.type in ("block", "text")
+        term = None if is_word else values.term_of(raw)
+        out.append(Variable(values.of_type(param.type, entry), term))
+    return out
+
+
 def _each(written: list[object] | Expr) -> list[object]:
     """Return the values of a list as they are written, none where it is a formula."""
     return written if isinstance(written, list) else []
 
 
-def _check_use(lowering: Lowering, layer: Layer, scope: Scope) -> None:
+def _check_use(lowering: Lowering, layer: Layer, block: BlockSpec | None) -> None:
     """Refuse a variable that no formula of the layer reads, and the block does not take."""
     assert layer.common.loop is not None
     assert layer._node is not None
     read = {name for name, _ in names_in(layer._node)}
-    block = block_meant(lowering, layer, scope) if isinstance(layer, BlockLayer) else None
     params = () if block is None else block.params
     for name in layer.common.loop:
         if name in read or name in params:

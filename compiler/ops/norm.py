@@ -320,15 +320,11 @@ def norm_after(fields: Fields) -> Op | None:
 def _batch_norm(fields: Fields) -> BatchNorm:
     """Return the batch norm that a layer, or the network's default, describes."""
     eps, momentum, decay = (_optional(fields, f) for f in ("eps", "momentum", "decay"))
-    is_twice = momentum is not None and decay is not None
-    if is_twice and fields.where("momentum") is not fields.where("decay"):  # the layer's own wins
-        is_own = fields.where("momentum") is fields.layer
-        momentum, decay = (momentum, None) if is_own else (None, decay)
     if momentum is not None and decay is not None:
         if fields.where("momentum") is fields.where("decay"):
             message = "`momentum` and `decay` are two words for one thing"
             _complain(fields, message, "momentum", "give one")
-        elif fields.where("decay") is fields.defaults:  # the layer's own word holds
+        elif fields.where("momentum") is fields.layer:  # the layer's own word holds
             decay = None
     if decay is not None:
         momentum = round(1 - decay, 12)

@@ -11,7 +11,7 @@ from compiler.text import Mapping, Node, Sequence
 
 NO_FORMULAS = frozenset(
     (
-        *("name", "from", "share", "join", "block", *JOINS),  # layers
+        *("name", "from", "share", "join", *JOINS),  # layers
         *("size", "label", "title", "cite", "errata", "doc"),  # words
         *("set", "replace", "remove", "after", "before"),  # what a change is of
     )
@@ -38,11 +38,7 @@ def names_in(*nodes: Node) -> Iterator[tuple[str, Span]]:
     while stack:
         node = stack.pop()
         if isinstance(node, Mapping):
-            stack += [
-                e.node
-                for key, e in node.entries.items()
-                if key not in NO_FORMULAS or key == "block"
-            ]
+            stack += [e.node for key, e in node.entries.items() if key not in NO_FORMULAS]
         elif isinstance(node, Sequence):
             stack += node.items
         elif isinstance(node.value, str):

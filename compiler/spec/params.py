@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from compiler.ops import ACTIVATION_WORDS, WORD_VALUES, ActivationName, NormWord
+from compiler.ops import ACTIVATION_WORDS, NORM_WORDS, WORD_VALUES, ActivationName, NormWord
 from compiler.text import FUNCTIONS, HALF, PADDINGS, PAIR, read_pair
 from compiler.text.fields import Count, Flag, Kernel, Number, Padding, Series, Text, Whole
 from compiler.text.names import read_name, reserved
@@ -61,6 +61,8 @@ def guess_type(value: Any) -> str:
         return "int"
     if isinstance(value, str) and value in ACTIVATION_WORDS:
         return "activation"
+    if isinstance(value, str) and value in NORM_WORDS:
+        return "norm"
     if isinstance(value, str) and (value in PADDINGS or value == HALF):
         return "padding"
     is_pair = isinstance(value, str) and PAIR.fullmatch(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar, get_args
 
@@ -17,6 +17,7 @@ from compiler.errors import (
     Report,
     Span,
     did_you_mean,
+    guessing,
     listing,
     nearest,
 )
@@ -36,7 +37,7 @@ from compiler.spec.model import (
     ParamSpec,
     ResidualBody,
 )
-from compiler.spec.params import guess_type, read_param_name
+from compiler.spec.params import READERS, guess_type, read_param_name
 from compiler.spec.values import Values, default_of
 from compiler.text import (
     Doubled,
@@ -627,17 +628,24 @@ def read_params(node: Node | None, report: Report) -> dict[str, Any]:
     report.spend("entries", len(node.entries), node.span)
     for name, entry in node.entries.items():
         check_name(name, read_param_name, entry.key_span, "the name of a parameter", report)
-        out[name] = _read_param(name, entry.node, report)
+        out[name] = _read_param(name, entry.node, out, report)
     return out
 
 
-def _read_param(name: str, node: Node, report: Report) -> ParamSpec:
+def _read_param(name: str, node: Node, before: Collection[str], report: Report) -> ParamSpec:
     """Return a parameter; for one with faults (which are reported) its stand-in."""
     values = plain(node)
     param = None
     if values is None:
         help = "write its default, or `{type: ...}` where it has none"
         report.add(Diagnostic("bad-value", f"parameter `{name}` is empty", node.span, help=help))
+    elif _is_unknown_word(values, before):
+        message = f"the default of `{name}`: unknown name `{describe_text(values)}`"
+        help = f"a text has a type: `{name}: {{type: text, default: {describe_text(values)}}}`"
+        if values in READERS:
+            help = f"its type is written `{name}: {{type: {values}}}`"
+        found = Diagnostic("unknown-parameter", message, node.span, help=help)
+        report.add(found, guessing(values, before))
     else:
         if not isinstance(values, dict):
             values = {"type": guess_type(values), "default": values}
@@ -648,6 +656,16 @@ def _read_param(name: str, node: Node, report: Report) -> ParamSpec:
     else:
         _check_default(name, param, report)
     return param
+
+
+def _is_unknown_word(value: object, before: Collection[str]) -> bool:
+    """True for a default that is one word alone, and the name of no parameter before."""
+    return (
+        isinstance(value, str)
+        and NAME.fullmatch(value) is not None
+        and guess_type(value) == "number"
+        and value not in before
+    )
 
 
 def check_name(

@@ -423,7 +423,7 @@ class Values:
             entries = range(len(written.raw))
             return [self.value_of(written.entry(at, is_remembered)) for at in entries]
         value = self.evaluate(written)
-        if isinstance(value, ValueList):
+        if isinstance(value, tuple):  # a size too: `[8, 16]` in a list is `8x16`
             return list(value)
         if value is not None:
             help = "write `[64, 128, 256]`, or a parameter that is a list"

@@ -186,9 +186,12 @@ def size_of(value: Value) -> int:
 
 
 def _entries(term: Term, args: list[Value]) -> list[Fraction]:
-    """Return the numbers that a function goes over: its arguments, or the entries of a list."""
+    """Return the numbers that a function goes over: its arguments, or the entries of a list.
+
+    A size is one of two: `[8, 16]` in a list is `8x16`.
+    """
     first, value = term.args[0], args[0]
-    if len(args) == 1 and isinstance(value, ValueList):
+    if len(args) == 1 and isinstance(value, tuple):
         if not value and term.text in ("min", "max"):
             raise ExprError(f"`{term.text}` of an empty list", term.start, term.end)
         # An entry that is no number counts all the same.

@@ -97,6 +97,20 @@ _SIDE = formula_or("integer", minimum=0)
 _PAIRS = rf"^(?:{PAIR.pattern}|{_LONE}{_FORMULA})$"
 _NAMES = {"type": ["string", "array"], **_list_of({"type": "string"})}
 
+
+def _pairs(title: str, description: str, least: int) -> WithJsonSchema:
+    """Return what an editor knows of one number for both axes, or (height, width)."""
+    rules: dict[str, Any] = {"type": ["integer", "string", "array"], "minimum": least}
+    return kind(title, description, **rules, pattern=_PAIRS, **_two(_COUNT if least else _SIDE))
+
+
+def _borders(title: str, description: str, **more: Any) -> WithJsonSchema:
+    """Return what an editor knows of pixels on every side, in numbers."""
+    rules: dict[str, Any] = {"type": ["string", "integer", "array"], **more, "minimum": 0}
+    side = {**_SIDE, "type": ["integer", "string", "array"], **_two(_SIDE)}
+    return kind(title, description, **rules, pattern=_PAIRS, **_two(side))
+
+
 Number = Annotated[
     Formula,
     PlainValidator(read_formula),
@@ -122,64 +136,47 @@ Whole = Annotated[
 Kernel = Annotated[
     PairFormula,
     PlainValidator(read_pair),
-    kind(
+    _pairs(
         "kernel",
         "`3x3` (height x width), one number for both, `[height, width]`, or a formula",
-        type=["integer", "string", "array"],
-        minimum=1,
-        pattern=_PAIRS,
-        **_two(_COUNT),
+        least=1,
     ),
 ]
 Target = Annotated[
     PairFormula,
     PlainValidator(read_target),
-    kind(
+    _pairs(
         "target",
         "a number, `28x28` (height x width), `[height, width]`, a formula, or a layer's name",
-        type=["integer", "string", "array"],
-        minimum=1,
-        pattern=_PAIRS,
-        **_two(_COUNT),
+        least=1,
     ),
 ]
 Extra = Annotated[
     PairFormula,
     PlainValidator(read_sides),
-    kind(
+    _pairs(
         "rows and columns",
         "one number for both, `1x0` (height x width), `[height, width]`, or a formula",
-        type=["integer", "string", "array"],
-        minimum=0,
-        pattern=_PAIRS,
-        **_two(_SIDE),
+        least=0,
     ),
 ]
 Padding = Annotated[
     PaddingValue,
     PlainValidator(read_padding),
-    kind(
+    _borders(
         "padding",
         "`same` (TensorFlow's rule), `V` (none), `half` (PyTorch's habit), a number, `0x3`, "
         "`[height, width]`, `[[top, bottom], [left, right]]`, or a formula",
-        type=["string", "integer", "array"],
         examples=["same", "V", "half"],
-        minimum=0,
-        pattern=_PAIRS,
-        **_two({**_SIDE, "type": ["integer", "string", "array"], **_two(_SIDE)}),
     ),
 ]
 Sides = Annotated[
     PaddingValue,
     PlainValidator(read_border),
-    kind(
+    _borders(
         "border",
         "a number, `0x1` (height x width), `[height, width]`, `[[top, bottom], [left, right]]`, "
         "or a formula",
-        type=["string", "integer", "array"],
-        minimum=0,
-        pattern=_PAIRS,
-        **_two({**_SIDE, "type": ["integer", "string", "array"], **_two(_SIDE)}),
     ),
 ]
 Range = Annotated[

@@ -8,8 +8,9 @@ import pytest
 
 from compiler.errors import CompileError
 from compiler.graph import Graph, number
-from compiler.ops import Conv2d, MaxPool2d
-from compiler.pipeline import load_graph
+from compiler.lower import check_library
+from compiler.ops import Activation, Conv2d, MaxPool2d
+from compiler.pipeline import Compilation, load_graph
 
 STAGE = """\
 network: net
@@ -58,6 +59,69 @@ def test_what_with_gives_is_a_formula_over_the_copy(tmp_path: Path) -> None:
         tmp_path, '- {block: stage, for: {n: [4, 8]}, with: {n: n * w, s: "2 - index", k: 1}}'
     )
     assert convolutions(graph) == [(8, (1, 1), (2, 2)), (16, (1, 1), (1, 1))]
+
+
+KINDS = """\
+network: net
+input: {image: [3, 32, 32]}
+blocks:
+  wide: {params: {n: {type: channels}}, layers: [{conv: 1x1, filters: 2 * n}]}
+  thin: {params: {n: {type: channels}}, layers: [{conv: 1x1, filters: n}]}
+  stage:
+    params:
+      unit: {type: block, default: thin}
+      f: {type: activation, default: relu}
+      p: {type: padding, default: V}
+      how: {type: text, default: plain}
+      ns: {type: list, default: [4]}
+    layers:
+      - {block: unit, for: {n: ns}, name: units}
+      - {conv: 3x3, filters: 5, padding: p, activation: f, name: last}
+      - {conv: 1x1, filters: 6, when: how == 'more', name: more}
+layers:
+"""
+
+
+def kinds(tmp_path: Path, layers: str) -> Graph:
+    path = tmp_path / "net.yaml"
+    path.write_text(f"{KINDS}  - {layers}\n", encoding="utf-8")
+    return load_graph(path)
+
+
+def test_a_value_is_read_as_the_parameter_that_takes_it(tmp_path: Path) -> None:
+    graph = kinds(
+        tmp_path,
+        "{block: stage, for: {unit: [wide, thin], f: [{leaky_relu: 0.1}, elu], how: [more, plain], "
+        "p: [half, [[0, 1], [0, 1]]], ns: [[4, 6], [7, 8]]}}",
+    )
+    filters = [
+        op.out_channels for node in graph.nodes.values() if isinstance(op := node.op, Conv2d)
+    ]
+    assert filters == [8, 12, 5, 6, 7, 8, 5]
+    acts = [graph.nodes[f"stage.{index}.last.act"].op for index in (0, 1)]
+    assert acts == [Activation("leaky_relu", 0.1), Activation("elu")]
+    assert str(graph.nodes["stage.1.last.conv"].shape) == "(N, 5, 31, 31)"  # 32 + 1 - 3 + 1
+
+
+def test_a_list_of_two_numbers_is_a_list(tmp_path: Path) -> None:
+    graph = kinds(
+        tmp_path,
+        "{layers: [{conv: 1, filters: n + len(row), for: {n: row}}], "
+        "for: {row: [[1, 2], [3, 4, 5]]}}",
+    )
+    assert [filters for filters, *_ in convolutions(graph)] == [3, 4, 6, 7, 8]
+
+
+def test_a_block_that_is_handed_over_takes_the_values(tmp_path: Path) -> None:
+    path = tmp_path / "blocks.yaml"
+    path.write_text(
+        "blocks:\n  stage:\n    params: {unit: {type: block}}\n"
+        "    layers: [{block: unit, for: {n: [4, 8]}}]\n",
+        encoding="utf-8",
+    )
+    compilation = Compilation(path)
+    assert check_library(compilation.spec, compilation.report) == 1
+    assert compilation.diagnostics == ()
 
 
 def test_layers_inside_read_the_variables(tmp_path: Path) -> None:
@@ -152,7 +216,7 @@ WRONG = {
     ),
     "a value of another kind": (
         "- {block: stage, for: {n: [4, 0]}}",
-        ("`n` of block `stage` = n = 0 is less than 1; it is of type channels", "", "13:31"),
+        ("`n` of `for` = 0 is less than 1; it is of type channels", "", "13:31"),
     ),
     "an unknown name in a value": (
         "- {block: stage, for: {n: [4, x]}}",

@@ -207,6 +207,7 @@ def test_a_value_is_refused_in_the_same_words(
         ("2 * 3", "number"),
         ("relu", "activation"),
         ("none", "activation"),
+        ("layer_norm", "norm"),
         ("V", "padding"),
         ("SAME", "padding"),
         ("half", "padding"),
@@ -227,6 +228,31 @@ def test_a_value_is_refused_in_the_same_words(
 def test_a_default_alone_gives_the_type(default: str, type: str) -> None:
     node = parse_value(default, "t.yaml")
     assert guess_type(plain(node)) == type
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ("{n: channels}", ("the default of `n`: unknown name `channels`",
+                           "its type is written `n: {type: channels}`", "2:13")),
+        ("{mode: basic}", ("the default of `mode`: unknown name `basic`",
+                           "a text has a type: `mode: {type: text, default: basic}`", "2:16")),
+        ("{wide: 4, n: wid}", ("the default of `n`: unknown name `wid` (did you mean `wide`?)",
+                               "a text has a type: `n: {type: text, default: wid}`", "2:22")),
+    ],
+)  # fmt: skip
+def test_a_default_of_one_word_that_is_no_parameter(
+    params: str, said: tuple[str, str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        f"network: net\nparams: {params}\ninput: {{image: [3, 8, 8]}}\nlayers: [relu]\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(CompileError) as caught:
+        load_graph(path)
+    (found,) = caught.value.diagnostics
+    assert (found.message, found.help, f"{found.span.line}:{found.span.column}") == said
 
 
 SETTINGS = (

@@ -30,7 +30,7 @@ from compiler.spec import (
     layers_in,
     shipped_specs,
 )
-from compiler.text import Expr, Value
+from compiler.text import Expr, Value, name_of
 from compiler.text import Mapping as YamlMapping
 from viz.html.formulas import argument_of, default_of, differs, encode, plain, value_of
 from viz.html.layers import (
@@ -245,7 +245,9 @@ class _Writer:
         if layer.common.share is not None:
             out["share"] = layer.common.share
         if layer.common.loop is not None:
-            out["loop"] = [[name, _series(values)] for name, values in layer.common.loop.items()]
+            types = self._types(layer)
+            loop = layer.common.loop.items()
+            out["loop"] = [[name, _series(values, types.get(name))] for name, values in loop]
         out |= self.tracer.variants(layer, self.block)
         return {**out, **reads_of(layer, self._params()), **self._inside(layer)}
 
@@ -284,10 +286,15 @@ class _Writer:
         """Return a block instance's arguments; whether a text is a formula is up to its type."""
         if not isinstance(layer, BlockLayer) or layer.block not in self.spec.blocks:
             return {}
-        types = {n: p.type for n, p in self.spec.blocks[layer.block].params.items()}
-        loop = {n: n for n in layer.common.loop or () if n in types}
-        given = {**self._defaults_of(layer), **loop, **layer.arguments}.items()
-        return {f"with.{n}": argument_of(types.get(n, "text"), v) for n, v in given}
+        types = self._types(layer)
+        given = {**self._defaults_of(layer), **layer.arguments}.items()
+        loop = {f"with.{n}": name_of(n) for n in layer.common.loop or () if n in types}
+        return loop | {f"with.{n}": argument_of(types.get(n, "text"), v) for n, v in given}
+
+    def _types(self, layer: Layer) -> dict[str, str]:
+        """Return the types of the parameters of an instance's block, none for other layers."""
+        block = self.spec.blocks.get(layer.block) if isinstance(layer, BlockLayer) else None
+        return {} if block is None else {n: p.type for n, p in block.params.items()}
 
     def _defaults_of(self, layer: BlockLayer) -> Json:
         """Return what a block's instance takes from the network's defaults."""
@@ -323,11 +330,11 @@ def _is_declared(shape: Shape, declared: list[Any], arguments: Mapping[str, Valu
     return [_dim(d) for d in shape] == values
 
 
-def _series(values: Any) -> Any:
-    """Return the values that a loop goes over, or the formula that gives them."""
+def _series(values: Any, type: str | None) -> Any:
+    """Return the values that a loop goes over, of a parameter's type, or the formula of them."""
     if isinstance(values, Expr):
         return encode(values)
-    return [encode(argument_of(guess_type(value), value)) for value in values]
+    return [encode(argument_of(type or guess_type(value), value)) for value in values]
 
 
 def _dim(dim: Any) -> int | str | None:
