@@ -34,6 +34,7 @@ LEAVES: dict[str, dict[str, str]] = {
     "block_of_map_and_vector": {"relu6": "vector.relu6"},
     "blocks_of_nothing": {"last": "last"},
     "channels_moved": {"inner": "inner"},
+    "copies_by_values": {"concat": "out.concat"},
     "dead_inside_residual": {"out": "out"},
     "dead_parts": {"last": "last"},
     "empty_parts": {"last": "last"},

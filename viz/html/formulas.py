@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from fractions import Fraction
 from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from compiler.ops import ACTIVATION_WORDS, WORD_VALUES, Parametric, spelled, with_words
+from compiler.ops import ACTIVATION_WORDS, NORM_WORDS, WORD_VALUES, Parametric, spelled, with_words
 from compiler.spec import READERS, BrokenParam, ParamSpec, guess_type, plain_default
-from compiler.text import Expr, ExprError, Term, Unknown, Value, evaluate, read_formula
+from compiler.text import Expr, ExprError, Term, Unknown, Value, evaluate, name_of, read_formula
+
+
+_WORDS = {"activation": ACTIVATION_WORDS, "norm": NORM_WORDS}
+"""Type of a parameter -> the words that are its values; any other is a formula."""
 
 
 def differs(param: ParamSpec, value: Value) -> bool:
@@ -31,10 +35,18 @@ def formula_of(written: Any) -> Any:
         return written
 
 
-def argument_of(type: str, written: Any) -> Any:
-    """Return an argument as its type reads it: a word, a number, a formula or a pair of them."""
-    if type == "activation" and isinstance(written, str) and written not in ACTIVATION_WORDS:
+def argument_of(type: str, written: Any, params: Container[str] = ()) -> Any:
+    """Return an argument as its type reads it: a word, a number, a formula or a pair of them.
+
+    Args:
+        type: the type of the parameter.
+        written: the argument.
+        params: names of parameters, which may hand over a block.
+    """
+    if isinstance(written, str) and type in _WORDS and written not in _WORDS[type]:
         return formula_of(written)
+    if type == "block" and written in params:
+        return name_of(written)
     if isinstance(written, list) and type == "list":
         return [argument_of(guess_type(entry), entry) for entry in written]
     if type == "number" and isinstance(written, str):

@@ -235,8 +235,10 @@ class _Writer:
         default = self.defaults.get(layer.op)
         if default is not None and (taken := defaulted_fields(layer, default)):
             out["taken"] = {field: self._at(default.span(field)) for field in taken}
-        if isinstance(layer, BlockLayer) and (given := self._defaults_of(layer)):
-            spans = {name: self.defaults["block"].span("with", name) for name in given}
+        if isinstance(layer, BlockLayer) and (
+            given := self._defaults_of(layer, self._types(layer))
+        ):
+            spans = {name: self.defaults["block"].span("with", name) for name, _ in given}
             out["taken"] = {f"with.{name}": self._at(span) for name, span in spans.items()}
         out["info"] = {**self._words(layer.common), "at": out["at"]}
         for key in ("label", "title", "size", "doc"):
@@ -284,25 +286,33 @@ class _Writer:
 
     def _arguments(self, layer: Layer) -> Json:
         """Return a block instance's arguments; whether a text is a formula is up to its type."""
-        if not isinstance(layer, BlockLayer) or layer.block not in self.spec.blocks:
+        if not isinstance(layer, BlockLayer):
             return {}
-        types = self._types(layer)
-        given = {**self._defaults_of(layer), **layer.arguments}.items()
-        loop = {f"with.{n}": name_of(n) for n in layer.common.loop or () if n in types}
-        return loop | {f"with.{n}": argument_of(types.get(n, "text"), v) for n, v in given}
+        types, here = self._types(layer), self._params()
+        usual, own = self._defaults_of(layer, types), layer.arguments
+        out = {n: argument_of(types.get(n, "text"), v, self.network.params) for n, v in usual}
+        out |= {n: name_of(n) for n in layer.common.loop or () if n in types}
+        out |= {n: argument_of(types.get(n, "text"), v, here) for n, v in own.items()}
+        return {f"with.{n}": value for n, value in out.items()}
 
     def _types(self, layer: Layer) -> dict[str, str]:
-        """Return the types of the parameters of an instance's block, none for other layers."""
-        block = self.spec.blocks.get(layer.block) if isinstance(layer, BlockLayer) else None
-        return {} if block is None else {n: p.type for n, p in block.params.items()}
+        """Return the types of the parameters of an instance's block, none for other layers.
 
-    def _defaults_of(self, layer: BlockLayer) -> Json:
-        """Return what a block's instance takes from the network's defaults."""
-        usual, block = self.defaults.get("block"), self.spec.blocks.get(layer.block)
-        if not isinstance(usual, BlockLayer) or block is None:
+        Of a block that a parameter hands over they are those that any block gives them.
+        """
+        if not isinstance(layer, BlockLayer):
             return {}
+        known, is_handed = self.spec.blocks, layer.block in self._params()
+        blocks = known.values() if is_handed else filter(None, [known.get(layer.block)])
+        return {n: p.type for block in blocks for n, p in block.params.items()}
+
+    def _defaults_of(self, layer: BlockLayer, types: Container[str]) -> list[tuple[str, Any]]:
+        """Return what a block's instance takes from the network's defaults."""
+        usual = self.defaults.get("block")
+        if not isinstance(usual, BlockLayer):
+            return []
         own = {*layer.arguments, *(layer.common.loop or ())}
-        return {n: v for n, v in usual.arguments.items() if n in block.params and n not in own}
+        return [(n, v) for n, v in usual.arguments.items() if n in types and n not in own]
 
     def _place(self, layer: Layer, steps: tuple[str, ...]) -> list[int] | None:
         """Return the line and column of a key's value, None where the layer does not set it."""
