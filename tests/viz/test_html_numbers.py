@@ -16,6 +16,7 @@ from compiler.graph import Dim
 from compiler.graph import show as show_dim
 from compiler.pipeline import draft_graph
 from compiler.spec import shipped_files, shipped_specs
+from tests.lower.test_handed_over import SPEC as HANDED
 from viz.html import render_html
 from viz.html.program import write_program
 
@@ -321,6 +322,24 @@ layers: [{conv: 1x1}, {block: unit}, flatten, {linear: 10}]
 def test_defaults_are_the_network_s_inside_blocks_too(bench_of: Callable[[str], Bench]) -> None:
     bench = bench_of(DEFAULTS)
     for params in ({}, {"n": "7"}, {"act": "elu", "step": "2"}, {"n": "0"}):
+        case = Case(params=params)
+        assert bench.by_page(case) == bench.by_compiler(case), case
+
+
+COPIES = Path(__file__).parents[1] / "every_target" / "networks" / "copies_by_values.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        (COPIES.read_text(encoding="utf-8"), ({}, {"kind": "wide"})),
+        (HANDED, ({}, {"unit": "bottleneck"}, {"norm": "none"})),
+    ],
+    ids=["by values", "by a setting"],
+)
+def test_what_is_handed_over(bench_of: Callable[[str], Bench], text: str, settings: Any) -> None:
+    bench = bench_of(text)
+    for params in settings:
         case = Case(params=params)
         assert bench.by_page(case) == bench.by_compiler(case), case
 
