@@ -150,14 +150,27 @@ def middle(picture: Image.Image, cropping: Cropping, source: object) -> Image.Im
         size = least_width, max(least_height, least_width * picture.height // picture.width)
     else:
         size = max(least_width, least_height * picture.width // picture.height), least_height
-    if size[0] * size[1] > limit("scaled_pixels"):
-        raise UsageError(
-            f"{source} is {picture.width}x{picture.height}, and scaled to cover {width}x{height} "
-            f"it is {size[0]}x{size[1]}: {way_out('scaled_pixels')}"
-        )
+    check_scaled(picture, size, (width, height), source)
     left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
     scaled = picture.resize(size, _FILTERS[cropping.interpolation])
     return scaled.crop((left, top, left + width, top + height))
+
+
+def check_scaled(
+    picture: Image.Image, size: tuple[int, int], covered: tuple[int, int], source: object
+) -> None:
+    """Refuse to scale a picture to a size beyond the limit, as a very long one would have.
+
+    Raises:
+        UsageError: it is beyond.
+    """
+    if size[0] * size[1] > limit("scaled_pixels"):
+        shown = ("x".join(map(str, s)) for s in (picture.size, covered, size))
+        raise UsageError(
+            "{} is {}, and scaled to cover {} it is {}: {}".format(
+                source, *shown, way_out("scaled_pixels")
+            )
+        )
 
 
 def _known() -> list[str]:

@@ -16,6 +16,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from backends.state.picture import check_scaled
 from backends.train.transforms import Frame, Transform
 from compiler.errors import UsageError
 
@@ -62,8 +63,9 @@ def _scaled(picture: Image.Image, side: int, frame: Frame) -> Image.Image:
     """Return a picture whose shorter side is as `side` is to an input of `BASE`."""
     wanted = round(side * frame.height / BASE)
     share = wanted / min(picture.size)
-    size = tuple(max(wanted, round(length * share)) for length in picture.size)
-    return picture.resize((size[0], size[1]), _filter(frame))
+    width, height = (max(wanted, round(length * share)) for length in picture.size)
+    check_scaled(picture, (width, height), (wanted, wanted), "it")
+    return picture.resize((width, height), _filter(frame))
 
 
 def three_squares(picture: Image.Image) -> tuple[Image.Image, Image.Image, Image.Image]:

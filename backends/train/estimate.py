@@ -47,8 +47,8 @@ class Estimate:
     statistics: int
     activations: int
     """What is kept for gradients at the end of the forward pass, each storage once."""
-    peak: int
-    """The most that is allocated at one time, everything included."""
+    peak: int | None
+    """The most that is allocated at one time, everything included; None: it is not known."""
     flops: int
     """Floating-point operations of products, forward and backward; a MAC is two."""
     sent: int
@@ -136,7 +136,7 @@ def estimate(
         precision: of `DTYPES`.
         forget: blocks compute their activations twice.
         sharded: parameters, gradients and the optimiser's state are split; the peak is then not
-            known, since blocks are put together one by one, and is given as if each were whole.
+            known, since blocks are put together one by one.
     """
     training = optimize_graph(graph, TRAINING_PASSES)
     source = emit_source(training)
@@ -162,17 +162,18 @@ def estimate(
             step(inputs, labels, saved)
         whole = _bytes(module.parameters())
         trained = _bytes(p for p in module.parameters() if p.requires_grad)
-        averaged = whole + _bytes(module.buffers()) if recipe.average is not None else 0
+        statistics = _bytes(module.buffers())
         share = processes if sharded else 1
+        averaged = 0 if recipe.average is None else whole // share + statistics
         return Estimate(
             batch,
             whole // share,
             trained // share,
             _bytes(v for v in state if isinstance(v, Tensor)) // share,
-            averaged // share,
-            _bytes(module.buffers()),
+            averaged,
+            statistics,
             saved.size,
-            counter.peak + averaged,
+            None if sharded else counter.peak + averaged,
             flops.get_total_flops(),
             _sent(module, trained, processes, sharded=sharded),
         )

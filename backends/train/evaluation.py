@@ -13,12 +13,13 @@ from backends.state.fit_weights import load_weights, notes_of
 from backends.torch.module import build_module
 from backends.train.crops import crops_of
 from backends.train.examples import Examples, evaluation_parts
+from backends.train.heads import OPTION
 from backends.train.pictures import Pictures
 from backends.train.step import Accuracy, accuracy_of
 from backends.train.transforms import Frame
 from compiler.errors import UsageError
 from compiler.facts.available_memory import check_memory
-from compiler.facts.class_output import ClassOutput, check_doubt, class_output, picture_size
+from compiler.facts.class_output import ClassOutput, class_output, picture_size
 from compiler.graph import Graph
 from compiler.weights.mapping import Preprocessing, WeightMap
 from compiler.weights.pictures import needed
@@ -69,12 +70,11 @@ def load_member(
             input.
     """
     picture_size(graph, grey=True)
-    found = class_output(graph, output)
+    found = class_output(graph, output, option=OPTION)
     check_memory(graph, copies=2)
     module = build_module(graph, seed=None)
     report = load_weights(module, file, weights, graph=graph, drop_background=drop_background)
     notes = notes_of(report)
-    check_doubt(found, bool(notes.names))
     lack = f"{file} does not say how a picture becomes the input, which decides the accuracy"
     (name,) = graph.inputs
     channels, height, width = graph.nodes[name].shape.numbers

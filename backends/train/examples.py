@@ -37,7 +37,10 @@ class Examples(Dataset[Any]):
             picture = self.pictures.read(index)
         except UsageError as error:
             return error
-        return self.transform(picture), self.pictures.labels[index]
+        try:
+            return self.transform(picture), self.pictures.labels[index]
+        except UsageError as error:
+            return UsageError(f"{self.pictures.name(index)}: {error}")
 
 
 def _together(items: Sequence[tuple[Tensor, int] | UsageError]) -> Part | UsageError:

@@ -10,9 +10,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from compiler.errors import UsageError, did_you_mean
-from compiler.facts.class_output import check_doubt, class_output
+from compiler.facts.class_output import class_output
 from compiler.graph import Graph
 from compiler.recipe import RecipeSpec
+
+OPTION = "--head"
+"""Names the output with the classes, where there are several; `train -o` is a folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,7 @@ def heads_of(graph: Graph, recipe: RecipeSpec, output: str | None, classes: int)
     Raises:
         UsageError: no output has as many logits, or the recipe names an output that there is not.
     """
-    found = class_output(graph, output)
-    check_doubt(found, has_names=found.classes == classes)
+    found = class_output(graph, output, option=OPTION)
     if found.numbers != "logits":
         raise UsageError(
             f"the output `{found.name}` of `{graph.name}` gives {found.numbers}, and a recipe "

@@ -179,7 +179,12 @@ def evaluate(trainer: Trainer, examples: Examples, workers: int = 0) -> Accuracy
     model.eval()
     counts = torch.zeros(4, dtype=torch.float64)
     parts = evaluation_parts(
-        examples, trainer.order.part, engine.global_rank, engine.world_size, workers=workers
+        examples,
+        trainer.order.part,
+        engine.global_rank,
+        engine.world_size,
+        workers=workers,
+        pinned=engine.device.type == "cuda",
     )
     rounds = 0
     for part in parts:

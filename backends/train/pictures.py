@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -42,6 +43,9 @@ class Pictures(Protocol):
     labels: Sequence[int]
     """Of each picture, its place in `classes`."""
 
+    def name(self, index: int) -> str:
+        """Return what messages call a picture."""
+
     def read(self, index: int) -> Image.Image:
         """Return a picture in RGB or in grey.
 
@@ -68,6 +72,10 @@ class FolderPictures:
     labels: Sequence[int]
     files: Sequence[Path]
 
+    def name(self, index: int) -> str:
+        """Return the path of a picture."""
+        return str(self.files[index])
+
     def read(self, index: int) -> Image.Image:
         """Return a picture in RGB."""
         with open_picture(self.files[index]) as picture:
@@ -85,6 +93,10 @@ class ArrayPictures:
     classes: Sequence[str]
     labels: Sequence[int]
     array: np.ndarray
+
+    def name(self, index: int) -> str:
+        """Return the number of a picture."""
+        return f"picture {index + 1:,}"
 
     def read(self, index: int) -> Image.Image:
         """Return a picture in grey."""
@@ -206,7 +218,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     check_file(path)
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         reason = reason_of(error) if isinstance(error, OSError) else str(error)
         raise UsageError(f"{path} cannot be read: {reason}") from None
     head = 4 + 4 * dimensions

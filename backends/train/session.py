@@ -129,6 +129,11 @@ def prepare(
     data = open_data(place)
     heads = heads_of(graph, recipe, options.output, len(data.train.classes))
     engine = start_engine(options.device, options.precision, sharded=options.sharded)
+    if options.sharded and len(data.val) < engine.world_size:
+        raise UsageError(
+            f"--sharded: each of {engine.world_size} processes takes part in the evaluation, and "
+            f"there are {len(data.val)} pictures for it"
+        )
     order = plan_order(len(data.train), recipe.batch, options.part, engine.world_size, options.seed)
     module, report = _module(graph, options)
     frame, source = _frame(graph, recipe, options, report)
@@ -154,7 +159,7 @@ def prepare(
         Examples(data.train, training_transform(frame, recipe.augment), options.seed),
         Examples(data.val, frame.evaluated, options.seed),
         options.folder,
-        _subject(graph, recipe, data, options),
+        _subject(graph, recipe, data, frame, options.seed),
         watcher,
         options.workers,
         options.save_every,
@@ -222,14 +227,18 @@ def _frame(
     return Frame(channels, height, width, how), source
 
 
-def _subject(graph: Graph, recipe: RecipeSpec, data: Data, options: Options) -> dict[str, Any]:
+def _subject(
+    graph: Graph, recipe: RecipeSpec, data: Data, frame: Frame, seed: int
+) -> dict[str, Any]:
     """Return what has to be the same where a training goes on."""
-    own = recipe.model_dump(mode="json", exclude={"doc", "sources", "cite", "preprocessing"})
+    own = recipe.model_dump(exclude={"doc", "sources", "cite", "preprocessing"})
     return {
         "network": f"{graph.name}, {_digest(print_graph(graph))}",
         "recipe": f"{recipe.recipe}, {_digest(json.dumps(own, sort_keys=True))}",
         "number of pictures": len(data.train),
-        "seed": options.seed,
+        "list of classes": _digest(json.dumps(list(data.train.classes))),
+        "preprocessing": frame.how.words,
+        "seed": seed,
     }
 
 

@@ -54,7 +54,7 @@ class Frame:
         """Return what `predict` cuts out of a picture too."""
         how = self.how
         cropping = Cropping(self.width, self.height, how.interpolation, how.crop)
-        return middle(self.in_colours(picture), cropping, "a picture")
+        return middle(self.in_colours(picture), cropping, "it")
 
     def standardized(self, picture: Image.Image) -> Tensor:
         """Return a picture as a tensor: (C, height, width), standardised."""
@@ -103,7 +103,7 @@ def _of_picture(item: AugmentSpec, frame: Frame) -> Iterator[Any]:
         own = item.resized_crop
         yield v2.RandomResizedCrop(size, own.area, own.ratio, interpolation=way)
     if item.random_crop is not None:
-        yield v2.RandomCrop(size, padding=item.random_crop.padding)
+        yield v2.RandomCrop(size, item.random_crop.padding, pad_if_needed=True)
     if item.flip is not None:
         yield v2.RandomHorizontalFlip(item.flip.probability)
     if item.color_jitter is not None:

@@ -52,9 +52,10 @@ def run(args: argparse.Namespace) -> int:
     graph = target_graph(graph_from(args))
     picture_size(graph, grey=True)
     from backends.train.estimate import estimate  # loads torch
-    from backends.train.heads import heads_of
+    from backends.train.heads import OPTION, heads_of
 
-    heads = heads_of(graph, recipe, args.head, class_output(graph, args.head).classes)
+    classes = class_output(graph, args.head, option=OPTION).classes
+    heads = heads_of(graph, recipe, args.head, classes)
     found = estimate(
         graph,
         recipe,
@@ -81,7 +82,7 @@ def _as_text(title: str, args: argparse.Namespace, found: Estimate) -> str:
         ("optimiser's state", show_bytes(found.optimizer)),
         ("running average", show_bytes(found.average)),
         ("running statistics", show_bytes(found.statistics)),
-        ("most at once", show_bytes(found.peak)),
+        ("most at once", "not known" if found.peak is None else show_bytes(found.peak)),
         ("arithmetic", f"{found.flops / 1e12:.3g} TFLOP"),
         ("sent to others", show_bytes(found.sent)),
     ]

@@ -15,6 +15,7 @@ from compiler.cli.options import (
     add_preprocessing,
     add_spec,
     device_of,
+    file_path,
     graph_from,
     preprocessing_of,
     whole,
@@ -41,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--data", metavar="DIR", required=True, help="pictures with their classes")
     add(
         "--weights",
-        type=Path,
+        type=file_path,
         metavar="FILE",
         required=True,
         help="safetensors, as `train` and `weights` write them, or a torch checkpoint",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from compiler.cli.options import (
     add_weights,
     check_weights,
     device_of,
+    file_path,
     graph_from,
     whole,
 )
@@ -20,6 +22,7 @@ from compiler.errors import UsageError, on_one_line
 from compiler.errors.terminal import write
 from compiler.pipeline import target_graph
 from compiler.recipe import RecipeSpec, load_recipe
+from compiler.spec import recipe_names
 
 if TYPE_CHECKING:
     from backends.train.checkpoint import Progress
@@ -38,14 +41,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_spec(parser)
     add = parser.add_argument
     add("--data", metavar="DIR", required=True, help="pictures with their classes")
-    add("--recipe", metavar="R", required=True, help="a recipe: paper, modern, or a file")
-    add("-o", "--output", type=Path, metavar="DIR", help="(default: build/NETWORK-RECIPE)")
+    add("--recipe", metavar="R", required=True, help=f"{', '.join(recipe_names())}, or a file")
+    add("-o", "--output", type=file_path, metavar="DIR", help="(default: build/NETWORK-RECIPE)")
     add("--resume", action="store_true", help="go on from the checkpoint in the folder")
     add("--epochs", type=whole(1), metavar="N", help="instead of the recipe's")
     add("--batch", type=whole(1), metavar="N", help="pictures a step, instead of the recipe's")
     add("--rate", type=_positive, metavar="X", help="learning rate, instead of the recipe's")
     add("--seed", type=whole(0), default=0, metavar="N", help="of all chances (default: 0)")
-    add("--weights", type=Path, metavar="FILE", help="begin with these weights")
+    add("--weights", type=file_path, metavar="FILE", help="begin with these weights")
     add_weights(parser)
     add("--head", metavar="NAME", help="the output with the classes, where there are several")
     add("--device", default="auto", help="auto (a GPU if there is one), cpu or cuda")
@@ -99,9 +102,8 @@ def run(args: argparse.Namespace) -> int:
 def _train(made: Session, printer: Printer) -> int:
     from backends.train.stopping import stopping, told_of_others
 
-    with stopping(made.run), told_of_others(made.run):
+    with closing(printer), stopping(made.run), told_of_others(made.run):
         is_done = made.run.train_all()
-    printer.close()
     if is_done:
         path = made.save_weights()
         printer.say(f"weights: {path}\n")

@@ -89,12 +89,13 @@ def _check_sizes(graph: Graph, declared: Callable[[], Graph] | None) -> None:
             )
 
 
-def class_output(graph: Graph, name: str | None = None) -> ClassOutput:
+def class_output(graph: Graph, name: str | None = None, *, option: str = "--output") -> ClassOutput:
     """Return the output of a network, as targets get it, that has the class scores.
 
     Args:
         graph: what `target_graph` returned.
         name: of the output; None: the only one that is a vector.
+        option: which gives the name.
 
     Raises:
         UsageError: there is none, there are several, or it has no classes.
@@ -103,13 +104,13 @@ def class_output(graph: Graph, name: str | None = None) -> ClassOutput:
     sizes = {o.name: graph.nodes[o.node].shape for o in outputs}
     listed = ", ".join(f"`{o}` {shape.paper}" for o, shape in sizes.items())
     if name is not None and name not in sizes:
-        raise UsageError(f"{spelled('--output', name)}: the outputs of `{graph.name}` are {listed}")
+        raise UsageError(f"{spelled(option, name)}: the outputs of `{graph.name}` are {listed}")
     able = [o for o in outputs if _is_vector(sizes[o.name])] if name is None else []
     if name is None and not able:
         raise UsageError(f"`{graph.name}` has no output with a number a class: it gives {listed}")
     if len(able) > 1:
         raise UsageError(
-            f"`{graph.name}` gives several vectors ({listed}); say which with {spelled('--output')}"
+            f"`{graph.name}` gives several vectors ({listed}); say which with {spelled(option)}"
         )
     found = able[0] if able else next(o for o in outputs if o.name == name)
     return _checked(graph, found, outputs.index(found))

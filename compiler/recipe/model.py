@@ -4,7 +4,18 @@
 from typing import Literal
 
 from compiler.ops import CiteSpec
-from compiler.recipe.values import Auxiliary, Count, Positive, Range, Rates, Share, Side, Unsigned
+from compiler.recipe.values import (
+    Auxiliary,
+    Count,
+    Decay,
+    Hue,
+    Positive,
+    Range,
+    Rates,
+    Share,
+    Side,
+    Unsigned,
+)
 from compiler.text import Located
 from compiler.text.fields import Name, Names, Text
 from compiler.weights.mapping import Preprocessing
@@ -33,9 +44,9 @@ class RmspropSpec(Located):
 class AdamwSpec(Located):
     """Adam with decoupled weight decay, as `torch.optim.AdamW` computes it."""
 
-    beta1: Share = 0.9
+    beta1: Decay = 0.9
     """how much of the mean gradient is kept"""
-    beta2: Share = 0.999
+    beta2: Decay = 0.999
     """how much of the mean square is kept"""
     epsilon: Positive = 1e-8
     """added to the root"""
@@ -113,7 +124,7 @@ class JitterSpec(Located):
     brightness: Unsigned = 0.0
     contrast: Unsigned = 0.0
     saturation: Unsigned = 0.0
-    hue: Share = 0.0
+    hue: Hue = 0.0
 
 
 class EraseSpec(Located):

@@ -99,6 +99,10 @@ def _check(recipe: RecipeSpec, report: Report) -> None:
     _check_choice(recipe.schedule, "`schedule`", recipe.span("schedule"), report)
     for at, item in enumerate(recipe.augment):
         _check_choice(item, "an item of `augment`", recipe.span("augment", at), report)
+    sgd = recipe.optimizer.sgd
+    if sgd is not None and sgd.nesterov and not sgd.momentum:
+        message = "`nesterov` takes a `momentum` above 0"
+        report.add(Diagnostic("bad-value", message, recipe.span("optimizer", "sgd", "nesterov")))
     if recipe.warmup > recipe.epochs:
         message = f"`warmup` is {recipe.warmup:g} epochs, and the recipe has {recipe.epochs}"
         report.add(Diagnostic("bad-value", message, recipe.span("warmup")))

@@ -20,14 +20,17 @@ def _number(value: Any) -> Fraction:
     return Fraction(value)
 
 
-def _between(least: Fraction, most: Fraction, *, open: bool) -> Callable[[Any], float]:
-    """Return a reader of numbers from `least` to `most`; `open` leaves out `least` itself."""
+def _between(
+    least: Fraction, most: Fraction, *, above: bool = False, below: bool = False
+) -> Callable[[Any], float]:
+    """Return a reader of numbers from `least` to `most`, each left out where the word says it."""
+    ends = [least] * above + [most] * below
 
     def read(value: Any) -> float:
         number = _number(value)
-        if not least <= number <= most or (open and number == least):
-            start = f"above {show_value(least)}" if open else f"from {show_value(least)}"
-            end = "" if most == MOST else f" to {show_value(most)}"
+        if not least <= number <= most or number in ends:
+            start = f"above {show_value(least)}" if above else f"from {show_value(least)}"
+            end = "" if most == MOST else f" to {'below ' * below}{show_value(most)}"
             raise bad("bad-value", f"expected a number {start}{end}, found {describe(value)}")
         return float(number)
 
@@ -47,12 +50,16 @@ def _whole(least: int) -> Callable[[Any], int]:
 
 
 ZERO, ONE = Fraction(0), Fraction(1)
-Positive = Annotated[float, PlainValidator(_between(ZERO, Fraction(MOST), open=True))]
+Positive = Annotated[float, PlainValidator(_between(ZERO, Fraction(MOST), above=True))]
 """A number above 0."""
-Unsigned = Annotated[float, PlainValidator(_between(ZERO, Fraction(MOST), open=False))]
+Unsigned = Annotated[float, PlainValidator(_between(ZERO, Fraction(MOST)))]
 """A number from 0."""
-Share = Annotated[float, PlainValidator(_between(ZERO, ONE, open=False))]
+Share = Annotated[float, PlainValidator(_between(ZERO, ONE))]
 """A number from 0 to 1."""
+Decay = Annotated[float, PlainValidator(_between(ZERO, ONE, below=True))]
+"""A number from 0 to below 1."""
+Hue = Annotated[float, PlainValidator(_between(ZERO, Fraction(1, 2)))]
+"""A number from 0 to 1/2: colours go round."""
 Count = Annotated[int, PlainValidator(_whole(1))]
 """A whole number from 1."""
 Side = Annotated[int, PlainValidator(_whole(0))]
@@ -77,7 +84,7 @@ def _read_rates(value: Any) -> dict[str, float]:
     if not isinstance(value, dict) or not value:
         message = f"expected factors by pattern, found {describe(value)}"
         raise bad("bad-value", message, help="as in {logits: 10, 'stem*': 0.1}")
-    read = _between(ZERO, Fraction(MOST), open=False)
+    read = _between(ZERO, Fraction(MOST))
     return {str(pattern): read(factor) for pattern, factor in value.items()}
 
 
@@ -86,7 +93,7 @@ Rates = Annotated[dict[str, float], PlainValidator(_read_rates)]
 
 
 def _read_auxiliary(value: Any) -> float | dict[str, float]:
-    read = _between(ZERO, Fraction(MOST), open=False)
+    read = _between(ZERO, Fraction(MOST))
     if isinstance(value, dict):
         return {str(name): read(weight) for name, weight in value.items()}
     return read(value)

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ pytestmark = pytest.mark.peers
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ("bird", "cat", "dog", "fish")
+AUGMENTED = "average: {decay: 0.9}\naugment: [{resized_crop: {area: [0.5, 1]}}, flip]\n"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a network, recipes and pictures in folders of classes."""
     folder = tmp_path_factory.mktemp("training")
     (folder / "network.yaml").write_text(NETWORK)
-    (folder / "recipe.yaml").write_text(recipe_text("average: {decay: 0.9}\naugment: [flip]\n"))
+    (folder / "recipe.yaml").write_text(recipe_text(AUGMENTED))
     for part, count, seed in (("train", 42, 0), ("val", 9, 1)):
         found = pictures(count, seed)
         for index, label in enumerate(found.labels):
@@ -192,6 +194,21 @@ def test_sharded_over_two_it_learns_the_same(place: Path, tmp_path: Path) -> Non
     assert_same(ddp, sharded, 1e-5)
 
 
+def test_sharded_every_process_has_a_picture_to_evaluate(place: Path, tmp_path: Path) -> None:
+    for part, name in product(("train", "val"), CLASSES[:2]):
+        own = sorted((place / "data" / part / name).iterdir())
+        (tmp_path / "data" / part / name).mkdir(parents=True)
+        for path in own if part == "train" else own[:1]:
+            shutil.copy(path, tmp_path / "data" / part / name)
+    options = ("--data", str(tmp_path / "data"), "--set", "classes=2", "--batch", "3")
+    done = torchrun(3, command(place, tmp_path / "out", *options, "--sharded"))
+    assert done.returncode == 1
+    assert (
+        "error: --sharded: each of 3 processes takes part in the evaluation, and there are 2 "
+        "pictures for it\n"
+    ) in done.stderr
+
+
 def test_a_killed_process_ends_the_training_with_a_reason(place: Path, tmp_path: Path) -> None:
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
     options = ("--epochs", "2000", "--save-every", "1")
@@ -262,6 +279,9 @@ def test_bad_pictures_are_a_sentence(
         (("--precision", "fp16"), "--precision fp16 takes a GPU; on a CPU say bf16 or 32"),
         (("--sharded",), "splits a network over processes, and this is one; use torchrun"),
         (("--resume",), "holds no checkpoint to go on from; leave --resume out to begin"),
+        (("-o", ""), "argument -o/--output: '' names no file and no folder"),
+        (("--weights", ""), "argument --weights: '' names no file and no folder"),
+        (("--head", "x"), "error: --head x: the outputs of `small` are `logits` 4"),
         (("--input", "2x8x8"), "`small` is (N, 2, 8, 8), not an RGB or grey picture"),
     ],
 )  # fmt: skip
@@ -278,6 +298,32 @@ def test_a_second_training_does_not_write_over_the_first(place: Path, unbroken: 
     done = run(training(place, unbroken))
     assert done.returncode == 2
     assert "holds the checkpoint of a training; --resume goes on with it" in done.stderr
+
+
+def test_pictures_that_become_another_input_are_another_training(
+    place: Path, unbroken: Path, tmp_path: Path
+) -> None:
+    """The weights that it began with said how; going on without them, the recipe would."""
+    text = recipe_text().replace("mean: [0.5, 0.5, 0.5]", "mean: [0, 0, 0]")
+    (tmp_path / "recipe.yaml").write_text(text)
+    arguments = training(place, tmp_path, "--recipe", str(tmp_path / "recipe.yaml"))
+    done = run([*arguments, "--weights", str(unbroken / "weights.safetensors")])
+    assert done.returncode == 0, done.stderr
+    done = run([*arguments, "--resume"])
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: {tmp_path / 'checkpoint.pt'} is of another training: its preprocessing is "
+        "bilinear, whole, (x - 0.5) / 0.5 for x from 0 to 1, and here it is bilinear, whole, "
+        "(x - 0) / 0.5 for x from 0 to 1; go on with the same, or begin in another folder\n"
+    )
+
+
+def test_pictures_smaller_than_the_input_are_moved_too(place: Path, tmp_path: Path) -> None:
+    more = "augment: [{random_crop: {padding: 1}}, resized_crop]\n"
+    (tmp_path / "recipe.yaml").write_text(recipe_text(more, epochs=1))
+    options = ("--recipe", str(tmp_path / "recipe.yaml"), "--input", "1x16x16")
+    done = run(training(place, tmp_path / "out", *options))
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(

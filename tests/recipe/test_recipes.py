@@ -93,6 +93,23 @@ def test_a_fault_is_said_at_its_place(case: list[str], tmp_path: Path) -> None:
     assert [f"{line}:{column}: {text}" for line, column, text in faults(path)] == [wanted]
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "fault"),
+    [
+        ("{sgd: {momentum: 0, nesterov: true}}", "5:42: `nesterov` takes a `momentum` above 0"),
+        (
+            "{adamw: {beta1: 1}}",
+            "5:28: `beta1` of `optimizer`: expected a number from 0 to below 1, found `1`",
+        ),
+    ],
+)
+def test_what_torch_s_optimisers_refuse_is_a_fault(
+    optimizer: str, fault: str, tmp_path: Path
+) -> None:
+    path = written(tmp_path, GOOD.replace("optimizer: sgd", f"optimizer: {optimizer}"))
+    assert [f"{line}:{column}: {text}" for line, column, text in faults(path)] == [fault]
+
+
 def test_all_faults_are_said_in_one_run(tmp_path: Path) -> None:
     text = "recipe: r\nbatch: 1.5\nrate: -1\noptimizer: {adam: {}}\n"
     text += "schedule: {exponential: {every: 2}}\n"

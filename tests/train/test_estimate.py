@@ -135,6 +135,9 @@ def test_bytes_over_the_wire_by_hand() -> None:
     split = predicted("teaching/inception_small", SGD, forget=False, processes=4, sharded=True)
     assert split.sent == round(3 / 4 * 3 * 148456)
     assert split.parameters == 148456 // 4
+    assert split.peak is None
+    shared = predicted("teaching/inception_small", RMSPROP, forget=False, processes=4, sharded=True)
+    assert shared.average == 148456 // 4 + shared.statistics
     assert predicted("teaching/inception_small", SGD, forget=False).sent == 0
 
 
@@ -142,6 +145,8 @@ def test_forgetting_keeps_less_and_computes_more() -> None:
     plain = predicted("teaching/inception_small", SGD, forget=False)
     forgetting = predicted("teaching/inception_small", SGD, forget=True)
     assert forgetting.activations < plain.activations / 2
+    assert forgetting.peak is not None
+    assert plain.peak is not None
     assert forgetting.peak < plain.peak
     assert forgetting.flops > plain.flops
 
@@ -153,5 +158,9 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "small: one step, 8 pictures, precision 32, recipe small"
     assert lines[2] == "  parameters                  2.9 kB"
+    assert netdraft([*arguments, "--gpus", "2", "--sharded"]) == 0
+    assert "  most at once             not known\n" in capsys.readouterr().out
+    assert netdraft([*arguments, "--head", "x"]) == 2
+    assert capsys.readouterr().err == "error: --head x: the outputs of `small` are `logits` 4\n"
     assert netdraft([*arguments, "--gpus", "3"]) == 2
     assert capsys.readouterr().err == "error: --batch 8 cannot be shared out over 3 GPUs\n"
