@@ -107,6 +107,12 @@ class Session:
             save_weights(state, path, notes.as_metadata())
         return path
 
+    def leave(self) -> None:
+        """Leave the group of processes, all at once: none is gone that another waits for."""
+        if self.run.trainer.engine.world_size > 1:
+            torch.distributed.barrier()
+            torch.distributed.destroy_process_group()
+
 
 def prepare(
     graph: Graph, recipe: RecipeSpec, place: str, options: Options, watcher: Watcher

@@ -38,7 +38,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="32",
         help="of arithmetic (default: 32)",
     )
-    add("--forget", action="store_true", help="compute activations of blocks twice")
+    add(
+        "--forget",
+        action="store_true",
+        help="compute activations of blocks twice (activation checkpointing)",
+    )
     add("--sharded", action="store_true", help="split the network over the GPUs (FSDP2)")
     add("--head", metavar="NAME", help="the output with the classes, where there are several")
     add_format(parser, "text", "json")

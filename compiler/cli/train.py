@@ -66,7 +66,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--workers", type=whole(0), default=0, metavar="N", help="processes that read pictures")
     add("--compile", action="store_true", help="compile the network with torch.compile")
-    add("--forget", action="store_true", help="compute activations of blocks twice, to save memory")
+    add(
+        "--forget",
+        action="store_true",
+        help="compute activations of blocks twice (activation checkpointing)",
+    )
     add("--sharded", action="store_true", help="split the network over the processes (FSDP2)")
     add("--save-every", type=whole(1), metavar="N", help="a checkpoint every N steps too")
     add("--tensorboard", action="store_true", help="events for TensorBoard too")
@@ -106,6 +110,7 @@ def _train(made: Session, printer: Printer) -> int:
         is_done = made.run.train_all()
     if is_done:
         path = made.save_weights()
+        made.leave()
         printer.say(f"weights: {path}\n")
         return 0
     printer.say(

@@ -159,6 +159,9 @@ def test_a_picture_that_cannot_be_read_ends_it_with_what_there_is(tmp_path: Path
                 raise UsageError("cat.jpg is no picture that can be read: it is damaged")
             return self.inner.read(index)
 
+        def name(self, index: int) -> str:
+            return str(self.inner.name(index))
+
         def __len__(self) -> int:
             return len(self.inner)
 
