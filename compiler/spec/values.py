@@ -6,6 +6,7 @@ means the same, and is refused in the same words, whichever way it comes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -366,7 +367,7 @@ class Values:
         if formula is None and not is_named:
             return
         texts = (part.text if isinstance(part, Expr) else str(part) for part in parts)
-        text = "x".join("".join(text.split()) for text in texts) if is_named else ""
+        text = "x".join(map(_narrow, texts)) if is_named else ""
         attribute = written.attribute or str(written.steps[0])
         self.traced[attribute] = Traced(text, formula, written.where.span(*written.steps))
 
@@ -606,6 +607,11 @@ class Values:
         help = "write `same`, `V` (valid), `half`, or numbers"
         self.report.add(replace(written, type="").diagnostic(message, help))
         return None
+
+
+def _narrow(text: str) -> str:
+    """Return a formula as labels have it: `2*n`; with spaces where words meet, `n if s > 1`."""
+    return (" " if re.search(r"\w\s+\w", text) else "").join(text.split())
 
 
 def _is_plain(raw: object, least: int) -> bool:

@@ -217,3 +217,49 @@ def test_what_there_is_not_is_said_with_what_there_is(value: str, message: str) 
     with pytest.raises(UsageError) as error:
         why(load_graph("inception_v4"), value)
     assert str(error.value) == message
+
+
+NAMES = """network: names
+params: {width: 2, unit: {type: block, default: plain}, widths: {type: list, default: [8, 16]}}
+let: {base: 8 * width, all: 2 * base}
+input: {image: [3, 32, 32]}
+defaults: {block: {with: {w: width}}}
+blocks:
+  plain:
+    params: {n: {type: channels}, w: {type: number, default: 1}}
+    let: {hidden: n * w}
+    layers: [{conv: 3x3, filters: hidden}]
+layers:
+  - {block: unit, for: {n: [base, 40]}, name: stage}
+  - {conv: 1x1, filters: 4 * k, for: {k: widths}, name: one}
+  - {conv: 1x1, filters: 4 if index == 0 else 8, repeat: 2, name: two}
+"""
+
+
+@pytest.mark.parametrize(
+    ("value", "lines"),
+    [
+        ("all", """32 = 2 * base  a.yaml:3:29
+  16 (base) = 8 * width  a.yaml:3:13
+    2 (width): width: 2  a.yaml:2:17"""),
+        ("stage.0.conv_3x3.filters", """32 = hidden  a.yaml:10:35
+  32 (hidden) = n * w  a.yaml:9:19
+    16 (n) = base  a.yaml:12:29
+      16 (base) = 8 * width  a.yaml:3:13
+        2 (width): width: 2  a.yaml:2:17
+    2 (w) = width  a.yaml:5:30
+      2 (width): width: 2  a.yaml:2:17"""),
+        ("stage.1.n", "40: n: 40  a.yaml:12:35"),
+        ("one.1.filters", """64 = 4*k  a.yaml:13:26
+  16 (k) = widths[1]  a.yaml:13:42
+    [8, 16] (widths): widths: [8, 16]  a.yaml:2:65"""),
+        ("two.1.channels", """8 = 4 if index == 0 else 8  a.yaml:14:26
+  1 (index): copy 1 of two, counted from 0  a.yaml:14:5"""),
+    ],
+)  # fmt: skip
+def test_names_and_loops_are_followed_to_their_literals(
+    value: str, lines: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text(NAMES)
+    assert as_text(why(load_graph("a.yaml"), value)) == f"{value}\n{lines}\n"

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 
-from compiler.errors import Span
 from compiler.facts.labels import label_of
-from compiler.facts.why.letters import OUTPUT, WIDTHS, Lettered, Meaning, Size, in_letters
+from compiler.facts.why.around import (
+    Place,
+    beside,
+    cited,
+    key_of,
+    names_in,
+    place_of,
+    scalar_at,
+    values_of,
+)
+from compiler.facts.why.letters import OUTPUT, Lettered, Meaning, Size, in_letters
 from compiler.facts.why.step import Known, Step, Term, shown
-from compiler.graph import Cite, Graph, Input, Node, Region, Traced, letter
-from compiler.text import Mapping, Scalar, node_at
+from compiler.graph import Graph, Input, Node, Region, Traced, letter
+from compiler.text import (
+    ExprError,
+    Mapping,
+    Scalar,
+    Unknown,
+    evaluate,
+    node_at,
+    parse,
+)
+from compiler.text import Node as YamlNode
 
 AXES = ("channels", "height", "width")
 MOST = 40
@@ -59,7 +79,7 @@ class Sources:
         if isinstance(node.op, Input):
             return Step(what, value, said="the input", span=node.info.span)
         if node.is_stated:
-            span = _place(node.info.written, "size", node.info.span)
+            span = place_of(node.info.written, "size", node.info.span)
             return Step(what, value, said="stated, for an error made it unknown", span=span)
         formula, terms = self.formula(node, found, depth)
         if not terms:
@@ -94,66 +114,62 @@ class Sources:
             size = Step(AXES[meaning.axis], node.shape[meaning.axis])
             return Term(AXES[meaning.axis], size)
         source = node.inputs[meaning.operand]
-        label = self.beside(node, source) if len(node.inputs) > 1 else ""
+        label = beside(self.graph, node, source) if len(node.inputs) > 1 else ""
         if depth >= MOST:
             value = self.graph.nodes[source].shape[meaning.axis]
             return Term(label, Step(source, value, said="further back", span=node.info.span))
         step = self.size(source, meaning.axis, depth + 1)
         return Term(_name_in(step) or label, step)
 
-    def beside(self, node: Node, source: str) -> str:
-        """Return what a node's reader calls an operand: its branch, or the layer it is in."""
-        around = set(self.graph.around[node.name])
-        own = [name for name in self.graph.around[source] if name not in around]
-        scope = node.name.rpartition(".")[0]
-        branches = [n for n in own if self.graph.regions[n].kind == "branch"]
-        outer = branches[-1] if branches else own[-1] if own else source
-        ends = [n for n in branches if self.graph.regions[n].output == source]
-        name = ends[-1] if ends else outer
-        return name.removeprefix(f"{scope}.")
-
     # -- attributes and parameters ---------------------------------------------------------------
 
     def attribute(self, node: Node, name: str, depth: int = 0) -> Step:
         """Return where an attribute of an operation comes from."""
         value: Known = getattr(node.op, name)
-        key, written = _key(node, name), node.info.written
+        key, written = key_of(node, name), node.info.written
         what = f"{key} of {self.layer(node)}"
         traced = node.traced.get(name) or node.traced.get(key)
-        own = _at(written, key)
+        network, own = self.graph.regions[""], scalar_at(written, key)
+        at = Place(self.frame(node.name) if own else network, node.name)
         if traced is not None and (traced.formula or traced.text):
-            frame = self.frame(node.name) if own else self.graph.regions[""]
-            return self._traced(what, value, traced, frame, self.cite(node), depth)
+            return self._traced(what, value, traced, at, self.cite(node), depth)
         if own:
-            return Step(what, value, said=f"{key}: {own.text}", cite=self.cite(node), span=own.span)
+            said = f"{key}: {own.text}"
+            return self._written(what, value, own, said, at, self.cite(node), depth)
         op = next(iter(written.entries), "") if written else ""
-        default = _at(self.graph.regions[""].info.written, "defaults", op, key)
+        default = scalar_at(network.info.written, "defaults", op, key)
         if default:
-            said, cite = f"{key}: {default.text}, of the defaults", ""
-            return Step(what, value, said=said, cite=cite, span=default.span)
+            said = f"{key}: {default.text}, of the defaults"
+            return self._written(what, value, default, said, at, "", depth)
         return Step(what, value, said=f"{key} is not written", span=node.info.span)
 
     def parameter(self, region: Region, name: str, depth: int = 0) -> Step:
-        """Return where the value of a parameter of a block, or of the network, comes from."""
+        """Return where a parameter of a block or the network comes from, or a name of its `let`."""
+        if name in region.names:
+            return self._named(region, name, depth)
         if region.kind == "network":
             return self._network_parameter(name)
-        value = region.arguments[name]
+        value, network = region.arguments[name], self.graph.regions[""]
         definition = self.graph.definitions[region.definition or ""]
         param = next(p for p in definition.params if p.name == name)
         doc = f" ({param.doc})" if param.doc else ""
         what, traced = f"{name} of {region.name}", region.traced.get(name)
-        cite = _cited(region.info.cite)
+        cite, at = cited(region.info.cite), Place(self.frame(region.parent or ""), region.name)
+        given = scalar_at(region.info.written, "with", name)
+        if given is None and (looped := self._variable(at, name, depth)):
+            return replace(looped, value=value)
         if traced is not None and (traced.formula or traced.text):
-            frame = self.frame(region.parent or "")
-            return self._traced(what, value, traced, frame, cite, depth)
-        given = _at(region.info.written, "with", name)
+            return self._traced(what, value, traced, at, cite, depth)
         if given is not None:
-            said = f"{name}: {given.text}{doc}"
-            return Step(what, value, said=said, cite=cite, span=given.span)
-        default = _at(definition.info.written, "params", name, "default")
-        default = default or _at(definition.info.written, "params", name)
+            return self._written(what, value, given, f"{name}: {given.text}{doc}", at, cite, depth)
+        usual = scalar_at(network.info.written, "defaults", "block", "with", name)
+        if usual is not None:
+            said, at = f"{name}: {usual.text}, of the defaults{doc}", Place(network, "")
+            return self._written(what, value, usual, said, at, "", depth)
+        default = scalar_at(definition.info.written, "params", name, "default")
+        default = default or scalar_at(definition.info.written, "params", name)
         said = f"{name}: {default.text if default else shown(value)}, the default{doc}"
-        cite = _cited(param.cite or definition.info.cite)
+        cite = cited(param.cite or definition.info.cite)
         return Step(what, value, said=said, cite=cite, span=default.span if default else param.span)
 
     def _network_parameter(self, name: str) -> Step:
@@ -163,26 +179,79 @@ class Sources:
         if value != param.default and isinstance(param.default, int):
             return Step(name, value, said=f"--set {name}={shown(value)}{doc}")
         said = f"{name}: {shown(value)}{doc}"
-        return Step(name, value, said=said, cite=_cited(param.cite), span=param.span)
+        return Step(name, value, said=said, cite=cited(param.cite), span=param.span)
+
+    def _named(self, frame: Region, name: str, depth: int) -> Step:
+        """Return where the value of a name of a `let` comes from."""
+        decision, definition = frame.names[name], self.graph.definitions.get(frame.definition or "")
+        written = (definition or frame).info.written
+        span = node_at(written, ("let", name)).span if written else frame.info.span
+        what = f"{name} of {frame.name}" if frame.name else name
+        formula, at = decision.formula, Place(frame, frame.name)
+        if formula.names:
+            traced = Traced(formula.text, formula, span)
+            return self._traced(what, decision.value, traced, at, "", depth)
+        return Step(what, decision.value, said=f"{name}: {formula.text}", span=span)
+
+    def _variable(self, at: Place, name: str, depth: int) -> Step | None:
+        """Return where `index`, or what a `for` goes over, has its value in the copy at hand."""
+        inner = at.name
+        while inner not in ("", at.frame.name):
+            outer = self.graph.regions[self.graph.parents[inner]]
+            if outer.kind == "repeat":
+                index = int(inner.rpartition(".")[2])
+                if name == "index":
+                    said = f"copy {index} of {outer.name}, counted from 0"
+                    return Step(name, index, said=said, span=outer.info.span)
+                loop = outer.info.written.get("for") if outer.info.written else None
+                if isinstance(loop, Mapping) and name in loop.entries:
+                    place = Place(at.frame, outer.name)
+                    return self._looped(place, name, loop.entries[name].node, index, depth)
+            inner = outer.name
+        return None
+
+    def _looped(self, at: Place, name: str, series: YamlNode, index: int, depth: int) -> Step:
+        """Return where a variable of a `for` has its value in one copy."""
+        entry = node_at(series, (index,))
+        text = entry.text if isinstance(entry, Scalar) else ""
+        if entry is series:  # a formula of a list
+            text = f"{text}[{index}]" if text.isidentifier() else f"({text})[{index}]"
+        value: Known = None
+        with suppress(ExprError, Unknown):
+            value = evaluate(parse(text), lambda n: values_of(self.graph, at.frame)[n])
+        said, written = f"{name}: {text}", Traced(text, None, entry.span)
+        return self._written(f"{name} of {at.name}.{index}", value, written, said, at, "", depth)
+
+    def _written(
+        self,
+        what: str,
+        value: Known,
+        written: Scalar | Traced,
+        said: str,
+        at: Place,
+        cite: str,
+        depth: int,
+    ) -> Step:
+        """Return a value that the graph has no formula of: a word, or the name of one."""
+        step = self._traced(what, value, Traced(written.text, None, written.span), at, cite, depth)
+        return step if step.terms else replace(step, formula="", said=said)
 
     def _traced(
-        self, what: str, value: Known, traced: Traced, frame: Region, cite: str, depth: int
+        self, what: str, value: Known, traced: Traced, at: Place, cite: str, depth: int
     ) -> Step:
         """Return a value that is written as a formula, with the names that it reads."""
         formula = traced.formula
-        terms: list[Term] = []
-        for name in formula.names if formula is not None and depth < MOST else ():
-            head, _, size = name.rpartition(".")
-            if formula is not None and name in formula.sizes:
-                step = self.size(formula.sizes[name], AXES.index(size), depth + 1)
-                terms.append(Term(name, step))
-            elif name in frame.arguments or (not head and self._is_network(frame, name)):
-                terms.append(Term(name, self.parameter(frame, name, depth + 1)))
         text = traced.text or (formula.text if formula else "")
+        terms: list[Term] = []
+        for name in names_in(formula.text if formula else text) if depth < MOST else ():
+            if formula is not None and name in formula.sizes:
+                axis = AXES.index(name.rpartition(".")[2])
+                terms.append(Term(name, self.size(formula.sizes[name], axis, depth + 1)))
+            elif name in values_of(self.graph, at.frame):
+                terms.append(Term(name, self.parameter(at.frame, name, depth + 1)))
+            elif step := self._variable(at, name, depth + 1):
+                terms.append(Term(name, step))
         return Step(what, value, text, "", cite, traced.span, tuple(terms))
-
-    def _is_network(self, frame: Region, name: str) -> bool:
-        return frame.kind == "network" and name in self.graph.arguments
 
     # -- the spec around a node ------------------------------------------------------------------
 
@@ -211,7 +280,7 @@ class Sources:
             return str(node.info.cite)
         region = self.frame(node.name)
         definition = self.graph.definitions.get(region.definition or "")
-        return _cited(definition.info.cite if definition else self.graph.info.cite)
+        return cited(definition.info.cite if definition else self.graph.info.cite)
 
     def members(self, region: str) -> Iterator[str]:
         """Yield the members of a region; those of one that adds no name are its own."""
@@ -221,32 +290,6 @@ class Sources:
                 yield from self.members(name)
             else:
                 yield name
-
-
-def _key(node: Node, attribute: str) -> str:
-    """Return the key of a layer that says an attribute: its own, that of the width, or the op's."""
-    if attribute in WIDTHS:
-        return node.op.width_key
-    written = node.info.written
-    if attribute == "kernel_size" and written:
-        return next(iter(written.entries))
-    return attribute
-
-
-def _at(written: Mapping | None, *steps: str) -> Scalar | None:
-    """Return the plain value at the end of a path, None where there is none."""
-    node: object = written
-    for step in steps:
-        node = node.get(step) if isinstance(node, Mapping) else None
-    return node if isinstance(node, Scalar) else None
-
-
-def _place(written: Mapping | None, key: str, otherwise: Span) -> Span:
-    return node_at(written, (key,)).span if written and key in written.entries else otherwise
-
-
-def _cited(cite: Cite | None) -> str:
-    return str(cite) if cite else ""
 
 
 def _name_in(step: Step) -> str:

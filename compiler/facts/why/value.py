@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from compiler.errors import UsageError, did_you_mean, listing
+from compiler.facts.why.around import values_of
 from compiler.facts.why.counts import COUNTS, count
 from compiler.facts.why.fields import field
 from compiler.facts.why.letters import WIDTHS
@@ -26,7 +27,7 @@ def why(graph: Graph, value: str) -> Step:
         UsageError: there is no such value; the message lists what there is.
     """
     sources = Sources(graph)
-    if value in graph.arguments:
+    if value in _arguments(graph, ""):
         return replace(sources.parameter(graph.regions[""], value), what=value)
     name, _, asked = value.rpartition(".")
     if _is_there(graph, value) and asked not in _arguments(graph, name):
@@ -42,9 +43,9 @@ def why(graph: Graph, value: str) -> Step:
 
 
 def _arguments(graph: Graph, name: str) -> Mapping[str, Value]:
-    """Return the parameters of an instance of a block; nothing else has its own."""
+    """Return the names of an instance of a block, or of the network; nothing else has its own."""
     region = graph.regions.get(name)
-    return region.arguments if region is not None and region.kind == "block" else {}
+    return values_of(graph, region) if region and region.kind in ("block", "network") else {}
 
 
 def _is_there(graph: Graph, name: str) -> bool:
@@ -85,7 +86,7 @@ def _attributes(node: Node) -> dict[str, str]:
 def _values(graph: Graph, name: str) -> str:
     """Return what may be asked of a layer, for a message."""
     known = [*AXES[: len(graph.tensor(name).shape)], *COUNTS, "receptive_field"]
-    known += _arguments(graph, name) if name else graph.arguments
+    known += _arguments(graph, name)
     for node in _operations(graph, name):
         known += [key for key in _attributes(node) if key not in known]
     return listing(known)
