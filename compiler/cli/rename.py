@@ -7,24 +7,28 @@ import sys
 
 from compiler.errors.terminal import write
 
-HELP = """Rename a layer, a block or a parameter wherever it is spoken of: in the spec, in what it
-imports, and in the specs of its folder tree that read the same files. Each of those networks is
-compiled before and after, and nothing is written unless all are the same but for the name.
-Comments, quotes and spaces stay. Files of weights have the old name: `--moved` lets them load."""
+HELP = """Rename a layer, a block, a parameter, a name of a `let` or a variable of a `for` wherever
+it is spoken of: in the spec, in what it imports, and in the specs of its folder tree that read the
+same files. Each of those networks is compiled before and after, and nothing is written unless all
+are the same but for the name. Comments, quotes and spaces stay. Files of weights have the old name:
+`--moved` lets them load."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("spec", metavar="SPEC", help="a spec file of a network")
     parser.add_argument(
-        "old", metavar="OLD", help="a layer's path, a block, a parameter, or block.parameter"
+        "old",
+        metavar="OLD",
+        help="a layer's path, a block, a value (a parameter, a name of a `let`), block.value, or "
+        "layer.variable",
     )
     parser.add_argument("new", metavar="NEW", help="the new name, of the last step of the path")
     parser.add_argument(
         "--kind",
         choices=("layer", "block", "parameter"),
         default="",
-        help="what OLD is, where it could be several",
+        help="what OLD is, where it could be several; a value is a parameter",
     )
     parser.add_argument(
         "--moved",

@@ -1,4 +1,4 @@
-"""Where a name is given: the `name` of a layer, the key of a branch, a block or a parameter."""
+"""Where a name is given: the `name` of a layer, the key of a branch, a block, a value."""
 
 from __future__ import annotations
 
@@ -65,6 +65,7 @@ def definition_of(compilation: Compilation, old: str, new: str, kind: str = "") 
     found = {k: d for k in wanted if (d := finders[k](compilation, old, new)) is not None}
     if not found:
         known = [*graph.regions, *graph.nodes, *graph.definitions, *graph.arguments]
+        known += graph.regions[""].names
         guess = did_you_mean(old, known)
         raise UsageError(
             f"`{graph.name}` has no {kind or 'layer, block or parameter'} `{old}`{guess}"
@@ -169,7 +170,7 @@ def moved_edit(text: str, file: str, moves: dict[str, str]) -> Edit:
     return Edit(Span(file, key.line, 1, key.line, 1), f"moved: {{{', '.join(pairs)}}}\n")
 
 
-# -- blocks and parameters -----------------------------------------------------------------------
+# -- blocks and values ---------------------------------------------------------------------------
 
 
 def _block(compilation: Compilation, old: str, new: str) -> Definition | None:
@@ -184,6 +185,7 @@ def block_edits(compilation: Compilation, old: str, new: str) -> Iterator[Edit]:
     with suppress(CompileError):
         graph = compilation.draft
         yield from (Edit(key, new) for key in _keys(compilation.texts, "blocks", old))
+        yield from _handed_over(compilation, old, new)
         for region in graph.regions.values():
             written = region.info.written
             if region.definition == old and written and "name" not in written.entries:
@@ -191,26 +193,59 @@ def block_edits(compilation: Compilation, old: str, new: str) -> Iterator[Edit]:
 
 
 def _parameter(compilation: Compilation, old: str, new: str) -> Definition | None:
+    """Find a parameter, a name of a `let`, or what a `for` goes over."""
     owner, _, name = old.rpartition(".")
 
     def edits(user: Compilation) -> Iterator[Edit]:
         with suppress(CompileError):
-            graph = user.draft
-            block = graph.definitions.get(owner)
-            params = graph.params if not owner else block.params if block else ()
-            spans = [p.span for p in params if p.name == name]
-            if spans:
-                yield from (Edit(key, new) for key in _keys(user.texts, "params", name, spans))
+            for under, spans in _declared(user.draft, owner, name).items():
+                yield from (Edit(key, new) for key in _keys(user.texts, under, name, spans))
+            yield from _handed_over(user, name, new)
 
-    own = tuple(edits(compilation))
-    shared = edits if owner else lambda _: ()
-    return Definition(name, new, own, frozenset(), shared) if own else None
+    declared = _declared(compilation.draft, owner, name)
+    shared = edits if owner and "for" not in declared else lambda _: ()
+    return (
+        Definition(name, new, tuple(edits(compilation)), frozenset(), shared) if declared else None
+    )
+
+
+def _declared(graph: Graph, owner: str, name: str) -> dict[str, list[Span]]:
+    """Return where a value is named, by the key that it is under: the places of what it is."""
+    block, region = graph.definitions.get(owner), graph.regions.get(owner)
+    params = graph.params if not owner else block.params if block else ()
+    out = {"params": [p.span for p in params if p.name == name]}
+    for under, around in (("let", block or region), ("for", region)):
+        inner = around.info.written.get(under) if around and around.info.written else None
+        if isinstance(inner, Mapping) and name in inner.entries:
+            out[under] = [inner.entries[name].node.span]
+    return {under: spans for under, spans in out.items() if spans}
+
+
+def _handed_over(compilation: Compilation, old: str, new: str) -> Iterator[Edit]:
+    """Yield the edits of a name where it is the value of a parameter of type `block`."""
+    graph = compilation.draft
+    declared = [*graph.params, *(p for d in graph.definitions.values() for p in d.params)]
+    takes = {param.name for param in declared if param.type == "block"}
+    for inner in _mappings(compilation.texts, "with", "params"):
+        for node in (inner.entries[name].node for name in takes & inner.entries.keys()):
+            given = node.get("default") if isinstance(node, Mapping) else node
+            if isinstance(given, Scalar) and given.text == old:
+                written = slice_of(compilation.texts[given.span.file], given.span)
+                yield Edit(given.span, written.replace(old, new))
 
 
 def _keys(
     texts: dict[str, str], under: str, name: str, spans: list[Span] | None = None
 ) -> Iterator[Span]:
     """Yield where a name is a key of mappings under a key; of values at certain places alone."""
+    for inner in _mappings(texts, under):
+        entry = inner.entries.get(name)
+        if entry and (spans is None or entry.node.span in spans):
+            yield entry.key_span
+
+
+def _mappings(texts: dict[str, str], *keys: str) -> Iterator[Mapping]:
+    """Yield the mappings that are values of certain keys, wherever these are."""
     for file, text in texts.items():
         stack: list[Node] = [parse_yaml(text, file)]
         while stack:
@@ -218,8 +253,6 @@ def _keys(
             if isinstance(node, Sequence):
                 stack += node.items
             elif isinstance(node, Mapping):
-                inner = node.get(under)
-                entry = inner.entries.get(name) if isinstance(inner, Mapping) else None
-                if entry and (spans is None or entry.node.span in spans):
-                    yield entry.key_span
                 stack += [e.node for e in node.entries.values()]
+                inner = (node.get(key) for key in keys)
+                yield from (found for found in inner if isinstance(found, Mapping))

@@ -17,7 +17,7 @@ from compiler.spec.tree import Tree
 
 MISSED = frozenset((
     "unknown-layer", "unknown-block", "unknown-parameter", "bad-change", "unused-parameter",
-    "bad-expression",
+    "bad-expression", "bad-value",
 ))  # fmt: skip
 """Codes of findings that a name is missed with."""
 MOST_ROUNDS = 30
@@ -46,7 +46,8 @@ def rename(spec: str, old: str, new: str, kind: str = "", *, moves: bool = False
 
     Args:
         spec: a network.
-        old: `stem.conv_1a`, a block's name, a parameter, or `block.parameter`.
+        old: `stem.conv_1a`, a block's name, a parameter or a name of a `let`, `block.parameter`,
+            or `layer.variable` of a `for`.
         new: the new name, of the last step alone.
         kind: `layer`, `block` or `parameter`, where `old` could be several.
         moves: say so in `moved` of each network, so that files of weights are followed.

@@ -15,6 +15,7 @@ from compiler.graph import Graph, Input, Symbolic, show_count
 from compiler.lower import check_library
 from compiler.pipeline import Compilation
 from compiler.spec.loader import display
+from compiler.text import Mapping as YamlMapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Analysis:
                 yield f"**{erratum.id}** {erratum.where}: {on_one_line(text)}"
 
     def definition(self, line: int, column: int) -> Span | None:
-        """Return where the word at a place is defined: a block, a layer, or a parameter."""
+        """Return where the word at a place is defined: a block, a layer, or a value."""
         word, graph = self.word_at(line, column), self.graph
         if not word or graph is None:
             return None
@@ -139,9 +140,22 @@ class Analysis:
                 path = f"{around}.{head}".lstrip(".")
                 if path in graph.regions or path in graph.nodes:
                     return graph.info_of(path).span
-        frames = [d.params for d in graph.definitions.values() if d.info.span.file == self.file]
-        params = [p for frame in (graph.params, *frames) for p in frame if p.name == word]
-        return params[0].span if params else None
+        return self._value(word, line, column)
+
+    def _value(self, word: str, line: int, column: int) -> Span | None:
+        """Return where a value is named: of a layer or block around a place, of any block."""
+        graph = self.graph
+        assert graph is not None
+        around = [(s, graph.info_of(n)) for s, n in self.layers if _contains(s, line, column)]
+        layers = [info for _, info in sorted(around, key=lambda found: _extent(found[0]))]
+        blocks = [d.info for d in graph.definitions.values() if d.info.span.file == self.file]
+        here = [b for b in blocks if b.written and _contains(b.written.span, line, column)]
+        for info in (*layers, *here, graph.info, *blocks):
+            for key in ("for", "let", "params"):
+                inner = info.written.get(key) if info.written else None
+                if isinstance(inner, YamlMapping) and word in inner.entries:
+                    return inner.entries[word].node.span
+        return None
 
     def _is_after(self, line: int, word: str, key: str) -> bool:
         """True where a word of a line stands behind a key."""

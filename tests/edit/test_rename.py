@@ -64,6 +64,62 @@ def changed(folder: Path, *arguments: str) -> dict[str, list[str]]:
     return out
 
 
+VALUES = """network: values
+input: {image: [3, 32, 32]}
+params: {kind: {type: block, default: plain}, norm_word: {type: norm, default: batch_norm}}
+let: {base: 8, wide: 2 * base}
+defaults: {conv: {norm: norm_word, activation: relu}}
+blocks:
+  plain:
+    params: {n: {type: channels}}
+    let: {hidden: 2 * n}
+    assert: [out.channels == n]
+    layers: [{conv: 3x3, filters: hidden}, {conv: 1x1, filters: n}]
+  stage:
+    params: {n: {type: channels}, unit: {type: block, default: plain}}
+    layers: [{block: unit, with: {n: n}, name: one}]
+layers:
+  - {conv: 1x1, filters: k, for: {k: [base, wide]}, name: loop}
+  - {block: stage, for: {n: [wide, 24]}, with: {unit: kind}, name: stages}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lines"),
+    [
+        ("base", "b", {4: "{b: 8, wide: 2 * b}", 16: "{k: [b, wide]}"}),
+        ("plain.hidden", "h", {9: "{h: 2 * n}", 11: "filters: h}"}),
+        ("loop.k", "c", {16: "filters: c, for: {c: [base, wide]}"}),
+        ("kind", "q", {3: "{q: {type: block, default: plain}", 17: "{unit: q}"}),
+        ("norm_word", "w", {3: "w: {type: norm", 5: "{norm: w, "}),
+        ("plain", "p", {
+            3: "default: p}", 7: "p:", 13: "default: p}",
+        }),
+        ("stage.n", "m", {13: "{m: {type", 14: "with: {n: m}", 17: "for: {m: [wide"}),
+    ],
+)  # fmt: skip
+def test_values_are_followed(
+    old: str, new: str, lines: dict[int, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.yaml").write_text(VALUES)
+    assert main(["rename", "net.yaml", old, new]) == 0
+    pairs = zip(VALUES.splitlines(), Path("net.yaml").read_text().splitlines(), strict=True)
+    changed = {at: after for at, (before, after) in enumerate(pairs, 1) if before != after}
+    assert changed.keys() == lines.keys()
+    assert [at for at, line in lines.items() if line not in changed[at]] == []
+
+
+def test_a_variable_that_is_a_parameter_of_a_block_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("net.yaml").write_text(VALUES)
+    with pytest.raises(UsageError) as refused:
+        rename("net.yaml", "stages.n", "m")
+    assert str(refused.value) == "`m` would not do: net.yaml:17:5: block `stage` needs `n`"
+
+
 def test_a_layer_is_followed_in_its_own_list_and_into_variants(folder: Path) -> None:
     assert changed(folder, "first", "stem") == {
         "net.yaml": [

@@ -1,0 +1,44 @@
+"""What a place of a spec means, without an editor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compiler.server.analysis import analyse
+
+NET = """network: values
+params: {n: 4}
+let: {base: 8 * n}
+input: {image: [3, 32, 32]}
+blocks:
+  first:
+    params: {n: {type: channels}}
+    layers: [{conv: 3x3, filters: n}]
+  second:
+    params: {n: {type: channels}}
+    let: {hidden: 2 * n}
+    layers: [{conv: 3x3, filters: hidden}]
+layers:
+  - {block: first, with: {n: base}}
+  - {block: second, with: {n: 4 * n}}
+  - {conv: 1x1, filters: 2 * k, for: {k: [8, 16]}, name: loop}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "leads_to"),
+    [
+        (3, "n}", 2), (8, "n}", 7), (11, "n}", 10), (12, "hidden", 11),
+        (14, "base", 3), (15, "n}", 2), (16, "k,", 16),
+    ],
+)  # fmt: skip
+def test_a_value_leads_to_where_it_is_named(
+    line: int, text: str, leads_to: int, tmp_path: Path
+) -> None:
+    (tmp_path / "net.yaml").write_text(NET)
+    column = NET.splitlines()[line - 1].index(text) + 1
+    found = analyse(tmp_path / "net.yaml", {}).definition(line, column)
+    assert found is not None
+    assert found.line == leads_to
