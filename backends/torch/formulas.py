@@ -293,6 +293,10 @@ class Formulas:
     def _size(self, name: str, node: str) -> Symbol | int | None:
         if name.endswith(".channels"):
             return self.channels.get(node)
+        return self.grid_size(name, node)
+
+    def grid_size(self, name: str, node: str) -> int | None:
+        """Return the height or width that a name is, None where it is left open."""
         if node not in self.graph.nodes:
             return None
         height, width = self.graph.nodes[node].shape.grid

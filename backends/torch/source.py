@@ -64,8 +64,8 @@ def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = Fals
         if writer.refused:
             refused |= writer.refused
             whole, fixed = {k: v for k, v in whole.items() if k not in refused}, {}
-        elif writer.merged != whole:
-            whole, fixed = writer.merged, {}
+        elif writer.merged != whole:  # `fixed` stays: the same numbers would be found again
+            whole = writer.merged
         elif writer.found:
             for scope, names in writer.found.items():
                 fixed[scope] = fixed.get(scope, frozenset()) | names

@@ -26,7 +26,7 @@ from backends.torch.expressions import (
 )
 from backends.torch.forward import Line, one_line
 from backends.torch.symbols import argument, from_term
-from compiler.graph import Graph
+from compiler.graph import Graph, formulas_of
 from compiler.text import ExprError, parse
 from compiler.text.module_names import MODULE_NAMES
 
@@ -63,7 +63,7 @@ class Merger:
         self._find_conditions()
         self._check_locals()
         lines = [_lines(variant) for variant in self.variants]
-        fields = self._fields(lines[0])
+        fields = self._fields()
         self._check_lines(lines)
         builder = self.whole
         builder.fields = fields
@@ -112,7 +112,7 @@ class Merger:
 
     # -- the constructor -------------------------------------------------------------------------
 
-    def _fields(self, lines: Mapping[str, Line]) -> list[tuple[str, Code]]:
+    def _fields(self) -> list[tuple[str, Code]]:
         """Return the attributes of the class."""
         prefix = self.whole.scope.name
         codes = [dict(variant.fields) for variant in self.variants]
@@ -124,22 +124,27 @@ class Merger:
                 raise Different
         out: list[tuple[str, Code]] = []
         for name in order:
-            before = self._conditions_before(name, lines)
-            found = [there.get(name) for there in codes]
-            out.append((name, self._merged(found, f"{prefix}.{name}", before)))
+            out.append((name, self._merged([c.get(name) for c in codes], f"{prefix}.{name}")))
         return out
 
-    def _conditions_before(self, name: str, lines: Mapping[str, Line]) -> set[str]:
-        """Return the conditions of layers that are computed before a module is called."""
-        found: set[str] = set()
-        for target, line in lines.items():
-            if _module_path(line.code).partition(".")[0] == name:
-                break
-            if (text := self._condition_of(f"{self.whole.scope.name}.{target}")) is not None:
-                found.add(text)
-        return found
+    def _conditions_before(self, path: str) -> set[str]:
+        """Return the conditions of layers that are computed before one: they decide its numbers.
 
-    def _merged(self, codes: Sequence[Code | None], path: str, before: set[str]) -> Code:
+        Raises:
+            Different: one of them is not known, as it holds in some copies of a layer alone.
+        """
+        found: set[str] = set()
+        for node in self.whole.scope.nodes():
+            if node.name == path or node.name.startswith(f"{path}."):
+                break
+            for written in _conditions_around(self.graph, node.name, self.whole.scope.name):
+                condition = self.whole.formulas.decided.get(written)
+                if condition is None and written in self.whole.formulas.decided:
+                    raise Different
+                found |= {c.text for c in (condition,) if c is not None}
+        return found & self.truths.keys()
+
+    def _merged(self, codes: Sequence[Code | None], path: str) -> Code:
         """Return one constructor for those of all variants; None is a layer that is left out."""
         there = [code for code in codes if code is not None]
         whole = there[0]
@@ -147,19 +152,19 @@ class Merger:
             text = self._condition_of(path)
             if text is None or self.truths[text] != tuple(code is not None for code in codes):
                 raise Different
-            inner = self._merged([code or whole for code in codes], path, before)
+            inner = self._merged([code or whole for code in codes], path)
             return Conditional(inner, self._use(text), IDENTITY)
         if all(one_line(code) == one_line(whole) for code in there):
             return whole
         if isinstance(whole, Copies):
-            return self._merged_copies(there, path, before)
+            return self._merged_copies(there, path)
         if isinstance(whole, Call) and all(
             isinstance(code, Call) and code.function == whole.function for code in there
         ):
-            return self._merged_call([c for c in there if isinstance(c, Call)], path, before)
-        return self._chosen(there, before)
+            return self._merged_call([c for c in there if isinstance(c, Call)], path)
+        return self._chosen(there, path)
 
-    def _merged_call(self, calls: Sequence[Call], path: str, before: set[str]) -> Code:
+    def _merged_call(self, calls: Sequence[Call], path: str) -> Code:
         """Return one call for several of a function; what `chain` lacks in some passes on."""
         whole = calls[0]
         if whole.function == "chain":
@@ -168,7 +173,7 @@ class Merger:
                 raise Different
             parts = [[there.get(name) for there in given] for name in given[0]]
             inner = (f"{path}.{name}" for name in given[0])
-            args = (self._merged(c, p, before) for c, p in zip(parts, inner, strict=True))
+            args = (self._merged(c, p) for c, p in zip(parts, inner, strict=True))
             return Call("chain", tuple(zip(given[0], args, strict=True)))
         names = [name for name, _ in whole.args]
         if whole.function == "nn.Sequential":
@@ -177,21 +182,22 @@ class Merger:
             raise Different
         columns = zip(*([code for _, code in call.args] for call in calls), strict=True)
         paths = _paths(whole, path)
-        merged = (self._merged(c, p, before) for c, p in zip(columns, paths, strict=True))
+        merged = (self._merged(c, p) for c, p in zip(columns, paths, strict=True))
         return Call(whole.function, tuple(zip(names, merged, strict=True)))
 
-    def _merged_copies(self, codes: Sequence[Code], path: str, before: set[str]) -> Code:
+    def _merged_copies(self, codes: Sequence[Code], path: str) -> Code:
         """Return copies for those of all variants, as many in each."""
         whole = codes[0]
         copies = [code for code in codes if isinstance(code, Copies)]
         if not isinstance(whole, Copies) or [c.count for c in copies] != [whole.count] * len(codes):
             raise Different
-        return replace(whole, code=self._merged([c.code for c in copies], path, before))
+        return replace(whole, code=self._merged([c.code for c in copies], path))
 
-    def _chosen(self, codes: Sequence[Code], before: set[str]) -> Code:
+    def _chosen(self, codes: Sequence[Code], path: str) -> Code:
         """Return a number that a condition of a layer before this one decides."""
-        if not all(isinstance(code, str) for code in codes):
+        if not all(isinstance(code, str) for code in codes) or not self._are_read_alike():
             raise Different
+        before = self._conditions_before(path)
         patterns = {tuple(self.truths[t][i] for t in before) for i in range(len(codes))}
         if len(patterns) < 2 ** len(before):
             raise Different  # what another pattern would come to is not known
@@ -209,6 +215,14 @@ class Merger:
                     return second
                 return Conditional(first, self._use(text), second)
         raise Different
+
+    def _are_read_alike(self) -> bool:
+        """True where the variants differ in their conditions alone, not in what else is decided."""
+        inner = ({c.text for c in v.formulas.trace.inner} for v in self.variants)
+        first, *rest = zip(inner, map(_numbers_read, self.variants), strict=True)
+        return all(
+            there[0] == first[0] and there[1].items() <= first[1].items() for there in rest
+        )
 
     def _condition_of(self, path: str) -> str | None:
         """Return the condition of the layer at a path, where it differs between the variants."""
@@ -363,6 +377,31 @@ def _conditions_at(graph: Graph, path: str) -> Iterator[str]:
     elif path in graph.regions and graph.regions[path].kind != "block":
         for member in graph.regions[path].members:
             yield from _conditions_at(graph, member)
+
+
+def _conditions_around(graph: Graph, path: str, scope: str) -> Iterator[str]:
+    """Yield the `when` of a layer and of what it is in, in a block, not those of blocks inside."""
+    found: list[str] = []
+    while path != scope:
+        if path in graph.regions and graph.regions[path].kind == "block":
+            found = []
+        if (path in graph.regions or path in graph.nodes) and graph.info_of(path).when:
+            found.append(graph.info_of(path).when)
+        path = path.rpartition(".")[0]
+    yield from found
+
+
+def _numbers_read(builder: ClassBuilder) -> dict[str, object]:
+    """Return what the numbers of a variant are made of and its class does not follow."""
+    formulas, scope = builder.formulas, builder.scope
+    given = {**scope.region.arguments, **{n: s.value for n, s in formulas.inputs.items()}}
+    out: dict[str, object] = {n: given.get(n) for n in formulas.trace.fixed | formulas.trace.found}
+    for node in scope.nodes():
+        local = node.name[len(scope.name) :]
+        for formula in formulas_of(node.traced).values():
+            grids = (n for n in formula.sizes if not n.endswith(".channels"))
+            out |= {f"{local} {n}": formulas.grid_size(n, formula.sizes[n]) for n in grids}
+    return out
 
 
 def _tensors(builder: ClassBuilder) -> dict[str, str]:
