@@ -56,6 +56,8 @@ class Instance:
     """Constructor argument as Python has it -> as the spec has it."""
     trace: Trace
     """What its text depends on besides its arguments."""
+    checks: bool = True
+    """It refuses arguments for which its conditions do not hold; if not, whoever makes it does."""
 
 
 class ModuleWriter(Protocol):
@@ -357,6 +359,9 @@ class ClassBuilder:
             formulas.channels[name] = instance.channels[name].replaced(known)
         known = {n: formulas.expanded(s) for n, s in known.items()}
         formulas.trace.learn([c.replaced(known) for c in conditions])
+        if not instance.checks:
+            own = [c.replaced(known) for c in inner.conditions.values()]
+            formulas.trace.conditions |= {c.text: c for c in own if any(s.names for s in c.symbols)}
         for count in inner.counts.values():
             formulas.trace.count(count.replaced(known))
 

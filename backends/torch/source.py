@@ -61,11 +61,11 @@ def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = Fals
     while True:
         writer = _Writer(graph, taps, features, fixed, whole)
         text = writer.write()
-        if writer.refused:
+        if (known := {**whole, **writer.merged}) != whole:
+            whole = known  # `fixed` stays: the same numbers would be found again
+        elif writer.refused:
             refused |= writer.refused
             whole, fixed = {k: v for k, v in whole.items() if k not in refused}, {}
-        elif writer.merged != whole:  # `fixed` stays: the same numbers would be found again
-            whole = writer.merged
         elif writer.found:
             for scope, names in writer.found.items():
                 fixed[scope] = fixed.get(scope, frozenset()) | names
@@ -216,7 +216,7 @@ class _Writer:
         kept = {t: c for t, c in trace.conditions.items() if t not in known.released}
         defaults = defaults_of(definition, known.arguments)
         made = _made(self._class_of(key).name, known.arguments, defaults, builder)
-        return replace(made, trace=replace(trace, conditions=kept))
+        return replace(made, trace=replace(trace, conditions=kept), checks=False)
 
     def _class_of(self, key: str) -> ClassText:
         return next(text for text in self.classes if text.key == key)

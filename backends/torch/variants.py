@@ -8,7 +8,7 @@ a number that differs is chosen by the same condition. What does not fit so stay
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from backends.torch.class_builder import ClassBuilder
@@ -27,6 +27,7 @@ from backends.torch.expressions import (
 from backends.torch.forward import Line, one_line
 from backends.torch.symbols import argument, from_term
 from compiler.graph import Graph, formulas_of
+from compiler.ops import Add, Conv2d, ConvTranspose2d, Linear, Slice
 from compiler.text import ExprError, parse
 from compiler.text.module_names import MODULE_NAMES
 
@@ -48,6 +49,8 @@ class Merger:
     conditions: dict[str, ArgumentCondition] = field(default_factory=dict)
     used: dict[str, ArgumentCondition] = field(default_factory=dict)
     """Those that the class reads."""
+    instead: dict[str, str] = field(default_factory=dict)
+    """Node of a conditional line -> the one whose tensor is read where it is left out."""
 
     @property
     def whole(self) -> ClassBuilder:
@@ -89,7 +92,8 @@ class Merger:
                 self.truths[text] = held
                 self.conditions[text] = condition
         known = {*of[0], *(c.opposite.text for c in self.conditions.values())}
-        if any(not there.keys() <= known for there in of):
+        inner = {c.text for v in self.variants for c in v.formulas.trace.inner}
+        if any(not there.keys() <= known for there in of) or not inner.isdisjoint(self.truths):
             raise Different
 
     def _check_locals(self) -> None:
@@ -104,11 +108,39 @@ class Merger:
             tuple(variant.formulas.channels[name].text for name in variant.scope.exports)
             for variant in self.variants
         }
-        if len(ends) > 1:
+        deciding = {text for name in self.whole.scope.exports for text in self._deciding(name)}
+        if len(ends) > 1 or not self._has_all_patterns(deciding) or not self._are_read_alike():
             return frozenset()
         return frozenset(
             text for c in self.conditions.values() for text in (c.text, c.opposite.text)
         )
+
+    def _deciding(self, name: str) -> set[str]:
+        """Return the conditions on which the number of channels of a tensor may depend."""
+        graph, builder = self.graph, self.whole
+        if not name.startswith(f"{builder.scope.name}."):
+            return set()
+        node = graph.nodes[name]
+        block = _block_around(graph, name, builder.scope.name)
+        inputs = graph.regions[block].inputs if block else node.inputs
+        found = [self._deciding(i) for i in inputs]
+        if block is None and isinstance(node.op, (Conv2d, ConvTranspose2d, Linear, Slice)):
+            found = []
+        elif block is None and isinstance(node.op, Add):  # the operands have as many
+            found = [min(found, key=len)]
+        own = self._conditions_around(block or name)
+        if own:
+            instead = self.instead.get(name, inputs[0])
+            found.append(rest := self._deciding(instead))
+            channels = builder.formulas.channels
+            if rest or instead not in channels or channels[name].text != channels[instead].text:
+                found.append(own)
+        return {text for texts in found for text in texts}
+
+    def _has_all_patterns(self, conditions: Collection[str]) -> bool:
+        """True where every combination of some conditions is that of some variant."""
+        found = {tuple(self.truths[t][i] for t in conditions) for i in range(len(self.variants))}
+        return len(found) == 1 << len(conditions)
 
     # -- the constructor -------------------------------------------------------------------------
 
@@ -137,12 +169,17 @@ class Merger:
         for node in self.whole.scope.nodes():
             if node.name == path or node.name.startswith(f"{path}."):
                 break
-            for written in _conditions_around(self.graph, node.name, self.whole.scope.name):
-                condition = self.whole.formulas.decided.get(written)
-                if condition is None and written in self.whole.formulas.decided:
-                    raise Different
-                found |= {c.text for c in (condition,) if c is not None}
-        return found & self.truths.keys()
+            found |= self._conditions_around(node.name)
+        return found
+
+    def _conditions_around(self, path: str) -> set[str]:
+        """Return the conditions of a layer and of what it is in, that differ between variants."""
+        decided = self.whole.formulas.decided
+        written = set(_conditions_around(self.graph, path, self.whole.scope.name))
+        if any(decided.get(text, text) is None for text in written):
+            raise Different
+        known = (decided.get(text) for text in written)
+        return {c.text for c in known if c is not None} & self.truths.keys()
 
     def _merged(self, codes: Sequence[Code | None], path: str) -> Code:
         """Return one constructor for those of all variants; None is a layer that is left out."""
@@ -198,8 +235,7 @@ class Merger:
         if not all(isinstance(code, str) for code in codes) or not self._are_read_alike():
             raise Different
         before = self._conditions_before(path)
-        patterns = {tuple(self.truths[t][i] for t in before) for i in range(len(codes))}
-        if len(patterns) < 2 ** len(before):
+        if not self._has_all_patterns(before):
             raise Different  # what another pattern would come to is not known
         for text in before:
             yes = {one_line(c) for c, holds in zip(codes, self.truths[text], strict=True) if holds}
@@ -220,9 +256,7 @@ class Merger:
         """True where the variants differ in their conditions alone, not in what else is decided."""
         inner = ({c.text for c in v.formulas.trace.inner} for v in self.variants)
         first, *rest = zip(inner, map(_numbers_read, self.variants), strict=True)
-        return all(
-            there[0] == first[0] and there[1].items() <= first[1].items() for there in rest
-        )
+        return all(there[0] == first[0] and there[1].items() <= first[1].items() for there in rest)
 
     def _condition_of(self, path: str) -> str | None:
         """Return the condition of the layer at a path, where it differs between the variants."""
@@ -292,6 +326,7 @@ class Merger:
         flag = unused(f"has_{local}", used)
         builder.flags[flag] = self._use(text)
         line.code = Conditional(line.code, f"self.{flag}", LocalVariable(instead))
+        self.instead[line.targets[0]] = instead
         line.folds = line.hosts = False
 
 
@@ -307,13 +342,14 @@ def merged(
     merger = Merger(graph, variants)
     try:
         merger.merge()
+        released = merger.released()
     except Different:
         return None
     comments = [{target: line.comment for target, line in _lines(b).items()} for b in builders]
     for target, line in _lines(variants[0]).items():
         if any(there.get(target) != line.comment for there in comments):
             line.comment = ""
-    return variants[0], merger.released()
+    return variants[0], released
 
 
 def _size(builder: ClassBuilder) -> tuple[int, int]:
@@ -389,6 +425,15 @@ def _conditions_around(graph: Graph, path: str, scope: str) -> Iterator[str]:
             found.append(graph.info_of(path).when)
         path = path.rpartition(".")[0]
     yield from found
+
+
+def _block_around(graph: Graph, path: str, scope: str) -> str | None:
+    """Return the outermost block in a scope that a layer is in."""
+    found = None
+    while (path := path.rpartition(".")[0]) != scope:
+        if path in graph.regions and graph.regions[path].kind == "block":
+            found = path
+    return found
 
 
 def _numbers_read(builder: ClassBuilder) -> dict[str, object]:

@@ -45,6 +45,50 @@ blocks:
       - {conv: 1x1, filters: 5, when: a > 1}
       - {conv: 1x1, filters: 6, when: b > 1}
       - {conv: 1x1, filters: 8, name: last}
+  tail:
+    params: {p: {type: int}}
+    layers:
+      - {conv: 1x1, filters: 7}
+      - {conv: 1x1, filters: 6, when: p > 1}
+  in_a_chain:
+    params: {a: {type: int}, b: {type: int}}
+    layers:
+      - {conv: 1x1, filters: 5, when: a > 1}
+      - layers: [{conv: 1x1, filters: 6, when: b > 1}, {conv: 1x1, filters: 8}]
+        name: both
+  in_a_block:
+    params: {a: {type: int}, b: {type: int}}
+    layers:
+      - {conv: 1x1, filters: 5, when: a > 1}
+      - {block: tail, with: {p: b}}
+      - {conv: 1x1, filters: 8, name: last}
+  at_the_end:
+    params: {a: {type: int}, b: {type: int}}
+    layers:
+      - {conv: 1x1, filters: 8}
+      - {conv: 1x1, filters: 6, when: a > 1}
+      - {conv: 1x1, filters: 8, when: b > 1}
+  reads_the_end:
+    params: {a: {type: int}, b: {type: int}}
+    layers:
+      - {block: at_the_end, with: {a: a, b: b}}
+      - {conv: 1x1, filters: 8, name: last}
+  by_a_kernel:
+    params: {a: {type: int}, k: {type: kernel}}
+    layers:
+      - {conv: 1x1, filters: 8, when: a > 1}
+      - {conv: 3x3, filters: 5 if k == 3x3 else 7, name: last}
+  by_a_size:
+    params: {a: {type: int}}
+    layers:
+      - {conv: 3x3, filters: 8, stride: 2, when: a > 1}
+      - {conv: 3x3, filters: in.height, name: last}
+  follows_and_not:
+    params: {a: {type: int}, b: {type: int}}
+    layers:
+      - {conv: 1x1, filters: 8, when: a > 1}
+      - {conv: 3x3, filters: b}
+      - {conv: 3x3, filters: 8, padding: same if b > 4 else V, name: last}
 layers:
 """
 INVERTED = "- {block: inverted, name: m, for: {expand: [1, 2, 2], n: [4, 6, 6], s: [1, 2, 1]}}\n"
@@ -104,6 +148,44 @@ def test_stages_of_other_depths_are_one_class(count: int, tmp_path: Path) -> Non
 def test_what_a_pattern_nobody_has_would_come_to_is_not_guessed(tmp_path: Path) -> None:
     module = emitted(tmp_path, "- {block: two, name: m, for: {a: [2, 1, 1], b: [2, 2, 1]}}\n")
     assert len(classes(module)) > 1
+
+
+@pytest.mark.parametrize("block", ["in_a_chain", "in_a_block", "reads_the_end"])
+@pytest.mark.parametrize("a", [1, 2])
+@pytest.mark.parametrize("b", [1, 2])
+def test_conditions_that_went_together_are_told_apart(
+    block: str, a: int, b: int, tmp_path: Path
+) -> None:
+    module = emitted(tmp_path, f"- {{block: {block}, name: m, for: {{a: [2, 1], b: [2, 1]}}}}\n")
+    name = "".join(word.capitalize() for word in block.split("_"))
+    assert {name, f"{name}2"} <= classes(module)
+    for made in (module.__dict__[name], module.__dict__[f"{name}2"]):
+        try:
+            instance = made(8, a=a, b=b)
+        except AssertionError:
+            continue
+        assert a == b
+        assert is_the_block(tmp_path, instance, block, f"a: {a}, b: {b}")
+
+
+@pytest.mark.parametrize(
+    ("block", "values"), [("by_a_kernel", ", k: [3x3, 5x5]"), ("by_a_size", "")]
+)
+def test_a_condition_decides_no_number_that_depends_on_something_else(
+    block: str, values: str, tmp_path: Path
+) -> None:
+    module = emitted(tmp_path, f"- {{block: {block}, name: m, for: {{a: [2, 1]{values}}}}}\n")
+    assert len(classes(module)) == 2
+
+
+@pytest.mark.parametrize(("values", "count"), [("5, 5", 1), ("3, 5", 2)])
+def test_an_argument_that_one_layer_follows_and_another_does_not(
+    values: str, count: int, tmp_path: Path
+) -> None:
+    module = emitted(
+        tmp_path, f"- {{block: follows_and_not, name: m, for: {{a: [2, 1], b: [{values}]}}}}\n"
+    )
+    assert len(classes(module)) == count
 
 
 def test_the_file_says_it_as_one_would_by_hand(tmp_path: Path) -> None:
