@@ -154,10 +154,10 @@ class Merger:
         for there in codes[1:]:
             if list(there) != [name for name in order if name in there]:
                 raise Different
-        out: list[tuple[str, Code]] = []
-        for name in order:
-            out.append((name, self._merged([c.get(name) for c in codes], f"{prefix}.{name}")))
-        return out
+        return [
+            (name, self._merged([there.get(name) for there in codes], f"{prefix}.{name}"))
+            for name in order
+        ]
 
     def _conditions_before(self, path: str) -> set[str]:
         """Return the conditions of layers that are computed before one: they decide its numbers.
@@ -254,9 +254,8 @@ class Merger:
 
     def _are_read_alike(self) -> bool:
         """True where the variants differ in their conditions alone, not in what else is decided."""
-        inner = ({c.text for c in v.formulas.trace.inner} for v in self.variants)
-        first, *rest = zip(inner, map(_numbers_read, self.variants), strict=True)
-        return all(there[0] == first[0] and there[1].items() <= first[1].items() for there in rest)
+        first, *others = map(_numbers_read, self.variants)
+        return all(there.items() <= first.items() for there in others)
 
     def _condition_of(self, path: str) -> str | None:
         """Return the condition of the layer at a path, where it differs between the variants."""
@@ -274,23 +273,27 @@ class Merger:
 
     def _check_lines(self, lines: Sequence[Mapping[str, Line]]) -> None:
         """Make lines that some variants lack conditional, where all else is the same."""
-        skipped: dict[str, str] = {}
+        skipped: dict[str, set[str]] = {}
         for variant, there in zip(self.variants[1:], lines[1:], strict=True):
             for target, instead in self._instead(lines[0], variant, there).items():
-                if skipped.setdefault(target, instead) != instead:
-                    raise Different
+                skipped.setdefault(target, instead).intersection_update(instead)
+        if any(len(instead) != 1 for instead in skipped.values()):
+            raise Different
         prefix = self.whole.scope.name
         names = _tensors(self.whole)
         known = {names[name]: name for name in self.whole.body.inputs}
         for target, line in lines[0].items():
             if target in skipped:
-                self._make_conditional(line, f"{prefix}.{target}", known.get(skipped[target]))
+                self._make_conditional(line, f"{prefix}.{target}", known.get(*skipped[target]))
             known[target] = line.targets[0]
 
     def _instead(
         self, whole: Mapping[str, Line], variant: ClassBuilder, lines: Mapping[str, Line]
-    ) -> dict[str, str]:
-        """Return the tensors that a variant lacks, each with what it reads in their place."""
+    ) -> dict[str, set[str]]:
+        """Return the tensors that a variant lacks, each with what may be read in their place.
+
+        Where other layers are left out as well, several tensors are the same one there.
+        """
         if [t for t in whole if t in lines] != list(lines):
             raise Different
         passed: dict[str, str] = {}
@@ -313,7 +316,11 @@ class Merger:
         _match(ends, others, passed, missing)
         if None in missing.values():
             raise Different
-        return {name: instead for name, instead in missing.items() if instead is not None}
+        made = [f"<{place}>" for place in range(len(self.whole.body.inputs))] + list(whole)
+        return {
+            name: {t for t in made[: made.index(name)] if _settled(t, passed, missing) == instead}
+            for name, instead in missing.items()
+        }
 
     def _make_conditional(self, line: Line, path: str, instead: str | None) -> None:
         """Let a line be computed only where its condition holds."""
@@ -488,13 +495,18 @@ def _match(
     if len(names) != len(others):
         raise Different
     for name, other in zip(names, others, strict=True):
-        settled = name
-        while (instead := passed.get(settled, missing.get(settled))) is not None:
-            settled = instead
+        settled = _settled(name, passed, missing)
         if settled in missing:
             missing[settled] = other
         elif settled != other:
             raise Different
+
+
+def _settled(name: str, passed: Mapping[str, str], missing: Mapping[str, str | None]) -> str:
+    """Return the tensor that is read for one that a variant may lack."""
+    while (instead := passed.get(name, missing.get(name))) is not None:
+        name = instead
+    return name
 
 
 def _shape(code: Code) -> str:
