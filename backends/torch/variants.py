@@ -8,7 +8,7 @@ a number that differs is chosen by the same condition. What does not fit so stay
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from backends.torch.class_builder import ClassBuilder
@@ -49,6 +49,8 @@ class Merger:
     conditions: dict[str, ArgumentCondition] = field(default_factory=dict)
     used: dict[str, ArgumentCondition] = field(default_factory=dict)
     """Those that the class reads."""
+    gaps: dict[str, set[int]] = field(default_factory=dict)
+    """What reads -> how many conditions leave out what it would have read, in some variant."""
     instead: dict[str, str] = field(default_factory=dict)
     """Node of a conditional line -> the one whose tensor is read where it is left out."""
 
@@ -68,6 +70,8 @@ class Merger:
         lines = [_lines(variant) for variant in self.variants]
         fields = self._fields()
         self._check_lines(lines)
+        if any(1 not in counts for counts in self.gaps.values()):
+            raise Different  # what is read where only one of two layers is left out is not known
         builder = self.whole
         builder.fields = fields
         kept = {t: c for t, c in builder.formulas.trace.conditions.items() if t not in self.truths}
@@ -208,6 +212,8 @@ class Merger:
             given = [dict(call.args) for call in calls]
             if any(not there.keys() <= given[0].keys() for there in given):
                 raise Different
+            for there in given:
+                self._note_gaps(path, list(given[0]), there)
             parts = [[there.get(name) for there in given] for name in given[0]]
             inner = (f"{path}.{name}" for name in given[0])
             args = (self._merged(c, p) for c, p in zip(parts, inner, strict=True))
@@ -221,6 +227,22 @@ class Merger:
         paths = _paths(whole, path)
         merged = (self._merged(c, p) for c, p in zip(columns, paths, strict=True))
         return Call(whole.function, tuple(zip(names, merged, strict=True)))
+
+    def _note_gaps(self, path: str, names: Sequence[str], there: Container[str]) -> None:
+        """Note which layers are left out one after the other in a row of them."""
+        gap: list[str] = []
+        for name in [*names, ""]:
+            if name in there or not name:
+                self._note_gap(f"{path}.{name}", [f"{path}.{n}" for n in gap])
+                gap = []
+            else:
+                gap.append(name)
+
+    def _note_gap(self, reader: str, left_out: Sequence[str]) -> None:
+        """Note how many conditions leave out what is between a layer and what it reads."""
+        if left_out:
+            count = len({self._condition_of(path) for path in left_out})
+            self.gaps.setdefault(reader, set()).add(count)
 
     def _merged_copies(self, codes: Sequence[Code], path: str) -> Code:
         """Return copies for those of all variants, as many in each."""
@@ -304,7 +326,7 @@ class Merger:
                 others = _reads(variant, lines[target])
                 if _shape(line.code) != _shape(lines[target].code):
                     raise Different
-                _match(operands, others, passed, missing)
+                self._match(target, operands, others, passed, missing)
             elif _module_path(line.code) and len(operands) == 1:
                 passed[target] = operands[0]
             else:
@@ -313,14 +335,37 @@ class Merger:
             [_tensors(b)[b.body.resolved(name)] for name in b.scope.exports]
             for b in (self.whole, variant)
         )
-        _match(ends, others, passed, missing)
+        self._match("", ends, others, passed, missing)
         if None in missing.values():
             raise Different
         made = [f"<{place}>" for place in range(len(self.whole.body.inputs))] + list(whole)
         return {
-            name: {t for t in made[: made.index(name)] if _settled(t, passed, missing) == instead}
+            name: {
+                t for t in made[: made.index(name)] if _left_out(t, passed, missing)[0] == instead
+            }
             for name, instead in missing.items()
         }
+
+    def _match(
+        self,
+        reader: str,
+        names: Sequence[str],
+        others: Sequence[str],
+        passed: Mapping[str, str],
+        missing: dict[str, str | None],
+    ) -> None:
+        """Compare what is read in the whole and in a variant; learn what stands for the missing."""
+        if len(names) != len(others):
+            raise Different
+        for place, (name, other) in enumerate(zip(names, others, strict=True)):
+            settled, left_out = _left_out(name, passed, missing)
+            if settled in missing:
+                missing[settled] = other
+                left_out.append(settled)
+            elif settled != other:
+                raise Different
+            prefix = self.whole.scope.name
+            self._note_gap(f"{prefix}.{reader}:{place}", [f"{prefix}.{n}" for n in left_out])
 
     def _make_conditional(self, line: Line, path: str, instead: str | None) -> None:
         """Let a line be computed only where its condition holds."""
@@ -485,28 +530,15 @@ def _module_path(code: Code) -> str:
     return code.function[5:].replace('["', ".").replace('"]', "").replace("[", ".").rstrip("]")
 
 
-def _match(
-    names: Sequence[str],
-    others: Sequence[str],
-    passed: Mapping[str, str],
-    missing: dict[str, str | None],
-) -> None:
-    """Compare what is read in the whole and in a variant; learn what stands for what is missing."""
-    if len(names) != len(others):
-        raise Different
-    for name, other in zip(names, others, strict=True):
-        settled = _settled(name, passed, missing)
-        if settled in missing:
-            missing[settled] = other
-        elif settled != other:
-            raise Different
-
-
-def _settled(name: str, passed: Mapping[str, str], missing: Mapping[str, str | None]) -> str:
-    """Return the tensor that is read for one that a variant may lack."""
+def _left_out(
+    name: str, passed: Mapping[str, str], missing: Mapping[str, str | None]
+) -> tuple[str, list[str]]:
+    """Return the tensor that is read for one, and those that a variant lacks on the way."""
+    found: list[str] = []
     while (instead := passed.get(name, missing.get(name))) is not None:
+        found.append(name)
         name = instead
-    return name
+    return name, found
 
 
 def _shape(code: Code) -> str:

@@ -73,6 +73,29 @@ blocks:
     layers:
       - {block: at_the_end, with: {a: a, b: b}}
       - {conv: 1x1, filters: 8, name: last}
+  one_after_the_other:
+    params: {a: {type: int}, b: {type: int}}
+    layers:
+      - {conv: 1x1, filters: 8, name: first}
+      - {conv: 3x3, filters: 8, when: a > 1, name: wide}
+      - {sigmoid: true, when: b > 1}
+      - {conv: 1x1, filters: 8, name: last}
+  read_by_name:
+    params: {a: {type: int}, b: {type: int}}
+    layers:
+      - {conv: 1x1, filters: 8, name: first}
+      - {conv: 3x3, filters: 8, when: a > 1, name: wide}
+      - {conv: 1x1, filters: 8, when: b > 1, name: narrow}
+      - {conv: 1x1, filters: 8, from: narrow or first, name: last}
+  named_in_a_row:
+    params: {a: {type: int}, b: {type: int}}
+    layers:
+      - layers:
+          - {conv: 1x1, filters: 8, name: first}
+          - {conv: 3x3, filters: 8, when: a > 1, name: wide}
+          - {conv: 1x1, filters: 8, when: b > 1, name: narrow}
+          - {conv: 1x1, filters: 8, from: narrow or first, name: last}
+        name: row
   by_a_kernel:
     params: {a: {type: int}, k: {type: kernel}}
     layers:
@@ -150,7 +173,13 @@ def test_what_a_pattern_nobody_has_would_come_to_is_not_guessed(tmp_path: Path) 
     assert len(classes(module)) > 1
 
 
-@pytest.mark.parametrize("block", ["in_a_chain", "in_a_block", "reads_the_end"])
+TOGETHER = [
+    *("in_a_chain", "in_a_block", "reads_the_end"),
+    *("one_after_the_other", "read_by_name", "named_in_a_row"),
+]
+
+
+@pytest.mark.parametrize("block", TOGETHER)
 @pytest.mark.parametrize("a", [1, 2])
 @pytest.mark.parametrize("b", [1, 2])
 def test_conditions_that_went_together_are_told_apart(
