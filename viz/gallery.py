@@ -42,7 +42,11 @@ BUILT: dict[int, str] = {
 """Figure -> the spec that can be built; the teaching figures are built as printed."""
 
 
-ZOO = ("resnet18", "resnet50", "googlenet", "inception_v3", "shufflenet_v2_x1_0")
+ZOO = (
+    "resnet18", "resnet50", "vgg16_bn", "googlenet", "inception_v3", "legacy_xception",
+    "squeezenet1_1", "shufflenet_v2_x1_0", "mobilenet_v2", "mobilenet_v3_large",
+    "efficientnet_b0", "convnext_tiny",
+)  # fmt: skip
 """Networks of specs/zoo, each picture of them looked at."""
 OVERVIEW = Options(direction="right", width="9in", height="5in")
 OPENED = Options(depth=9, width="10in", height="9in", least_type=3)
