@@ -345,7 +345,7 @@ def _signature(builder: ClassBuilder) -> tuple[object, ...]:
         tuple((target, text_of(line.code)) for target, line in lines),
         tuple(reads),
         tuple(builder.formulas.trace.conditions),
-        tuple(_tensors(builder)[builder.body.resolved(name)] for name in builder.scope.exports),
+        tuple(tensors_of(builder)[builder.body.resolved(name)] for name in builder.scope.exports),
     )
 
 

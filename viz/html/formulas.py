@@ -12,7 +12,6 @@ from compiler.ops import ACTIVATION_WORDS, NORM_WORDS, WORD_VALUES, Parametric, 
 from compiler.spec import READERS, BrokenParam, ParamSpec, guess_type, plain_default
 from compiler.text import Expr, ExprError, Term, Unknown, Value, evaluate, name_of, read_formula
 
-
 _WORDS = {"activation": ACTIVATION_WORDS, "norm": NORM_WORDS}
 """Type of a parameter -> the words that are its values; any other is a formula."""
 
