@@ -467,6 +467,8 @@ def _channels_from(graph: Graph, node: Node, symbol: Symbol) -> Symbol | None:
 
 def _in_place_of_letter(size: Dim, symbol: Symbol) -> Symbol | None:
     """Return a formula of one letter with a symbol in its place; None for a sum or a product."""
+    if isinstance(size, int):
+        return number(size)
     if not isinstance(size, Symbolic) or len(size.terms) != 1 or len(size.terms[0][0]) != 1:
         return None
     (((atom,), factor),) = size.terms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from backends.state.parameters import convert_state
+from backends.torch.export_program import export_program
 from backends.torch.module import build_module
-from compiler.graph import number
+from backends.torch.source import emit_source
+from compiler.graph import Graph, number
+from compiler.passes.optimizer import optimize_graph
 from compiler.pipeline import load_graph
+from tests.oracle.ways import module_from
 
 
 def double(c: int, n: int, padding: int) -> nn.Sequential:
@@ -179,8 +185,72 @@ class Neck(nn.Module):
         return tuple(head(m) for head, m in zip(self.heads, maps, strict=True))
 
 
+ATTENTION = """\
+network: attention
+input: {image: [3, 17, 21]}
+blocks:
+  mlp:
+    layers:
+      - {conv: 1x1, filters: in.channels // 4, bias: false, activation: relu, name: down}
+      - {conv: 1x1, filters: 4 * prev.channels, bias: false, name: up}
+  cbam:
+    title: Convolutional block attention
+    layers:
+      - {global_avg_pool: true, keep_grid: true, name: mean}
+      - {block: mlp}
+      - {global_max_pool: true, keep_grid: true, from: in, name: most}
+      - {block: mlp, name: mlp_of_most, share: mlp}
+      - {add: [mlp, mlp_of_most]}
+      - {sigmoid: true, name: channels}
+      - {multiply: [in, channels], name: refined}
+      - {branches: {mean: [channel_mean], most: [channel_max]}, join: concat, name: maps}
+      - {conv: 7x7, filters: 1, padding: half, norm: batch_norm, name: conv}
+      - {sigmoid: true, name: places}
+      - {multiply: [refined, places]}
+layers:
+  - {conv: 3x3, filters: 16, padding: 1, activation: relu, name: a}
+  - residual: {body: [{conv: 3x3, filters: 16, padding: 1}, {block: cbam}], activation: relu}
+    name: r
+  - {conv: 3x3, filters: 32, stride: 2, padding: 1, name: b}
+  - {block: cbam}
+"""
+
+
+class Attention(nn.Module):
+    """CBAM (arXiv 1807.06521, equations 2 and 3): which channels matter, then which places."""
+
+    def __init__(self, c: int) -> None:
+        super().__init__()
+        down, up = nn.Conv2d(c, c // 4, 1, bias=False), nn.Conv2d(c // 4, c, 1, bias=False)
+        self.mlp = nn.Sequential(down, nn.ReLU(), up)
+        conv = nn.Conv2d(2, 1, 7, padding=3, bias=False)
+        self.places = nn.Sequential(conv, nn.BatchNorm2d(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = F.adaptive_avg_pool2d(x, 1), F.adaptive_max_pool2d(x, 1)
+        x = x * torch.sigmoid(sum(map(self.mlp, pooled)))
+        maps = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
+        return x * torch.sigmoid(self.places(maps))
+
+
+class WithAttention(nn.Module):
+    """A residual block and a convolution, with CBAM behind each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.inner = nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(16, 16, 3, padding=1)
+        self.first = Attention(16)
+        self.b, self.second = nn.Conv2d(16, 32, 3, 2, padding=1), Attention(32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.a(x))
+        x = F.relu(x + self.first(self.inner(x)))
+        out: Tensor = self.second(self.b(x))
+        return out
+
+
 def load_same(ours: nn.Module, theirs: nn.Module) -> None:
-    """Give a module random parameters, and another one the same in the same order."""
+    """Give a module random parameters, another one the same in the same order; both evaluate."""
     torch.manual_seed(0)
     for name, value in theirs.state_dict().items():
         if name.endswith("running_var"):
@@ -198,12 +268,14 @@ def load_same(ours: nn.Module, theirs: nn.Module) -> None:
         for mine, other in pairs:
             assert mine.shape == other.shape
             mine.copy_(other)
+    for module in (ours, theirs):
+        module.eval()
 
 
 def largest_difference(ours: nn.Module, theirs: nn.Module, image: Tensor) -> float:
     """Return the largest difference of outputs, relative to the largest element."""
     with torch.no_grad():
-        mine, other = (m.double().eval()(image.double()) for m in (ours, theirs))
+        mine, other = (m.double()(image.double()) for m in (ours, theirs))
     mine, other = ([x] if isinstance(x, Tensor) else list(x) for x in (mine, other))
     assert [m.shape for m in mine] == [o.shape for o in other]
     return max(float((m - o).abs().max() / o.abs().max()) for m, o in zip(mine, other, strict=True))
@@ -224,14 +296,53 @@ def test_unet_is_the_plain_one(padding: str, size: tuple[int, int]) -> None:
     assert largest_difference(ours, theirs, torch.randn(1, 1, *size)) <= 1e-12
 
 
-@pytest.mark.parametrize(
-    ("text", "theirs", "size"), [(PYRAMID, Pyramid, (65, 97)), (NECK, Neck, (64, 96))]
-)
-def test_several_scales_are_the_plain_ones(
-    text: str, theirs: type[nn.Module], size: tuple[int, int], tmp_path: Path
-) -> None:
+NETWORKS: dict[str, tuple[str, type[nn.Module], tuple[int, int]]] = {
+    "pyramid": (PYRAMID, Pyramid, (65, 97)),
+    "neck": (NECK, Neck, (64, 96)),
+    "attention": (ATTENTION, WithAttention, (17, 21)),
+}
+
+
+def exported(graph: Graph, module: nn.Module) -> nn.Module:
+    return export_program(graph, module).module()
+
+
+def optimized(graph: Graph, module: nn.Module) -> nn.Module:
+    graph_of_it = optimize_graph(graph)
+    made = module_from(emit_source(graph_of_it)).double()
+    made.load_state_dict(convert_state(graph_of_it, dict(module.double().state_dict())))
+    return made.eval()
+
+
+def emitted(graph: Graph, module: nn.Module) -> nn.Module:
+    made = module_from(emit_source(graph))
+    made.load_state_dict(module.state_dict())
+    return made.eval()
+
+
+WAYS: dict[str, Callable[[Graph, nn.Module], nn.Module]] = {
+    "module": lambda _, module: module,
+    "source": emitted,
+    "optimised": optimized,
+    "export": exported,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_network_is_the_plain_one(name: str, way: str, tmp_path: Path) -> None:
+    text, plain, size = NETWORKS[name]
     path = tmp_path / "net.yaml"
     path.write_text(text, encoding="utf-8")
-    ours, plain = build_module(load_graph(path)), theirs()
-    load_same(ours, plain)
-    assert largest_difference(ours, plain, torch.randn(2, 3, *size)) <= 1e-12
+    graph, theirs = load_graph(path), plain()
+    ours = build_module(graph)
+    load_same(ours, theirs)
+    made = WAYS[way](graph, ours)
+    assert largest_difference(made, theirs, torch.randn(2, 3, *size)) <= 1e-12
+
+
+def test_attention_of_other_channels_is_one_class(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(ATTENTION, encoding="utf-8")
+    source = emit_source(load_graph(path))
+    assert (source.count("\nclass Cbam"), source.count("= Cbam(32)")) == (1, 1)
