@@ -27,8 +27,9 @@ from compiler.spec.model import (
     layers_in,
 )
 from compiler.spec.params import READERS, guess_type, read_param_name
-from compiler.spec.read import check_name, validate
+from compiler.spec.read_params import check_name
 from compiler.spec.shipped import RECIPES, is_recipe, recipe_names, shipped_files, shipped_specs
+from compiler.spec.validate import validate
 from compiler.spec.values import (
     Defaults,
     Values,

@@ -24,16 +24,12 @@ from compiler.spec.block_variants import BlockVariants
 from compiler.spec.mentions import mentions
 from compiler.spec.model import BlockSpec, ErratumSpec, NetworkSpec
 from compiler.spec.origins import without
-from compiler.spec.read import (
-    as_meant,
-    check_name,
-    read_block,
-    read_chain,
-    read_errata,
-    read_network,
-)
+from compiler.spec.read import read_block, read_errata, read_network
+from compiler.spec.read_layers import read_chain
+from compiler.spec.read_params import check_name
 from compiler.spec.shipped import shipped_names, shipped_spec
 from compiler.spec.tree import Tree, is_file, kind_of
+from compiler.spec.validate import as_meant
 from compiler.spec.variant import overlay
 from compiler.text import (
     Entry,
