@@ -66,6 +66,7 @@ figures: $(READY) ## draw docs/figures anew
 
 docs: $(READY) ## write the generated pages anew
 	@$(PY) -m docs.pages.op_table
+	@$(PY) -m docs.pages.language
 	@$(PY) -m docs.pages.errata
 	@$(PY) -m docs.pages.commands
 	@$(PY) -m docs.pages.errors
