@@ -9,10 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import torch
 import yaml
 
-from backends.native.groups import group_loops
 from backends.onnx.model import build_onnx
+from backends.run.targets import check_target
 from backends.torch.ops import has_function, has_module
 from backends.torch.source import emit_source
 from compiler.errors import BackendError
@@ -121,7 +122,7 @@ def _at_open_sizes(op: Op, shapes: tuple[tuple[int, ...], ...]) -> str:
 def _lack(graph: Graph) -> str:
     """Return what of a graph the native kernels lack."""
     try:
-        group_loops(optimize_graph(graph))
+        check_target("native", optimize_graph(graph), torch.device("cpu"), torch.float32)
     except BackendError as error:
         return str(error).partition("the native engine has no ")[2]
     return ""
