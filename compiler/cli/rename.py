@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     networks = len(found.networks)
     write(
         sys.stdout,
-        f"{found.places} places in {len(found.files)} files{' would change' * args.dry_run}; "
+        f"{len(found.edits)} places in {len(found.files)} files{' would change' * args.dry_run}; "
         f"{networks} network{'s are' if networks > 1 else ' is'} the same but for the name\n",
     )
     return 0

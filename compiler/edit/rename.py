@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 from compiler.edit.definition import Definition, definition_of, moved_edit
@@ -20,6 +22,7 @@ MISSED = frozenset((
     "bad-expression", "bad-value",
 ))  # fmt: skip
 """Codes of findings that a name is missed with."""
+WORD = re.compile(r"[A-Za-z_]\w*")
 MOST_ROUNDS = 30
 MOST_FILES = 300
 """Specs of a folder tree that may use the name."""
@@ -31,8 +34,9 @@ class Renamed:
 
     files: dict[Path, str] = field(default_factory=dict)
     """File -> its new text."""
-    places: int = 0
-    """How many places are edited."""
+    edits: list[Edit] = field(default_factory=list)
+    """All that is edited; each place is as it was before, where the new name is as long as the old
+    one."""
     networks: list[str] = field(default_factory=list)
     """The networks that were compiled before and after, and are the same but for the name."""
 
@@ -65,13 +69,13 @@ def rename(spec: str, old: str, new: str, kind: str = "", *, moves: bool = False
         edits |= set(definition.shared(user.before))
     texts: dict[Path, str] = {}
     _apply(texts, edits)
-    out = Renamed(places=len(edits))
+    out = Renamed(edits=[*edits])
     for _ in range(MOST_ROUNDS):
         edits = {edit for user in users for edit in user.missed(texts, definition)}
         if not edits:
             break
         _apply(texts, edits)
-        out.places += len(edits)
+        out.edits += edits
     if moves:
         for user in users:
             _apply(texts, user.moves(texts, definition))
@@ -80,6 +84,36 @@ def rename(spec: str, old: str, new: str, kind: str = "", *, moves: bool = False
         out.networks.append(str(user.path))
     out.files = texts
     return out
+
+
+def find_places(spec: str, name: str, kind: str = "") -> list[Span]:
+    """Return every place where a name is given or spoken of: what a rename would edit.
+
+    Raises:
+        CompileError: the spec is at fault.
+        UsageError: there is no such name, or it is none that the spec gives.
+    """
+    before = Compilation(spec)
+    definition_of(before, name, "x", kind)
+    local = name.rpartition(".")[2]
+    known = {word for text in before.texts.values() for word in WORD.findall(text)}
+    letters = product("zqxjkvwy", repeat=len(local))
+    fresh = next(word for word in map("".join, letters) if word not in known)
+    found = (
+        place for edit in rename(spec, name, fresh, kind).edits for place in _words(edit, fresh)
+    )
+    return sorted(set(found), key=lambda span: (span.file, span.line, span.column))
+
+
+def _words(edit: Edit, word: str) -> Iterator[Span]:
+    """Yield the places of a word in the text of an edit, which is as long as the one before it."""
+    for found in re.finditer(rf"\b{word}\b", edit.text):
+        lines = edit.text[: found.start()].split("\n")
+        line = edit.span.line + len(lines) - 1
+        column = len(lines[-1]) + (edit.span.column if len(lines) == 1 else 1)
+        is_new = (edit.span.line, edit.span.column) == (edit.span.end_line, edit.span.end_column)
+        if not is_new:
+            yield Span(edit.span.file, line, column, line, column + len(word))
 
 
 class _User:

@@ -142,6 +142,36 @@ class Analysis:
                     return graph.info_of(path).span
         return self._value(word, line, column)
 
+    def symbol_at(self, line: int, column: int) -> tuple[str, str] | None:
+        """Return the name that a place speaks of, as `rename` takes it, and what it is."""
+        word, graph = self.word_at(line, column), self.graph
+        if not word or graph is None:
+            return None
+        text = self.texts.get(self.file, "").splitlines()[line - 1]
+        is_key = text.partition(word)[2].startswith(":")
+        if word in graph.definitions and (is_key or self._is_after(line, word, "block:")):
+            return word, "block"
+        found = self.layer_at(line, column)
+        names = [n for s, n in self.layers if _contains(s, line, column)]
+        local = word.rpartition(".")[2]
+        if self._is_after(line, word, "name:"):
+            return next(((n, "layer") for n in names if n.rpartition(".")[2] == local), None)
+        for around in _scopes(found[1].rpartition(".")[0] if found else ""):
+            path = f"{around}.{word}".lstrip(".")
+            if path in graph.regions or path in graph.nodes:
+                return path, "layer"
+        if self._value(word, line, column) is None:
+            return None
+        return f"{self._block_at(line, column)}.{word}".lstrip("."), "parameter"
+
+    def _block_at(self, line: int, column: int) -> str:
+        """Return the block whose definition is around a place, "" for the network's own text."""
+        for name, block in self.graph.definitions.items() if self.graph else ():
+            written, file = block.info.written, block.info.span.file
+            if written and file == self.file and _contains(written.span, line, column):
+                return name
+        return ""
+
     def _value(self, word: str, line: int, column: int) -> Span | None:
         """Return where a value is named: of a layer or block around a place, of any block."""
         graph = self.graph

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
 from pygls.uris import from_fs_path, to_fs_path
 
 from compiler.edit.format import format_text
-from compiler.edit.span_edits import slice_of
-from compiler.errors import CompileError, Diagnostic, Span, is_slip, suggestion_of
+from compiler.edit.rename import find_places, rename
+from compiler.edit.span_edits import SourceFile, slice_of
+from compiler.errors import CompileError, Diagnostic, Span, UsageError, is_slip, suggestion_of
+from compiler.graph import Graph
 from compiler.server.analysis import Analysis, analyse, real
+from compiler.server.completion import completions
 from compiler.version import VERSION
 
+T = TypeVar("T")
 SEVERITY = {
     "error": lsp.DiagnosticSeverity.Error,
     "warning": lsp.DiagnosticSeverity.Warning,
@@ -28,6 +33,8 @@ class Server(LanguageServer):
         super().__init__("netdraft", VERSION)
         self.known: dict[str, Analysis] = {}
         """URI -> what its text comes to."""
+        self.drafts: dict[str, Graph] = {}
+        """URI -> the last network that its text was."""
         self.told: dict[str, set[str]] = {}
         """URI -> the URIs that findings were sent of."""
 
@@ -39,8 +46,10 @@ class Server(LanguageServer):
     def analyse(self, uri: str) -> Analysis:
         """Return what the text of a file comes to, as it is now."""
         path = to_fs_path(uri) or ""
-        self.known[uri] = analyse(path, self.unsaved())
-        return self.known[uri]
+        found = self.known[uri] = analyse(path, self.unsaved())
+        if found.graph is not None:
+            self.drafts[uri] = found.graph
+        return found
 
     def analysis(self, uri: str) -> Analysis:
         """Return what the text of a file came to last."""
@@ -133,6 +142,7 @@ def changed(ls: Server, params: lsp.DidChangeTextDocumentParams) -> None:
 def closed(ls: Server, params: lsp.DidCloseTextDocumentParams) -> None:
     """Forget a file."""
     ls.known.pop(params.text_document.uri, None)
+    ls.drafts.pop(params.text_document.uri, None)
 
 
 def hints(ls: Server, params: lsp.InlayHintParams) -> list[lsp.InlayHint]:
@@ -162,6 +172,90 @@ def definition(ls: Server, params: lsp.DefinitionParams) -> lsp.Location | None:
     analysis = ls.analysis(params.text_document.uri)
     span = analysis.definition(*place_of(params.position, analysis))
     return lsp.Location(uri_of(span.file), range_of(span, analysis)) if span else None
+
+
+KINDS = {
+    "op": lsp.CompletionItemKind.Function,
+    "key": lsp.CompletionItemKind.Property,
+    "value": lsp.CompletionItemKind.Value,
+    "parameter": lsp.CompletionItemKind.Variable,
+    "block": lsp.CompletionItemKind.Class,
+    "tensor": lsp.CompletionItemKind.Field,
+    "network": lsp.CompletionItemKind.Module,
+}
+
+
+def completion(ls: Server, params: lsp.CompletionParams) -> list[lsp.CompletionItem]:
+    """Return what can be typed; names are of the last text that was a network."""
+    uri = params.text_document.uri
+    analysis = ls.analysis(uri)
+    document = ls.workspace.get_text_document(uri)
+    lines = document.source.splitlines()
+    row = params.position.line
+    text = lines[row] if row < len(lines) else ""
+    before = text.encode("utf-16-le")[: 2 * params.position.character].decode("utf-16-le", "ignore")
+    graph = analysis.graph or ls.drafts.get(uri)
+    return [
+        lsp.CompletionItem(
+            label=found.text,
+            kind=KINDS[found.kind],
+            documentation=found.doc or None,
+            insert_text=found.insert or found.text,
+            sort_text=f"{place:04}",
+        )
+        for place, found in enumerate(completions(document.source, row + 1, len(before) + 1, graph))
+    ]
+
+
+def references(ls: Server, params: lsp.ReferenceParams) -> list[lsp.Location]:
+    """Return every place that speaks of the name under the cursor."""
+    symbol = _symbol(ls, params)
+    spans = symbol and _asked(ls, lambda: find_places(*symbol))
+    texts = ls.analysis(params.text_document.uri)
+    return [lsp.Location(uri_of(span.file), range_of(span, texts)) for span in spans or ()]
+
+
+def renaming(ls: Server, params: lsp.RenameParams) -> lsp.WorkspaceEdit | None:
+    """Return the edits that give the name under the cursor another one."""
+    symbol, own = _symbol(ls, params), params.text_document.uri
+    if symbol is None:
+        return None
+    spec, name, kind = symbol
+    found = _asked(ls, lambda: rename(spec, name, params.new_name, kind))
+    if found is None:
+        return None
+    whole = lsp.Range(lsp.Position(0, 0), lsp.Position(10**6, 0))
+    uris = ((uri_of(str(path)), text) for path, text in found.files.items())
+    edits = {own if same_file(u, own) else u: [lsp.TextEdit(whole, t)] for u, t in uris}
+    return lsp.WorkspaceEdit(changes=edits)
+
+
+def _symbol(
+    ls: Server, params: lsp.ReferenceParams | lsp.RenameParams
+) -> tuple[str, str, str] | None:
+    """Return the file, name and kind that a request is about; files are read from disk."""
+    uri = params.text_document.uri
+    for document in ls.workspace.text_documents.values():
+        if SourceFile.read(Path(document.path)).text != document.source:
+            _tell(ls, f"{Path(document.path).name} has changes that are not saved: save it first")
+            return None
+    analysis = ls.analysis(uri)
+    symbol = analysis.symbol_at(*place_of(params.position, analysis))
+    return (to_fs_path(uri) or "", *symbol) if symbol else None
+
+
+def _tell(ls: Server, message: str) -> None:
+    kind = lsp.MessageType.Warning
+    ls.window_show_message(lsp.ShowMessageParams(kind, message))
+
+
+def _asked(ls: Server, ask: Callable[[], T]) -> T | None:
+    """Return an answer; what the compiler refuses the editor is told."""
+    try:
+        return ask()
+    except (CompileError, UsageError) as error:
+        _tell(ls, str(error).splitlines()[0])
+        return None
 
 
 def formatting(ls: Server, params: lsp.DocumentFormattingParams) -> list[lsp.TextEdit] | None:
@@ -197,6 +291,9 @@ FEATURES: Mapping[str, Callable[..., object]] = {
     lsp.TEXT_DOCUMENT_INLAY_HINT: hints,
     lsp.TEXT_DOCUMENT_HOVER: hover,
     lsp.TEXT_DOCUMENT_DEFINITION: definition,
+    lsp.TEXT_DOCUMENT_COMPLETION: completion,
+    lsp.TEXT_DOCUMENT_REFERENCES: references,
+    lsp.TEXT_DOCUMENT_RENAME: renaming,
     lsp.TEXT_DOCUMENT_FORMATTING: formatting,
     lsp.TEXT_DOCUMENT_CODE_ACTION: actions,
 }
@@ -206,8 +303,11 @@ FEATURES: Mapping[str, Callable[..., object]] = {
 def make_server() -> Server:
     """Return the server, ready to be started."""
     server = Server()
+    options = {
+        lsp.TEXT_DOCUMENT_COMPLETION: lsp.CompletionOptions(trigger_characters=list("{,: ["))
+    }
     for method, answer in FEATURES.items():
-        server.feature(method)(answer)
+        server.feature(method, options.get(method))(answer)
     return server
 
 

@@ -36,6 +36,7 @@ class Editor:
 
     client: LanguageClient
     uri: str
+    path: str = ""
     version: int = 0
     found: asyncio.Queue[lsp.PublishDiagnosticsParams] = field(default_factory=asyncio.Queue)
 
@@ -66,6 +67,9 @@ async def look_at(editor: Editor) -> dict[str, Any]:
 
     line = lsp.Range(lsp.Position(8, 0), lsp.Position(8, 0))
     fixes = lsp.CodeActionParams(document, line, lsp.CodeActionContext([]))
+    typed = lsp.CompletionParams(document, lsp.Position(9, 12))
+    refers = lsp.ReferenceParams(lsp.ReferenceContext(True), document, lsp.Position(10, 14))
+    renames = lsp.RenameParams(document, lsp.Position(10, 14), "trunk")
     spaces = lsp.DocumentFormattingParams(document, lsp.FormattingOptions(2, True))
     under = lsp.HoverParams(document, lsp.Position(9, 8))
     return {
@@ -76,23 +80,40 @@ async def look_at(editor: Editor) -> dict[str, Any]:
         "wrong": await editor.write(WRONG),
         "fixes": await client.text_document_code_action_async(fixes),
         "spaces": await client.text_document_formatting_async(spaces),
+        "unsaved": await client.text_document_references_async(refers),
         "half": await editor.write(NET + "  - {conv: 3x3"),
+        "typed": await client.text_document_completion_async(typed),
         "again": await editor.write(NET),
+        "saved": await saved(editor, NET),
+        "refers": await client.text_document_references_async(refers),
+        "renames": await client.text_document_rename_async(renames),
     }
+
+
+async def saved(editor: Editor, text: str) -> int:
+    """Write a file as an editor saves it; return how much."""
+    return await asyncio.to_thread(Path(editor.path).write_text, text, "utf-8")
 
 
 async def session(file: Path) -> dict[str, Any]:
     """Start a server as an editor does, and stop it."""
     client = LanguageClient("test", "1")
-    editor = Editor(client, file.as_uri())
+    editor = Editor(client, file.as_uri(), str(file))
 
     def published(params: lsp.PublishDiagnosticsParams) -> None:
         editor.found.put_nowait(params)
 
     client.feature(lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(published)
+    shown: list[str] = []
+
+    def told(params: lsp.ShowMessageParams) -> None:
+        shown.append(params.message)
+
+    client.feature(lsp.WINDOW_SHOW_MESSAGE)(told)
     await client.start_io(sys.executable, "-m", "compiler", "lsp")
     await client.initialize_async(lsp.InitializeParams(lsp.ClientCapabilities()))
     out = await look_at(editor)
+    out["shown"] = shown
     path = shipped_spec("inception_v4")
     assert path is not None
     shipped = Editor(client, path.as_uri(), found=editor.found)
@@ -151,6 +172,22 @@ def test_a_misspelt_word_is_mended(said: dict[str, Any]) -> None:
     ((edit,),) = action.edit.changes.values()
     assert (action.title, edit.new_text, action.is_preferred) == ("Write `stride`", "stride", True)
     assert edit.range == lsp.Range(lsp.Position(8, 32), lsp.Position(8, 39))
+
+
+def test_names_are_offered_though_the_file_is_half_typed(said: dict[str, Any]) -> None:
+    assert [(c.label, c.documentation) for c in said["typed"]] == [("pair", "two of them")]
+
+
+def test_a_name_is_found_and_changed_wherever_it_is(said: dict[str, Any]) -> None:
+    places = [(r.range.start.line, r.range.start.character) for r in said["refers"]]
+    assert places == [(8, 49), (10, 14)]
+    ((edit,),) = said["renames"].changes.values()
+    assert edit.new_text == NET.replace("stem", "trunk")
+
+
+def test_a_file_is_saved_before_names_in_it_are_followed(said: dict[str, Any]) -> None:
+    assert not said["unsaved"]
+    assert said["shown"] == ["net.yaml has changes that are not saved: save it first"]
 
 
 def test_spaces_are_set_in_order(said: dict[str, Any]) -> None:
