@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -62,6 +62,7 @@ def layer_label(
     default: Convention,
     naming: Naming,
     ignore_label: bool = False,
+    marks: Callable[[Node], Mapping[str, str]] = lambda _: {},
 ) -> str:
     """Return the words for one layer: its first operation, and how it departs from the convention.
 
@@ -70,11 +71,12 @@ def layer_label(
         default: the norm and activation that a label need not mention.
         naming: what is shown as it is written (`k`, not `192`).
         ignore_label: the words of the operation even where the spec has a label.
+        marks: an operation -> attribute -> what is shown in place of its number.
     """
     head = next((n for n in nodes if isinstance(n.op, Conv2d | ConvTranspose2d | Linear)), nodes[0])
     if head.info.label is not None and not ignore_label:
         return head.info.label
-    own, shown = _convention_of(nodes), Shown(_written(head, naming))
+    own, shown = _convention_of(nodes), Shown({**marks(head), **_written(head, naming)})
     words, details = head.op.words(shown)
     if isinstance(head.op, Conv2d | ConvTranspose2d):
         usual = default if isinstance(head.op, Conv2d) else ALONE

@@ -17,6 +17,7 @@ from viz.diagram.faults import NO_FAULTS, Faults
 from viz.diagram.heat import heat
 from viz.diagram.merge_hidden import merge_hidden
 from viz.diagram.parts import Arrow, Box, Diagram, Group, Item, Parallel, Series, walk
+from viz.diagram.slots import Slots
 
 
 def arrange(
@@ -24,6 +25,7 @@ def arrange(
     view: View | None = None,
     faults: Faults = NO_FAULTS,
     default: Convention | None = None,
+    slots: Slots | None = None,
 ) -> Diagram:
     """Return the picture of a network or of one block in it.
 
@@ -32,12 +34,13 @@ def arrange(
         view: what is drawn, the whole network by default.
         faults: what is wrong with it.
         default: the norm and activation that labels need not mention; None: the most frequent here.
+        slots: put a mark for each number that may change, and keep what it is.
 
     Raises:
         KeyError: the view's scope is no region of the graph.
     """
     view = view or View()
-    boxes = BoxBuilder(graph, view, faults, default)
+    boxes = BoxBuilder(graph, view, faults, default, slots)
     content = merge_hidden(graph, boxes.draw(), boxes.hidden)
     if view.show:
         content = _annotated(content, Annotator(graph, view.show), boxes.subjects)

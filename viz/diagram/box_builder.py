@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from compiler.facts.labels import Convention, Naming, convention, layer_label
-from compiler.graph import Definition, Drawing, Graph, Info, Region, formulas_of
+from compiler.graph import Definition, Drawing, Graph, Info, Node, Region, formulas_of
 from compiler.ops import Input, Op, Scale
 from compiler.text import show_value
 from viz.diagram.annotate import BoxSubject
@@ -14,6 +14,7 @@ from viz.diagram.faults import Faults
 from viz.diagram.fold import names_in, runs
 from viz.diagram.parts import Box, BoxKind, Group, Item, Parallel, Series
 from viz.diagram.shared import shared_words
+from viz.diagram.slots import Slots
 from viz.diagram.tell_apart import tell_apart
 
 BARE = Convention(norm="", activation=None)
@@ -76,9 +77,15 @@ class BoxBuilder:
     """
 
     def __init__(
-        self, graph: Graph, view: View, faults: Faults, default: Convention | None = None
+        self,
+        graph: Graph,
+        view: View,
+        faults: Faults,
+        default: Convention | None = None,
+        slots: Slots | None = None,
     ) -> None:
         self.graph = graph
+        self.slots = slots
         self.view = view
         self.faults = faults
         self.hidden: set[str] = set()
@@ -128,15 +135,14 @@ class BoxBuilder:
         definition = self._definition(scope)
         names = definition.inputs if definition else ()
         for i, tensor in enumerate(scope.inputs):
-            shape = self.graph.nodes[tensor].shape
             words = context.drawing.input if i == 0 else None
             if words is None:
                 several = len(scope.inputs) > 1 and len(names) == len(scope.inputs)
                 words = names[i] if several else "Input"
-                words += "" if context.by_name else f" ({shape.paper})"
+                words += "" if context.by_name else f" ({self._paper(tensor)})"
             self.entrances[tensor] = box_id = f"{scope.name}:{i}"
             kind = ENTRANCE_KINDS.get(words.partition(" ")[0].lower(), "input")
-            size = None if context.drawing.sizes == "none" else shape.paper
+            size = None if context.drawing.sizes == "none" else self._paper(tensor)
             self.subjects[box_id] = BoxSubject(tensor, tensor)
             yield Box(box_id, words, kind, size)
 
@@ -178,7 +184,7 @@ class BoxBuilder:
         members = names_in(self.graph, name)
         nodes = [self.graph.nodes[m] for m in members]
         info = self.graph.info_of(name)
-        label = info.label or layer_label(nodes, self._default, self._naming(context))
+        label = info.label or self._words_of(nodes, context)
         if isinstance(nodes[0].op, Input):
             label = self._input_words(name, info, context)
         label = (
@@ -201,15 +207,25 @@ class BoxBuilder:
             optional=bool(context.conditions),
         )
 
+    def _words_of(self, nodes: list[Node], context: _Context) -> str:
+        naming = self._naming(context)
+        if self.slots is None:
+            return layer_label(nodes, self._default, naming)
+        return layer_label(nodes, self._default, naming, marks=self.slots.attributes)
+
+    def _paper(self, tensor: str) -> str:
+        """Return a size as the paper prints it."""
+        return self.slots.size(tensor) if self.slots else self.graph.nodes[tensor].shape.paper
+
     def _naming(self, context: _Context) -> Naming:
         if not context.by_name:
             return Naming.VALUES
         return Naming.FORMULAS if self.view.sizes_by_name else Naming.PARAMETERS
 
     def _input_words(self, name: str, info: Info, context: _Context) -> str:
-        shape = self.graph.nodes[name].shape.paper
         if info.label or context.drawing.input:
             return info.label or context.drawing.input or ""
+        shape = self._paper(name)
         return f"Input ({shape})" if len(self.graph.inputs) == 1 else f"{name} ({shape})"
 
     def _block(self, copies: tuple[str, ...], context: _Context) -> Item:
@@ -276,6 +292,10 @@ class BoxBuilder:
             runs(self.graph, region.members) if self.view.fold else [(m,) for m in region.members]
         )
         formula = region.info.repeat if context.by_name and len(fold) == 1 else ""
+        if formula and not formula.isidentifier():
+            formula = f"({formula})"
+        if self.slots and not formula and len(fold) == 1 and len(fold[0]) > 1:
+            formula = self.slots.copies(region.name, len(fold[0]))
         context = replace(context, repeat=formula)
         for copies in fold:
             self._pair(copies)
@@ -357,13 +377,13 @@ class BoxBuilder:
         """Return what is printed beside a box: the computed size, `?` where it is unknown."""
         if context.drawing.sizes == "none" or context.in_branch:
             return None
-        text = self.graph.nodes[output].shape.paper
+        text = self._paper(output)
         return f"Output: {text}" if context.drawing.sizes == "output" and not is_input else text
 
 
 def _times(count: int, context: _Context) -> str:
     if context.repeat:
-        return f"{context.repeat if context.repeat.isidentifier() else f'({context.repeat})'} x "
+        return f"{context.repeat} x "
     return f"{count} x " if count > 1 else ""
 
 

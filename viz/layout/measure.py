@@ -80,6 +80,8 @@ def _scopes(content: Series) -> list[tuple[list[Box], bool]]:
                 boxes.append(item)
             elif isinstance(item, Group):
                 stack.append(item.content)
+                # As if it were closed: opening a block leaves the boxes around it as they are.
+                boxes += [Box(item.id, item.label, item.kind)] if item.id == item.region else []
             else:
                 has_columns = has_columns or _is_fork(item)
                 items.extend(inner for column in item.columns for inner in column.items)

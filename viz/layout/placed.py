@@ -99,3 +99,5 @@ class Layout:
     arrows: tuple[PlacedArrow, ...]
     texts: tuple[Text, ...] = ()
     swatches: tuple[Swatch, ...] = ()
+    spine: float = 0.0
+    """How far from the left edge the boxes are that most of the data runs through."""

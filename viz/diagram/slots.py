@@ -1,0 +1,135 @@
+"""Labels -> words and slots: which characters of a picture are numbers that a viewer may change.
+
+A picture is arranged a second time with a mark, one private character, for each such number; where
+the marks are in a label is where its slots are. The words of an operation say so themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from compiler.graph import Graph, Node, Shown, Words, value_text
+from viz.style.text import visible
+
+FIRST_MARK = 0xF0000
+"""The first character of a plane that is for private use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A number, or a size, in a label."""
+
+    kind: str
+    """What it is: `attribute`, `size`, `copies`."""
+    subject: tuple[str, ...]
+    """Of what: a node and its attribute, a node, a region of kind `repeat`."""
+    text: str
+    """How it reads at the first values."""
+
+
+Part = str | Slot
+
+
+class Slots:
+    """Hands out the marks of one picture, and finds them in its labels."""
+
+    def __init__(self, graph: Graph, live: Container[tuple[str, str]]) -> None:
+        """Take what may change.
+
+        Args:
+            graph: the network.
+            live: the (node, attribute) whose number may change.
+        """
+        self.graph = graph
+        self.live = live
+        self.found: dict[str, Slot] = {}
+        self._free = count(FIRST_MARK)
+
+    def attributes(self, node: Node) -> Mapping[str, str]:
+        """Return attribute -> mark, for those whose numbers are read off the words as they are."""
+        names = dict.fromkeys((*node.op.attributes(), *node.traced))
+        out: dict[str, str] = {}
+        for name in names:
+            if (node.name, name) not in self.live:
+                continue
+            mark = chr(next(self._free))
+            text = _text_at(node, name, mark)
+            if text is not None:
+                self.found[mark] = Slot("attribute", (node.name, name), text)
+                out[name] = mark
+        return out
+
+    def size(self, node: str) -> str:
+        """Return a mark for the size of a tensor."""
+        return self._mark(Slot("size", (node,), self.graph.nodes[node].shape.paper))
+
+    def copies(self, region: str, number: int) -> str:
+        """Return a mark for the number of copies that a repeat has."""
+        return self._mark(Slot("copies", (region,), str(number)))
+
+    def _mark(self, slot: Slot) -> str:
+        mark = chr(next(self._free))
+        self.found[mark] = slot
+        return mark
+
+    def parts(self, plain: str, marked: str) -> tuple[Part, ...]:
+        """Return a label as words and slots; as words alone where the two pictures disagree."""
+        parts: list[Part] = [""]
+        for char in marked:
+            slot = self.found.get(char)
+            if slot is not None:
+                parts += [slot, ""]
+            else:
+                parts[-1] = f"{parts[-1]}{char}"
+        read = "".join(p if isinstance(p, str) else p.text for p in parts)
+        return tuple(p for p in parts if p != "") if read == plain else (plain,)
+
+
+def _text_at(node: Node, attribute: str, mark: str) -> str | None:
+    """Return the text of an attribute in a node's words, None where that is not its number."""
+    plain, marked = (_line(node.op.words(Shown(w))) for w in ({}, {attribute: mark}))
+    before, found, after = marked.partition(mark)
+    end = len(plain) - len(after)
+    if not found or before != plain[: len(before)] or after != plain[end:] or end <= len(before):
+        return None
+    text = plain[len(before) : end]
+    value = getattr(node.op, attribute, None)
+    return text if value is None or value_text(value) == text else None
+
+
+def _line(words: Words) -> str:
+    head, details = words
+    return f"{head} ({' '.join(details)})"
+
+
+def split_parts(parts: Sequence[Part], lines: Sequence[str]) -> list[list[Part]]:
+    """Return a label's parts line by line as a box has them.
+
+    Lines are broken at spaces, which they lose, or within a word; a slot that is broken is words.
+    """
+    pieces = [(p, visible(p if isinstance(p, str) else p.text)) for p in parts]
+    whole = "".join(text for _, text in pieces)
+    out: list[list[Part]] = []
+    at = 0
+    for line in lines:
+        start = whole.find(line, at)
+        if start < 0 or whole[at:start].strip():
+            return [[line] for line in lines]
+        at = start + len(line)
+        out.append(_between(pieces, start, at))
+    return out
+
+
+def _between(pieces: Sequence[tuple[Part, str]], start: int, end: int) -> list[Part]:
+    """Return what is between two characters of the pieces' texts."""
+    out: list[Part] = []
+    at = 0
+    for part, text in pieces:
+        low, high = max(start, at), min(end, at + len(text))
+        if low < high:
+            is_whole = isinstance(part, Slot) and high - low == len(text)
+            out.append(part if is_whole else text[low - at : high - at])
+        at += len(text)
+    return out
