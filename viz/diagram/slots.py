@@ -96,7 +96,8 @@ def _text_at(node: Node, attribute: str, mark: str) -> str | None:
         return None
     text = plain[len(before) : end]
     value = getattr(node.op, attribute, None)
-    return text if value is None or value_text(value) == text else None
+    is_it = value is None or (not isinstance(value, tuple) and value_text(value) == text)
+    return text if is_it else None
 
 
 def _line(words: Words) -> str:

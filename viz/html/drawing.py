@@ -21,8 +21,12 @@ from viz.diagram.slots import Slots
 from viz.html.layers import Json
 from viz.html.openings import Chain, Openings
 from viz.html.placed import Names, Words, content_json, number
+from viz.formats.strokes import HEAD_LENGTH, HEAD_WIDTH
+from viz.layout.cells import FRAME_PAD
 from viz.layout.lay_out import lay_out
+from viz.layout.measure import SIZE_GAP
 from viz.layout.opening import EPS, Scene
+from viz.layout.placed import Layout
 from viz.style.text import visible
 from viz.style.theme import THEMES
 
@@ -62,7 +66,7 @@ class _Writer:
         content = self.openings.content(first) | _extent(first)
         views = [{"title": visible(self.graph.title), "content": content}]
         return {
-            "type": {"size": THEME.font_pt, "leading": THEME.leading, "note": THEME.note_pt},
+            "type": _type(),
             "views": [*views, *map(self._figure, self.blocks)],
             "depths": list(self._depths(first)),
             "insides": self.openings.insides,
@@ -113,7 +117,7 @@ class _Writer:
 
     def _figure(self, name: str) -> Json:
         """Return the figure of a block as it is defined."""
-        view = view_of_block(self.graph, name, View(opened=frozenset()))
+        view = view_of_block(self.graph, name, View())
         graph, view = drawn(self.graph, view)
         usual = convention(self.graph)
         words = Words()
@@ -128,7 +132,20 @@ class _Writer:
         return out | ({"figure": cite.figure} if cite and cite.figure is not None else {})
 
 
-def _lay_out(diagram: Diagram):
+def _type() -> Json:
+    """Return sizes of type and distances that a viewer needs to draw as the formats do."""
+    return {
+        "size": THEME.font_pt,
+        "leading": THEME.leading,
+        "note": THEME.note_pt,
+        "line": THEME.line_width,
+        "head": [HEAD_LENGTH, HEAD_WIDTH],
+        "gap": FRAME_PAD / 2,
+        "beside": SIZE_GAP,
+    }
+
+
+def _lay_out(diagram: Diagram) -> Layout:
     """Return a picture without the lines below it: the page has its own place for them."""
     return lay_out(replace(diagram, notes=()), THEME)
 

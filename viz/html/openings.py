@@ -70,8 +70,6 @@ class Openings:
         for box, written in zip(boxes, content["boxes"], strict=True):
             if box.id in opened:
                 written["opens"] = self._opening(opened[box.id], written, names)
-            elif box.region is not None:
-                written["apart"] = 1
         for ends, leg in zip(legs, content["legs"], strict=True):
             leg.update(_joints(ends, opened))
         beside = dict(self._beside_in(scope, legs, names))
