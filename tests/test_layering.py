@@ -48,7 +48,7 @@ DRAWING = {
     "viz.style": ("viz.diagram",),
     "viz.layout": ("viz.diagram", "viz.style"),
     "viz.formats": ("viz.diagram", "viz.style", "viz.layout"),
-    "viz.html": ("viz.style",),
+    "viz.html": ("viz.diagram", "viz.style", "viz.layout", "viz.formats"),
     "viz.render": ("viz.diagram", "viz.style", "viz.layout"),
     "viz.notebook": ("viz.render",),
     "viz.gallery": ("viz.diagram", "viz.render"),

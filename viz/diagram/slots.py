@@ -6,12 +6,11 @@ the marks are in a label is where its slots are. The words of an operation say s
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from itertools import count
 
 from compiler.graph import Graph, Node, Shown, Words, value_text
-from viz.style.text import visible
 
 FIRST_MARK = 0xF0000
 """The first character of a plane that is for private use."""
@@ -103,34 +102,3 @@ def _text_at(node: Node, attribute: str, mark: str) -> str | None:
 def _line(words: Words) -> str:
     head, details = words
     return f"{head} ({' '.join(details)})"
-
-
-def split_parts(parts: Sequence[Part], lines: Sequence[str]) -> list[list[Part]]:
-    """Return a label's parts line by line as a box has them.
-
-    Lines are broken at spaces, which they lose, or within a word; a slot that is broken is words.
-    """
-    pieces = [(p, visible(p if isinstance(p, str) else p.text)) for p in parts]
-    whole = "".join(text for _, text in pieces)
-    out: list[list[Part]] = []
-    at = 0
-    for line in lines:
-        start = whole.find(line, at)
-        if start < 0 or whole[at:start].strip():
-            return [[line] for line in lines]
-        at = start + len(line)
-        out.append(_between(pieces, start, at))
-    return out
-
-
-def _between(pieces: Sequence[tuple[Part, str]], start: int, end: int) -> list[Part]:
-    """Return what is between two characters of the pieces' texts."""
-    out: list[Part] = []
-    at = 0
-    for part, text in pieces:
-        low, high = max(start, at), min(end, at + len(text))
-        if low < high:
-            is_whole = isinstance(part, Slot) and high - low == len(text)
-            out.append(part if is_whole else text[low - at : high - at])
-        at += len(text)
-    return out

@@ -6,7 +6,7 @@ right, y from the lower edge upwards, in points. `viz/html/openings.py` has what
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from itertools import count
 
@@ -18,10 +18,10 @@ from viz.diagram.faults import Faults
 from viz.diagram.parts import Diagram
 from viz.diagram.selection import drawn, view_of_block
 from viz.diagram.slots import Slots
+from viz.formats.strokes import HEAD_LENGTH, HEAD_WIDTH
 from viz.html.layers import Json
 from viz.html.openings import Chain, Openings
 from viz.html.placed import Names, Words, content_json, number
-from viz.formats.strokes import HEAD_LENGTH, HEAD_WIDTH
 from viz.layout.cells import FRAME_PAD
 from viz.layout.lay_out import lay_out
 from viz.layout.measure import SIZE_GAP
@@ -112,7 +112,7 @@ class _Writer:
                 out["content"] = self._whole(scene, openings.words, openings.figures)
             yield out
 
-    def _whole(self, scene: Scene, words: Words, figures: dict[str, int]) -> Json:
+    def _whole(self, scene: Scene, words: Words, figures: Mapping[str, int]) -> Json:
         return content_json(scene, "", words, Names(), figures) | _extent(scene)
 
     def _figure(self, name: str) -> Json:

@@ -94,7 +94,7 @@ class Openings:
         for scope, child in zip(("", *closed.chain), scene.chain, strict=True):
             before, after = closed.legs(scope), scene.legs(scope)
             here = rise if child == name else replace(rise, top=closed.frames[child][3], lift=0.0)
-            moves = None if not before or not after else find_moves(before, after, here)
+            moves = find_moves(before, after, here)
             if moves is None:
                 return None
             grows = scene.reach(scope) != closed.reach(scope)
@@ -137,9 +137,7 @@ class Openings:
             out["size"] = frame.get("size")
         return out
 
-    def _beside_in(
-        self, scope: str, legs: list[Ends], names: Names
-    ) -> Iterator[tuple[str, Json]]:
+    def _beside_in(self, scope: str, legs: list[Ends], names: Names) -> Iterator[tuple[str, Json]]:
         """Yield the blocks inside a scope that move something in it sideways, and what."""
         for (where, block), beside in self._beside.items():
             out: Json = {}

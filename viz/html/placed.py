@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
-from viz.diagram.parts import Diagram
-from viz.diagram.slots import Part, Slot, Slots, split_parts
+from viz.diagram.parts import Box, Diagram, Group
+from viz.diagram.slots import Part, Slot, Slots
 from viz.html.layers import Json
 from viz.layout.opening import Ends, Leg, Scene, is_in
 from viz.layout.placed import PlacedBox, PlacedFrame, Point
@@ -27,7 +28,8 @@ class Words:
 
     def add(self, marked: Diagram) -> None:
         """Take the labels of a picture with marks; those of a frame are its box's."""
-        for item in (*marked.boxes(), *marked.groups()):
+        items: Iterable[Box | Group] = chain(marked.boxes(), marked.groups())
+        for item in items:
             self.labels[item.id] = item.label
             self.sizes[item.id] = item.size or ""
 
@@ -41,6 +43,37 @@ class Words:
 
     def _parts(self, plain: str, marked: str) -> tuple[Part, ...]:
         return self.slots.parts(plain, marked) if self.slots else (plain,)
+
+
+def split_parts(parts: Sequence[Part], lines: Sequence[str]) -> list[list[Part]]:
+    """Return a label's parts line by line as a box has them.
+
+    Lines are broken at spaces, which they lose, or within a word; a slot that is broken is words.
+    """
+    pieces = [(p, visible(p if isinstance(p, str) else p.text)) for p in parts]
+    whole = "".join(text for _, text in pieces)
+    out: list[list[Part]] = []
+    at = 0
+    for line in lines:
+        start = whole.find(line, at)
+        if start < 0 or whole[at:start].strip():
+            return [[line] for line in lines]
+        at = start + len(line)
+        out.append(_between(pieces, start, at))
+    return out
+
+
+def _between(pieces: Sequence[tuple[Part, str]], start: int, end: int) -> list[Part]:
+    """Return what is between two characters of the pieces' texts."""
+    out: list[Part] = []
+    at = 0
+    for part, text in pieces:
+        low, high = max(start, at), min(end, at + len(text))
+        if low < high:
+            is_whole = isinstance(part, Slot) and high - low == len(text)
+            out.append(part if is_whole else text[low - at : high - at])
+        at += len(text)
+    return out
 
 
 class Names:
@@ -166,8 +199,8 @@ def content_json(
         "legs": [leg_json(e, leg, low, places) for e, leg in (scene.legs(scope) or {}).items()],
     }
     for placed, written in zip(boxes, out["boxes"], strict=True):
-        if placed.box.region in figures:
-            written["figure"] = figures[placed.box.region]
+        if (view := figures.get(placed.box.region or "")) is not None:
+            written["figure"] = view
     inner = []
     for frame in layout.frames:
         name = frame.group.id

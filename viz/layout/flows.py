@@ -47,8 +47,10 @@ class Flows:
 def find_flows(diagram: Diagram) -> Flows:
     """Return how the arrows of a diagram run through its series."""
     paths = _paths(diagram.content)
-    # In reading order, so that it makes no difference to a reader whether a block is open.
-    found = Flows(paths, {}, {box.id: -1 - i for i, box in enumerate(diagram.boxes())})
+    # In reading order, so that it makes no difference to a reader whether a block is open; what
+    # comes from farther below is to the right, where its lane is.
+    boxes = reversed([box.id for box in diagram.boxes()])
+    found = Flows(paths, {}, {name: -1 - i for i, name in enumerate(boxes)})
     for arrow in diagram.arrows:
         tail, head = paths[arrow.tail], paths[arrow.head]
         depth = found.meeting(arrow.tail, arrow.head)

@@ -102,9 +102,7 @@ class _Drawing:
         width = self.left + self.right
         if self.turned:
             width, height = self.top + self.lead, width
-        return Layout(
-            self.diagram, width, height, frames, tuple(boxes), arrows, spine=self.left
-        )
+        return Layout(self.diagram, width, height, frames, tuple(boxes), arrows, spine=self.left)
 
     def _overhang(self, box: Box) -> tuple[float, float]:
         """Return where along the flow the size below a box begins and ends."""

@@ -71,8 +71,10 @@ class Scene:
         child = self._child(scope)
         out: dict[Ends, Leg] = {}
         for placed in self.layout.arrows:
-            ends = placed.arrow.tail, placed.arrow.head
-            tail, head = (child if is_in(end, child) else end for end in ends)
+            tail, head = (
+                child if child is not None and is_in(end, child) else end
+                for end in (placed.arrow.tail, placed.arrow.head)
+            )
             if tail == head or not (is_in(tail, scope) or is_in(head, scope)):
                 continue
             texts = [(self._point((text.x, text.y)), text.text) for text in placed.texts]
@@ -165,7 +167,7 @@ def find_rise(closed: Scene, opened: Scene) -> Rise | None:
 
 
 def find_moves(
-    closed: Mapping[Ends, Leg], opened: Mapping[Ends, Leg], rise: Rise
+    closed: Mapping[Ends, Leg] | None, opened: Mapping[Ends, Leg] | None, rise: Rise
 ) -> dict[Ends, tuple[Point, ...]] | None:
     """Return the legs that an open block does not only lift, with how their points are moved.
 
@@ -179,7 +181,7 @@ def find_moves(
     Returns:
         None where legs change in other ways too.
     """
-    if closed.keys() != opened.keys():
+    if closed is None or opened is None or closed.keys() != opened.keys():
         return None
     out: dict[Ends, tuple[Point, ...]] = {}
     for ends, leg in closed.items():
@@ -197,6 +199,5 @@ def find_moves(
 
 def _are_same(some: Sequence[Point], others: Sequence[Point]) -> bool:
     return len(some) == len(others) and all(
-        abs(a - c) <= EPS and abs(b - d) <= EPS
-        for (a, b), (c, d) in zip(some, others, strict=True)
+        abs(a - c) <= EPS and abs(b - d) <= EPS for (a, b), (c, d) in zip(some, others, strict=True)
     )

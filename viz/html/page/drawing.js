@@ -1,173 +1,136 @@
 // The pictures of the page. Python has laid them out; opening a block adds what it ships to that:
 // what lies above rises, frames and lanes around go as far out as the widest open block needs.
 
-const SVG = "http://www.w3.org/2000/svg";
 /** Points by which two heights may differ and still be one. */
 const EPS = 0.05;
+const SVG = "http://www.w3.org/2000/svg";
 
-/** Points from a flat list: [x, y, x, y] -> [[x, y], [x, y]]. */
+/** [x, y, x, y] -> [[x, y], [x, y]]. */
 const pairs = (flat) => flat.flatMap((x, i) => (i % 2 ? [] : [[x, flat[i + 1]]]));
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
-const shortened = (number) => Math.round(number * 100) / 100;
+const short = (number) => Math.round(number * 100) / 100;
+/** A name in a block: it begins with a point where it is inside. */
+const within = (block, name) => (name.startsWith(".") ? block + name : name);
 
-/** What is in one block, or in the network: x from the spine, y up from the frame's lower edge. */
+function raised({ points, words, ...rest }, by) {
+  const up = ([x, y, ...more]) => [x, y + by, ...more];
+  return { ...rest, points: points.map(up), words: words && up(words) };
+}
+
+/** What is in a block, or in a picture: x from the spine, y upwards from the lower edge. */
 class Scope {
-  /**
-   * @param {Drawing} drawing has the contents of the blocks inside.
-   * @param {object} content boxes, legs, frames.
-   * @param {string} block the block that it is in; names in it that begin with a point follow that.
-   * @param {Set<string>} opened the blocks that are open.
-   */
-  constructor(drawing, content, block, opened) {
-    Object.assign(this, { content, block });
-    this.beside = Object.entries(content.beside ?? {})
-      .filter(([path]) => opened.has(this.named(path)))
-      .map(([, moved]) => moved);
-    this.inner = new Map();
-    content.boxes.forEach((box, index) => {
-      const name = this.named(box.id);
-      if (!box.opens || !opened.has(name)) return;
-      const inside = drawing.insides[box.opens.inside];
-      this.inner.set(index, new Scope(drawing, inside, name, opened));
+  constructor(insides, content, block, opened) {
+    Object.assign(this, { content, block, inner: new Map() });
+    content.boxes.forEach(({ id, opens }, index) => {
+      const name = within(block, id);
+      if (!opens || !opened.has(name)) return;
+      this.inner.set(index, new Scope(insides, insides[opens.inside], name, opened));
     });
-    this.lifts = [...this.inner].map(([index, scope]) => {
-      const [, y, , height] = content.boxes[index].at;
-      return [y + height, content.boxes[index].opens.rise + scope.rise];
+    const beside = Object.entries(content.beside ?? {});
+    this.beside = beside.filter(([path]) => opened.has(within(block, path))).map(([, b]) => b);
+    this.rises = [...this.inner].map(([index, scope]) => {
+      const { at: [, y, , height], opens } = content.boxes[index];
+      return [y + height, opens.rise + scope.rise];
     });
-    this.rise = sum(this.lifts.map(([, rise]) => rise));
-  }
-
-  named(name) {
-    return name.startsWith(".") ? this.block + name : name;
+    this.rise = sum(this.rises.map(([, rise]) => rise));
+    this.legs = content.legs.map((leg, index) => this.ways(leg, index));
   }
 
   /** How high something is that is at y where all is closed. */
   lifted(y) {
-    return y + sum(this.lifts.filter(([top]) => y >= top - EPS).map(([, rise]) => rise));
+    return y + sum(this.rises.map(([top, rise]) => (y >= top - EPS ? rise : 0)));
   }
 
-  /** How far left and right the scope reaches that does so by `least` where all is closed. */
-  reach(least) {
-    const all = [least, ...this.beside.filter((b) => b.reach).map((b) => b.reach)];
+  /** How high the lower edge of an open block is. */
+  floor({ at, opens }) {
+    return this.lifted(at[1]) + (opens.lift ?? 0);
+  }
+
+  /** How far left and right of the spine it reaches, if so far where all is closed. */
+  reach(closed) {
+    const all = [closed, ...this.beside.map((b) => b.reach ?? closed)];
     return [0, 1].map((side) => Math.max(...all.map((reach) => reach[side])));
-  }
-
-  /** Text as words and slots; the names in slots are whole. */
-  parts(line) {
-    return line.map((part) => {
-      if (typeof part === "string") return part;
-      const whole = (subject) => (Array.isArray(subject) ? subject.map((s) => this.named(s)) : this.named(subject));
-      return Object.fromEntries(Object.entries(part).map(([k, v]) => [k, k === "t" ? v : whole(v)]));
-    });
-  }
-
-  item(json, type, area, words = json) {
-    const { kind, failed, optional, round, figure } = json;
-    return {
-      id: this.named(json.id),
-      type,
-      kind,
-      ...area,
-      lines: words.lines.map((line) => this.parts(line)),
-      size: words.size ? this.parts(words.size) : null,
-      failed: Boolean(failed),
-      optional: Boolean(optional),
-      round: Boolean(round),
-      figure: figure ?? null,
-      isFixed: false,
-    };
   }
 
   /** Boxes and frames, from the bottom up, a frame before what is in it. */
   items() {
     const { boxes, frames = [] } = this.content;
-    return boxes.flatMap((box, index) => [
-      ...frames.filter((frame) => frame.before === index).map((frame) => this.frame(frame)),
-      ...(this.inner.has(index) ? this.opened(box, this.inner.get(index)) : [this.box(box)]),
-    ]);
+    return boxes.flatMap((box, index) => {
+      const around = frames.filter(({ before }) => before === index);
+      const inside = this.inner.get(index);
+      return [
+        ...around.map((frame) => this.placed(frame, "frame")),
+        ...(inside ? this.opened(box, inside) : [this.placed(box, "box")]),
+      ];
+    });
   }
 
-  box(json) {
+  /** A box, or a frame around boxes that may be open. */
+  placed(json, type) {
     const [x, y, width, height] = json.at;
-    return this.item(json, "box", { x, y: this.lifted(y), width, height });
-  }
-
-  /** A frame that is not opened here; the boxes in it may be open and make it larger. */
-  frame(json) {
-    const [x, y, width, height] = json.at;
-    const top = this.lifted(y + height);
-    const area = { x, y: this.lifted(y), width, height: top - this.lifted(y) };
-    return { ...this.item(json, "frame", area), isFixed: !json.closes };
+    const low = this.lifted(y);
+    const high = type === "frame" ? this.lifted(y + height) - low : height;
+    return this.item(json, type, { x, y: low, width, height: high });
   }
 
   /** The frame of an open block and what is in it. */
   opened(json, inside) {
-    const { opens, at: [, , , height] } = json;
-    const low = this.floor(json);
+    const { opens, at: [, , , closed] } = json;
     const [left, right] = inside.reach(opens.reach);
-    const high = height + opens.rise + inside.rise - (opens.lift ?? 0);
+    const y = this.floor(json);
+    const height = closed + opens.rise + inside.rise - (opens.lift ?? 0);
     // The caption is mostly what is in the box, on one line.
     const lines = opens.lines ?? [json.lines.flatMap((line, i) => (i ? [" ", ...line] : line))];
-    const words = { lines, size: "size" in opens ? opens.size : json.size };
-    const area = { x: -left, y: low, width: left + right, height: high };
-    return [
-      this.item(json, "frame", area, words),
-      ...inside.items().map((item) => ({ ...item, y: item.y + low })),
-    ];
+    const words = { ...json, closes: 1, lines, size: "size" in opens ? opens.size : json.size };
+    const frame = this.item(words, "frame", { x: -left, y, width: left + right, height });
+    return [frame, ...inside.items().map((item) => ({ ...item, y: item.y + y }))];
   }
 
-  /** How high the lower edge of an open block is. */
-  floor(json) {
-    return this.lifted(json.at[1]) + (json.opens.lift ?? 0);
+  item({ id, kind, lines, size, failed, optional, round, figure, closes }, type, area) {
+    const whole = (name) => (Array.isArray(name) ? name.map(whole) : within(this.block, name));
+    const slot = (p) => Object.entries(p).map(([k, v]) => [k, k === "t" ? v : whole(v)]);
+    const part = (p) => (typeof p === "string" ? p : Object.fromEntries(slot(p)));
+    const text = (line) => line.map(part);
+    return {
+      ...{ id: within(this.block, id), type, kind, ...area, lines: lines.map(text) },
+      ...{ size: size ? text(size) : null, figure: figure ?? null, closes: Boolean(closes) },
+      ...{ failed: Boolean(failed), optional: Boolean(optional), round: Boolean(round) },
+    };
   }
 
-  /** The way of a leg: its points rise, and go as far out as some open block needs. */
-  way(leg, index) {
+  /** The ways that a leg is part of: from and into what is in the blocks at its ends. */
+  ways(leg, index) {
     const moves = this.beside.flatMap((b) => (b.legs?.[index] ? [pairs(b.legs[index])] : []));
-    return pairs(leg.at).map(([x, y], i) => {
-      const farthest = moves.reduce((far, m) => (Math.abs(m[i][0] - x) > Math.abs(far - x) ? m[i][0] : far), x);
-      return [farthest, this.lifted(y) + sum(moves.map((m) => m[i][1]))];
+    const way = pairs(leg.at).map(([x, y], i) => {
+      const far = (a, b) => (Math.abs(b - x) > Math.abs(a - x) ? b : a);
+      const up = sum(moves.map((m) => m[i][1]));
+      return [moves.map((m) => m[i][0]).reduce(far, x), this.lifted(y) + up];
     });
+    const words = leg.words && [leg.words[0], this.lifted(leg.words[1]), leg.words[2]];
+    const box = (end) => within(this.block, this.content.boxes[end]?.id ?? "");
+    const tails = this.ends(leg.from, leg.tails) ?? [{ tail: box(leg.from), points: [] }];
+    const head = { head: box(leg.to), points: [], failed: Boolean(leg.failed), words };
+    const heads = this.ends(leg.to, leg.heads) ?? [head];
+    return tails.flatMap(({ tail, points }) =>
+      heads.map((h) => ({ ...h, tail, points: [...points, ...way, ...h.points] })));
   }
 
-  /** For each leg the ways that it is part of, from and into the blocks at its ends. */
-  get legs() {
-    this.known ??= this.content.legs.map((leg, index) => {
-      const way = this.way(leg, index);
-      const words = leg.words && [leg.words[0], this.lifted(leg.words[1]), leg.words[2]];
-      const box = (end) => (end === undefined ? null : this.named(this.content.boxes[end].id));
-      const tails = this.ends(leg.from, leg.tails) ?? [{ tail: box(leg.from), points: [] }];
-      const heads = this.ends(leg.to, leg.heads)
-        ?? [{ head: box(leg.to), points: [], failed: Boolean(leg.failed), words: words ?? null }];
-      return tails.flatMap((tail) => heads.map((head) => (
-        { ...head, tail: tail.tail, points: [...tail.points, ...way, ...head.points] })));
-    });
-    return this.known;
-  }
-
-  /** The ways that go on in an open block. */
+  /** How legs go on in an open block. */
   ends(index, legs) {
-    const inside = this.inner.get(index);
-    if (!inside) return null;
-    const low = this.floor(this.content.boxes[index]);
-    return legs.flatMap((leg) => inside.legs[leg].map((way) => raised(way, low)));
+    const low = this.inner.has(index) ? this.floor(this.content.boxes[index]) : 0;
+    return this.inner.has(index)
+      ? legs.flatMap((leg) => this.inner.get(index).legs[leg].map((way) => raised(way, low)))
+      : null;
   }
 
-  /** The arrows that begin and end in this scope. */
+  /** The arrows that are in it from end to end. */
   arrows() {
-    const inner = [...this.inner].flatMap(([index, scope]) => {
-      const low = this.floor(this.content.boxes[index]);
-      return scope.arrows().map((arrow) => raised(arrow, low));
-    });
-    const isWhole = (leg) => leg.from !== undefined && leg.to !== undefined;
-    return [...inner, ...this.legs.filter((_, index) => isWhole(this.content.legs[index])).flat()];
+    const inner = [...this.inner].flatMap(([index, scope]) =>
+      scope.arrows().map((arrow) => raised(arrow, this.floor(this.content.boxes[index]))));
+    const { legs } = this.content;
+    const own = this.legs.filter((_, i) => legs[i].from !== undefined && legs[i].to !== undefined);
+    return [...inner, ...own.flat()];
   }
-}
-
-function raised(arrow, by) {
-  const { points, words } = arrow;
-  const up = words ? [words[0], words[1] + by, words[2]] : null;
-  return { ...arrow, points: points.map(([x, y]) => [x, y + by]), words: up };
 }
 
 class Drawing {
@@ -184,12 +147,12 @@ class Drawing {
     return new Set(this.depths.slice(0, depth).flatMap(({ ids }) => ids));
   }
 
-  /** Of the blocks that shall be open those that can be: in place, and in open ones. */
+  /** Of the blocks that shall be open those that can be: in place, in what is open itself. */
   reachable(opened) {
     const found = new Set();
     const visit = (content, block) => {
       for (const { id, opens } of content.boxes) {
-        const name = id.startsWith(".") ? block + id : id;
+        const name = within(block, id);
         if (!opens || !opened.has(name)) continue;
         found.add(name);
         visit(this.insides[opens.inside], name);
@@ -199,48 +162,50 @@ class Drawing {
     return found;
   }
 
-  /** Whether a box opens in place ("here"), as a view of its own ("apart"), or not at all (null). */
-  toggles(view, { id, type, isFixed, figure }) {
-    if (type === "frame") return view || isFixed ? null : "here";
-    if (!view && this.here.has(id)) return "here";
-    return figure === null ? null : "apart";
-  }
-
   /**
    * Put a picture together, in points from its upper left corner.
    *
    * @param {number} view 0: the network; the others are the figures of its blocks.
-   * @param {Set<string>} opened the blocks that are open in the network.
+   * @param {Set<string>} opened the blocks of the network that shall be open.
    * @returns width, height; items: boxes and frames from the bottom up; boxes; frames; arrows;
-   *   opened: the blocks that are open in it.
+   *   opened: the blocks that are open.
    */
   compose(view, opened) {
     const isOf = (ids) => ids.size === opened.size && [...ids].every((id) => opened.has(id));
     const level = this.depths.findIndex(({ content }, i) => content && isOf(this.idsAt(i + 1)));
     const whole = view ? this.views[view].content : this.depths[level]?.content;
-    const open = whole ? new Set() : this.reachable(opened);
+    const open = view || whole ? new Set() : this.reachable(opened);
     const content = whole ?? this.views[0].content;
-    const scope = new Scope(this, content, "", open);
+    const scope = new Scope(this.insides, content, "", open);
     const [left, right] = scope.reach(content.reach);
     const height = content.height + scope.rise;
-    const point = ([x, y]) => [shortened(left + x), shortened(height - y)];
+    const at = ([x, y, ...more]) => [short(left + x), short(height - y), ...more];
     const items = scope.items().map((item) => {
-      const [x, y] = point([item.x, item.y + item.height]);
-      const area = { x, y, width: shortened(item.width), height: shortened(item.height) };
+      const [x, y] = at([item.x, item.y + item.height]);
+      const area = { x, y, width: short(item.width), height: short(item.height) };
       return { ...item, ...area, opens: this.toggles(view, item) };
     });
-    const arrows = scope.arrows().map(({ points, words, ...arrow }) => (
-      { ...arrow, points: points.map(point), words: words && [...point(words), words[2]] }));
+    const arrows = scope.arrows().map(({ points, words, ...arrow }) =>
+      ({ ...arrow, points: points.map(at), words: words && at(words) }));
     const [boxes, frames] = ["box", "frame"].map((type) => items.filter((i) => i.type === type));
-    const shown = level >= 0 && !view ? new Set(opened) : open;
-    const size = { width: shortened(left + right), height: shortened(height) };
+    const shown = whole && !view ? new Set(opened) : open;
+    const size = { width: short(left + right), height: short(height) };
     return { ...size, items, boxes, frames, arrows, opened: shown };
   }
 
-  /** Whether a box of a view opens here, apart, or not at all. */
-  openable(view, id, opened = new Set()) {
-    const item = this.compose(view, opened).items.find((i) => i.id === id);
-    return item?.opens ?? (!view && this.here.has(id) ? "here" : null);
+  /** Whether an item opens or closes in place, as a view of its own (its figure), or not at all. */
+  toggles(view, { id, type, closes, figure }) {
+    if (type === "frame") return closes && !view ? "here" : null;
+    if (!view && this.here.has(id)) return "here";
+    return figure === null ? null : "apart";
+  }
+
+  /** How a box or frame opens in a view, whatever is open: "here", "apart" or null. */
+  openable(view, id) {
+    if (!view && this.here.has(id)) return "here";
+    const shown = view ? [this.views[view]] : [this.views[0], ...this.depths];
+    const boxes = shown.flatMap(({ content }) => content?.boxes ?? []);
+    return boxes.some((box) => box.id === id && box.figure !== undefined) ? "apart" : null;
   }
 
   /**
@@ -248,21 +213,22 @@ class Drawing {
    *
    * @param {Element} root whose children are replaced.
    * @param {object} composed what `compose` returned.
-   * @param {object} page textOf: the text of a slot; describe: an item in words; classOf: more
-   *   classes of an item.
+   * @param {object} page textOf: a slot's text; describe: an item in words; classOf: its classes.
    */
   drawInto(root, composed, page) {
     const pen = new Pen(this.type, page);
-    const arrows = svg("g", { "aria-hidden": "true", "pointer-events": "none" });
-    arrows.append(...composed.arrows.map((arrow) => pen.arrow(arrow)));
-    const back = svg("g", { "aria-hidden": "true" });
-    back.append(...composed.frames.map((frame) => pen.frame(frame)));
-    root.replaceChildren(back, ...composed.items.map((item) => pen.item(item)), arrows);
+    const aside = { "aria-hidden": "true", "pointer-events": "none" };
+    root.replaceChildren(
+      svg("g", aside, ...composed.frames.map((frame) => pen.frame(frame))),
+      ...composed.items.map((item) => pen.item(item)),
+      // Above the boxes, so that their heads are wholly visible.
+      svg("g", aside, ...composed.arrows.map((arrow) => pen.arrow(arrow))),
+    );
     pen.narrow();
   }
 }
 
-function svg(tag, attributes = {}, ...children) {
+function svg(tag, attributes, ...children) {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== null && value !== undefined) element.setAttribute(name, value);
@@ -274,24 +240,23 @@ function svg(tag, attributes = {}, ...children) {
 /** Makes the elements of a picture. */
 class Pen {
   constructor(type, page) {
-    Object.assign(this, { type, page, drawn: new Set(), longer: [] });
+    Object.assign(this, { type, page, drawn: new Set(), lines: [] });
   }
 
-  /** A line of text; what became longer than `room` is narrowed once it can be measured. */
-  text(line, attributes, room) {
-    const parts = line.map((part) => (typeof part === "string" ? part : this.page.textOf(part)));
-    const font = { "font-size": this.type.size, "xml:space": "preserve" };
-    const element = svg("text", { ...font, ...attributes }, parts.join(""));
-    const isChanged = line.some((part, i) => part.t !== undefined && part.t !== parts[i]);
-    if (isChanged && room) this.longer.push([element, room]);
+  text(line, attributes, room = Infinity) {
+    const words = line.map((part) => (typeof part === "string" ? part : this.page.textOf(part)));
+    const all = { "font-size": this.type.size, "xml:space": "preserve", ...attributes };
+    const element = svg("text", all, words.join(""));
+    if (room < Infinity) this.lines.push([element, room]);
     return element;
   }
 
+  /** Narrow what became longer than its box, once it can be measured. */
   narrow() {
-    for (const [element, room] of this.longer) {
-      if (element.getComputedTextLength() <= room) continue;
-      element.setAttribute("textLength", shortened(room));
-      element.setAttribute("lengthAdjust", "spacingAndGlyphs");
+    const lengths = this.lines.map(([line]) => line.getComputedTextLength());
+    for (const [line, room] of this.lines.filter(([, most], i) => lengths[i] > most)) {
+      line.setAttribute("textLength", short(room));
+      line.setAttribute("lengthAdjust", "spacingAndGlyphs");
     }
   }
 
@@ -301,95 +266,87 @@ class Pen {
 
   /** An arrow; a piece that another one has drawn is left out: twice it would look bold. */
   arrow({ points, failed, words }) {
-    const { line, head, note } = this.type;
+    const { line, head: [long, broad], note } = this.type;
     const wide = failed ? 2 * line : line;
     const [[x0, y0], [x1, y1]] = points.slice(-2);
     const length = Math.hypot(x1 - x0, y1 - y0) || 1;
     const [ux, uy] = [(x1 - x0) / length, (y1 - y0) / length];
-    const reach = Math.min(head[0] * wide, 0.8 * length);
+    const reach = Math.min(long * wide, 0.8 * length);
     const [bx, by] = [x1 - reach * ux, y1 - reach * uy];
-    const half = (head[1] * wide) / 2;
-    const text = (point) => point.map(shortened).join(" ");
-    const stops = [...points.slice(0, -1), [bx, by]].map(text);
+    const half = (broad * wide) / 2;
+    const told = (point) => point.map(short).join(" ");
+    const stops = [...points.slice(0, -1), [bx, by]].map(told);
     const pieces = stops.slice(1).map((stop, i) => `M${stops[i]} L${stop}`);
     const fresh = pieces.filter((piece) => failed || !this.drawn.has(piece));
     fresh.forEach((piece) => this.drawn.add(piece));
     const corners = [[x1, y1], [bx - half * uy, by + half * ux], [bx + half * uy, by - half * ux]];
-    const label = words && svg("text", {
-      x: words[0], y: words[1], class: failed ? "flow" : "flow times", "font-size": note, "text-anchor": "middle",
-    }, words[2]);
-    return svg(
-      "g",
-      { class: failed ? "arrow failed" : "arrow" },
+    const shapes = [
       svg("path", { d: fresh.join(" "), "stroke-width": wide }),
-      svg("polygon", { points: corners.map(text).join(" ") }),
-      ...(label ? [label] : []),
-    );
+      svg("polygon", { points: corners.map(told).join(" ") }),
+    ];
+    if (words) {
+      const middle = { x: words[0], y: words[1], "font-size": note, "text-anchor": "middle" };
+      shapes.push(this.text([words[2]], { ...middle, class: failed ? "flow" : "flow times" }));
+    }
+    return svg("g", { class: failed ? "arrow failed" : "arrow" }, ...shapes);
   }
 
   item(item) {
-    const isOpen = item.type === "frame";
-    const { failed, opens, optional } = item;
-    const own = ["item", isOpen ? "caption" : "box", `kind-${item.kind}`, ...this.page.classOf(item)];
-    const flags = { failed, optional, openable: !isOpen && opens };
-    return svg(
-      "g",
-      {
-        class: [...own, ...Object.keys(flags).filter((flag) => flags[flag])].join(" "),
-        role: "button",
-        tabindex: "-1",
-        "data-id": item.id,
-        "aria-label": this.page.describe(item),
-        "aria-expanded": opens === "here" ? String(isOpen) : null,
-      },
-      ...(isOpen ? this.caption(item) : this.box(item)),
-    );
+    const { type, id, kind, failed, optional, opens } = item;
+    const isFrame = type === "frame";
+    const classes = { failed, optional, openable: opens && !isFrame };
+    const own = ["item", isFrame ? "caption" : "box", `kind-${kind}`, ...this.page.classOf(item)];
+    const also = Object.keys(classes).filter((name) => classes[name]);
+    const attributes = {
+      class: [...own, ...also].join(" "),
+      ...{ role: "button", tabindex: "-1", "data-id": id, "aria-label": this.page.describe(item) },
+      "aria-expanded": opens === "here" ? String(isFrame) : null,
+    };
+    const { x, y, width, height } = item;
+    const ring = { x: x - 2, y: y - 2, width: width + 4, height: height + 4, rx: 3, class: "ring" };
+    const shapes = isFrame ? this.caption(item) : this.box(item);
+    return svg("g", attributes, ...shapes, svg("rect", ring));
   }
 
   box(item) {
-    const { x, y, width, height, lines, optional } = item;
+    const { x, y, width, height, lines, optional, opens } = item;
     const { size, leading } = this.type;
-    const [rx, ry] = [width / 2, height / 2];
+    const [rx, ry, top] = [width / 2, height / 2, (leading - leading * lines.length) / 2];
+    const middle = y + ry + 0.35 * size;
     const dashes = { "stroke-dasharray": optional ? "4 3" : null };
     const shape = item.round
       ? svg("ellipse", { class: "shape round", cx: x + rx, cy: y + ry, rx, ry, ...dashes })
       : svg("rect", { class: "shape", x, y, width, height, ...dashes });
-    const top = y + (height - leading * lines.length) / 2 + leading / 2 + 0.35 * size;
-    const at = (i) => ({ x: x + rx, y: shortened(top + i * leading), class: "label", "text-anchor": "middle" });
-    return [
-      shape,
-      ...lines.map((line, i) => this.text(line, at(i), width - 4)),
-      ...this.beside(item, y + ry + 0.35 * size),
-      this.ring(item),
-      ...(item.opens ? [this.sign(x + width, y, true)] : []),
-    ];
+    const label = (line, i) => {
+      const at = { x: x + rx, y: short(middle + top + i * leading), "text-anchor": "middle" };
+      return this.text(line, { ...at, class: "label" }, width - 4);
+    };
+    const plus = opens ? sign(x + width, y, true) : [];
+    return [shape, ...lines.map(label), ...this.beside(item, middle), ...plus];
   }
 
   caption(item) {
-    const { x, y, width } = item;
+    const { x, y, width, lines, opens } = item;
     const { size, leading, gap } = this.type;
-    const baseline = shortened(y + 1.15 * size);
+    const at = { x: x + gap, y: short(y + 1.15 * size), class: "caption-label" };
     return [
-      svg("rect", { class: "hit", x, y, width, height: leading + 4 }),
-      this.text(item.lines[0], { x: x + gap, y: baseline, class: "caption-label" }, width - 2 * gap),
-      ...this.beside(item, baseline),
-      this.ring(item),
-      ...(item.opens ? [this.sign(x, y, false)] : []),
+      svg("rect", { class: "hit", x, y, width, height: leading + gap }),
+      this.text(lines[0], at, width - 2 * gap),
+      ...this.beside(item, at.y),
+      ...(opens ? sign(x, y, false) : []),
     ];
   }
 
   /** The size beside a box or frame. */
   beside({ x, width, size }, y) {
-    return size ? [this.text(size, { x: shortened(x + width + this.type.beside), y: shortened(y), class: "size" })] : [];
+    const at = { x: short(x + width + this.type.beside), y: short(y), class: "size" };
+    return size ? [this.text(size, at)] : [];
   }
+}
 
-  ring({ x, y, width, height }) {
-    return svg("rect", { class: "ring", x: x - 2, y: y - 2, width: width + 4, height: height + 4, rx: 3 });
-  }
-
-  /** The plus or minus that says that a block can be opened or closed. */
-  sign(x, y, isPlus) {
-    const d = `M${x - 2.4} ${y}h4.8${isPlus ? `M${x} ${y - 2.4}v4.8` : ""}`;
-    return svg("g", { class: "sign", "aria-hidden": "true" }, svg("circle", { cx: x, cy: y, r: 4.5 }), svg("path", { d }));
-  }
+/** The plus or minus that says that a block can be opened or closed. */
+function sign(x, y, isPlus) {
+  const d = `M${x - 2.4} ${y}h4.8${isPlus ? `M${x} ${y - 2.4}v4.8` : ""}`;
+  const disc = svg("circle", { cx: x, cy: y, r: 4.5 });
+  return [svg("g", { class: "sign", "aria-hidden": "true" }, disc, svg("path", { d }))];
 }
