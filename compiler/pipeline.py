@@ -76,6 +76,8 @@ class Compilation:
         """Called with the name of a pass and the graph after it."""
         self.report = Report()
         self.texts: dict[str, str] = {}
+        self.looked_for: set[Path] = set()
+        """Where the files were looked for that the spec names, whether they are there or not."""
         self.left_out = NOWHERE
         """What stands there is not read: to see whether it is the cause of a finding."""
         self._tried: dict[Span, frozenset[tuple[str, Span]]] = {}
@@ -84,7 +86,9 @@ class Compilation:
     def spec(self) -> Spec:
         """What the files hold, with imports and variants resolved."""
         with self.reporting():
-            return load_spec(self.source, self.report, self.texts, self.unsaved, self.left_out)
+            return load_spec(
+                self.source, self.report, self.texts, self.unsaved, self.left_out, self.looked_for
+            )
 
     @cached_property
     def draft(self) -> Graph:

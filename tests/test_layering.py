@@ -49,6 +49,7 @@ DRAWING = {
     "viz.layout": ("viz.diagram", "viz.style"),
     "viz.formats": ("viz.diagram", "viz.style", "viz.layout"),
     "viz.html": ("viz.diagram", "viz.style", "viz.layout", "viz.formats"),
+    "viz.serve": ("viz.html",),
     "viz.render": ("viz.diagram", "viz.style", "viz.layout"),
     "viz.notebook": ("viz.render",),
     "viz.gallery": ("viz.diagram", "viz.render"),

@@ -21,6 +21,10 @@ _INSTALLED_AS = {
     "onnx": "netdraft[onnx]",
     "onnxruntime": "netdraft[onnx]",
     "resvg_py": "resvg-py",
+    "anyio": "netdraft[watch]",
+    "starlette": "netdraft[watch]",
+    "uvicorn": "netdraft[watch]",
+    "watchfiles": "netdraft[watch]",
     "yaml": "pyyaml",
 }
 """Packages that are imported by another name than they are installed by."""

@@ -109,6 +109,7 @@ def load_spec(
     texts: dict[str, str] | None = None,
     unsaved: Mapping_[str, str] = NOTHING_UNSAVED,
     left_out: Span = NOWHERE,
+    looked_for: set[Path] | None = None,
 ) -> Spec:
     """Read a spec by path or shipped name, with its imports; faults go to `report`.
 
@@ -118,13 +119,15 @@ def load_spec(
         texts: gets the texts of the files, as spans name them.
         unsaved: real path of a file -> the text that it has in an editor.
         left_out: what stands there, a key with its value or an item, is not read.
+        looked_for: gets the paths of the files that it names, whether they are there or not.
 
     Raises:
         CompileError: the file cannot be parsed at all.
         UsageError: there is no such file.
     """
     found = find_spec(path)
-    loader = _Loader(found, report, {} if texts is None else texts, unsaved, left_out)
+    tree = Tree(found, looked_for)
+    loader = _Loader(tree, report, {} if texts is None else texts, unsaved, left_out)
     root, nodes = loader.network_mapping(found)
     blocks = {
         name: b
@@ -224,7 +227,7 @@ class _Loader:
 
     def __init__(
         self,
-        root: Path,
+        tree: Tree,
         report: Report,
         texts: dict[str, str],
         unsaved: Mapping_[str, str],
@@ -234,7 +237,7 @@ class _Loader:
         self.unsaved = unsaved
         self.left_out = left_out
         self.texts = texts
-        self.tree = Tree(root)
+        self.tree = tree
         self.blocks: dict[str, list[tuple[Span, Node]]] = {}
         """Name -> its definitions, a base's before those of its variants."""
         self.depths: dict[str, int] = {}

@@ -30,12 +30,14 @@ class Tree:
 
     Args:
         root: the file of the spec.
+        looked_for: gets the paths where files were looked for, whether they are there or not.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, looked_for: set[Path] | None = None) -> None:
         own = root.resolve()
         specs = next((f for f in own.parents if f.name == "specs"), own.parent)
         self.roots = (specs, shipped_specs())
+        self.looked_for = set() if looked_for is None else looked_for
         self.real = cache(os.path.realpath)
         self.find = cache(self._find)
         self.names_below = cache(_names_below)
@@ -49,6 +51,7 @@ class Tree:
         shown = f"`{describe_text(text)}`"
         if Path(text).is_absolute() or "\0" in text:
             return f"{shown} is not a relative path"
+        self.looked_for.add(folder / text)
         for path in (folder / text, shipped_spec(text)):
             if path is not None and is_file(path):
                 real = Path(self.real(path))

@@ -45,6 +45,7 @@ SCRIPTS = (
     "controls",
     "app",
     "show",
+    "live",
     "main",
 )
 """The page's scripts in the order in which they are run; they share one scope."""
@@ -65,9 +66,47 @@ COMPUTED = frozenset(
 
 
 def render_html(
-    graph: Graph, spec: Spec, findings: Iterable[Diagnostic] = (), depth: int = 0
+    graph: Graph,
+    spec: Spec,
+    findings: Iterable[Diagnostic] = (),
+    depth: int = 0,
+    live: Json | None = None,
 ) -> str:
     """Return the page for a network; the same bytes for the same spec.
+
+    Args:
+        graph: the network, or the draft of a broken one.
+        spec: what it was built from.
+        findings: what the compiler found; what depends on sizes the page finds again.
+        depth: how many levels of blocks are open at first.
+        live: what a page that `watch` serves is told besides; it may talk to its server alone.
+    """
+    program = page_program(graph, spec, findings, depth)
+    if live is not None:
+        program["live"] = live
+    style, script = _style(is_live=live is not None), _script()
+    return Template(_text("page.html")).substitute(
+        policy=_policy(style, script, is_live=live is not None),
+        version=escape(VERSION),
+        title=escape(visible(graph.title)),
+        subtitle=escape(visible(" · ".join(_subtitle(graph, program)))),
+        style=style,
+        script=script,
+        program=_data(program),
+    )
+
+
+def waiting_page() -> str:
+    """Return the page that `watch` serves until there is a network to show."""
+    script = _text("waiting.js")
+    policy = f"default-src 'none'; script-src '{_hash(script)}'; connect-src 'self'"
+    return Template(_text("waiting.html")).substitute(policy=policy, script=script)
+
+
+def page_program(
+    graph: Graph, spec: Spec, findings: Iterable[Diagnostic] = (), depth: int = 0
+) -> Json:
+    """Return what the page shows.
 
     Args:
         graph: the network, or the draft of a broken one.
@@ -84,16 +123,7 @@ def render_html(
         for found in findings
         if found.severity == "error" and found.code not in computed
     ]
-    style, script = _style(), _script()
-    return Template(_text("page.html")).substitute(
-        policy=_policy(style, script),
-        version=escape(VERSION),
-        title=escape(visible(graph.title)),
-        subtitle=escape(visible(" · ".join(_subtitle(graph, program)))),
-        style=style,
-        script=script,
-        program=_data(program),
-    )
+    return program
 
 
 def _finding(found: Diagnostic, files: Mapping[str, int]) -> Json:
@@ -117,13 +147,14 @@ def _script() -> str:
     return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
 
-def _style() -> str:
+def _style(is_live: bool) -> str:
     """Return the style sheet with the colours of the themes `paper` and `dark`."""
     fills = THEMES["paper"].fills
     kinds = "".join(f".kind-{kind} > .shape {{ fill: var(--{kind}); }}\n" for kind in fills)
     dark = "@media screen and (prefers-color-scheme: dark)"
     dark = f"{dark} {{\n{_colours(THEMES['dark'])}}}\n"
-    return _text("page.css") + _colours(THEMES["paper"]) + dark + kinds
+    live = _text("live.css") if is_live else ""
+    return _text("page.css") + live + _colours(THEMES["paper"]) + dark + kinds
 
 
 def _colours(theme: Theme) -> str:
@@ -133,11 +164,12 @@ def _colours(theme: Theme) -> str:
     return f":root {{\n{lines}}}\n"
 
 
-def _policy(style: str, script: str) -> str:
+def _policy(style: str, script: str, is_live: bool) -> str:
     """Return a policy under which nothing is loaded, and only this script and style count."""
+    server = "connect-src 'self'; " if is_live else ""
     return (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
-        "base-uri 'none'; form-action 'none'; "
+        f"{server}base-uri 'none'; form-action 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )
 

@@ -43,6 +43,23 @@ class App {
     this.draw();
     this.select(this.items()[0]?.id);
     this.view.start();
+    this.live = program.live ? new Live(this, program.live) : null;
+  }
+
+  /** Show another program, as the compiler made it after an edit; what is open stays open. */
+  update(given) {
+    const program = decode(given);
+    program.blocks = Object.assign(Object.create(null), program.blocks);
+    Object.assign(this, { program, settings: emptySettings(), layers: layersOf(program) });
+    this.compute();
+    if (this.trouble) return;
+    this.first = this.graph;
+    this.opened = new Set([...this.opened].filter((id) => this.graph.regions.has(id)));
+    this.index = this.searchIndex();
+    byId("controls").replaceChildren(byId("controls").firstElementChild);
+    this.buildControls();
+    this.draw();
+    this.say(this.summaryText());
   }
 
   // -- the numbers ---------------------------------------------------------------------------

@@ -46,6 +46,7 @@ Object.assign(App.prototype, {
       this.factsOf(item),
       ...this.noteOf(item),
       ...this.editorOf(item),
+      ...(this.live?.fieldsOf(item, id) ?? []),
     );
   },
 

@@ -1,0 +1,209 @@
+// The page as `netdraft watch` serves it: programs come in, values and edits go out.
+
+class Live {
+  /** `told` is what the server says beside a program: version, undo, redo, places. */
+  constructor(app, told) {
+    Object.assign(this, { app, values: new Map(), whys: new Map(), fields: new Map() });
+    this.build();
+    this.hear(told);
+    this.shown = this.state();
+    this.connect();
+    addEventListener("keydown", (event) => this.key(event));
+  }
+
+  build() {
+    const button = (words, act) => html("button", { type: "button", onclick: act }, words);
+    this.lamp = html("span", { class: "lamp", role: "status" });
+    this.undoButton = button("Undo", () => this.undo());
+    this.redoButton = button("Redo", () => this.redo());
+    this.note = html("span", { id: "live-note", role: "status" });
+    document.querySelector(".tools").append(html("div", {
+      id: "live", role: "group", "aria-label": "The file",
+    }, this.lamp, this.undoButton, this.redoButton, this.note));
+    this.broken = html("section", { id: "broken", role: "alert", hidden: true });
+    byId("stage").append(this.broken);
+  }
+
+  // -- the server ----------------------------------------------------------------------------
+
+  connect() {
+    const source = new EventSource("events");
+    source.onopen = () => this.light(true);
+    source.onmessage = () => this.ask();
+    source.onerror = () => {
+      this.light(false);
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => this.connect(), 1000);
+    };
+  }
+
+  light(isOn) {
+    this.lamp.classList.toggle("on", isOn);
+    this.lamp.textContent = isOn ? "live" : "not connected";
+  }
+
+  async post(path, asked) {
+    try {
+      const headers = { "Content-Type": "application/json" };
+      const reply = await fetch(path, { method: "POST", headers, body: JSON.stringify(asked) });
+      const isJson = reply.headers.get("Content-Type")?.startsWith("application/json");
+      return isJson ? await reply.json() : { why: await reply.text() };
+    } catch {
+      return { why: "the server does not answer; it may have been ended" };
+    }
+  }
+
+  /** What an answer depends on. */
+  state(version = this.version) {
+    return JSON.stringify([version, ...this.values]);
+  }
+
+  /** Get the program with what is set; while an answer is awaited, another one after it. */
+  ask() {
+    this.isWanted = true;
+    this.asking ??= this.keepAsking().finally(() => { this.asking = null; });
+    return this.asking;
+  }
+
+  async keepAsking() {
+    while (this.isWanted) {
+      this.isWanted = false;
+      const reply = await this.post("program", { values: Object.fromEntries(this.values) });
+      if (reply.why) this.say(reply.why);
+      else if (!this.isWanted) this.receive(reply);
+    }
+  }
+
+  hear({ version, undo, redo, places }) {
+    Object.assign(this, { version, places });
+    for (const [button, what] of [[this.undoButton, undo], [this.redoButton, redo]]) {
+      button.disabled = !what;
+      button.title = what;
+    }
+  }
+
+  receive({ program, problems, refused, ...told }) {
+    for (const [key, why] of Object.entries(refused)) {
+      this.values.delete(key);
+      this.whys.set(key, why);
+      this.say(why);
+    }
+    this.hear(told);
+    this.showBroken(program ? [] : problems);
+    const isSame = this.shown === this.state();
+    this.shown = this.state();
+    if (!program || (isSame && !Object.keys(refused).length)) return;
+    this.fields.clear();
+    for (const key of this.values.keys()) this.app.changes?.delete(key);
+    this.app.update(program);
+  }
+
+  // -- values --------------------------------------------------------------------------------
+
+  isSet(key) {
+    return this.values.has(key);
+  }
+
+  canWrite(key) {
+    return key in this.places;
+  }
+
+  /** Try a value without writing it; null takes it back. Returns why not, or nothing. */
+  async set(key, text) {
+    this.whys.delete(key);
+    if (text === null) this.values.delete(key);
+    else this.values.set(key, text);
+    await this.ask();
+    return this.whys.get(key) ?? "";
+  }
+
+  write(key, text, was = this.places[key]) {
+    return this.edit("write", { key, text, was }, () => {
+      this.values.delete(key);
+      this.app.changes?.delete(key);
+    });
+  }
+
+  undo() {
+    return this.edit("undo", {});
+  }
+
+  redo() {
+    return this.edit("redo", {});
+  }
+
+  async edit(path, asked, then = () => {}) {
+    const { done, why } = await this.post(path, asked);
+    this.say(done ?? why);
+    if (done) {
+      then();
+      await this.ask();
+    }
+    return why ?? "";
+  }
+
+  key(event) {
+    if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
+    if (event.target.closest?.("input, select, textarea")) return;
+    event.preventDefault();
+    if (event.shiftKey) this.redo();
+    else this.undo();
+  }
+
+  // -- what is shown -------------------------------------------------------------------------
+
+  say(text) {
+    this.note.textContent = text;
+  }
+
+  /** A place that a click copies, for an editor. */
+  place(at) {
+    return html("button", {
+      type: "button", class: "place", title: "Copy",
+      onclick: async () => {
+        await navigator.clipboard?.writeText(at).catch(() => {});
+        this.say(`copied ${at}`);
+      },
+    }, at);
+  }
+
+  /** Show why there is no figure; the last one stays, greyed. */
+  showBroken(problems) {
+    this.broken.hidden = !problems.length;
+    document.body.classList.toggle("stale", problems.length > 0);
+    this.broken.replaceChildren(
+      html("h2", {}, "The file is no network now; the figure is the last one"),
+      ...problems.map(({ text, at }) => html("div", {},
+        at ? this.place(at) : null, html("pre", {}, text))),
+    );
+  }
+
+  /** The fields of a layer as its file has them: to try, to write. */
+  fieldsOf(item, id) {
+    const box = html("fieldset", { hidden: true }, html("legend", {}, "In the file"));
+    const focused = document.activeElement?.id;
+    if (!this.fields.has(id)) this.fields.set(id, this.post("values", { name: id }));
+    this.fields.get(id).then((found) => {
+      if (!found.length) return;
+      box.append(...found.map((field) => this.field(field)));
+      box.hidden = false;
+      if (focused && document.activeElement === document.body) byId(focused)?.focus();
+    });
+    return [box];
+  }
+
+  field({ key, what, text, at }) {
+    const id = `live-${key.replace(/[^\w]+/g, "-")}`;
+    const tried = () => (input.value.trim() === text ? null : input.value.trim());
+    const input = html("input", {
+      id, type: "text", autocomplete: "off", spellcheck: "false", value: this.values.get(key) ?? text,
+      onchange: () => this.set(key, tried()).then((reason) => { why.textContent = reason; }),
+    });
+    const why = html("small", { class: "why", role: "status" }, this.whys.get(key) ?? "");
+    const write = html("button", {
+      type: "button", class: "write", hidden: !this.isSet(key),
+      onclick: () => this.write(key, input.value.trim(), text),
+    }, "Write to the file");
+    return html("div", { class: "control word" },
+      html("label", { for: id }, what), input, why, write, this.place(at));
+  }
+}
