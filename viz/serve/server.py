@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from types import FrameType
 
 import uvicorn
 
 from compiler.errors import UsageError
-from compiler.files import reason_of
 from viz.serve.application import make_application
 from viz.serve.hub import Hands, Hub
 
@@ -26,8 +26,9 @@ def open_port(port: int) -> socket.socket:
     try:
         return socket.create_server((ADDRESS, port))
     except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
         help = "say another one with --port, or leave it out for a free one"
-        raise UsageError(f"port {port} cannot be had: {reason_of(error).lower()}; {help}") from None
+        raise UsageError(f"port {port} cannot be had: {reason}; {help}") from None
 
 
 class _Server(uvicorn.Server):

@@ -173,7 +173,7 @@ class Live {
     this.broken.replaceChildren(
       html("h2", {}, "The file is no network now; the figure is the last one"),
       ...problems.map(({ text, at }) => html("div", {},
-        at ? this.place(at) : null, html("pre", {}, text))),
+        at ? this.place(at) : null, Object.assign(html("pre"), { textContent: text }))),
     );
   }
 
@@ -196,7 +196,10 @@ class Live {
     const tried = () => (input.value.trim() === text ? null : input.value.trim());
     const input = html("input", {
       id, type: "text", autocomplete: "off", spellcheck: "false", value: this.values.get(key) ?? text,
-      onchange: () => this.set(key, tried()).then((reason) => { why.textContent = reason; }),
+      onchange: async () => {
+        why.textContent = await this.set(key, tried());
+        write.hidden = !this.isSet(key);
+      },
     });
     const why = html("small", { class: "why", role: "status" }, this.whys.get(key) ?? "");
     const write = html("button", {
