@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 SETTLE_S = 0.06
 """So long a file with errors may be a half-written one: it is read again before it is shown."""
+MOST_TIMES = 20
+"""So often it is read again, for who writes without end would never be shown."""
 ALIVE_S = 15
 """So often a stream without news says that it is there."""
 
@@ -77,13 +79,7 @@ class Hub:
 
     async def refresh(self) -> None:
         """Read the files, and tell whoever waits where something else came of them."""
-        outcome = await self.run(self._read)
-        if outcome.has_errors and not outcome.same_as(self.outcome):
-            files = tuple(self.hands.files())
-            before = stamps(files)
-            await asyncio.sleep(SETTLE_S)
-            if stamps(files) != before:
-                outcome = await self.run(self._read)
+        outcome = await self._settled()
         if self.version and outcome.same_as(self.outcome):
             return
         self.outcome = outcome
@@ -92,6 +88,20 @@ class Hub:
         self.version += 1
         self._wake()
         self.hands.tell(outcome)
+
+    async def _settled(self) -> Outcome:
+        """Return what the files come to; where there are errors, once nobody is writing them."""
+        outcome = await self.run(self._read)
+        for _ in range(MOST_TIMES):
+            if not outcome.has_errors or (self.version and outcome.same_as(self.outcome)):
+                break
+            files = tuple(self.hands.files())
+            before = stamps(files)
+            await asyncio.sleep(SETTLE_S)
+            if stamps(files) == before:
+                break
+            outcome = await self.run(self._read)
+        return outcome
 
     def _read(self) -> Outcome:
         try:
