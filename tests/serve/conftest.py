@@ -13,8 +13,6 @@ from tests.viz.conftest import chromium
 
 __all__ = ["chromium"]
 
-pytest.importorskip("starlette", reason="netdraft[watch] is not installed")
-
 NET = """network: net
 import: [blocks.yaml]
 params: {width: 16, kernel: {type: kernel, default: 3x3}}
