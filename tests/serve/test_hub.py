@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,8 @@ def told(tmp_path: Path, reads: Callable[[Path], Iterator[Outcome]], times: int 
         for _ in range(times):
             await hub.refresh()
 
-    asyncio.run(run())
+    with ThreadPoolExecutor(1) as apart:  # a browser of another test may have a loop in this one
+        apart.submit(lambda: asyncio.run(run())).result()
     return [outcome.failure or "good" for outcome in out]
 
 
