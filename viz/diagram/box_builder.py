@@ -269,7 +269,7 @@ class BoxBuilder:
     def _tell_apart(self, scope: str) -> None:
         """Find words for the instances in a region that is drawn with its values."""
         if not self.view.by_name:
-            self._words |= tell_apart(self.graph, scope, self.title)
+            self._words |= tell_apart(self.graph, scope, self.title, self.slots)
 
     def _shared(self, name: str, context: _Context) -> str:
         return "" if context.is_shared else shared_words(self.graph, name)

@@ -18,7 +18,7 @@ def view_of_block(graph: Graph, name: str, view: View) -> View:
     if name in graph.regions and name:
         return replace(view, scope=name, by_name=False)
     if name in graph.definitions:
-        return _definition(graph, name, view)
+        return view_of_definition(graph, name, view)
     known = [*graph.definitions, *(n for n, r in graph.regions.items() if r.kind == "block")]
     blocks = listing(dict.fromkeys(known), 12)
     raise UsageError(
@@ -36,7 +36,7 @@ def view_of_figure(graph: Graph, figure: int, view: View) -> View:
         return replace(view, scope="", by_name=False)
     for name, definition in graph.definitions.items():
         if _figure(definition) == figure and _instance(graph, name) is not None:
-            return _definition(graph, name, view)
+            return view_of_definition(graph, name, view)
     raise UsageError(
         f"nothing in `{graph.name}` is cited as figure {figure}; it has {_figures(graph)}"
     )
@@ -62,7 +62,12 @@ def _figure(definition: Definition) -> int | None:
     return definition.info.cite.figure if definition.info.cite else None
 
 
-def _definition(graph: Graph, name: str, view: View) -> View:
+def view_of_definition(graph: Graph, name: str, view: View) -> View:
+    """Return the view of a block as it is defined.
+
+    Raises:
+        UsageError: the network does not use it, or its numbers depend on the instance.
+    """
     instance = _instance(graph, name)
     if instance is None:
         raise UsageError(

@@ -21,9 +21,9 @@ class Slot:
     """A number, or a size, in a label."""
 
     kind: str
-    """What it is: `attribute`, `size`, `copies`."""
+    """What it is: `attribute`, `size`, `copies`, `argument`."""
     subject: tuple[str, ...]
-    """Of what: a node and its attribute, a node, a region of kind `repeat`."""
+    """Of what: a node and its attribute, a node, a repeat, a block and its parameter."""
     text: str
     """How it reads at the first values."""
 
@@ -67,6 +67,10 @@ class Slots:
     def copies(self, region: str, number: int) -> str:
         """Return a mark for the number of copies that a repeat has."""
         return self._mark(Slot("copies", (region,), str(number)))
+
+    def argument(self, region: str, parameter: str, text: str) -> str:
+        """Return a mark for the value of a block's parameter."""
+        return self._mark(Slot("argument", (region, parameter), text))
 
     def _mark(self, slot: Slot) -> str:
         mark = chr(next(self._free))

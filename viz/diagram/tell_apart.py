@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from compiler.graph import Graph, Region
+from compiler.graph import Graph
 from compiler.text import show_value
 from viz.diagram.fold import names_in, runs
 from viz.diagram.shared import shared_words
+from viz.diagram.slots import Slots
 
 
-def tell_apart(graph: Graph, scope: str, title: Callable[[str], str]) -> dict[str, str]:
+def tell_apart(
+    graph: Graph, scope: str, title: Callable[[str], str], slots: Slots | None = None
+) -> dict[str, str]:
     """Return words for the instances in a region that share their title with another one.
 
     These are the value of the one parameter in which all of them differ, `(64)`, or else their
@@ -25,7 +28,9 @@ def tell_apart(graph: Graph, scope: str, title: Callable[[str], str]) -> dict[st
     out: dict[str, str] = {}
     for names in shown.values():
         if len(names) > 1:
-            out |= _by_value(graph, names) or {name: _by_name(graph, scope, name) for name in names}
+            out |= _by_value(graph, names, slots) or {
+                name: _by_name(graph, scope, name) for name in names
+            }
     return out
 
 
@@ -54,7 +59,7 @@ def _is_block(graph: Graph, name: str) -> bool:
     return region is not None and region.kind == "block"
 
 
-def _by_value(graph: Graph, names: Sequence[str]) -> dict[str, str]:
+def _by_value(graph: Graph, names: Sequence[str], slots: Slots | None) -> dict[str, str]:
     """Return the values of the one parameter that differs everywhere; nothing if none does."""
     regions = [graph.regions[name] for name in names]
     if len({region.definition for region in regions}) > 1:
@@ -64,18 +69,20 @@ def _by_value(graph: Graph, names: Sequence[str]) -> dict[str, str]:
         for parameter in regions[0].arguments
         if len({show_value(region.arguments[parameter]) for region in regions}) > 1
     ]
-    values = [_values(region, differing) for region in regions]
-    if len(differing) != 1 or len(set(values)) < len(values):
+    if len(differing) != 1:
         return {}
+    values = [show_value(region.arguments[differing[0]]) for region in regions]
+    if len(set(values)) < len(values):
+        return {}
+    if slots is not None:
+        values = [
+            slots.argument(r.name, differing[0], v) for r, v in zip(regions, values, strict=True)
+        ]
     # A number of channels needs no word, as in a convolution; others are said by name.
     definition = graph.definitions.get(regions[0].definition or "")
     kinds = {p.name: p.type for p in definition.params} if definition else {}
     word = "" if kinds.get(differing[0]) == "channels" else f"{differing[0]} = "
     return {name: f" ({word}{value})" for name, value in zip(names, values, strict=True)}
-
-
-def _values(region: Region, parameters: Sequence[str]) -> str:
-    return ", ".join(show_value(region.arguments[parameter]) for parameter in parameters)
 
 
 def _by_name(graph: Graph, scope: str, name: str) -> str:

@@ -16,12 +16,11 @@ from viz.diagram.arrange import arrange
 from viz.diagram.box_builder import View
 from viz.diagram.faults import Faults
 from viz.diagram.parts import Diagram
-from viz.diagram.selection import drawn, view_of_block
+from viz.diagram.selection import drawn, view_of_definition
 from viz.diagram.slots import Slots
 from viz.formats.strokes import HEAD_LENGTH, HEAD_WIDTH
-from viz.html.layers import Json
 from viz.html.openings import Chain, Openings
-from viz.html.placed import Names, Words, content_json, number
+from viz.html.placed import Json, Names, Words, content_json, number
 from viz.layout.cells import FRAME_PAD
 from viz.layout.lay_out import lay_out
 from viz.layout.measure import SIZE_GAP
@@ -117,7 +116,7 @@ class _Writer:
 
     def _figure(self, name: str) -> Json:
         """Return the figure of a block as it is defined."""
-        view = view_of_block(self.graph, name, View())
+        view = view_of_definition(self.graph, name, View())
         graph, view = drawn(self.graph, view)
         usual = convention(self.graph)
         words = Words()

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from viz.html.layers import Json
 from viz.html.placed import (
+    Json,
     Names,
     Words,
     content_json,
@@ -32,6 +32,8 @@ class _Beside:
     reach: tuple[float, float] | None = None
     """How far the scope then reaches left and right of the spine; None: no farther."""
     legs: Moves = field(default_factory=dict)
+    frames: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Frames in the scope that stay open around the block -> how far they then reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ class Openings:
                 written["opens"] = self._opening(opened[box.id], written, names)
         for ends, leg in zip(legs, content["legs"], strict=True):
             leg.update(_joints(ends, opened))
-        beside = dict(self._beside_in(scope, legs, names))
+        frames = [f.group.id for f in scene.layout.frames if is_in(f.group.id, scope)]
+        beside = dict(self._beside_in(scope, legs, frames, names))
         return content | ({"beside": beside} if beside else {})
 
     def _opened(self, closed: Scene, blocks: list[str], legs: list[Ends]) -> dict[str, _Open]:
@@ -97,8 +100,9 @@ class Openings:
             moves = find_moves(before, after, here)
             if moves is None:
                 return None
-            grows = scene.reach(scope) != closed.reach(scope)
-            beside[scope] = _Beside(scene.reach(scope) if grows else None, moves)
+            around = [f for f in closed.frames if is_in(f, scope) and is_in(child, f)]
+            grown = {f: scene.reach(f) for f in (scope, *around) if _grows(closed, scene, f)}
+            beside[scope] = _Beside(grown.pop(scope, None), moves, grown)
         return _Open(scene, rise, beside)
 
     def _meet(self, closed: Scene, tail: str, head: str, opened: Mapping[str, _Open]) -> bool:
@@ -137,7 +141,9 @@ class Openings:
             out["size"] = frame.get("size")
         return out
 
-    def _beside_in(self, scope: str, legs: list[Ends], names: Names) -> Iterator[tuple[str, Json]]:
+    def _beside_in(
+        self, scope: str, legs: list[Ends], frames: list[str], names: Names
+    ) -> Iterator[tuple[str, Json]]:
         """Yield the blocks inside a scope that move something in it sideways, and what."""
         for (where, block), beside in self._beside.items():
             out: Json = {}
@@ -146,8 +152,17 @@ class Openings:
             if where == scope and beside.legs:
                 moved = {legs.index(ends): points for ends, points in beside.legs.items()}
                 out["legs"] = {i: points_json(points, 0.0) for i, points in moved.items()}
+            if where == scope and beside.frames:
+                reaches = beside.frames.items()
+                out["frames"] = {frames.index(name): numbers(reach) for name, reach in reaches}
             if out:
                 yield names.of(block), out
+
+
+def _grows(closed: Scene, opened: Scene, frame: str) -> bool:
+    """Return whether a frame that both pictures have reaches farther sideways in the second."""
+    pairs = zip(closed.reach(frame), opened.reach(frame), strict=True)
+    return any(abs(before - now) > EPS for before, now in pairs)
 
 
 def _joints(ends: Ends, opened: Mapping[str, _Open]) -> Iterator[tuple[str, list[int]]]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 from viz.diagram.parts import Box, Diagram, Group
 from viz.diagram.slots import Part, Slot, Slots
-from viz.html.layers import Json
 from viz.layout.opening import Ends, Leg, Scene, is_in
 from viz.layout.placed import PlacedBox, PlacedFrame, Point
 from viz.layout.straighten import Rect
 from viz.style.text import visible
 
-KEYS = {"attribute": "a", "size": "s", "copies": "c"}
+Json = dict[str, Any]
+KEYS = {"attribute": "a", "size": "s", "copies": "c", "argument": "g"}
 """Kind of slot -> its key in JSON."""
 
 

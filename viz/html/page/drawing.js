@@ -5,7 +5,6 @@
 const EPS = 0.05;
 const SVG = "http://www.w3.org/2000/svg";
 
-/** [x, y, x, y] -> [[x, y], [x, y]]. */
 const pairs = (flat) => flat.flatMap((x, i) => (i % 2 ? [] : [[x, flat[i + 1]]]));
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 const short = (number) => Math.round(number * 100) / 100;
@@ -17,22 +16,28 @@ function raised({ points, words, ...rest }, by) {
   return { ...rest, points: points.map(up), words: words && up(words) };
 }
 
-/** What is in a block, or in a picture: x from the spine, y upwards from the lower edge. */
+/** What is in a block or a picture: x from the spine, y upwards from the lower edge. */
 class Scope {
   constructor(insides, content, block, opened) {
-    Object.assign(this, { content, block, inner: new Map() });
+    Object.assign(this, { content, block, inner: new Map(), opened: [] });
     content.boxes.forEach(({ id, opens }, index) => {
       const name = within(block, id);
       if (!opens || !opened.has(name)) return;
-      this.inner.set(index, new Scope(insides, insides[opens.inside], name, opened));
+      const scope = new Scope(insides, insides[opens.inside], name, opened);
+      this.inner.set(index, scope);
+      this.opened.push(name, ...scope.opened);
     });
-    const beside = Object.entries(content.beside ?? {});
-    this.beside = beside.filter(([path]) => opened.has(within(block, path))).map(([, b]) => b);
+    const isOpen = (path) => this.opened.includes(within(block, path));
+    this.beside = Object.entries(content.beside ?? {}).flatMap(([k, b]) => (isOpen(k) ? [b] : []));
     this.rises = [...this.inner].map(([index, scope]) => {
       const { at: [, y, , height], opens } = content.boxes[index];
       return [y + height, opens.rise + scope.rise];
     });
     this.rise = sum(this.rises.map(([, rise]) => rise));
+    for (const [index, scope] of this.inner) {
+      const { at, opens } = content.boxes[index];
+      scope.low = this.lifted(at[1]) + (opens.lift ?? 0);
+    }
     this.legs = content.legs.map((leg, index) => this.ways(leg, index));
   }
 
@@ -41,14 +46,9 @@ class Scope {
     return y + sum(this.rises.map(([top, rise]) => (y >= top - EPS ? rise : 0)));
   }
 
-  /** How high the lower edge of an open block is. */
-  floor({ at, opens }) {
-    return this.lifted(at[1]) + (opens.lift ?? 0);
-  }
-
-  /** How far left and right of the spine it reaches, if so far where all is closed. */
-  reach(closed) {
-    const all = [closed, ...this.beside.map((b) => b.reach ?? closed)];
+  /** How far left and right of the spine something reaches; `grown` has it of what is beside. */
+  reach(closed, grown = (beside) => beside.reach) {
+    const all = [closed, ...this.beside.map((b) => grown(b) ?? closed)];
     return [0, 1].map((side) => Math.max(...all.map((reach) => reach[side])));
   }
 
@@ -56,28 +56,26 @@ class Scope {
   items() {
     const { boxes, frames = [] } = this.content;
     return boxes.flatMap((box, index) => {
-      const around = frames.filter(({ before }) => before === index);
-      const inside = this.inner.get(index);
-      return [
-        ...around.map((frame) => this.placed(frame, "frame")),
-        ...(inside ? this.opened(box, inside) : [this.placed(box, "box")]),
-      ];
+      const around = frames.flatMap((f, i) => (f.before === index ? [this.around(f, i)] : []));
+      if (this.inner.has(index)) return [...around, ...this.frame(box, this.inner.get(index))];
+      const [x, y, width, height] = box.at;
+      return [...around, this.item(box, "box", { x, y: this.lifted(y), width, height })];
     });
   }
 
-  /** A box, or a frame around boxes that may be open. */
-  placed(json, type) {
-    const [x, y, width, height] = json.at;
-    const low = this.lifted(y);
-    const high = type === "frame" ? this.lifted(y + height) - low : height;
-    return this.item(json, type, { x, y: low, width, height: high });
+  /** A frame around boxes, some of which may be open. */
+  around(frame, index) {
+    const [x, y, width, height] = frame.at;
+    const [left, right] = this.reach([-x, x + width], ({ frames }) => frames?.[index]);
+    const [low, high] = [y, y + height].map((edge) => this.lifted(edge));
+    return this.item(frame, "frame", { x: -left, y: low, width: left + right, height: high - low });
   }
 
   /** The frame of an open block and what is in it. */
-  opened(json, inside) {
+  frame(json, inside) {
     const { opens, at: [, , , closed] } = json;
     const [left, right] = inside.reach(opens.reach);
-    const y = this.floor(json);
+    const y = inside.low;
     const height = closed + opens.rise + inside.rise - (opens.lift ?? 0);
     // The caption is mostly what is in the box, on one line.
     const lines = opens.lines ?? [json.lines.flatMap((line, i) => (i ? [" ", ...line] : line))];
@@ -98,7 +96,7 @@ class Scope {
     };
   }
 
-  /** The ways that a leg is part of: from and into what is in the blocks at its ends. */
+  /** The ways that a leg is part of, from and into what is in the blocks at its ends. */
   ways(leg, index) {
     const moves = this.beside.flatMap((b) => (b.legs?.[index] ? [pairs(b.legs[index])] : []));
     const way = pairs(leg.at).map(([x, y], i) => {
@@ -117,19 +115,16 @@ class Scope {
 
   /** How legs go on in an open block. */
   ends(index, legs) {
-    const low = this.inner.has(index) ? this.floor(this.content.boxes[index]) : 0;
-    return this.inner.has(index)
-      ? legs.flatMap((leg) => this.inner.get(index).legs[leg].map((way) => raised(way, low)))
-      : null;
+    const inside = this.inner.get(index);
+    if (!inside) return null;
+    return legs.flatMap((leg) => inside.legs[leg].map((way) => raised(way, inside.low)));
   }
 
   /** The arrows that are in it from end to end. */
   arrows() {
-    const inner = [...this.inner].flatMap(([index, scope]) =>
-      scope.arrows().map((arrow) => raised(arrow, this.floor(this.content.boxes[index]))));
-    const { legs } = this.content;
-    const own = this.legs.filter((_, i) => legs[i].from !== undefined && legs[i].to !== undefined);
-    return [...inner, ...own.flat()];
+    const scopes = [...this.inner.values()];
+    const inner = scopes.flatMap((s) => s.arrows().map((arrow) => raised(arrow, s.low)));
+    return [...inner, ...this.legs.flat().filter(({ tail, head }) => tail && head)];
   }
 }
 
@@ -139,27 +134,16 @@ class Drawing {
     Object.assign(this, json);
     this.deepest = json.depths.length;
     /** The blocks that open in place. */
-    this.here = this.reachable({ has: () => true });
+    this.here = new Set(this.scope(json.views[0].content, { has: () => true }).opened);
+  }
+
+  scope(content, opened) {
+    return new Scope(this.insides, content, "", opened);
   }
 
   /** The blocks that are open at a depth. */
   idsAt(depth) {
     return new Set(this.depths.slice(0, depth).flatMap(({ ids }) => ids));
-  }
-
-  /** Of the blocks that shall be open those that can be: in place, in what is open itself. */
-  reachable(opened) {
-    const found = new Set();
-    const visit = (content, block) => {
-      for (const { id, opens } of content.boxes) {
-        const name = within(block, id);
-        if (!opens || !opened.has(name)) continue;
-        found.add(name);
-        visit(this.insides[opens.inside], name);
-      }
-    };
-    visit(this.views[0].content, "");
-    return found;
   }
 
   /**
@@ -168,15 +152,14 @@ class Drawing {
    * @param {number} view 0: the network; the others are the figures of its blocks.
    * @param {Set<string>} opened the blocks of the network that shall be open.
    * @returns width, height; items: boxes and frames from the bottom up; boxes; frames; arrows;
-   *   opened: the blocks that are open.
+   *   opened: those blocks that are.
    */
   compose(view, opened) {
     const isOf = (ids) => ids.size === opened.size && [...ids].every((id) => opened.has(id));
     const level = this.depths.findIndex(({ content }, i) => content && isOf(this.idsAt(i + 1)));
-    const whole = view ? this.views[view].content : this.depths[level]?.content;
-    const open = view || whole ? new Set() : this.reachable(opened);
-    const content = whole ?? this.views[0].content;
-    const scope = new Scope(this.insides, content, "", open);
+    const whole = view ? null : this.depths[level]?.content;
+    const content = whole ?? this.views[view].content;
+    const scope = this.scope(content, opened);
     const [left, right] = scope.reach(content.reach);
     const height = content.height + scope.rise;
     const at = ([x, y, ...more]) => [short(left + x), short(height - y), ...more];
@@ -188,9 +171,9 @@ class Drawing {
     const arrows = scope.arrows().map(({ points, words, ...arrow }) =>
       ({ ...arrow, points: points.map(at), words: words && at(words) }));
     const [boxes, frames] = ["box", "frame"].map((type) => items.filter((i) => i.type === type));
-    const shown = whole && !view ? new Set(opened) : open;
-    const size = { width: short(left + right), height: short(height) };
-    return { ...size, items, boxes, frames, arrows, opened: shown };
+    const [width, tall] = [short(left + right), short(height)];
+    const shown = new Set(whole ? opened : scope.opened);
+    return { width, height: tall, items, boxes, frames, arrows, opened: shown };
   }
 
   /** Whether an item opens or closes in place, as a view of its own (its figure), or not at all. */
@@ -200,7 +183,7 @@ class Drawing {
     return figure === null ? null : "apart";
   }
 
-  /** How a box or frame opens in a view, whatever is open: "here", "apart" or null. */
+  /** How a box opens in a view, whatever is open: "here", "apart" or null. */
   openable(view, id) {
     if (!view && this.here.has(id)) return "here";
     const shown = view ? [this.views[view]] : [this.views[0], ...this.depths];
@@ -211,7 +194,6 @@ class Drawing {
   /**
    * Draw a picture into an element of an SVG.
    *
-   * @param {Element} root whose children are replaced.
    * @param {object} composed what `compose` returned.
    * @param {object} page textOf: a slot's text; describe: an item in words; classOf: its classes.
    */
@@ -219,7 +201,8 @@ class Drawing {
     const pen = new Pen(this.type, page);
     const aside = { "aria-hidden": "true", "pointer-events": "none" };
     root.replaceChildren(
-      svg("g", aside, ...composed.frames.map((frame) => pen.frame(frame))),
+      svg("g", aside, ...composed.frames.map(({ x, y, width, height, failed }) =>
+        svg("rect", { class: failed ? "frame failed" : "frame", x, y, width, height }))),
       ...composed.items.map((item) => pen.item(item)),
       // Above the boxes, so that their heads are wholly visible.
       svg("g", aside, ...composed.arrows.map((arrow) => pen.arrow(arrow))),
@@ -260,10 +243,6 @@ class Pen {
     }
   }
 
-  frame({ x, y, width, height, failed }) {
-    return svg("rect", { class: failed ? "frame failed" : "frame", x, y, width, height });
-  }
-
   /** An arrow; a piece that another one has drawn is left out: twice it would look bold. */
   arrow({ points, failed, words }) {
     const { line, head: [long, broad], note } = this.type;
@@ -296,9 +275,8 @@ class Pen {
     const isFrame = type === "frame";
     const classes = { failed, optional, openable: opens && !isFrame };
     const own = ["item", isFrame ? "caption" : "box", `kind-${kind}`, ...this.page.classOf(item)];
-    const also = Object.keys(classes).filter((name) => classes[name]);
     const attributes = {
-      class: [...own, ...also].join(" "),
+      class: [...own, ...Object.keys(classes).filter((name) => classes[name])].join(" "),
       ...{ role: "button", tabindex: "-1", "data-id": id, "aria-label": this.page.describe(item) },
       "aria-expanded": opens === "here" ? String(isFrame) : null,
     };
