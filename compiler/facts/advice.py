@@ -9,7 +9,7 @@ from compiler.errors import Diagnostic, Report, Span, spelled
 from compiler.facts.working_sizes import advice, another_of, fits, least_of, working_sizes
 from compiler.graph import Dim, Graph, show_sizes
 from compiler.lower import StatedSizes
-from compiler.lower.blame import SAME_STRIDE
+from compiler.ops.merge import SAME_STRIDE
 
 MATTERS_OF_SIZE = ("empty-output", "shape-mismatch", "wrong-size")
 """Errors that another input size may mend."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from compiler.errors import Diagnostic, Remark
 from compiler.graph import Erratum, Info, Node, Shape, ShapeError, Symbolic, show, show_sizes
 from compiler.ops import Concat, Multiply, Op
-from compiler.ops.merge import Join
+from compiler.ops.merge import SAME_STRIDE, Join
 
 STEPS_BACK = 1000
 """Layers that are followed back."""
@@ -52,7 +52,7 @@ def blame(
 
 
 def _blame_join(
-    op: Op, name: str, info: Info, operands: tuple[Node, ...], nodes: Mapping[str, Node]
+    op: Join, name: str, info: Info, operands: tuple[Node, ...], nodes: Mapping[str, Node]
 ) -> Diagnostic:
     """Name every operand of a join with its size, and the one that differs from the rest."""
     sizes = [_compared(op, o.shape) for o in operands]
@@ -60,9 +60,8 @@ def _blame_join(
     odd = _odd_one(sizes, info, op) if gate is None else gate
     culprit = _maker(operands[odd], nodes)
     noun = op.kind.lower()
-    verb = "take the maximum of" if noun == "maximum" else noun
     unequal = list(dict.fromkeys(s for i, s in enumerate(sizes) if s != sizes[odd]))
-    message = f"`{name}` cannot {verb} {sizes[odd]} with {' and '.join(unequal) or sizes[odd]}"
+    message = f"`{name}` cannot {op.verb} {sizes[odd]} with {' and '.join(unequal) or sizes[odd]}"
     remarks = [Remark(info.span, f"the {noun} that they enter")]
     seen = {culprit.info.span, info.span}
     for place, operand in enumerate(operands):
@@ -186,10 +185,6 @@ def _errata(culprit: Node, info: Info) -> list[Erratum]:
     return telling or recorded
 
 
-SAME_STRIDE = "the same total stride"
-"""What the help says for grids that differ in numbers."""
-
-
 def _help(
     op: Op, operands: tuple[Node, ...], odd: int, culprit: Node, errata: list[Erratum]
 ) -> str:
@@ -199,7 +194,7 @@ def _help(
     if letters := _letters_apart(operands):
         return f"use the same letters in the inputs: {letters} are open on their own"
     if isinstance(op, Concat):
-        return f"give the branches {SAME_STRIDE}, or pad them alike"
+        return op.way_out
     return _help_sum(operands, odd, culprit, is_gated=_gate(op, operands) is not None)
 
 

@@ -1,12 +1,12 @@
 """Joining tensors: concat, add, subtract, multiply, maximum."""
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
-from collections import Counter
 from dataclasses import dataclass
 from typing import ClassVar
 
 from compiler.graph import Dim, Op, Shape, ShapeError, Shown, Words, plus
 from compiler.graph.residues import equal
+from compiler.graph.symbolic import Exact
 from compiler.ops.layer import Fields, JoinLayer, Parts
 
 
@@ -53,6 +53,20 @@ class Join(Op):
         """What the operation needs, for a message."""
         return f"{self.kind.lower()} needs operands of one shape"
 
+    @property
+    def verb(self) -> str:
+        """What it does with its operands, for a message: cannot `add` 8x8x16 with 8x8x32."""
+        return self.kind.lower()
+
+    @property
+    def way_out(self) -> str:
+        """How operands are made to fit, whichever they are."""
+        return f"project one of them with a 1x1 convolution that has {SAME_STRIDE}"
+
+
+SAME_STRIDE = "the same total stride"
+"""What the help says for grids that differ in numbers."""
+
 
 @dataclass(frozen=True)
 class Concat(Join):
@@ -75,7 +89,7 @@ class Concat(Join):
         if len({len(g) for g in grids}) != 1:
             return Shape((total, None, None))
         dims = zip(*grids, strict=True)
-        return Shape((total, *(d[0] if len(set(d)) == 1 else None for d in dims)))
+        return Shape((total, *(d[0] if d.count(d[0]) == len(d) else None for d in dims)))
 
     def words(self, shown: Shown) -> Words:
         return "Filter concat", []
@@ -83,6 +97,10 @@ class Concat(Join):
     @property
     def needs(self) -> str:
         return "concat needs the same height and width from every operand"
+
+    @property
+    def way_out(self) -> str:
+        return f"give the branches {SAME_STRIDE}, or pad them alike"
 
 
 @dataclass(frozen=True)
@@ -122,6 +140,10 @@ class Maximum(Join):
     def words(self, shown: Shown) -> Words:
         return "Maximum", []
 
+    @property
+    def verb(self) -> str:
+        return "take the maximum of"
+
 
 @dataclass(frozen=True)
 class Multiply(Join):
@@ -152,7 +174,11 @@ def _spread(shape: Shape, first: Shape) -> Shape:
 def agree(dims: tuple[Dim, ...]) -> bool:
     """True when the known sizes are all the same, for every size of the input."""
     known = [d for d in dims if d is not None]
-    return all(d == known[0] or equal(known[0], d) for d in known[1:])
+    return all(d == known[0] or _equal_formulas(known[0], d) for d in known[1:])
+
+
+def _equal_formulas(first: Exact, second: Exact) -> bool:
+    return not (isinstance(first, int) and isinstance(second, int)) and equal(first, second)
 
 
 def agreed(dims: tuple[Dim, ...]) -> Dim:
@@ -162,8 +188,8 @@ def agreed(dims: tuple[Dim, ...]) -> Dim:
 
 def majority(dims: tuple[Dim, ...]) -> Dim:
     """Return the commonest known size, the first operand's on a tie; None if none is known."""
-    counts = Counter(d for d in dims if d is not None)
-    return max(counts, key=lambda d: counts[d]) if counts else None
+    known = [d for d in dims if d is not None]
+    return max(known, key=known.count, default=None)
 
 
 class ConcatLayer(JoinLayer):

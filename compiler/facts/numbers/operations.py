@@ -1,0 +1,111 @@
+"""What an operation says of itself, as formulas in its operands' sizes and its own attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from dataclasses import dataclass, replace
+from typing import Any
+
+from compiler.facts.numbers.sizes import (
+    Formula,
+    Trace,
+    TracedNumber,
+    Untraced,
+    every_way,
+    formula_of,
+)
+from compiler.graph import Op, Shape, ShapeError
+
+Json = dict[str, Any]
+EXAMPLES = ((7, 12), (60, 64))
+"""Sizes that are tried: formulas that differ between them have lost a size on the way."""
+
+
+def whole_numbers(op: Op, formulas: Container[str] = ()) -> tuple[str, ...]:
+    """Return the attributes that are formulas' leaves: whole numbers that are not as usual.
+
+    Args:
+        op: the operation.
+        formulas: attributes that are written as formulas.
+    """
+    return tuple(
+        name
+        for name, value in op.attributes().items()
+        if type(value) is int and (name in formulas or value != getattr(type(op), name, None))
+    )
+
+
+def least_of(op: Op, attribute: str) -> int:
+    """Return the least that an attribute can be: a width is 1, an offset may be 0."""
+    return 1 if op.width_key and attribute in ("out_channels", "out_features") else 0
+
+
+@dataclass(frozen=True)
+class TracedOp:
+    """An operation with its whole numbers left open."""
+
+    op: Op
+    open: tuple[str, ...]
+    """The attributes that are open, in the order of their leaves."""
+    ranks: tuple[int, ...]
+    """How many sizes each operand has."""
+
+    def tree(self) -> Any:
+        """Return what it gives, as `every_way` has it; None where it gives no formulas.
+
+        A result is `{"s": sizes, "p": parameters, "m": multiply-accumulates}`, of which a size that
+        is unknown is None; where the operands do not fit, `e` is the error: code, message, help,
+        and the formulas whose numbers stand in them.
+        """
+        try:
+            first, second = (every_way(self._run_on(*example)) for example in EXAMPLES)
+        except Untraced:
+            return None
+        return first if first == second else None
+
+    def _run_on(self, size: int, step: int) -> Callable[[Trace], Json]:
+        def run(trace: Trace) -> Json:
+            inputs = tuple(
+                Shape(trace.leaf(size + step * axis, [at, axis], 1) for axis in range(rank))
+                for at, rank in enumerate(self.ranks)
+            )
+            leaves = {
+                name: trace.leaf(size + step, [-1, at], least_of(self.op, name))
+                for at, name in enumerate(self.open)
+            }
+            numbers = {
+                name: TracedNumber(value)
+                for name, value in self.op.attributes().items()
+                if type(value) is float
+            }
+            return _said_by(replace(self.op, **leaves, **numbers), inputs, trace)
+
+        return run
+
+
+def _said_by(op: Op, inputs: tuple[Shape, ...], trace: Trace) -> Json:
+    out: Json = {}
+    try:
+        made = op.infer_shape(*inputs)
+    except ShapeError as error:
+        texts = error.code, str(error), error.help
+        out["e"] = [*texts, list(trace.shown)]
+        trace.is_settled = True
+        made = op.known_shape(*inputs)
+    out["s"] = [formula_of(d) for d in made]
+    for key, count in (
+        ("p", lambda: op.count_params(*inputs)),
+        ("m", lambda: op.count_macs(inputs, made)),
+    ):
+        counted = _counted(count)
+        if counted != 0:
+            out[key] = counted
+    return out
+
+
+def _counted(count: Callable[[], Any]) -> Formula | None:
+    try:
+        found: Formula | None = formula_of(count())
+    except ShapeError:
+        return None
+    return found
