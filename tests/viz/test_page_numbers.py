@@ -1,0 +1,238 @@
+"""The page's numbers are the compiler's, to the unit, at settings that nobody chose.
+
+What the page says it cannot follow is counted; whatever else it says has to be right.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from compiler.errors import CompileError, Diagnostic
+from compiler.graph import Graph
+from compiler.pipeline import Compilation
+from compiler.spec import shipped_files
+from compiler.text import show_value
+from viz.html.numbers import write_numbers
+
+SCRIPT = Path(__file__).parents[2] / "viz/html/page/numbers.js"
+SHIPPED = sorted(p for p in shipped_files() if re.search("^network:", p.read_text("utf-8"), re.M))
+ODD = sorted((Path(__file__).parents[1] / "every_target/networks").glob("*.yaml"))
+Evaluate = Callable[[Any, list[Any]], list[Any]]
+"""Gives what the page says of a program at settings."""
+
+RICH = """\
+network: rich
+input: {image: [planes, 40, side], mask: [1, 40, 40]}
+params:
+  planes: {type: channels, default: 3}
+  side: {type: int, default: 40}
+  width: {type: number, default: 0.75}
+  base: {type: channels, default: 32}
+  twice: {type: int, default: 2 * base}
+  depth: {type: int, default: 3}
+  keep: {type: number, default: 0.8}
+  rows: {type: list, default: [8, 16, 24]}
+let:
+  stem: round_to(width * base, 8)
+  most: max(stem, twice // 3, 5)
+defaults:
+  conv: {norm: batch_norm, activation: relu}
+  block: {with: {growth: base // 4}}
+assert:
+  - {that: out.channels > 2, message: classes}
+  - parameters < 1000000
+blocks:
+  dense:
+    params: {growth: {type: channels}, more: {type: int, default: growth + 1}}
+    assert: ["out.channels == in.channels + more"]
+    layers:
+      - {conv: 1x1, filters: 4 * growth}
+      - {conv: 3x3, filters: more, name: new}
+      - {concat: [in, new]}
+  unit:
+    params: {n: {type: channels}, s: {type: int, default: 1}, shrink: {type: number, default: 1/2}}
+    residual:
+      body:
+        - {conv: 1x1, filters: ceil(n * shrink), when: shrink != 1}
+        - {conv: 3x3, filters: prev.channels, groups: depthwise, stride: s}
+        - {conv: 1x1, filters: n, activation: none}
+      shortcut:
+        - {conv: 1x1, filters: n, stride: s, when: s > 1 or in.channels != n}
+      scale: 1 / s
+      activation: relu
+layers:
+  - {conv: 3x3, filters: stem, stride: 2, from: image, name: stem_conv}
+  - {block: dense, name: dense, repeat: 3}
+  - {block: unit, name: unit, repeat: depth, with: {n: most, s: 2 if index == 0 else 1}}
+  - {block: unit, name: again, repeat: 2, with: {n: "prev.channels", shrink: 0.3}}
+  - {conv: 1x1, filters: "sum(rows) + rows[1] - len(rows) + int(width * 7) % 5", name: flat}
+  - {conv: 1x1, filters: "4 * (round(base / 8) + 2 ** 3 - round_to(base / 3, 4) // 4)", name: odd}
+  - {conv: 3x3, filters: min(rows) if base > 20 else max(rows), groups: 4, name: grouped}
+  - {conv: 3x3, stride: 4, filters: grouped.channels, from: mask, name: side_conv}
+  - {add: [grouped, side_conv], name: both}
+  - {global_avg_pool: true}
+  - {dropout: {keep: keep}}
+  - {linear: out_of}
+"""
+RICH = RICH.replace("out_of", "twice - base + in.channels")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Settings of the page, and what the compiler makes of them."""
+
+    changes: Mapping[str, Any]
+    graph: Graph | None
+    errors: tuple[Diagnostic, ...]
+    nodes: list[str] = field(default_factory=list)
+
+    @property
+    def sent(self) -> Any:
+        changes = [[key, _json(value)] for key, value in self.changes.items()]
+        return {"changes": changes, "nodes": self.nodes}
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Fraction) and value.denominator != 1:
+        return {"n": value.numerator, "d": value.denominator}
+    return int(value)
+
+
+@pytest.fixture
+def evaluate(show: Callable[..., Any]) -> Evaluate:
+    """The page's script, in a page of its own."""
+    script = f"<!doctype html><meta charset=utf-8><script>{SCRIPT.read_text('utf-8')}</script>"
+    page = show(script)
+
+    def run(program: Any, cases: list[Any]) -> list[Any]:
+        asked = {"program": json.loads(json.dumps(program)), "cases": cases}
+        found: list[Any] = page.evaluate(_ASK, asked)
+        return found
+
+    return run
+
+
+_ASK = """({program, cases}) => {
+  const numbers = new Numbers(program);
+  return cases.map(({changes, nodes}) => {
+    const values = numbers.evaluate(new Map(changes));
+    const {beyond, findings} = values;
+    const shapes = Object.fromEntries(nodes.map((node) => [node, values.shape(node)]));
+    const counts = [[""], nodes].map((of) => [values.parameters(of), values.macs(of)]);
+    return {beyond, findings, shapes, counts};
+  });
+}"""
+
+
+def compiled(
+    path: Path, settings: dict[str, str], inputs: list[str]
+) -> tuple[Graph | None, tuple[Diagnostic, ...]]:
+    """Return the graph, where there is one, and the errors in the order in which they are met."""
+    compilation = Compilation(path, settings, inputs)
+    try:
+        return compilation.draft, compilation.report.errors
+    except CompileError as error:
+        return None, tuple(d for d in error.diagnostics if d.severity == "error")
+
+
+def random_value(setting: Any, random: Random) -> Any:
+    """Return a value that the setting may have: near what it is, or far."""
+    value = setting["value"]
+    if setting["type"] == "number":
+        return random.choice(
+            [Fraction(random.randint(1, 200), 100), Fraction(35, 100), Fraction(2)]
+        )
+    if setting["key"].startswith("input"):
+        is_grid = setting["type"] == "int"
+        return random.choice(
+            [1, 7, 33, 64, 97, 224, 299, random.randint(1, 400)] if is_grid else [1, 4]
+        )
+    near = [value + 1, value - 1, 2 * value, value // 2, random.randint(1, 2 * value + 4), 16, 100]
+    return max(random.choice(near), setting["least"] if setting["type"] == "channels" else 0)
+
+
+def random_cases(path: Path, program: Any, graph: Graph, count: int) -> Iterator[Case]:
+    random = Random(path.name)
+    live = [s for s in program["settings"] if s.get("live", True)]
+    live = [s for s in live if not s["key"].startswith("repeat")]
+    for number in range(count):
+        chosen = random.sample(live, min(len(live), (0, 1, 1, 2, len(live))[number % 5]))
+        changes = {s["key"]: random_value(s, random) for s in chosen}
+        settings = {k[6:]: show_value(v) for k, v in changes.items() if k.startswith("param:")}
+        found, errors = compiled(path, settings, list(_inputs(graph, path, changes)))
+        yield Case(changes, found, errors, list((found or graph).nodes))
+
+
+def _inputs(graph: Graph, path: Path, changes: Mapping[str, Any]) -> Iterator[str]:
+    spec = Compilation(path).spec
+    assert spec.network is not None
+    for name in graph.inputs:
+        keys = [f"input:{name}:{axis}" for axis in range(len(graph.nodes[name].shape))]
+        if changes.keys().isdisjoint(keys):
+            continue
+        dims = zip(keys, spec.network.input[name], graph.nodes[name].shape, strict=True)
+        said = [changes.get(key, changes.get(f"param:{by}", size)) for key, by, size in dims]
+        yield f"{name}={'x'.join(map(str, said))}"
+
+
+def differences(case: Case, got: Any) -> Any:
+    """Return what the page says otherwise than the compiler, nothing where it says the same."""
+    if got["beyond"]:
+        return None
+    if case.errors or got["findings"]:
+        codes = [_code(d.code) for d in case.errors[:1]], [f["code"] for f in got["findings"][:1]]
+        return None if codes[0] == codes[1] else (codes, case.errors[:1], got["findings"][:1])
+    assert case.graph is not None
+    counts = [case.graph.parameters(), case.graph.macs()]
+    wanted = [_number(count) for count in counts]
+    shapes = {n: list(map(_number, node.shape)) for n, node in case.graph.nodes.items()}
+    wrong = {n: (s, got["shapes"][n]) for n, s in shapes.items() if s != got["shapes"][n]}
+    return (
+        None if not wrong and got["counts"] == [wanted, wanted] else (wanted, got["counts"], wrong)
+    )
+
+
+def _code(code: str) -> str:
+    """Return the code of an error; that of a product whose operands stand in a wrong order."""
+    return "shape-mismatch" if code == "operand-order" else code
+
+
+def _number(size: Any) -> int | None:
+    return size if isinstance(size, int) else None
+
+
+def compare(path: Path, evaluate: Evaluate, count: int) -> list[Any]:
+    """Compare at random settings, and return what the page says."""
+    compilation = Compilation(path)
+    program = write_numbers(compilation.draft, compilation.spec)
+    cases = list(random_cases(path, program, compilation.draft, count))
+    found = evaluate(program, [case.sent for case in cases])
+    for case, got in zip(cases, found, strict=True):
+        assert differences(case, got) is None, case.changes
+    return found
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("path", [*SHIPPED, *ODD], ids=lambda p: p.stem)
+def test_every_network_has_the_compilers_numbers_at_random_settings(
+    path: Path, evaluate: Evaluate
+) -> None:
+    compare(path, evaluate, 5)
+
+
+@pytest.mark.browser
+def test_every_formula_of_the_language_is_followed(evaluate: Evaluate, tmp_path: Path) -> None:
+    path = tmp_path / "rich.yaml"
+    path.write_text(RICH)
+    found = compare(path, evaluate, 60)
+    beyond = [got["beyond"] for got in found if got["beyond"]]
+    assert len(beyond) < 15, beyond
