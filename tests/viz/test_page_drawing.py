@@ -339,8 +339,8 @@ def test_numbers_that_may_change_are_slots() -> None:
     assert a == [["Unit (", {"g": ["a", "n"], "t": "8"}, ")"]]
     assert b == [["Unit (", {"g": ["b", "n"], "t": "16"}, ")"]]
     assert c == [[{"c": "c", "t": "3"}, " x 3x3 Conv (16)"]]
-    # What it keeps is not the number that is dropped, and a stride of pairs is none.
-    assert d == [["Dropout (keep 0.8)"]]
+    # What it keeps is 1 less the number that is dropped; a stride is a pair.
+    assert d == [["Dropout (keep ", {"a": ["d", "drop"], "t": "0.8", "less": 1}, ")"]]
 
 
 def test_names_in_an_open_block_are_from_its_path() -> None:

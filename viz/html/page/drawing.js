@@ -86,7 +86,8 @@ class Scope {
 
   item({ id, kind, lines, size, failed, optional, round, figure, closes }, type, area) {
     const whole = (name) => (Array.isArray(name) ? name.map(whole) : within(this.block, name));
-    const slot = (p) => Object.entries(p).map(([k, v]) => [k, k === "t" ? v : whole(v)]);
+    const isName = (key) => key !== "t" && key !== "less";
+    const slot = (p) => Object.entries(p).map(([k, v]) => [k, isName(k) ? whole(v) : v]);
     const part = (p) => (typeof p === "string" ? p : Object.fromEntries(slot(p)));
     const text = (line) => line.map(part);
     return {
@@ -195,7 +196,9 @@ class Drawing {
    * Draw a picture into an element of an SVG.
    *
    * @param {object} composed what `compose` returned.
-   * @param {object} page textOf: a slot's text; describe: an item in words; classOf: its classes.
+   * @param {object} page textOf: the text of a slot, which is `a` [node, attribute] (with `less`
+   *   what that leaves of it), `s` a node's size, `c` a repeat's copies or `g` [block, parameter];
+   *   `t` is its first text. describe: an item in words. classOf: more classes of it.
    */
   drawInto(root, composed, page) {
     const pen = new Pen(this.type, page);
