@@ -18,6 +18,7 @@ from compiler.graph import (
     fixed_channels,
     known_vector,
     one,
+    value_text,
 )
 from compiler.ops.layer import Common, Fields, Layer, Parts, WordLayer
 from compiler.text import Expr, bad, describe, read_formula, read_word, show_value
@@ -213,9 +214,9 @@ class Dropout(_Elementwise):
         return self.drop == 0
 
     def words(self, shown: Shown) -> Words:
-        kept = f"keep {shown('keep', round(1 - self.drop, 12))}"
+        by_name = shown.named("keep", "keep") or shown.named("drop", "drop")
         words = "Drop path" if self.per_sample else "Dropout"
-        return words, shown.named("drop", "drop") or [kept]
+        return words, by_name or [f"keep {value_text(round(1 - self.drop, 12))}"]
 
 
 @dataclass(frozen=True)

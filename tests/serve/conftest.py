@@ -9,9 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.serve.client import Client, watching
-from tests.viz.conftest import chromium
-
-__all__ = ["chromium"]
 
 NET = """network: net
 import: [blocks.yaml]

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from compiler.spec import shipped_specs
+from tests.conftest import FLAGS
 from tests.serve.client import wait_for, watching
-from tests.viz.conftest import FLAGS
 
 TIMES = 20
 

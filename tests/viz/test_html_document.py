@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+import compiler.ops
+from compiler.graph import Op
 from compiler.pipeline import draft_graph
+from compiler.spec.model import LAYERS
 from viz.html import render_html
+from viz.html.document import FOLDER
 
 LIMIT = 600_000
 """Bytes that the page of Inception-v4 may have."""
@@ -75,4 +79,25 @@ def test_data_cannot_end_its_element(tmp_path: Path) -> None:
     assert "\u202e" not in text
     data = re.search(r'id="program">(.*?)</script>', text, re.DOTALL)
     assert data is not None
-    assert json.loads(data[1])["layers"][0]["info"]["label"] == nasty
+    label = json.loads(data[1])["items"]["conv_1x1"]["title"]
+    assert label == "</script><script>alert(1)</script><!-- & \\u2028 \\u202e"
+
+
+SCRIPTS = sorted(FOLDER.glob("*.js"))
+JAVASCRIPT = frozenset(("add", "block", "crop", "layers", "multiply", "scale", "slice", "split"))
+"""Words of scripts that are ops too: a set adds, a list is sliced, a view is scaled."""
+
+
+def test_the_page_knows_no_operation() -> None:
+    """Neither a kind nor a rule of one: what an operation is says the compiler alone."""
+    ops = [op for op in vars(compiler.ops).values() if isinstance(op, type) and issubclass(op, Op)]
+    kinds = {op.__name__ for op in ops} - {"Op", "Input"}  # it has a group of inputs
+    assert len(kinds) > 30
+    text = "\n".join(file.read_text(encoding="utf-8") for file in SCRIPTS)
+    words = set(re.findall(r"[A-Za-z_]\w*", text))
+    assert not words & {*kinds, *LAYERS, "padding", "stride", "kernel", "dilation"} - JAVASCRIPT
+
+
+@pytest.mark.parametrize("file", SCRIPTS, ids=lambda f: f.name)
+def test_scripts_are_read_by_people(file: Path) -> None:
+    assert [line for line in file.read_text(encoding="utf-8").splitlines() if len(line) > 100] == []

@@ -97,6 +97,9 @@ def test_the_page_says_it_too(show: Callable[..., Any], tmp_path: Path) -> None:
     file.write_text(REPEATED)
     graph, report, loaded = draft_graph(file)
     page = show(render_html(graph, loaded, report.diagnostics))
-    arrows = page.evaluate("netdraft.figure.arrows.map(a => [a.tail.id, a.head.id, a.times])")
-    assert {(tail, head): times for tail, head, times in arrows} == OPERANDS
+    arrows = page.evaluate("netdraft.composed.arrows.map(a => [a.tail, a.head, a.words?.[2]])")
+    told = {
+        (tail, head): f"x{times}" if times > 1 else None for (tail, head), times in OPERANDS.items()
+    }
+    assert {(tail, head): words for tail, head, words in arrows} == told
     assert sorted(page.locator("#boxes .arrow text").all_text_contents()) == WORDS

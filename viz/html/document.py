@@ -4,65 +4,39 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from html import escape
 from pathlib import Path
 from string import Template
 
 from compiler.errors import Diagnostic
-from compiler.graph import Graph
+from compiler.graph import Graph, Symbolic
 from compiler.spec import Spec
 from compiler.version import VERSION
-from viz.html.layers import Json
-from viz.html.program import write_program
+from viz.diagram.faults import find_faults
+from viz.html.details import nodes_at, write_details
+from viz.html.drawing import write_drawings
+from viz.html.numbers import live_attributes, write_numbers
+from viz.html.placed import Json
 from viz.style.text import visible
 from viz.style.theme import THEMES, Theme
 
 FOLDER = Path(__file__).with_name("page")
 SCRIPTS = (
-    "expressions",
-    "symbolic",
-    "residues",
-    "shapes",
-    "traced",
-    "operations",
-    "values",
-    "report",
-    "labels",
-    "lower",
-    "blocks",
-    "layers",
-    "arrange",
-    "measure",
-    "aside",
-    "layout",
-    "straighten",
-    "lift",
-    "draw",
+    "dom",
+    "numbers",
+    "drawing",
     "view",
-    "panel",
     "controls",
+    "panel",
     "app",
-    "show",
-    "live",
+    "keys",
+    "export",
+    "present",
     "main",
 )
 """The page's scripts in the order in which they are run; they share one scope."""
-COMPUTED = frozenset(
-    (
-        "shape-mismatch",
-        "empty-output",
-        "wrong-size",
-        "groups-mismatch",
-        "pool-padding",
-        "not-a-map",
-        "not-a-vector",
-        "symbolic-size",
-        "share-mismatch",
-    )
-)
-"""Codes of findings that the page makes itself, for whatever sizes are set."""
 
 
 def render_html(
@@ -77,19 +51,19 @@ def render_html(
     Args:
         graph: the network, or the draft of a broken one.
         spec: what it was built from.
-        findings: what the compiler found; what depends on sizes the page finds again.
+        findings: what the compiler found.
         depth: how many levels of blocks are open at first.
         live: what a page that `watch` serves is told besides; it may talk to its server alone.
     """
     program = page_program(graph, spec, findings, depth)
     if live is not None:
         program["live"] = live
-    style, script = _style(is_live=live is not None), _script()
+    is_live = live is not None
+    style, script = _style(is_live), _script(is_live)
     return Template(_text("page.html")).substitute(
-        policy=_policy(style, script, is_live=live is not None),
+        policy=_policy(style, script, is_live),
         version=escape(VERSION),
-        title=escape(visible(graph.title)),
-        subtitle=escape(visible(" · ".join(_subtitle(graph, program)))),
+        title=escape(program["title"]),
         style=style,
         script=script,
         program=_data(program),
@@ -106,44 +80,71 @@ def waiting_page() -> str:
 def page_program(
     graph: Graph, spec: Spec, findings: Iterable[Diagnostic] = (), depth: int = 0
 ) -> Json:
-    """Return what the page shows.
+    """Return what the page shows: drawings, numbers as formulas, and what it tells of each box.
 
     Args:
         graph: the network, or the draft of a broken one.
         spec: what it was built from.
-        findings: what the compiler found; what depends on sizes the page finds again.
+        findings: what the compiler found.
         depth: how many levels of blocks are open at first.
     """
-    program = write_program(graph, spec)
-    program["depth"] = depth
+    found = [d for d in findings if d.severity == "error"]
+    numbers = write_numbers(graph, spec)
+    for setting in numbers["settings"]:
+        setting |= {key: visible(setting[key]) for key in ("label", "doc", "cite")}
+    details = write_details(graph, spec)
+    drawings = write_drawings(graph, live_attributes(graph, spec), find_faults(graph, found))
+    cite = [str(graph.info.cite)] if graph.info.cite is not None else []
+    return {
+        "name": graph.name,
+        "title": visible(graph.title),
+        "subtitle": visible(" \u00b7 ".join([*cite, details["files"][0]])),
+        "doc": visible(spec.network.doc if spec.network else ""),
+        "outputs": [o.node for o in graph.outputs],
+        "inputs": list(graph.inputs),
+        "depth": depth,
+        "findings": list(_findings(graph, found, details["files"], spec)),
+        "open": _open_sizes(graph),
+        "numbers": numbers,
+        "drawings": drawings,
+        **details,
+    }
+
+
+def _open_sizes(graph: Graph) -> dict[str, str]:
+    """Return the sizes that are formulas, as figures print them, by node."""
+    return {
+        node.name: node.shape.paper
+        for node in graph.nodes.values()
+        if any(isinstance(size, Symbolic) for size in node.shape)
+    }
+
+
+def _findings(
+    graph: Graph, found: Iterable[Diagnostic], names: Sequence[str], spec: Spec
+) -> Iterator[Json]:
+    """Yield errors, each with the layer that it is at, if it is at one."""
     files = {file: i for i, file in enumerate(spec.texts)}
-    computed = COMPUTED.union(program.pop("codes"))
-    program["findings"] = [
-        _finding(found, files)
-        for found in findings
-        if found.severity == "error" and found.code not in computed
-    ]
-    return program
-
-
-def _finding(found: Diagnostic, files: Mapping[str, int]) -> Json:
-    at = [files.get(found.span.file, 0), found.span.line, found.span.column]
-    return {"code": found.code, "message": found.message, "help": found.help, "at": at}
-
-
-def _subtitle(graph: Graph, program: Json) -> Iterator[str]:
-    if graph.info.cite is not None:
-        yield str(graph.info.cite)
-    yield program["files"][0]
+    places = nodes_at(graph)
+    for error in found:
+        at = error.span
+        yield {
+            "code": error.code,
+            "message": visible(error.message),
+            "help": visible(error.help),
+            "at": f"{names[files.get(at.file, 0)]}:{at.line}:{at.column}" if at.line else "",
+            "node": places.get((at.file, at.line)),
+        }
 
 
 def _text(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
-def _script() -> str:
-    """Return all scripts as one, in a scope of its own."""
-    parts = "\n".join(_text(f"{name}.js") for name in SCRIPTS)
+def _script(is_live: bool) -> str:
+    """Return all scripts as one, in a scope of its own; that of `watch` before the last."""
+    names = [*SCRIPTS[:-1], "live", SCRIPTS[-1]] if is_live else SCRIPTS
+    parts = "\n".join(_text(f"{name}.js") for name in names)
     return f'"use strict";\n(() => {{\n{parts}}})();\n'
 
 
@@ -158,18 +159,23 @@ def _style(is_live: bool) -> str:
 
 
 def _colours(theme: Theme) -> str:
-    names = ("outline", "circle", "ink", "line", "frame", "frame_fill", "failed", "failed_fill")
+    edges = ("outline", "circle", "line", "frame", "frame_fill", "failed", "failed_fill")
+    names = (*edges, "ink", "cold", "hot")
     colours = {name.replace("_", "-"): getattr(theme, name) for name in names} | dict(theme.fills)
     lines = "".join(f"  --{name}: {value};\n" for name, value in colours.items())
     return f":root {{\n{lines}}}\n"
 
 
 def _policy(style: str, script: str, is_live: bool) -> str:
-    """Return a policy under which nothing is loaded, and only this script and style count."""
+    """Return a policy under which nothing is loaded, and only this script and style count.
+
+    A picture that the page makes of itself, for PNG, is a blob of its own.
+    """
     server = "connect-src 'self'; " if is_live else ""
     return (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
-        f"{server}base-uri 'none'; form-action 'none'; "
+        f"img-src blob:; {server}"
+        "base-uri 'none'; form-action 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )
 

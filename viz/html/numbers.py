@@ -92,7 +92,7 @@ def _repeats(graph: Graph, frames: Frames) -> Iterator[Json]:
         most = max(repeat.count, min(MOST_COPIES, repeat.count + room // size))
         yield {
             "key": f"repeat:{repeat.region}",
-            "label": f"copies of {region.info.title or repeat.region}",
+            "label": _title(graph, region),
             "type": "int",
             "value": repeat.count,
             "least": first,
@@ -100,6 +100,14 @@ def _repeats(graph: Graph, frames: Frames) -> Iterator[Json]:
             "doc": "",
             "cite": "" if region.info.cite is None else str(region.info.cite),
         }
+
+
+def _title(graph: Graph, repeat: Region) -> str:
+    """Return what is repeated: by the title of its block, else by its name."""
+    copy = graph.regions.get(repeat.members[0])
+    block = graph.definitions.get((copy and copy.definition) or "")
+    titles = (repeat.info.title, f"{block.title} ({repeat.name})" if block else "")
+    return next(filter(None, titles), repeat.name) or repeat.name
 
 
 def _first_alike(graph: Graph, region: Region, first: int) -> int:

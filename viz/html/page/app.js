@@ -1,243 +1,149 @@
-// The page itself: keeps what is set, opened and selected, and draws it all anew on a change.
-
-/** Turn {q: [numerator, denominator]} into a fraction, everywhere in the program. */
-function decode(value) {
-  if (Array.isArray(value)) return value.map(decode);
-  if (typeof value !== "object" || value === null) return value;
-  if ("q" in value) return fraction(BigInt(value.q[0]), BigInt(value.q[1]));
-  return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, decode(v)]));
-}
-
-/** Every layer that is written in a program, by its number; what is drawn of it leads back to it. */
-function layersOf(program) {
-  const found = new Map();
-  const visit = (layers) => layers.forEach((layer) => {
-    found.set(layer.id, layer);
-    layer.info.layer = layer;
-    for (const [, chain] of layer.branches ?? []) visit(chain);
-    for (const chain of [layer.layers, layer.body, layer.shortcut]) if (chain) visit(chain);
-  });
-  [program, ...Object.values(program.blocks)].forEach((home) => visit(home.layers));
-  return found;
-}
+// The page: keeps what is set, opened and selected, and draws it all anew on a change.
 
 class App {
   constructor(program) {
-    Object.assign(this, { program, settings: emptySettings(), opened: new Set(), selected: null });
-    this.program.blocks = Object.assign(Object.create(null), program.blocks);
+    Object.assign(this, { changes: new Map(), opened: new Set(), selected: null, index: 0 });
     this.root = byId("boxes");
     this.view = new View(byId("figure"));
-    this.view.covered = byId("problems");
-    this.layers = layersOf(this.program);
-    this.compute();
-    if (!this.graph) {
-      this.giveUp();
-      return;
-    }
-    this.first = this.graph;
-    this.openTo(program.depth);
-    this.index = this.searchIndex();
-    this.buildControls();
-    this.listen();
-    this.showAbout();
-    this.draw();
-    this.select(this.items()[0]?.id);
-    this.view.start();
+    this.panel = new Panel(this);
     this.live = program.live ? new Live(this, program.live) : null;
+    this.take(program);
+    this.opened = this.drawing.idsAt(program.depth);
+    listen(this);
+    restoreState(this);
+    this.draw();
+    this.select(this.selected);
+    this.view.start();
+  }
+
+  // -- the program ---------------------------------------------------------------------------
+
+  take(program) {
+    this.program = program;
+    this.numbers = new Numbers(program.numbers);
+    this.drawing = new Drawing(program.drawings);
+    this.before = this.values = this.numbers.evaluate(new Map());
+    this.controls = buildControls(this);
+    this.panel.showAbout();
+    for (const id of ["title", "subtitle"]) byId(id).textContent = program[id];
+    const options = this.drawing.views.map(({ title }, i) => html("option", { value: i }, title));
+    byId("view").replaceChildren(...options);
+    byId("view").hidden = options.length < 2;
   }
 
   /** Show another program, as the compiler made it after an edit; what is open stays open. */
-  update(given) {
-    const program = decode(given);
-    program.blocks = Object.assign(Object.create(null), program.blocks);
-    Object.assign(this, { program, settings: emptySettings(), layers: layersOf(program) });
-    this.compute();
-    if (this.trouble) return;
-    this.first = this.graph;
-    this.opened = new Set([...this.opened].filter((id) => this.graph.regions.has(id)));
-    this.index = this.searchIndex();
-    byId("controls").replaceChildren(byId("controls").firstElementChild);
-    this.buildControls();
-    this.draw();
-    this.say(this.summaryText());
-  }
-
-  // -- the numbers ---------------------------------------------------------------------------
-
-  compute() {
-    try {
-      this.graph = buildGraph(this.program, this.settings);
-      this.trouble = null;
-    } catch (error) {
-      if (!(error instanceof TooLarge)) throw error;
-      this.trouble = error.message;
-      return;
-    }
-    const { nodes } = this.graph;
-    for (const node of nodes.values()) {
-      const shapes = node.inputs.map((i) => nodes.get(i).shape);
-      node.parameters = node.share ? 0 : countParameters(node.op, shapes);
-      node.macs = countMacs(node.op, shapes, node.shape);
-    }
-    this.totals = this.sumOf([...nodes.keys()]);
-  }
-
-  sumOf(names) {
-    const nodes = names.map((n) => this.graph.nodes.get(n));
-    return { parameters: sum(nodes.map((n) => n.parameters)), macs: sum(nodes.map((n) => n.macs)) };
-  }
-
-  /** The counts of a figure's item; inside a frame of copies those of one copy. */
-  countsOf(item) {
-    const { parameters, macs } = this.sumOf(item.members);
-    return { parameters: floorDivide(parameters, 0, item.around), macs: floorDivide(macs, 0, item.around) };
-  }
-
-  errors() {
-    const found = this.graph.findings.filter((f) => f.code !== "wrong-size");
-    // The compiler says the same, and often a guess at what was meant.
-    const isSaid = (f) => this.program.findings.some((g) => g.at[1] === f.at[1] && g.message.startsWith(f.message));
-    const all = [...found.filter((f) => !isSaid(f)), ...this.program.findings];
-    return all.sort((a, b) => a.at[0] - b.at[0] || a.at[1] - b.at[1] || a.at[2] - b.at[2]);
-  }
-
-  /** What the compiler would say of this graph, and its numbers: for the tests. */
-  snapshot() {
-    const nodes = [...this.graph.nodes.values()];
-    return {
-      parameters: isSymbolic(this.totals.parameters) ? showDim(this.totals.parameters) : this.totals.parameters,
-      macs: isSymbolic(this.totals.macs) ? showDim(this.totals.macs) : this.totals.macs,
-      shapes: Object.fromEntries(nodes.map((n) => [n.name, n.shape.map(showDim).join("x")])),
-      findings: this.graph.findings.map((f) => [f.code, f.message, f.help]),
-    };
-  }
-
-  /** Say why there is no figure. */
-  giveUp() {
-    const errors = [{ message: this.trouble, help: "", at: [0, 0, 0] }, ...this.program.findings];
-    byId("problems").hidden = false;
-    byId("problems").replaceChildren(...errors.map((e) => problemItem(this.program, e, null)));
-  }
-
-  // -- settings ------------------------------------------------------------------------------
-
-  change(target, value) {
-    if (target.kind === "input") this.changeInput(target, value);
-    else {
-      const [map, key] = target.kind === "param" ? [this.settings.params, target.name] : [this.settings.fields, `${target.layer.id}.${target.field}`];
-      if (value === undefined) map.delete(key);
-      else map.set(key, value);
-    }
+  update(program) {
+    const title = this.drawing.views[this.index]?.title;
+    const known = new Set(program.numbers.settings.map((s) => s.key));
+    for (const key of [...this.changes.keys()]) if (!known.has(key)) this.changes.delete(key);
+    this.take(program);
+    this.index = Math.max(0, this.drawing.views.findIndex((view) => view.title === title));
+    this.opened = new Set([...this.opened].filter((id) => id in program.items));
     this.recompute();
   }
 
-  changeInput({ name, axis }, value) {
-    const start = this.first.nodes.get(name).shape.map((d) => (isSymbolic(d) ? showDim(d) : d));
-    const dims = [...(this.settings.inputs.get(name) ?? start)];
-    for (const place of axis === "both" ? [1, 2] : [axis]) dims[place] = value === undefined ? start[place] : value;
-    if (dims.every((d, i) => d === start[i])) this.settings.inputs.delete(name);
-    else this.settings.inputs.set(name, dims);
+  /** Set a value; the default of a setting is no change. */
+  set({ key, value: first }, value) {
+    if (value === undefined || fieldText(value) === fieldText(first)) this.changes.delete(key);
+    else this.changes.set(key, value);
   }
 
-  isChanged(target) {
-    if (target.kind === "param") return this.settings.params.has(target.name);
-    if (target.kind === "field") return this.settings.fields.has(`${target.layer.id}.${target.field}`);
-    const dims = this.settings.inputs.get(target.name);
-    const start = this.first.nodes.get(target.name).shape;
-    const places = target.axis === "both" ? [1, 2] : [target.axis];
-    return Boolean(dims) && places.some((p) => dims[p] !== (isSymbolic(start[p]) ? showDim(start[p]) : start[p]));
-  }
-
-  /** The value that holds for a target now; null where the graph has no such thing. */
-  valueOf(target, graph = this.graph) {
-    if (target.kind === "param") return graph.params[target.name] ?? null;
-    if (target.kind === "input") {
-      const dim = graph.nodes.get(target.name).shape[target.axis === "both" ? 1 : target.axis];
-      return typeof dim === "number" ? dim : null;
-    }
-    const { layer, field } = target;
-    const set = this.settings.fields.get(`${layer.id}.${field}`);
-    if (set !== undefined && graph === this.graph) return set;
-    const regions = [...graph.regions.values()].filter((r) => r.layer === layer);
-    if (field === "repeat") return regions.find((r) => r.kind === "repeat")?.members.length ?? null;
-    if (field.startsWith("with.")) return regions.find((r) => r.kind === "block")?.params[field.slice(5)] ?? null;
-    return attributeOf([...graph.nodes.values()].find((n) => n.info.layer === layer)?.op, field);
-  }
-
-  reset() {
-    this.settings = emptySettings();
+  change(key, value) {
+    this.set(this.numbers.settings.find((s) => s.key === key), value);
     this.recompute();
   }
 
   recompute() {
-    this.compute();
-    if (!this.trouble) this.draw();
-    this.say(this.summaryText());
+    this.values = this.numbers.evaluate(this.changes);
+    this.draw();
+    this.say(this.summary());
   }
 
-  /** Read a number as a field of the page does; null if it is none. */
-  read(text) {
-    return readNumber(text, "number");
+  /** What is wrong: as the compiler has it, and where something is changed as the numbers are. */
+  get problems() {
+    return this.changes.size ? this.values.findings : this.program.findings;
   }
 
-  summaryText() {
-    if (this.trouble) return this.trouble;
-    const errors = this.errors();
-    if (errors.length) return `${plural(errors.length, "error")}: ${errors[0].message}`;
-    return `${grouped(this.totals.parameters)} parameters, ${scaled(this.totals.macs)} multiply-accumulates`;
+  get isBroken() {
+    return this.problems.length > 0 || Boolean(this.values.beyond);
+  }
+
+  summary() {
+    const { values, problems } = this;
+    if (values.beyond) return values.beyond;
+    if (problems.length) return `${plural(problems.length, "error")}: ${problems[0].message}`;
+    const macs = scaled(values.macs([""]));
+    return `${grouped(values.parameters([""]))} parameters, ${macs} multiply-accumulates`;
   }
 
   // -- drawing -------------------------------------------------------------------------------
 
   draw() {
-    this.figure = new Arranging(this.program, this.graph, this.opened).figure();
-    this.view.size = layOut(this.figure);
-    const focused = this.root.contains(document.activeElement) ? document.activeElement.dataset.id : null;
-    drawFigure(this.root, this.figure, (item) => this.describe(item));
-    this.keepSelection();
+    this.composed = this.drawing.compose(this.index, this.opened);
+    this.view.size = this.composed;
+    const isFocused = this.root.contains(document.activeElement);
+    const failed = new Set(this.problems.map(({ node }) => this.itemWith(node)?.id));
+    this.drawing.drawInto(this.root, this.composed, {
+      textOf: (slot) => this.textOf(slot),
+      describe: (item) => this.describe(item.id, failed.has(item.id)),
+      classOf: (item) => (failed.has(item.id) && !item.failed ? ["failed"] : []),
+    });
+    paintHeat(this);
+    if (!this.drawnItem(this.selected)) this.selected = this.composed.boxes[0]?.id ?? null;
     this.markSelected();
-    if (focused !== null) this.elementOf(this.selected)?.focus({ preventScroll: true });
-    this.showTotals();
-    this.showProblems();
-    this.showDetails(this.selected);
-    this.showTable();
-    this.showChanges();
-    for (const [target, control] of this.controls) this.updateControl(target, control);
+    if (isFocused) this.elementOf(this.selected)?.focus({ preventScroll: true });
+    this.panel.showAll();
+    for (const control of this.controls) control.update();
+    byId("view").value = this.index;
+    keepState(this);
   }
 
-  /** A changed kernel may give the selected layer another name: it stays selected. */
-  keepSelection() {
-    const items = this.items();
-    if (!items.some((i) => i.id === this.selected)) {
-      const same = items.find((i) => i.info && i.info === this.selectedInfo) ?? items[0];
-      if (this.detailed === this.selected) this.detailed = same?.id;
-      this.selected = same?.id ?? null;
-    }
-    this.selectedInfo = this.itemOf(this.selected)?.info;
+  /** A text with its numbers as they are now. */
+  textOf(slot) {
+    if (typeof slot === "string") return slot;
+    if (!this.changes.size) return slot.t;
+    if (slot.s) return this.panel.size(slot.s);
+    return String((slot.a ? this.values.attribute(...slot.a) : this.values.count(slot.c)) ?? "?");
   }
 
-  items() {
-    return [...walk(this.figure.items)].filter((i) => i.type !== "parallel");
+  drawnItem(id) {
+    return this.composed.items.find((item) => item.id === id) ?? null;
   }
 
-  itemOf(id) {
-    return this.items().find((i) => i.id === id) ?? null;
+  /** The drawn item that holds a node: its box, or the closed block around it. */
+  itemWith(node) {
+    const holds = ({ id }) => counts(this.program.items[id], node);
+    return node ? this.drawnItem(node) ?? this.composed.boxes.find(holds) ?? null : null;
+  }
+
+  titleOf(id) {
+    const lines = this.drawnItem(id)?.lines;
+    if (!lines) return this.program.items[id]?.title ?? id ?? "";
+    return lines.map((line) => line.map((p) => this.textOf(p)).join("")).join(" ");
+  }
+
+  /** The words for an item that a screen reader says. */
+  describe(id, isFailed = false) {
+    const item = this.program.items[id];
+    if (!item) return this.titleOf(id);
+    const [parameters, macs] = COUNTED.map((what) => MEASURES[what].of(this.values, item));
+    return [
+      `${this.titleOf(id)}, output ${this.panel.size(item.out)}`,
+      parameters && `${grouped(parameters)} parameters`,
+      macs && `${scaled(macs)} multiply-accumulates`,
+      isFailed && "does not fit",
+    ].filter(Boolean).join(", ");
+  }
+
+  place([file, line]) {
+    return `${this.program.files[file]}:${line}`;
   }
 
   elementOf(id) {
     return [...this.root.querySelectorAll(".item")].find((e) => e.dataset.id === id) ?? null;
   }
 
-  /** The words for an item that a screen reader says. */
-  describe(item) {
-    const { shape } = this.graph.nodes.get(item.output);
-    const { parameters, macs } = this.countsOf(item);
-    const parts = [visible(item.label), `output ${paper(shape)}`];
-    if (parameters !== 0) parts.push(`${grouped(parameters)} parameters`);
-    if (macs !== 0) parts.push(`${scaled(macs)} multiply-accumulates`);
-    if (item.failed) parts.push("does not fit");
-    return parts.join(", ");
-  }
+  // -- what is selected and open -------------------------------------------------------------
 
   markSelected() {
     for (const element of this.root.querySelectorAll(".item")) {
@@ -248,69 +154,71 @@ class App {
   }
 
   select(id, focus = false) {
-    if (id === undefined) return;
+    if (!id) return;
     this.selected = id;
-    this.selectedInfo = this.itemOf(id)?.info;
     this.markSelected();
-    this.showDetails(id);
+    this.panel.showDetails(id);
+    keepState(this);
     if (!focus) return;
     this.elementOf(id)?.focus({ preventScroll: true });
-    // With what is next to it: an error is about two boxes.
-    if (this.itemOf(id)) this.view.reveal(this.roomOf(id, 30), 64);
+    if (this.drawnItem(id)) this.view.reveal(this.roomOf(this.drawnItem(id), 30), 64);
   }
 
-  /** The area of an item with the size beside it; of a frame only the uppermost `most`. */
-  roomOf(id, most = Infinity) {
-    const item = this.itemOf(id);
-    const beside = item.type === "group" ? item.cell.beside : item.beside;
-    const height = item.type === "group" ? Math.min(most, item.area.height) : item.area.height;
-    return { ...item.area, width: item.area.width + beside, height };
+  /** The area of an item; of a frame only the uppermost `most`. */
+  roomOf({ x, y, width, height, type }, most = Infinity) {
+    return { x, y, width, height: type === "frame" ? Math.min(most, height) : height };
   }
 
   /** Open or close a block in place: its lower edge stays where it is on the screen. */
   toggle(id) {
-    const before = this.itemOf(id);
-    if (!before || !(before.openable || (before.type === "group" && !before.isFixed))) return;
-    if (this.opened.has(id)) this.opened.delete(id);
-    else this.opened.add(id);
+    const item = this.drawnItem(id);
+    if (item?.opens === "apart") this.showView(item.figure);
+    if (item?.opens !== "here") return;
+    this.opened = new Set(this.composed.opened);
+    const isOpen = this.opened.delete(id);
+    if (!isOpen) this.opened.add(id);
     this.selected = id;
-    const anchor = (area) => [area.x + area.width / 2, area.y + area.height];
-    const [x0, y0] = anchor(before.area);
     this.draw();
-    const { area, type } = this.itemOf(id);
-    const [x1, y1] = anchor(area);
-    this.view.x += x1 - x0;
-    this.view.y += y1 - y0;
+    const now = this.drawnItem(id);
+    this.view.x += now.x + now.width / 2 - item.x - item.width / 2;
+    this.view.y += now.y + now.height - item.y - item.height;
     this.view.apply();
-    this.view.reveal(this.roomOf(id));
-    this.say(`${before.label} ${type === "group" ? "opened" : "closed"}`);
-  }
-
-  /** Open the blocks of as many levels. */
-  openTo(depth) {
-    this.opened = new Set();
-    for (const region of this.graph.regions.values()) {
-      const level = region.parent === null ? 0 : this.graph.regions.get(region.parent).level + Number(region.kind === "block");
-      region.level = level;
-      if (region.kind === "block" && level <= depth) this.opened.add(region.name);
-    }
+    this.view.reveal(this.roomOf(now));
+    this.say(`${this.titleOf(id)} ${isOpen ? "closed" : "opened"}`);
   }
 
   setAll(isOpen) {
-    this.openTo(isOpen ? Infinity : 0);
+    this.opened = this.drawing.idsAt(isOpen ? Infinity : 0);
+    this.showView(0);
+    this.say(isOpen ? "All blocks opened" : "All blocks closed");
+  }
+
+  showView(index) {
+    this.index = index;
     this.draw();
     this.view.start();
-    this.say(isOpen ? "All blocks opened" : "All blocks closed");
+    this.say(this.drawing.views[index].title);
+  }
+
+  /** Go to a node or box by name: open the blocks around it, select it, bring it into view. */
+  goTo(name) {
+    const { items } = this.program;
+    const owner = items[name] ? name : Object.keys(items).findLast((id) => counts(items[id], name));
+    if (!owner) return;
+    this.index = 0;
+    for (const id of items[owner].around ?? []) this.opened.add(id);
+    this.draw();
+    this.select(this.drawnItem(owner) ? owner : this.itemWith(name)?.id, true);
   }
 
   say(text) {
     clearTimeout(this.saying);
-    this.saying = setTimeout(() => { byId("status").textContent = visible(text); }, 150);
+    this.saying = setTimeout(() => { byId("status").textContent = text; }, 150);
   }
 }
 
-function attributeOf(op, field) {
-  if (!op) return null;
-  const values = { filters: op.filters, linear: op.features, scale: op.factor, stride: op.stride };
-  return values[field] ?? (IS_PAIR.includes(field) ? op.kernel : null) ?? null;
+/** Whether a node is in a box: in one of the nodes and regions that its numbers are of. */
+function counts(item, node) {
+  const isIn = (name) => node === name || node.startsWith(`${name}.`);
+  return item?.out === node || Boolean(item?.counts?.some(isIn));
 }

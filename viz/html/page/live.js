@@ -195,7 +195,8 @@ class Live {
     const id = `live-${key.replace(/[^\w]+/g, "-")}`;
     const tried = () => (input.value.trim() === text ? null : input.value.trim());
     const input = html("input", {
-      id, type: "text", autocomplete: "off", spellcheck: "false", value: this.values.get(key) ?? text,
+      id, type: "text", autocomplete: "off", spellcheck: "false",
+      value: this.values.get(key) ?? text,
       onchange: async () => {
         why.textContent = await this.set(key, tried());
         write.hidden = !this.isSet(key);

@@ -1,121 +1,181 @@
-// The panel beside the figure: live values, details of a box, problems, the stage table.
+// What stands beside the figure: totals, problems, details of a box, stages, changes.
 
-/** An element; what stands in it as text is made visible, whoever wrote it. */
-function html(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
+/** What boxes are measured by: the title, and what an item comes to at some values. */
+const MEASURES = {
+  parameters: { title: "parameters", of: (values, item) => values.parameters(item.counts ?? []) },
+  macs: { title: "MACs", of: (values, item) => values.macs(item.counts ?? []) },
+  output: {
+    title: "numbers in the output",
+    of: (values, item) => values.shape(item.out)?.reduce(
+      (product, size) => (product === null || size === null ? null : product * size), 1) ?? null,
+  },
+};
+
+const COUNTED = ["parameters", "macs"];
+
+const facts = (pairs) => html("dl", {}, ...pairs.filter(([, value]) => value).map(
+  ([term, value]) => html("div", {}, html("dt", {}, term), html("dd", {}, value))));
+
+const part = (count, whole) => (count && whole ? ` (${((100 * count) / whole).toFixed(1)} %)` : "");
+
+const notesOf = (app, item) => [
+  ...(item.docs ?? []).map((words) => html("p", { class: "doc" }, words)),
+  ...(item.errata ?? []).map((id) => {
+    const { where, printed, built, why } = app.program.errata[id];
+    const rows = facts([["Printed", printed], ["Built", built], ["Why", why]]);
+    const summary = html("summary", {}, `Erratum ${id}: ${where}`);
+    return html("details", { class: "erratum" }, summary, rows);
+  }),
+];
+
+class Panel {
+  constructor(app) {
+    this.app = app;
   }
-  const given = children.filter((c) => c !== null && c !== undefined);
-  element.append(...given.map((c) => (typeof c === "string" ? visible(c) : c)));
-  return element;
-}
 
-const byId = (id) => document.getElementById(id);
-const grouped = (count) => (typeof count === "number" ? count.toLocaleString("en-US") : showDim(count));
-/** A count, for several copies with that of each: 8 (4 x 2). */
-function ofCopies(count, times) {
-  const each = times > 1 && count ? ` (${times} x ${grouped(floorDivide(count, 0, times))})` : "";
-  return grouped(count) + each;
-}
-
-const plural = (count, word) => `${grouped(count)} ${word}${count === 1 ? "" : "s"}`;
-
-/** A count with its order of magnitude: 12.25 G. */
-function scaled(number) {
-  for (const [unit, size] of [["T", 1e12], ["G", 1e9], ["M", 1e6], ["k", 1e3]]) {
-    if (number >= size) return `${(number / size).toPrecision(4)} ${unit}`;
+  showAll() {
+    this.showTotals();
+    this.showProblems();
+    this.showDetails(this.app.selected);
+    this.showStages();
+    this.showChanges();
   }
-  return grouped(number);
-}
 
-const share = (part, whole) => (part && whole && !isSymbolic(whole) ? ` (${((100 * part) / whole).toFixed(1)} %)` : "");
+  /** The text of a size; before anything is changed an open one is a formula, as it came. */
+  size(node) {
+    const { values, program, changes } = this.app;
+    const shape = values.shape(node);
+    return (!changes.size && program.open[node]) || (shape ? sizeText(shape) : "?");
+  }
 
-function citeText(cite) {
-  if (!cite) return "";
-  const parts = [cite.figure && `Figure ${cite.figure}`, cite.table && `Table ${cite.table}`, cite.section && `section ${cite.section}`, cite.code];
-  return parts.filter(Boolean).join(", ");
-}
+  showTotals() {
+    const { values, before, program, isBroken } = this.app;
+    for (const what of COUNTED) {
+      const [now, then] = [values[what]([""]), before[what]([""])];
+      const text = what === "macs" ? scaled(now) : grouped(now);
+      byId(what).textContent = isBroken || now === null ? "\u2014" : text;
+      byId(what).title = grouped(now);
+      byId(`${what}-change`).textContent = isBroken ? "" : difference(now, then);
+    }
+    byId("in-size").textContent = program.inputs.map((n) => this.size(n)).join(", ");
+    byId("out-size").textContent = program.outputs.map((n) => this.size(n)).join(", ");
+    document.body.classList.toggle("broken", isBroken);
+  }
 
-/** A line of a spec: specs/inception_v4.yaml:25. */
-const placeText = (program, at) => (at && at[1] ? `${program.files[at[0]] ?? ""}:${at[1]}` : "");
+  showProblems() {
+    const { problems, values: { beyond } } = this.app;
+    byId("problems").hidden = !this.app.isBroken;
+    const many = problems.length > 1 ? `: ${problems.length} errors` : "";
+    const title = beyond ? "The page cannot follow this" : `It does not fit${many}`;
+    const rows = beyond ? [{ message: beyond }] : problems;
+    const list = html("ul", {}, ...rows.map((row) => this.problem(row)));
+    byId("problems").replaceChildren(html("h2", {}, title), list);
+  }
 
-/** A number field with a slider; `change` is called with the text of a field that a user changed. */
-function numberControl({ id, label, hint, least, most, step = 1, change, reset }) {
-  const field = html("input", { id, type: "number", min: least, step: step === 1 ? 1 : "any", inputmode: "decimal", "aria-describedby": hint ? `${id}-hint` : null });
-  const slider = html("input", { type: "range", min: least, max: most, step, tabindex: "-1", "aria-hidden": "true" });
-  field.addEventListener("input", () => change(field.value));
-  slider.addEventListener("input", () => change(slider.value));
-  const back = html("button", { type: "button", class: "reset", "aria-label": `Reset ${label}`, hidden: true, onclick: reset }, "\u21ba");
-  const row = html(
-    "div", { class: "control" },
-    html("label", { for: id }, label),
-    slider, field, back,
-    hint ? html("small", { id: `${id}-hint` }, hint) : null,
-  );
-  const update = ({ value, isChanged, isOff }) => {
-    const text = value === null || value === undefined ? "" : String(isNumber(value) ? asFloat(value) : value);
-    if (document.activeElement !== field || (field.value !== "" && Number(field.value) !== Number(text))) field.value = text;
-    if (Number(text) > Number(slider.max)) slider.max = text;
-    slider.value = text;
-    field.disabled = slider.disabled = Boolean(isOff);
-    back.hidden = !isChanged;
-    row.classList.toggle("changed", isChanged);
-  };
-  return { row, update };
-}
+  problem({ message, help, at, node }) {
+    const { app } = this;
+    const place = app.program.items[app.itemWith(node)?.id]?.at;
+    const show = { type: "button", onclick: () => app.goTo(node) };
+    return html("li", {},
+      html("p", { class: "message" }, message),
+      help ? html("p", { class: "help" }, help) : null,
+      html("p", { class: "where" }, at || (place ? app.place(place) : ""), " ",
+        node ? html("button", show, "Show it") : null));
+  }
 
-/** A field for words: a kernel, a padding, an activation, true or false. */
-function wordControl({ id, label, hint, words, pattern, change, reset, show = showValue }) {
-  const field = words
-    ? html("select", { id }, ...words.map((word) => html("option", { value: word }, word)))
-    : html("input", { id, type: "text", pattern });
-  field.addEventListener(words ? "change" : "input", () => { if (field.checkValidity()) change(field.value); });
-  const back = html("button", { type: "button", class: "reset", "aria-label": `Reset ${label}`, hidden: true, onclick: reset }, "\u21ba");
-  const row = html("div", { class: "control word" }, html("label", { for: id }, label), field, back, hint ? html("small", {}, hint) : null);
-  const update = ({ value, isChanged, isOff }) => {
-    if (document.activeElement !== field) field.value = value === null ? "" : show(value);
-    field.disabled = Boolean(isOff);
-    back.hidden = !isChanged;
-    row.classList.toggle("changed", isChanged);
-  };
-  return { row, update };
-}
+  showDetails(id) {
+    const { app } = this;
+    const item = app.program.items[id];
+    this.detailed = id;
+    const title = html("h2", {}, app.titleOf(id));
+    byId("details").replaceChildren(title, ...(item ? this.detailsOf(item, id) : []));
+  }
 
-/** Pairs of a term and what it is, as a list for both eyes and ears. */
-/** A path that breaks after its slashes, not within a name or a number. */
-function pathFact(text) {
-  const [first, ...rest] = text.split(/(?<=\/)/);
-  return text && html("span", {}, first, ...rest.flatMap((part) => [html("wbr"), part]));
-}
+  detailsOf(item, id) {
+    const { app } = this;
+    const reads = item.in?.map(([node, n]) => (n > 1 ? `${n} x ` : "") + this.size(node));
+    const rows = facts([
+      ["Output", this.size(item.out) + this.change(item, "output")],
+      ["Input", reads?.join(", ")],
+      ["Parameters", this.count(item, "parameters")],
+      ["MACs", this.count(item, "macs")],
+      ["Copies", this.times(item) > 1 ? `${this.times(item)}, counted together` : ""],
+      ["Around it", this.around(item)],
+      ["Sees", item.sees],
+      ["Arguments", this.argumentsOf(item)],
+      ["Written", item.written?.join(", ")],
+      ["Holds", item.holds?.join(", ")],
+      ["Name", id],
+      ["Cited", item.cites?.join("; ")],
+      ["Spec", item.at && app.place(item.at)],
+      ["Defined", item.defined && app.place(item.defined)],
+    ]);
+    return [rows, ...notesOf(app, item), ...(app.live?.fieldsOf(item, id) ?? [])];
+  }
 
-function facts(pairs) {
-  return html("dl", {}, ...pairs.filter(([, value]) => value).map(([term, value]) => html("div", {}, html("dt", {}, term), html("dd", {}, value))));
-}
+  count(item, what) {
+    const { values } = this.app;
+    const now = MEASURES[what].of(values, item);
+    if (!now) return now === null ? "?" : "";
+    const times = this.times(item);
+    const each = times > 1 ? ` (${times} x ${grouped(values[what]([item.counts[0]]))})` : "";
+    return grouped(now) + each + part(now, values[what]([""])) + this.change(item, what);
+  }
 
-function erratumNote(id, record) {
-  const rows = [["Printed", record.printed], ["Built", record.built], ["Why", record.why]];
-  return html("details", { class: "erratum" }, html("summary", {}, `Erratum ${id}: ${record.where}`), facts(rows));
-}
+  change(item, what) {
+    const { of } = MEASURES[what];
+    return difference(of(this.app.values, item), of(this.app.before, item));
+  }
 
-function problemItem(program, finding, show) {
-  return html(
-    "li", {},
-    html("p", { class: "message" }, finding.message),
-    finding.help ? html("p", { class: "help" }, finding.help) : null,
-    html("p", { class: "where" }, placeText(program, finding.at), " ",
-      finding.node ? html("button", { type: "button", onclick: () => show(finding.node) }, "Show it") : null),
-  );
-}
+  /** How many copies a box stands for. */
+  times(item) {
+    return item.times ? this.app.values.count(item.counts[0]) : 1;
+  }
 
-function stageTable(rows, choose) {
-  const head = html("tr", {}, ...["Stage", "Output", "Parameters", "MACs"].map((t) => html("th", { scope: "col" }, t)));
-  const body = rows.map((row) => html(
-    "tr", {},
-    html("th", { scope: "row" }, html("button", { type: "button", onclick: () => choose(row.id) }, row.label)),
-    ...[row.output, grouped(row.parameters)].map((t) => html("td", {}, t)),
-    html("td", { title: grouped(row.macs) }, scaled(row.macs)),
-  ));
-  return html("table", {}, html("thead", {}, head), html("tbody", {}, ...body));
+  around(item) {
+    const { items } = this.app.program;
+    const times = (item.around ?? []).reduce((n, id) => n * this.times(items[id]), 1);
+    return times > 1 ? `${times} copies, one is counted` : "";
+  }
+
+  argumentsOf(item) {
+    return Object.entries(item.arguments ?? {}).map(([name, text]) => {
+      const value = shown(this.app.values.argument(item.region, name));
+      return `${name} = ${value}${text && text !== value ? ` (${text})` : ""}`;
+    }).join(", ");
+  }
+
+  showStages() {
+    const { app } = this;
+    const head = ["Stage", "Output", "Parameters", "MACs"];
+    const rows = app.program.stages.map((id) => {
+      const item = app.program.items[id];
+      const [parameters, macs] = COUNTED.map((what) => MEASURES[what].of(app.values, item));
+      const go = html("button", { type: "button", onclick: () => app.goTo(id) }, app.titleOf(id));
+      return html("tr", {}, html("th", { scope: "row" }, go), html("td", {}, this.size(item.out)),
+        html("td", {}, grouped(parameters) + this.change(item, "parameters")),
+        html("td", { title: grouped(macs) }, scaled(macs) + this.change(item, "macs")));
+    });
+    byId("stages").replaceChildren(html("table", {},
+      html("thead", {}, html("tr", {}, ...head.map((t) => html("th", { scope: "col" }, t)))),
+      html("tbody", {}, ...rows)));
+  }
+
+  showChanges() {
+    const { changes, numbers } = this.app;
+    const lines = numbers.settings.filter(({ key }) => changes.has(key)).map(
+      ({ key, label, value }) => html("li", {},
+        `${label} = ${fieldText(changes.get(key))} (was ${fieldText(value) || "open"})`));
+    byId("changes").hidden = !lines.length;
+    byId("change-list").replaceChildren(...lines);
+  }
+
+  /** What the spec says of the whole network. */
+  showAbout() {
+    const { doc, about } = this.app.program;
+    const notes = notesOf(this.app, { ...about, docs: [...new Set([doc, ...about.docs])] });
+    const said = notes.filter((note) => note.textContent);
+    byId("about").hidden = !said.length;
+    byId("about").replaceChildren(html("h2", {}, "About"), ...said);
+  }
 }

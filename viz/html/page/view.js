@@ -1,22 +1,24 @@
 // Pan and zoom: the viewBox of the figure, moved by wheel, pointers, buttons and keys.
 
-const LEAST_SCALE = 0.08;
-const MOST_SCALE = 6;
+const SCALES = [0.08, 6];
 const NOTICE_GAP = 18;
 const print = matchMedia("print");
 const stillness = matchMedia("(prefers-reduced-motion: reduce)");
+const between = (low, value, high) => Math.min(Math.max(low, value), high);
 
 class View {
   constructor(element) {
-    Object.assign(this, { element, x: 0, y: 0, scale: 1, size: { width: 1, height: 1 }, pointers: new Map(), moved: false });
-    element.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    element.addEventListener("pointerdown", (event) => this.press(event));
-    element.addEventListener("pointermove", (event) => this.drag(event));
+    Object.assign(this, { element, x: 0, y: 0, scale: 1, pointers: new Map(), moved: false });
+    this.size = { width: 1, height: 1 };
+    const on = (type, act, options) => element.addEventListener(type, act, options);
+    on("wheel", (event) => this.wheel(event), { passive: false });
+    on("pointerdown", (event) => this.press(event));
+    on("pointermove", (event) => this.drag(event));
     for (const type of ["pointerup", "pointercancel", "pointerleave"]) {
-      element.addEventListener(type, (event) => this.pointers.delete(event.pointerId));
+      on(type, ({ pointerId }) => this.pointers.delete(pointerId));
     }
     // A click that ends a drag opens nothing.
-    element.addEventListener("click", (event) => { if (this.moved) event.stopImmediatePropagation(); }, { capture: true });
+    on("click", (e) => this.moved && e.stopImmediatePropagation(), { capture: true });
     new ResizeObserver(() => this.apply()).observe(element);
     for (const type of ["beforeprint", "afterprint"]) {
       addEventListener(type, () => {
@@ -26,22 +28,20 @@ class View {
     }
   }
 
+  /** The room that is not under the notice at the lower edge. */
   get room() {
-    return { width: this.element.clientWidth || 800, height: this.element.clientHeight || 600 };
-  }
-
-  /** The room that is not under the notice at the lower edge; `covered` is that notice. */
-  get clearRoom() {
-    const { width, height } = this.room;
-    const notice = this.covered?.offsetHeight ? this.covered.offsetHeight + NOTICE_GAP : 0;
-    return { width, height: Math.max(height / 3, height - notice) };
+    const [width, height] = [this.element.clientWidth || 800, this.element.clientHeight || 600];
+    const notice = byId("problems").offsetHeight;
+    const clear = notice ? Math.max(height / 3, height - notice - NOTICE_GAP) : height;
+    return { width, height, clear };
   }
 
   apply() {
     const { width, height } = this.room;
-    const seen = [this.x, this.y, width / this.scale, height / this.scale];
     const whole = [0, 0, this.size.width, this.size.height];
-    this.element.setAttribute("viewBox", (this.isPrinting || print.matches ? whole : seen).map(round2).join(" "));
+    const seen = [this.x, this.y, width / this.scale, height / this.scale];
+    const area = this.isPrinting || print.matches ? whole : seen;
+    this.element.setAttribute("viewBox", area.map((n) => n.toFixed(2)).join(" "));
   }
 
   /** Show the whole figure, no larger than is good to read. */
@@ -51,89 +51,97 @@ class View {
 
   /** Show as much as can be read, from the input upwards. */
   start() {
-    const { width, height } = this.clearRoom;
-    const whole = Math.min(width / this.size.width, height / this.size.height, 1.5);
-    const scale = Math.max(whole, Math.min(0.75, width / this.size.width));
-    this.glide(this.size.width / 2 - width / scale / 2, scale > whole ? this.size.height - height / scale : this.size.height / 2 - height / scale / 2, scale);
+    const { width, clear } = this.room;
+    const whole = Math.min(width / this.size.width, clear / this.size.height, 1.5);
+    const scale = Math.max(whole, Math.min(0.9, width / this.size.width));
+    const lowest = this.size.height - clear / scale;
+    const x = this.size.width / 2 - width / scale / 2;
+    this.glide(x, scale > whole ? lowest : lowest / 2, scale);
   }
 
   /** Bring an area into the middle, as large as it fits up to `most`. */
   moveTo(area, most) {
-    const { width, height } = this.clearRoom;
-    const scale = Math.max(LEAST_SCALE, Math.min(most, width / area.width, height / area.height));
-    this.glide(area.x + area.width / 2 - width / scale / 2, area.y + area.height / 2 - height / scale / 2, scale);
+    const { width, clear } = this.room;
+    const scale = Math.max(SCALES[0], Math.min(most, width / area.width, clear / area.height));
+    const x = area.x + area.width / 2 - width / scale / 2;
+    this.glide(x, area.y + area.height / 2 - clear / scale / 2, scale);
   }
 
   /** Move as little as is needed to see an area, zooming out where it does not fit. */
   reveal(area, margin = 24) {
-    const { width, height } = this.clearRoom;
-    const scale = Math.max(Math.min(this.scale, width / (area.width + 2 * margin), height / (area.height + 2 * margin)), Math.min(this.scale, 0.35));
-    const [wide, high] = [width / scale, height / scale];
-    const shift = (at, room, low, size) => Math.min(Math.max(at, low + size + margin - room), low - margin);
-    const centre = { x: this.x + (width / this.scale - wide) / 2, y: this.y + (height / this.scale - high) / 2 };
-    this.glide(shift(centre.x, wide, area.x, area.width), shift(centre.y, high, area.y, area.height), scale);
+    const { width, clear } = this.room;
+    const fitting = [width / (area.width + 2 * margin), clear / (area.height + 2 * margin)];
+    const scale = Math.max(Math.min(this.scale, ...fitting), Math.min(this.scale, 0.35));
+    const shift = (at, room, low, size) =>
+      Math.min(Math.max(at + (room / this.scale - room / scale) / 2,
+        low + size + margin - room / scale), low - margin);
+    const y = shift(this.y, clear, area.y, area.height);
+    this.glide(shift(this.x, width, area.x, area.width), y, scale);
   }
 
   glide(x, y, scale) {
     cancelAnimationFrame(this.frame);
-    if (stillness.matches || document.hidden) {
-      Object.assign(this, { x, y, scale });
-      this.apply();
-      return;
-    }
-    const from = { x: this.x, y: this.y, scale: this.scale };
-    const start = performance.now();
+    const [from, start] = [{ x: this.x, y: this.y, scale: this.scale }, performance.now()];
     const step = (now) => {
-      const t = Math.max(0, Math.min(1, (now - start) / 180));
-      const ease = 1 - (1 - t) ** 3;
-      const between = (a, b) => a + (b - a) * ease;
-      Object.assign(this, { x: between(from.x, x), y: between(from.y, y), scale: between(from.scale, scale) });
+      const isStill = stillness.matches || document.hidden;
+      const part = 1 - (1 - (isStill ? 1 : between(0, (now - start) / 180, 1))) ** 3;
+      for (const [key, to] of Object.entries({ x, y, scale })) {
+        this[key] = from[key] + (to - from[key]) * part;
+      }
       this.apply();
-      if (t < 1) this.frame = requestAnimationFrame(step);
+      if (part < 1) this.frame = requestAnimationFrame(step);
     };
-    this.frame = requestAnimationFrame(step);
+    step(start);
   }
 
   zoom(factor, clientX, clientY) {
     const box = this.element.getBoundingClientRect();
-    const [px, py] = [(clientX ?? box.left + box.width / 2) - box.left, (clientY ?? box.top + box.height / 2) - box.top];
-    const scale = Math.min(MOST_SCALE, Math.max(LEAST_SCALE, this.scale * factor));
+    const px = (clientX ?? box.left + box.width / 2) - box.left;
+    const py = (clientY ?? box.top + box.height / 2) - box.top;
+    const scale = between(SCALES[0], this.scale * factor, SCALES[1]);
     this.x += px / this.scale - px / scale;
     this.y += py / this.scale - py / scale;
     this.scale = scale;
     this.apply();
   }
 
+  /** Move the figure; a part of it stays in the window. */
   pan(dx, dy) {
     cancelAnimationFrame(this.frame);
-    this.x -= dx / this.scale;
-    this.y -= dy / this.scale;
+    const bound = (at, room, size) => {
+      const rest = Math.min(80 / this.scale, size / 2);
+      return between(rest - room / this.scale, at, size - rest);
+    };
+    this.x = bound(this.x - dx / this.scale, this.room.width, this.size.width);
+    this.y = bound(this.y - dy / this.scale, this.room.height, this.size.height);
     this.apply();
   }
 
   wheel(event) {
     event.preventDefault();
-    if (event.ctrlKey || event.metaKey) this.zoom(Math.exp(-event.deltaY / 200), event.clientX, event.clientY);
-    else this.pan(-event.deltaX, -event.deltaY);
+    const { deltaX, deltaY, clientX, clientY } = event;
+    if (event.ctrlKey || event.metaKey) this.zoom(Math.exp(-deltaY / 200), clientX, clientY);
+    else this.pan(-deltaX, -deltaY);
   }
 
-  press(event) {
+  press({ pointerId, clientX, clientY }) {
     this.moved = false;
-    this.pointers.set(event.pointerId, [event.clientX, event.clientY]);
+    this.pointers.set(pointerId, [clientX, clientY]);
   }
 
-  drag(event) {
-    const before = this.pointers.get(event.pointerId);
+  drag({ pointerId, clientX, clientY }) {
+    const before = this.pointers.get(pointerId);
     if (!before) return;
-    const now = [event.clientX, event.clientY];
-    const [dx, dy] = [now[0] - before[0], now[1] - before[1]];
+    const [dx, dy] = [clientX - before[0], clientY - before[1]];
     if (!this.moved && Math.hypot(dx, dy) < 4) return;
     this.moved = true;
-    const other = [...this.pointers].find(([id]) => id !== event.pointerId)?.[1];
-    if (other) {
-      const distance = (p) => Math.hypot(p[0] - other[0], p[1] - other[1]) || 1;
-      this.zoom(distance(now) / distance(before), (now[0] + other[0]) / 2, (now[1] + other[1]) / 2);
-    } else this.pan(dx, dy);
-    this.pointers.set(event.pointerId, now);
+    const other = [...this.pointers].find(([id]) => id !== pointerId)?.[1];
+    const distance = ([x, y]) => Math.hypot(x - other[0], y - other[1]) || 1;
+    if (!other) this.pan(dx, dy);
+    else {
+      const factor = distance([clientX, clientY]) / distance(before);
+      this.zoom(factor, (clientX + other[0]) / 2, (clientY + other[1]) / 2);
+    }
+    this.pointers.set(pointerId, [clientX, clientY]);
   }
 }
