@@ -380,18 +380,19 @@ def read(part: Any) -> str:
     return part if isinstance(part, str) else str(part["t"])
 
 
-def draw(page: Any, drawings: Json, opened: list[str], text: str = "part.t") -> None:
+def draw(page: Any, drawings: Json, opened: list[str], size: str | None = None) -> None:
+    """Draw a network; `size` is that of its input if it has changed."""
     page.evaluate(
-        """([json, ids, text]) => {
+        """([json, ids, size]) => {
           const drawing = new Drawing(json);
           const picture = drawing.compose(0, new Set(ids));
-          const textOf = (part) => (part.s === "image" ? text : part.t);
+          const textOf = (part) => (part.s === "image" ? size ?? part.t : part.t);
           const classOf = (item) => (item.id === "image" ? ["hot"] : []);
           drawing.drawInto(document.getElementById("root"), picture, {
             textOf, classOf, describe: (item) => `${item.id} in words`,
           });
         }""",
-        [drawings, opened, text],
+        [drawings, opened, size],
     )
 
 
@@ -411,6 +412,24 @@ def test_items_can_be_found_and_described(compose: Any) -> None:
     assert frame.locator("text").all_text_contents() == ["4 x Inception-A", "Output: 35x35x384"]
     classes = compose.page.locator('.item[data-id="image"]').get_attribute("class")
     assert classes == "item box kind-input hot"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("name", "block"), [("inception_v4", "a.0"), ("zoo/unet", "up_2")])
+def test_texts_are_where_the_formats_have_them(name: str, block: str, compose: Any) -> None:
+    draw(compose.page, drawings_of(name), [block])
+    found = compose.page.locator("svg text").evaluate_all(
+        "es => es.map((e) => [e.textContent, ...['x', 'y', 'textLength', 'font-size']"
+        ".map((name) => Number(e.getAttribute(name)))])"
+    )
+    layout = laid_out(name, View(opened=frozenset([block])))
+    texts = [text for placed in layout.boxes for text in placed.texts]
+    texts += [text for placed in layout.frames for text in placed.texts]
+    real = sorted([t.text, t.x, t.y, t.width, t.size] for t in texts)
+
+    for (text, *numbers), (wanted, *where) in zip(sorted(found), real, strict=True):
+        assert text == wanted
+        assert numbers == pytest.approx(where, abs=0.1)
 
 
 @pytest.mark.browser
