@@ -18,7 +18,6 @@ from compiler.graph import (
     fixed_channels,
     known_vector,
     one,
-    value_text,
 )
 from compiler.ops.layer import Common, Fields, Layer, Parts, WordLayer
 from compiler.text import Expr, bad, describe, read_formula, read_word, show_value
@@ -214,9 +213,9 @@ class Dropout(_Elementwise):
         return self.drop == 0
 
     def words(self, shown: Shown) -> Words:
-        by_name = shown.named("keep", "keep") or shown.named("drop", "drop")
+        kept = f"keep {shown('keep', round(1 - self.drop, 12))}"
         words = "Drop path" if self.per_sample else "Dropout"
-        return words, by_name or [f"keep {value_text(round(1 - self.drop, 12))}"]
+        return words, shown.named("drop", "drop") or [kept]
 
 
 @dataclass(frozen=True)

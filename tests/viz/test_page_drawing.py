@@ -24,6 +24,7 @@ from viz.html.drawing import write_drawings
 from viz.layout.lay_out import lay_out
 from viz.layout.placed import Layout, Point
 from viz.render import Options, picture
+from viz.style.font import font
 
 Json = dict[str, Any]
 Show = Callable[..., Any]
@@ -338,8 +339,8 @@ def test_numbers_that_may_change_are_slots() -> None:
     assert a == [["Unit (", {"g": ["a", "n"], "t": "8"}, ")"]]
     assert b == [["Unit (", {"g": ["b", "n"], "t": "16"}, ")"]]
     assert c == [[{"c": "c", "t": "3"}, " x 3x3 Conv (16)"]]
-    # What it keeps is not the number that is dropped, and a stride of pairs is none.
-    assert d == [["Dropout (keep 0.8)"]]
+    # What it keeps is 1 less the number that is dropped; a stride is a pair.
+    assert d == [["Dropout (keep ", {"a": ["d", "drop"], "t": "0.8", "less": 1}, ")"]]
 
 
 def test_names_in_an_open_block_are_from_its_path() -> None:
@@ -437,7 +438,9 @@ def test_a_text_that_became_longer_than_its_box_is_narrowed(compose: Any) -> Non
     line = compose.page.locator('.item[data-id="image"] text.label')
     draw(compose.page, drawings_of("inception_v4"), [], "9x9x3")
     assert line.text_content() == "Input (9x9x3)"
-    assert line.get_attribute("textLength") is None
+    assert float(line.get_attribute("textLength")) == pytest.approx(
+        font().width("Input (9x9x3)", 9), abs=0.1
+    )
 
     draw(compose.page, drawings_of("inception_v4"), [], "299000x299000x30000")
     width = float(compose.page.locator('.item[data-id="image"] .shape').get_attribute("width"))

@@ -6,7 +6,7 @@ the marks are in a label is where its slots are. The words of an operation say s
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
 
@@ -26,6 +26,8 @@ class Slot:
     """Of what: a node and its attribute, a node, a repeat, a block and its parameter."""
     text: str
     """How it reads at the first values."""
+    is_rest: bool = False
+    """It is what the attribute leaves of 1."""
 
 
 Part = str | Slot
@@ -47,18 +49,33 @@ class Slots:
         self._free = count(FIRST_MARK)
 
     def attributes(self, node: Node) -> Mapping[str, str]:
-        """Return attribute -> mark, for those whose numbers are read off the words as they are."""
-        names = dict.fromkeys((*node.op.attributes(), *node.traced))
+        """Return word that is shown -> mark, where the number is read off a node's words as it is.
+
+        A word is an attribute, or what one of them leaves of 1: the `keep` of a `drop`.
+        """
         out: dict[str, str] = {}
-        for name in names:
-            if (node.name, name) not in self.live:
-                continue
+        for word, attribute, is_rest in self._words(node):
             mark = chr(next(self._free))
-            text = _text_at(node, name, mark)
+            text = _text_at(node, word, mark)
+            value = getattr(node.op, attribute, None)
+            if is_rest and isinstance(value, float):
+                value = round(1 - value, 12)
+            if value is not None and (isinstance(value, tuple) or text != value_text(value)):
+                continue
             if text is not None:
-                self.found[mark] = Slot("attribute", (node.name, name), text)
-                out[name] = mark
+                self.found[mark] = Slot("attribute", (node.name, attribute), text, is_rest)
+                out[word] = mark
         return out
+
+    def _words(self, node: Node) -> Iterator[tuple[str, str, bool]]:
+        """Yield (word, attribute that it shows, whether it is what that leaves of 1)."""
+        own = node.op.attributes()
+        live = [a for a in dict.fromkeys((*own, *node.traced)) if (node.name, a) in self.live]
+        yield from ((attribute, attribute, False) for attribute in live)
+        parts = [a for a in live if isinstance(own.get(a), float)]
+        yield from (
+            (w, a, True) for w in _asked(node) if w not in own for a in parts if w not in live
+        )
 
     def size(self, node: str) -> str:
         """Return a mark for the size of a tensor."""
@@ -91,16 +108,37 @@ class Slots:
 
 
 def _text_at(node: Node, attribute: str, mark: str) -> str | None:
-    """Return the text of an attribute in a node's words, None where that is not its number."""
+    """Return the text of an attribute in a node's words, None where it has other words too."""
     plain, marked = (_line(node.op.words(Shown(w))) for w in ({}, {attribute: mark}))
     before, found, after = marked.partition(mark)
     end = len(plain) - len(after)
     if not found or before != plain[: len(before)] or after != plain[end:] or end <= len(before):
         return None
-    text = plain[len(before) : end]
-    value = getattr(node.op, attribute, None)
-    is_it = value is None or (not isinstance(value, tuple) and value_text(value) == text)
-    return text if is_it else None
+    return plain[len(before) : end]
+
+
+class _Asked(Mapping[str, str]):
+    """What is written of a node: nothing; and what was asked for."""
+
+    def __init__(self) -> None:
+        self.words: dict[str, None] = {}
+
+    def __getitem__(self, word: str) -> str:
+        self.words[word] = None
+        raise KeyError(word)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def _asked(node: Node) -> list[str]:
+    """Return the words that an operation may show as the spec writes them."""
+    asked = _Asked()
+    node.op.words(Shown(asked))
+    return list(asked.words)
 
 
 def _line(words: Words) -> str:

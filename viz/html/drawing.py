@@ -6,9 +6,11 @@ right, y from the lower edge upwards, in points. `viz/html/openings.py` has what
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from itertools import count
+from string import printable
 
 from compiler.facts.labels import convention
 from compiler.graph import Graph
@@ -26,6 +28,7 @@ from viz.layout.lay_out import lay_out
 from viz.layout.measure import SIZE_GAP
 from viz.layout.opening import EPS, Scene
 from viz.layout.placed import Layout
+from viz.style.font import font
 from viz.style.text import visible
 from viz.style.theme import THEMES
 
@@ -55,6 +58,7 @@ class _Writer:
         self.graph = graph
         self.live = live
         self.faults = faults
+        self.usual = convention(graph)
         used = {region.definition for region in graph.regions.values()}
         self.blocks = [name for name in graph.definitions if name in used]
         self.openings = Openings(self._scene, self._words(graph), self._figures(graph))
@@ -64,16 +68,16 @@ class _Writer:
         first = self._scene(())
         content = self.openings.content(first) | _extent(first)
         views = [{"title": visible(self.graph.title), "content": content}]
-        return {
-            "type": _type(),
+        pictures = {
             "views": [*views, *map(self._figure, self.blocks)],
             "depths": list(self._depths(first)),
             "insides": self.openings.insides,
         }
+        return pictures | {"type": _type(set(json.dumps(pictures, ensure_ascii=False)))}
 
     def _scene(self, opened: Chain, depth: int = 0) -> Scene:
         view = View(depth=depth, opened=frozenset(opened))
-        return Scene(_lay_out(arrange(self.graph, view, self.faults)), opened)
+        return Scene(_lay_out(arrange(self.graph, view, self.faults, self.usual)), opened)
 
     def _figures(self, graph: Graph) -> dict[str, int]:
         """Return region -> the view of its definition."""
@@ -88,7 +92,7 @@ class _Writer:
         for depth in count():
             if not closed:
                 return words
-            marked = arrange(graph, View(depth=depth), self.faults, slots=words.slots)
+            marked = arrange(graph, View(depth=depth), self.faults, self.usual, words.slots)
             words.add(marked)
             closed = sum(box.region is not None for box in marked.boxes())
         raise AssertionError
@@ -118,12 +122,11 @@ class _Writer:
         """Return the figure of a block as it is defined."""
         view = view_of_definition(self.graph, name, View())
         graph, view = drawn(self.graph, view)
-        usual = convention(self.graph)
         words = Words()
         if graph is self.graph:
             words = Words(Slots(graph, self.live))
-            words.add(arrange(graph, view, self.faults, usual, words.slots))
-        scene = Scene(_lay_out(arrange(graph, view, self.faults, usual)), ())
+            words.add(arrange(graph, view, self.faults, self.usual, words.slots))
+        scene = Scene(_lay_out(arrange(graph, view, self.faults, self.usual)), ())
         content = self._whole(scene, words, self._figures(graph))
         definition = self.graph.definitions[name]
         out: Json = {"title": visible(definition.title), "block": name, "content": content}
@@ -131,9 +134,11 @@ class _Writer:
         return out | ({"figure": cite.figure} if cite and cite.figure is not None else {})
 
 
-def _type() -> Json:
-    """Return sizes of type and distances that a viewer needs to draw as the formats do."""
+def _type(letters: set[str]) -> Json:
+    """Return what a viewer needs to draw as the formats do: of type, and distances."""
+    widths = {letter: round(font().width(letter, 1.0), 3) for letter in letters | set(printable)}
     return {
+        "widths": dict(sorted(widths.items())),
         "size": THEME.font_pt,
         "leading": THEME.leading,
         "note": THEME.note_pt,

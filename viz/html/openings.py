@@ -22,6 +22,8 @@ from viz.layout.placed import Point
 
 Chain = tuple[str, ...]
 """Open blocks, each in the one before it."""
+MOST_BOXES = 20_000
+"""So many are laid out, about two seconds; blocks after that do not open in place."""
 Moves = Mapping[Ends, tuple[Point, ...]]
 
 
@@ -58,6 +60,8 @@ class Openings:
         self.insides: list[Json] = []
         self.rises: dict[str, float] = {}
         """Block that opens in place -> by how much it lifts what is above it."""
+        self.laid_out = 0
+        """How many boxes were."""
         self._known: dict[str, int] = {}
         self._beside: dict[tuple[str, str], _Beside] = {}
 
@@ -89,7 +93,10 @@ class Openings:
 
     def _try(self, closed: Scene, name: str) -> _Open | None:
         """Return what opening a block does; None where that does not add up with other blocks."""
+        if self.laid_out > MOST_BOXES:
+            return None
         scene = self.scene((*closed.chain, name))
+        self.laid_out += len(scene.layout.boxes)
         rise = find_rise(closed, scene)
         if rise is None:
             return None

@@ -95,7 +95,8 @@ class Names:
     def _slot(self, slot: Slot) -> Json:
         first, *rest = slot.subject
         subject = [self.of(first), *rest] if rest else self.of(first)
-        return {KEYS[slot.kind]: subject, "t": visible(slot.text)}
+        out = {KEYS[slot.kind]: subject, "t": visible(slot.text)}
+        return out | ({"less": 1} if slot.is_rest else {})
 
 
 def joined(lines: Sequence[Sequence[Json | str]]) -> list[Json | str]:

@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any
 
 from pydantic_core import PydanticCustomError
@@ -30,9 +31,19 @@ from pydantic_core import PydanticCustomError
 from compiler.errors import Report
 from compiler.facts.copies import settled_from
 from compiler.facts.numbers.asserts import assertion_json
-from compiler.facts.numbers.operations import TracedOp, least_of, whole_numbers
+from compiler.facts.numbers.operations import TracedOp, key_of, least_of, whole_numbers
 from compiler.facts.numbers.terms import AXES, Json, formula_json, value_json
-from compiler.graph import Decision, Graph, Input, Node, Parameter, Region, Traced, formulas_of
+from compiler.graph import (
+    Decision,
+    Graph,
+    Input,
+    Node,
+    Parameter,
+    Region,
+    Shape,
+    Traced,
+    formulas_of,
+)
 from compiler.lower.defaults import layer_defaults
 from compiler.ops import Scale, with_words
 from compiler.ops.merge import Join
@@ -246,7 +257,8 @@ class Frames:
         live = [name for name, formula in written.items() if self._is_live(frame, formula)]
         self.live |= {(node.name, name) for name in live}
         own_values = node.op.attributes()
-        attributes = [written.get(name, own_values[name]) for name in names]
+        known = {n: v if v or not least_of(node.op, n) else None for n, v in own_values.items()}
+        attributes = [written.get(name, known[name]) for name in names]
         more: dict[str, Json] = {"share": self._owner(frame, node)} if node.share else {}
         for name in (n for n in live if n not in names):
             formula = formulas[name]
@@ -298,10 +310,12 @@ class Frames:
                     self._ops[key] = -1
                     continue
                 self._ops[key] = len(self.ops)
-                least = [least_of(node.op, name) for name in tried]
-                said: Json = {"tree": tree, "open": tried, "least": least}
+                said: Json = {"tree": tree}
+                if tried:
+                    said["open"] = [[n, least_of(node.op, n), key_of(node.op, n)] for n in tried]
                 if isinstance(node.op, Join):
-                    said |= {"verb": node.op.verb, "help": node.op.way_out}
+                    apart = ranks[0] - len(node.op.compared(Shape((None,) * ranks[0])))
+                    said |= {"verb": node.op.verb, "apart": apart, "help": node.op.way_out}
                 self.ops.append(said)
             if self._ops[key] >= 0:
                 return self._ops[key], tried
@@ -312,7 +326,7 @@ class Frames:
         network = self.spec.network
         assert network is not None
         out: list[Json] = []
-        for written, size in zip(network.input[node.name], node.shape, strict=True):
+        for written, size in zip_longest(network.input[node.name], node.shape):
             if isinstance(written, str) and self.graph.arguments.get(written) == size is not None:
                 self.root.decisions[written, repr(size)] += 1
                 out.append(written)

@@ -37,7 +37,12 @@ def whole_numbers(op: Op, formulas: Container[str] = ()) -> tuple[str, ...]:
 
 def least_of(op: Op, attribute: str) -> int:
     """Return the least that an attribute can be: a width is 1, an offset may be 0."""
-    return 1 if op.width_key and attribute in ("out_channels", "out_features") else 0
+    return int(bool(op.width_key) and attribute in ("out_channels", "out_features"))
+
+
+def key_of(op: Op, attribute: str) -> str:
+    """Return the key of a layer that says an attribute: `filters` for `out_channels`."""
+    return op.width_key if least_of(op, attribute) else attribute
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,8 @@ class Scope {
 
   item({ id, kind, lines, size, failed, optional, round, figure, closes }, type, area) {
     const whole = (name) => (Array.isArray(name) ? name.map(whole) : within(this.block, name));
-    const slot = (p) => Object.entries(p).map(([k, v]) => [k, k === "t" ? v : whole(v)]);
+    const isName = (key) => key !== "t" && key !== "less";
+    const slot = (p) => Object.entries(p).map(([k, v]) => [k, isName(k) ? whole(v) : v]);
     const part = (p) => (typeof p === "string" ? p : Object.fromEntries(slot(p)));
     const text = (line) => line.map(part);
     return {
@@ -195,7 +196,9 @@ class Drawing {
    * Draw a picture into an element of an SVG.
    *
    * @param {object} composed what `compose` returned.
-   * @param {object} page textOf: a slot's text; describe: an item in words; classOf: its classes.
+   * @param {object} page textOf: the text of a slot, which is `a` [node, attribute] (with `less`
+   *   what that leaves of it), `s` a node's size, `c` a repeat's copies or `g` [block, parameter];
+   *   `t` is its first text. describe: an item in words. classOf: more classes of it.
    */
   drawInto(root, composed, page) {
     const pen = new Pen(this.type, page);
@@ -207,7 +210,6 @@ class Drawing {
       // Above the boxes, so that their heads are wholly visible.
       svg("g", aside, ...composed.arrows.map((arrow) => pen.arrow(arrow))),
     );
-    pen.narrow();
   }
 }
 
@@ -223,24 +225,18 @@ function svg(tag, attributes, ...children) {
 /** Makes the elements of a picture. */
 class Pen {
   constructor(type, page) {
-    Object.assign(this, { type, page, drawn: new Set(), lines: [] });
+    Object.assign(this, { type, page, drawn: new Set() });
   }
 
+  /** A line as wide as in the font it was measured in, and narrower where its room is less. */
   text(line, attributes, room = Infinity) {
-    const words = line.map((part) => (typeof part === "string" ? part : this.page.textOf(part)));
-    const all = { "font-size": this.type.size, "xml:space": "preserve", ...attributes };
-    const element = svg("text", all, words.join(""));
-    if (room < Infinity) this.lines.push([element, room]);
-    return element;
-  }
-
-  /** Narrow what became longer than its box, once it can be measured. */
-  narrow() {
-    const lengths = this.lines.map(([line]) => line.getComputedTextLength());
-    for (const [line, room] of this.lines.filter(([, most], i) => lengths[i] > most)) {
-      line.setAttribute("textLength", short(room));
-      line.setAttribute("lengthAdjust", "spacingAndGlyphs");
-    }
+    const part = (p) => (typeof p === "string" ? p : this.page.textOf(p));
+    const words = line.map(part).join("");
+    const size = attributes["font-size"] ?? this.type.size;
+    const width = sum([...words].map((letter) => this.type.widths[letter] ?? 1)) * size;
+    const length = { textLength: short(Math.min(width, room)), lengthAdjust: "spacingAndGlyphs" };
+    const all = { "font-size": size, "xml:space": "preserve", ...length, ...attributes };
+    return svg("text", all, words);
   }
 
   /** An arrow; a piece that another one has drawn is left out: twice it would look bold. */

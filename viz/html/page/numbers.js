@@ -3,7 +3,6 @@
 
 class Fault extends Error {}
 class Beyond extends Error {}
-const UNKNOWN = Symbol("a value that is not known");
 
 // -- formulas over exact numbers: fractions of two BigInts ---------------------------------------
 
@@ -17,7 +16,7 @@ function q(n, d = 1n) {
 /** A number, or {n, d} of numbers, as a fraction; any other value as it is. */
 function exact(value) {
   if (typeof value === "number") return q(BigInt(value));
-  return value?.d ? q(BigInt(value.n), BigInt(value.d)) : value;
+  return value?.d ? q(BigInt(value.n), BigInt(value.d)) : value ?? null;
 }
 
 /** A fraction as a number where it is a whole one that a number holds; null where it is not. */
@@ -53,48 +52,42 @@ const OPERATIONS = {
 const FORMS = {
   "'": (_, word) => word,
   q: (_, n, d) => q(BigInt(n), BigInt(d)),
-  if: (at, condition, a, b) => evaluate(evaluate(condition, at) ? a : b, at),
-  "#": (at, ref, axis) => evaluate(at.shape(ref)[axis], at),
+  if(at, condition, a, b) {
+    const holds = evaluate(condition, at);
+    return holds === null ? null : evaluate(holds ? a : b, at);
+  },
+  "#": (at, ref, axis) => exact(at.shape(ref)[axis]),
   net: (at, term) => evaluate(term, at.values.root),
-  total: (at, what) => at.total[what] ?? evaluate(null, at),
-  "?": (at, term) => evaluate(at.values.changes.size ? at.values.leave("a formula") : term, at),
+  total: (at, what) => at.total[what],
+  "?": (at, term) => (at.values.changes.size ? at.values.leave("a formula") : evaluate(term, at)),
 };
 const MOST = 10n ** 15n;
+const ASSERTED = "correct the layers, or what is asserted of them";
 
 function lacking(at) {
   throw new Fault(`there is no entry ${shown(at)}`);
 }
 
-/** The value of a formula in a frame; throws a Fault, or UNKNOWN where it depends on one. */
+/** The value of a formula in a frame or an operation, null where it is not known. */
 function evaluate(term, at) {
-  if (term === null || term === undefined) throw UNKNOWN;
-  if (typeof term === "string") return at.names.get(term) ?? evaluate(null, at);
+  if (typeof term === "string") return at.names.get(term) ?? null;
   if (!Array.isArray(term)) return exact(term);
   const [head, ...parts] = term;
-  if (head >= 0) return evaluate(at.sizes[head][parts[0]]);
-  if (head === -1) return evaluate(at.attributes[parts[0]]);
+  if (typeof head === "number") return exact(at.leaves.at(head)[parts[0]]);
   if (head in FORMS) return FORMS[head](at, ...parts);
-  const made = OPERATIONS[head](...parts.map((part) => evaluate(part, at)));
+  const values = parts.map((part) => evaluate(part, at));
+  if (values.includes(null)) return null;
+  const made = OPERATIONS[head](...values);
   const isLarge = made.n > MOST || -made.n > MOST || made.d > MOST;
   if (isLarge && at.names) throw new Fault("the value is out of bounds");
   return made;
-}
-
-/** The same, null where it is not known. */
-function known(term, at) {
-  try {
-    return evaluate(term, at);
-  } catch (error) {
-    if (error === UNKNOWN) return null;
-    throw error;
-  }
 }
 
 /** The ends that the conditions of a tree lead to: several where a size is not known. */
 function endsOf(tree, at) {
   if (!Array.isArray(tree)) return [tree?.is ?? null];
   const [sign, a, b, yes, no] = tree;
-  const holds = known([sign, a, b], at);
+  const holds = evaluate([sign, a, b], at);
   return (holds === null ? [yes, no] : [holds ? yes : no]).flatMap((way) => endsOf(way, at));
 }
 
@@ -154,13 +147,8 @@ class Values {
   }
 
   /** The sum over nodes and regions; a node of a folded copy, beside its like, is all of them. */
-  parameters(names) {
-    return this.summed(names, "parameters");
-  }
-
-  macs(names) {
-    return this.summed(names, "macs");
-  }
+  parameters = (names) => this.summed(names, "parameters");
+  macs = (names) => this.summed(names, "macs");
 
   attribute(node, name) {
     return this.beyond ? null : plain(this.nodes.get(this.resolved(node))?.named[name]);
@@ -231,7 +219,7 @@ class Values {
   /** The value of a formula, null where it is not known; a fault is a finding. */
   value(term, frame, node) {
     try {
-      return known(term, frame);
+      return evaluate(term, frame);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       this.find(node, "bad-expression", `\`${node}\`: ${error.message}`);
@@ -255,9 +243,9 @@ class Values {
     const { whole = {}, names = [], members, checks = [], asserts = [] } = this.json.bodies[number];
     const where = frame.prefix || "the network";
     for (const [name, term] of [...Object.entries(given), ...names]) {
-      const changed = frame === this.root && exact(this.changes.get(`param:${name}`));
+      const changed = frame === this.root ? exact(this.changes.get(`param:${name}`)) : null;
       const isGiven = given[name] === term;
-      const value = changed || this.value(term, isGiven ? outer : frame, where);
+      const value = changed ?? this.value(term, isGiven ? outer : frame, where);
       frame.names.set(name, name in whole ? this.whole(value, whole[name], where, name) : value);
     }
     this.frames.set(frame.prefix, frame.names);
@@ -269,16 +257,14 @@ class Values {
     }
     for (const [formula, message, sides] of asserts) {
       if (this.value(formula, frame, where) !== false) continue;
-      const told = this.filled(message, sides, frame);
-      const help = "correct the layers, or what is asserted of them";
-      this.find(where, "assertion-failed", told, help);
+      this.find(where, "assertion-failed", this.filled(message, sides, frame), ASSERTED);
     }
     return frame.total;
   }
 
   /** A text with the values of formulas in the place of their numbers. */
   filled(text, formulas, at) {
-    return text.replace(/\u25a1(\d+)\u25a1/g, (_, number) => shown(known(formulas[number], at)));
+    return text.replace(/\u25a1(\d+)\u25a1/g, (_, number) => shown(evaluate(formulas[number], at)));
   }
 
   members(list = [], frame) {
@@ -334,18 +320,19 @@ class Values {
   }
 
   node(full, [, number, refs, formulas = [], { share, also = {}, stated } = {}], frame) {
-    const { tree, open, least, ...says } = this.json.ops[number];
+    const { tree, open = [], ...says } = this.json.ops[number];
     const named = {};
     for (const name in also) named[name] = this.value(also[name], frame, full);
     const attributes = formulas.map((term, at) => {
-      const value = this.whole(this.value(term, frame, full), least[at], full, open[at]);
-      return (named[open[at]] = value);
+      const [name, least, key] = open[at];
+      return (named[name] = this.whole(this.value(term, frame, full), least, full, key));
     });
-    const at = { sizes: refs.map((ref) => frame.shape(ref)), attributes };
+    const sizes = refs.map((ref) => frame.shape(ref));
+    const at = { leaves: [...sizes, attributes] };
     const ends = endsOf(tree, at);
     if (!ends.some(Boolean)) this.leave(`what enters \`${full}\``);
     const fit = ends.length === 1 ? ends : ends.filter((end) => end && !end.e);
-    if (ends.every((end) => end?.e)) this.fault(full, ends.at(-1).e, at, says);
+    if (ends.every((end) => end?.e)) this.fault(full, ends.at(-1).e, at, sizes, says);
     const agreed = (pick) => {
       const [first = null, ...more] = fit.map((end) => this.value(pick(end), at, full));
       return more.every((value) => same(value, first)) ? first : null;
@@ -353,19 +340,19 @@ class Values {
     let shape = ends.find(Boolean).s.map((_, axis) => plain(agreed((end) => end.s[axis])));
     if (stated && !this.changes.size) shape = stated;
     if (shape.some((size) => size > MOST)) this.leave(`a size of \`${full}\` above 10^15`);
-    this.nodes.set(full, { shape, named, sizes: at.sizes });
+    this.nodes.set(full, { shape, named, sizes });
     if (share !== undefined) this.share(full, frame.full(share));
     const [own, macs] = ["p", "m"].map((what) => agreed((end) => (what in end ? end[what] : 0)));
     return { parameters: share === undefined ? own : exact(0), macs, operations: exact(1) };
   }
 
   /** Says what the compiler says; the same of a grid that is known to be too small is an echo. */
-  fault(full, [code, message, help, marks], at, { verb, help: way }) {
-    const grid = text(at.sizes[0].slice(1));
+  fault(full, [code, message, help, marks], at, sizes, { verb, apart, help: way }) {
+    const grid = text(sizes[0].slice(1));
     if (code === "empty-output" && this.grids.size === this.grids.add(grid).size) return;
     const isApart = verb && code === "shape-mismatch";
     const [said, more] = isApart
-      ? [` cannot ${verb} ${unlike(at.sizes)}`, way]
+      ? [` cannot ${verb} ${unlike(sizes, apart)}`, way]
       : [`: ${this.filled(message, marks, at)}`, this.filled(help, marks, at)];
     this.find(full, code, `\`${full}\`${said}`, more);
   }
@@ -379,11 +366,12 @@ class Values {
 }
 
 /** The size that is unlike most, the last on a tie, with the others. */
-function unlike(sizes) {
-  const texts = sizes.map(([first, ...grid]) => shown([...grid, first]));
-  const often = (text) => texts.filter((other) => other === text).length;
-  const odd = texts.reduce((a, b) => (often(b) <= often(a) ? b : a));
-  return `${odd} with ${[...new Set(texts)].filter((text) => text !== odd).join(" and ")}`;
+function unlike(sizes, apart) {
+  const often = (a) => sizes.filter((b) => same(a.slice(apart), b.slice(apart))).length;
+  const most = Math.max(...sizes.map(often));
+  const odd = sizes.find((size) => often(size) < most) ?? sizes.at(-1);
+  const [first, ...others] = [odd, ...sizes].map(([c, ...grid]) => shown([...grid, c]));
+  return `${first} with ${[...new Set(others)].filter((text) => text !== first).join(" and ")}`;
 }
 
 /** A network's numbers as the compiler wrote them; see viz/html/numbers.py. */
