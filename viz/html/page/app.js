@@ -98,12 +98,15 @@ class App {
     keepState(this);
   }
 
-  /** A text with its numbers as they are now. */
+  /** A text with its numbers as they are now; `less`: what a number leaves of 1. */
   textOf(slot) {
     if (typeof slot === "string") return slot;
     if (!this.changes.size) return slot.t;
     if (slot.s) return this.panel.size(slot.s);
-    return String((slot.a ? this.values.attribute(...slot.a) : this.values.count(slot.c)) ?? "?");
+    if (slot.c) return grouped(this.values.count(slot.c));
+    const value = slot.a ? this.values.attribute(...slot.a) : this.values.argument(...slot.g);
+    const number = value?.d ? Number(value.n) / Number(value.d) : value;
+    return String(slot.less ? +(1 - number).toPrecision(6) : number ?? slot.t);
   }
 
   drawnItem(id) {

@@ -141,7 +141,8 @@ class Panel {
   argumentsOf(item) {
     return Object.entries(item.arguments ?? {}).map(([name, text]) => {
       const value = shown(this.app.values.argument(item.region, name));
-      return `${name} = ${value}${text && text !== value ? ` (${text})` : ""}`;
+      const isTold = text && text !== value && text !== name;
+      return `${name} = ${value}${isTold ? ` (${text})` : ""}`;
     }).join(", ");
   }
 
