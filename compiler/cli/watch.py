@@ -44,13 +44,18 @@ def run(args: argparse.Namespace) -> int:
             f"{summary(outcome)}\n" if outcome.failure else f"{name}: {summary(outcome)}\n",
         )
 
+    def put(key: str, text: str, was: str | None) -> str:
+        change = session.write(key, text, was)
+        kept = session.kept_by_command(key)
+        return f"{change}; here {kept} of the command still holds" if kept else str(change)
+
     hands = Hands(
         files=lambda: session.files,
         refresh=session.refresh,
         attempt=session.attempt,
         values=session.values,
         places=session.places,
-        write=session.write,
+        write=put,
         undo=session.undo,
         redo=session.redo,
         standing=lambda: session.history.standing,

@@ -190,8 +190,17 @@ class Session:
             raise UsageError(f"{value.span}: `{value.what}` is `{value.text}` now, not `{was}`")
         if is_shipped(str(file.path)):
             raise UsageError(f"{file.path} is installed with netdraft; copy it to change it")
+        if value.text == text.strip():
+            raise UsageError(f"{value.span}: `{value.what}` is `{value.text}` already")
         edit = self.edit(value, file.text, text)
         return self.history.write(file, edit, value.what)
+
+    def kept_by_command(self, key: str) -> str:
+        """Return the option of the command that holds over a value of the file, if one does."""
+        kind, _, name = key.partition(":")
+        if kind == "param" and name in self.settings:
+            return f"--set {name}={self.settings[name]}"
+        return f"--input {self.inputs[0]}" if kind == "input" and self.inputs else ""
 
     def undo(self) -> Change:
         """Take the last edit of this session back; see `History`."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.edit import Session
+from compiler.edit import Session, apply_edits
+from compiler.edit.values import layer_values, network_values, value_edit
 from compiler.errors import UsageError
 
 NET = """network: net
@@ -119,12 +120,17 @@ def test_a_value_is_written_and_nothing_else(
          "character `:`"),
         ("layer:first:filters", "32 +", "`filters` of `conv`: in `32 +`: expected a number, a name "
          "or `(`, found the end"),
+        ("layer:first:filters", "32, bias: true", "`filters` of `conv`: in `32, bias: true`: "
+         "unexpected character `:`"),
+        ("layer:first:filters", "32}  # {", "`filters` of `conv`: in `32)  # (`: unexpected "
+         "character `)`"),
         ("layer:first:conv", "5x5x5", "`conv`: `5x5x5` is not a size; write one number, `3x3` "
          "(height x width) or `[height, width]`"),
         ("layer:first:stride", "[{a: 1}]", "`stride` of `conv`: in `[(a: 1)]`: unexpected "
          "character `(`"),
         ("param:depth", "3", "the spec writes no `depth` that could be changed"),
         ("layer:first:groups", "3", "the spec writes no `groups` of `first` that could be changed"),
+        ("param:width", " 16 ", "net.yaml:4:10: `width` is `16` already"),
         ("filters", "3", "the spec writes no `filters` that could be changed"),
     ],
 )  # fmt: skip
@@ -151,3 +157,19 @@ def test_line_ends_and_marks_of_the_file_stay(session: Session) -> None:
     Path("net.yaml").write_bytes(data)
     session.write("param:width", "24")
     assert Path("net.yaml").read_bytes() == data.replace(b"width: 16 ", b"width: 24 ")
+
+
+@pytest.mark.parametrize("name", ["inception_v4", "released/inception_resnet_v2_slim"])
+def test_every_value_of_a_shipped_spec_can_be_written(name: str) -> None:
+    session = Session(name, {}, ())
+    graph, texts = session.base.graph, session.base.texts
+    assert graph is not None
+    found = [*network_values(graph, texts), *layer_values(graph, texts, "reduction_a")]
+    found += layer_values(graph, texts, "stem.conv_1a")
+    assert len(found) > 10
+    for value in found:
+        new = str(int(value.text) + 1) if value.text.isdigit() else value.text
+        text = texts[value.span.file]
+        before, after = text.split("\n"), apply_edits(text, [value_edit(text, value, new)])
+        changed = [(a, b) for a, b in zip(before, after.split("\n"), strict=True) if a != b]
+        assert len(changed) == (new != value.text), value

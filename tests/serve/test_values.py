@@ -80,4 +80,12 @@ def test_settings_of_the_command_hold_until_the_page_sets_others(tmp_path: Path)
         told = client.program()["program"]
         assert '"default":20' in str(told).replace("'", '"').replace(" ", "")
         assert client.program(param__width="24")["refused"] == {}
+        assert client.ask("write", key="param:width", text="18") == {
+            "done": "net.yaml:2:17: `width`: `16` -> `18`; here --set width=20 of the command "
+            "still holds"
+        }
+        assert client.ask("write", key="input:image:1", text="9") == {
+            "done": "net.yaml:3:20: `image height`: `8` -> `9`; here --input 4x8x8 of the command "
+            "still holds"
+        }
         assert client.end() == 0

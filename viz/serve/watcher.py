@@ -66,10 +66,19 @@ def _stamp(path: Path) -> Stamp:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _folders(files: Iterable[Path]) -> set[Path]:
-    """Return the folders of files, and those of the files that links lead to."""
+def _folders(files: Iterable[Path]) -> dict[Path, int]:
+    """Return the folders of files, and of what links lead to, each with what tells it from another.
+
+    One that is removed and made again has to be watched again.
+    """
     places = {place for path in files for place in (path, path.resolve())}
-    return {_existing(place.parent) for place in places}
+    folders = {_existing(place.parent) for place in places}
+    return {folder: _inode(folder) for folder in folders}
+
+
+def _inode(path: Path) -> int:
+    stamp = _stamp(path)
+    return stamp[2] if stamp else 0
 
 
 def _existing(folder: Path) -> Path:

@@ -94,7 +94,18 @@ class Live {
     if (!program || (isSame && !Object.keys(refused).length)) return;
     this.fields.clear();
     for (const key of this.values.keys()) this.app.changes?.delete(key);
-    this.app.update(program);
+    this.keepField(() => this.app.update(program));
+  }
+
+  /** Draw anew; who is typing goes on typing. */
+  keepField(draw) {
+    const { id, value, selectionStart } = document.activeElement;
+    draw();
+    const field = id && document.activeElement === document.body ? byId(id) : null;
+    if (!field || value === undefined) return;
+    field.value = value;
+    field.focus({ preventScroll: true });
+    if (selectionStart !== null) field.setSelectionRange?.(selectionStart, selectionStart);
   }
 
   // -- values --------------------------------------------------------------------------------
