@@ -70,8 +70,7 @@ class Hub:
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do something with the files, after what is being done."""
-        # A compilation that takes long is left to itself where the server is to end.
-        return await to_thread.run_sync(work, limiter=self._one, abandon_on_cancel=True)
+        return await to_thread.run_sync(work, limiter=self._one)
 
     async def watch(self) -> None:
         """Tell pages of every change, for as long as this runs."""
