@@ -84,7 +84,12 @@ class Session:
         return self.base
 
     def attempt(self, values: Mapping[str, str]) -> Outcome:
-        """Return what the files come to with other values; wrong ones are left out."""
+        """Return what the files come to with other values; wrong ones are left out.
+
+        Where nothing can be made of the files, nothing is said of values.
+        """
+        if self.base.graph is None:
+            return self.base
         with suppress(UsageError):
             return self._compile(*self._arguments(values))
         held: dict[str, str] = {}

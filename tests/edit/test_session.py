@@ -129,6 +129,12 @@ def test_settings_that_no_longer_hold_are_a_sentence(session: Session) -> None:
     )
 
 
+def test_while_there_is_no_network_nothing_is_said_of_values(session: Session) -> None:
+    FILE.write_text("network: [", encoding="utf-8")
+    session.refresh()
+    assert session.attempt({"param:width": "24", "layer:first:conv": "5x5"}) == session.base
+
+
 def test_what_is_no_network_takes_no_value(session: Session) -> None:
     FILE.write_text("network: [", encoding="utf-8")
     message = "the files are no network as they are now; mend them first"

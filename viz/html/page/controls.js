@@ -18,6 +18,7 @@ class Control {
     this.slider = this.isHere ? html("input", {
       type: "range", tabindex: "-1", "aria-hidden": "true", step: type === "number" ? 0.01 : 1,
       min: this.first.least ?? 0, oninput: () => this.read(this.slider.value),
+      onchange: () => this.settle(),
     }) : null;
     const button = (name, words, act) => html("button", {
       type: "button", class: name, hidden: true, "aria-label": `${words} ${label}`, onclick: act,
@@ -46,20 +47,19 @@ class Control {
     this.field.setAttribute("aria-invalid", String(Boolean(why)));
   }
 
-  /** When a field is left: what the page cannot follow is the compiler's. */
+  /** When a field is left: what the page cannot follow, or what does not fit, is the compiler's. */
   async settle() {
-    const { live, values } = this.app;
-    if (!live || (this.isHere && !values.beyond)) this.update();
-    else this.refuse(await live.set(this.first.key, this.field.value.trim()));
+    const { app, settings, isHere } = this;
+    if (!app.live || (isHere && !app.isBroken)) this.update();
+    else this.refuse(await app.live.set(settings.map(({ key }) => key), this.field.value.trim()));
   }
 
   reset() {
     this.refuse("");
-    for (const { key } of this.settings) {
-      this.app.changes.delete(key);
-      if (this.app.live?.isSet(key)) this.app.live.set(key, null);
-    }
-    this.app.recompute();
+    const keys = this.settings.map(({ key }) => key);
+    for (const key of keys) this.app.changes.delete(key);
+    if (keys.some((key) => this.app.live?.isSet(key))) this.app.live.set(keys, null);
+    else this.app.recompute();
   }
 
   writeIt() {

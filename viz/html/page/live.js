@@ -4,27 +4,21 @@ class Live {
   /** `told` is what the server says beside a program: version, undo, redo, places. */
   constructor(app, told) {
     Object.assign(this, { app, values: new Map(), whys: new Map(), fields: new Map() });
-    this.build();
+    const button = (words, act) => html("button", { type: "button", onclick: act }, words);
+    this.lamp = html("span", { class: "lamp", role: "status" });
+    this.undoButton = button("Undo", () => this.edit("undo"));
+    this.redoButton = button("Redo", () => this.edit("redo"));
+    this.backButton = button("", () => this.set([...this.values.keys()], null));
+    this.note = html("p", { id: "live-note", role: "status" });
+    this.broken = html("section", { id: "broken", role: "alert", hidden: true });
+    document.querySelector(".tools").append(html("div", {
+      id: "live", role: "group", "aria-label": "The file",
+    }, this.lamp, this.undoButton, this.redoButton, this.backButton));
+    byId("stage").append(this.note, this.broken);
     this.hear(told);
     this.shown = this.state();
     this.connect();
-    addEventListener("keydown", (event) => this.key(event));
   }
-
-  build() {
-    const button = (words, act) => html("button", { type: "button", onclick: act }, words);
-    this.lamp = html("span", { class: "lamp", role: "status" });
-    this.undoButton = button("Undo", () => this.undo());
-    this.redoButton = button("Redo", () => this.redo());
-    this.note = html("span", { id: "live-note", role: "status" });
-    document.querySelector(".tools").append(html("div", {
-      id: "live", role: "group", "aria-label": "The file",
-    }, this.lamp, this.undoButton, this.redoButton, this.note));
-    this.broken = html("section", { id: "broken", role: "alert", hidden: true });
-    byId("stage").append(this.broken);
-  }
-
-  // -- the server ----------------------------------------------------------------------------
 
   connect() {
     const source = new EventSource("events");
@@ -53,8 +47,8 @@ class Live {
   }
 
   /** What an answer depends on. */
-  state(version = this.version) {
-    return JSON.stringify([version, ...this.values]);
+  state() {
+    return JSON.stringify([this.version, ...this.values]);
   }
 
   /** Get the program with what is set; while an answer is awaited, another one after it. */
@@ -76,9 +70,10 @@ class Live {
   hear({ version, undo, redo, places }) {
     Object.assign(this, { version, places });
     for (const [button, what] of [[this.undoButton, undo], [this.redoButton, redo]]) {
-      button.disabled = !what;
-      button.title = what;
+      Object.assign(button, { disabled: !what, title: what });
     }
+    this.backButton.hidden = !this.values.size;
+    this.backButton.textContent = `Put back ${plural(this.values.size, "tried value")}`;
   }
 
   receive({ program, problems, refused, ...told }) {
@@ -89,11 +84,14 @@ class Live {
     }
     this.hear(told);
     this.showBroken(program ? [] : problems);
-    const isSame = this.shown === this.state();
+    const before = this.shown;
     this.shown = this.state();
-    if (!program || (isSame && !Object.keys(refused).length)) return;
+    if (!program || this.shown === before) return;
+    if (program.findings.length && this.takeOver()) {
+      this.isWanted = true;
+      return;
+    }
     this.fields.clear();
-    for (const key of this.values.keys()) this.app.changes?.delete(key);
     this.keepField(() => this.app.update(program));
   }
 
@@ -108,73 +106,56 @@ class Live {
     if (selectionStart !== null) field.setSelectionRange?.(selectionStart, selectionStart);
   }
 
-  // -- values --------------------------------------------------------------------------------
+  isSet(key) { return this.values.has(key); }
 
-  isSet(key) {
-    return this.values.has(key);
-  }
+  canWrite(key) { return key in this.places; }
 
-  canWrite(key) {
-    return key in this.places;
+  /** Leave what the page changed by its formulas to the compiler; false where nothing is. */
+  takeOver() {
+    const { changes } = this.app;
+    for (const [key, value] of changes) this.values.set(key, fieldText(value));
+    changes.clear();
+    return this.shown !== this.state();
   }
 
   /** Try a value without writing it; null takes it back. Returns why not, or nothing. */
-  async set(key, text) {
-    this.whys.delete(key);
-    if (text === null) this.values.delete(key);
-    else this.values.set(key, text);
+  async set(keys, text) {
+    this.takeOver();
+    for (const key of keys) {
+      this.whys.delete(key);
+      if (text === null) this.values.delete(key);
+      else this.values.set(key, text);
+    }
     await this.ask();
-    return this.whys.get(key) ?? "";
+    return keys.map((key) => this.whys.get(key)).find(Boolean) ?? "";
   }
 
   write(key, text, was = this.places[key]) {
-    return this.edit("write", { key, text, was }, () => {
-      this.values.delete(key);
-      this.app.changes?.delete(key);
-    });
+    return this.edit("write", { key, text, was });
   }
 
-  undo() {
-    return this.edit("undo", {});
-  }
-
-  redo() {
-    return this.edit("redo", {});
-  }
-
-  async edit(path, asked, then = () => {}) {
+  async edit(path, asked = {}) {
     const { done, why } = await this.post(path, asked);
     this.say(done ?? why);
-    if (done) {
-      then();
-      await this.ask();
-    }
-    return why ?? "";
+    if (!done) return;
+    this.values.delete(asked.key);
+    this.app.changes.delete(asked.key);
+    await this.ask();
   }
-
-  key(event) {
-    if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z") return;
-    if (event.target.closest?.("input, select, textarea")) return;
-    event.preventDefault();
-    if (event.shiftKey) this.redo();
-    else this.undo();
-  }
-
-  // -- what is shown -------------------------------------------------------------------------
 
   say(text) {
     this.note.textContent = text;
+    clearTimeout(this.saying);
+    this.saying = setTimeout(() => { this.note.textContent = ""; }, 8000);
   }
 
   /** A place that a click copies, for an editor. */
   place(at) {
-    return html("button", {
-      type: "button", class: "place", title: "Copy",
-      onclick: async () => {
-        await navigator.clipboard?.writeText(at).catch(() => {});
-        this.say(`copied ${at}`);
-      },
-    }, at);
+    const copy = async () => {
+      await navigator.clipboard?.writeText(at).catch(() => {});
+      this.say(`copied ${at}`);
+    };
+    return html("button", { type: "button", class: "place", title: "Copy", onclick: copy }, at);
   }
 
   /** Show why there is no figure; the last one stays, greyed. */
@@ -184,8 +165,7 @@ class Live {
     this.broken.replaceChildren(
       html("h2", {}, "The file is no network now; the figure is the last one"),
       ...problems.map(({ text, at }) => html("div", {},
-        at ? this.place(at) : null, Object.assign(html("pre"), { textContent: text }))),
-    );
+        at ? this.place(at) : null, html("pre", {}, text))));
   }
 
   /** The fields of a layer as its file has them: to try, to write. */
@@ -206,10 +186,10 @@ class Live {
     const id = `live-${key.replace(/[^\w]+/g, "-")}`;
     const tried = () => (input.value.trim() === text ? null : input.value.trim());
     const input = html("input", {
-      id, type: "text", autocomplete: "off", spellcheck: "false",
+      id, type: "text", autocomplete: "off", spellcheck: "false", title: at,
       value: this.values.get(key) ?? text,
       onchange: async () => {
-        why.textContent = await this.set(key, tried());
+        why.textContent = await this.set([key], tried());
         write.hidden = !this.isSet(key);
       },
     });
@@ -218,7 +198,7 @@ class Live {
       type: "button", class: "write", hidden: !this.isSet(key),
       onclick: () => this.write(key, input.value.trim(), text),
     }, "Write to the file");
-    return html("div", { class: "control word" },
-      html("label", { for: id }, what), input, why, write, this.place(at));
+    return html("div", { class: `control word ${this.isSet(key) ? "changed" : ""}` },
+      html("label", { for: id }, what), input, why, write);
   }
 }

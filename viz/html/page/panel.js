@@ -76,10 +76,11 @@ class Panel {
     const { app } = this;
     const place = app.program.items[app.itemWith(node)?.id]?.at;
     const show = { type: "button", onclick: () => app.goTo(node) };
+    const where = at || (place ? app.place(place) : "");
     return html("li", {},
       html("p", { class: "message" }, message),
       help ? html("p", { class: "help" }, help) : null,
-      html("p", { class: "where" }, at || (place ? app.place(place) : ""), " ",
+      html("p", { class: "where" }, where && app.live ? app.live.place(where) : where, " ",
         node ? html("button", show, "Show it") : null));
   }
 
