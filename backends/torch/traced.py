@@ -140,7 +140,7 @@ def hollow_blocks(graph: Graph, region: Region) -> Iterator[Region]:
             continue
         if inner.kind != "block":
             yield from hollow_blocks(graph, inner)
-        elif next(graph.nodes_in(member), None) is None:
+        elif not graph.nodes_in(member):
             yield inner
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -380,9 +380,18 @@ class Graph:
         """Return the running statistics of the network, or of a region."""
         return tally(self.count_buffers(node) for node in self.nodes_in(region))
 
-    def nodes_in(self, region: str) -> Iterator[Node]:
+    @cached_property
+    def _inside(self) -> dict[str, tuple[Node, ...]]:
+        """Region -> the nodes in it, of those that were asked for."""
+        return {}
+
+    def nodes_in(self, region: str) -> tuple[Node, ...]:
         """Return the nodes of a region and of the regions inside it, in execution order."""
-        return (self.nodes[name] for name in nodes_in(self.regions, region))
+        found = self._inside.get(region)
+        if found is None:
+            found = tuple(self.nodes[name] for name in nodes_in(self.regions, region))
+            self._inside[region] = found
+        return found
 
     def tensor(self, name: str) -> Node:
         """Return the node whose tensor a name means: a node's own, or a region's output.

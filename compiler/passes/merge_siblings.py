@@ -39,7 +39,7 @@ def merge_siblings(graph: Graph) -> Graph:
     for group in _sibling_groups(graph):
         region = _common_region(graph, [graph.around[n.name] for n in group])
         member = _member(graph, region, group[0])
-        first = next(graph.nodes_in(member)).name
+        first = graph.nodes_in(member)[0].name
         if position[group[0].inputs[0]] < position[first]:
             name = rewrite.fresh(_merged_name(_scope(graph, region), group[0]))
             _merge(rewrite, sorted(group, key=lambda n: not _activated(graph, n)), name)

@@ -72,7 +72,7 @@ def _operation(word: str) -> Op:
             path.write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")
             graph, report, _ = draft_graph(path)
             if not report.diagnostics:
-                return next(graph.nodes_in(graph.regions[""].members[-1])).op
+                return graph.nodes_in(graph.regions[""].members[-1])[0].op
     raise AssertionError(f"the sample of `{word}` fits no input")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -115,10 +113,13 @@ def _reads(graph: Graph, box: Box) -> Counter[str]:
     if box.region is not None:
         return Counter(graph.regions[box.region].inputs)
     nodes = [graph.nodes[name] for name in box.members]
-    reads = [Counter(node.inputs) for node in nodes]
-    if is_scaled_sum(nodes):
-        return sum(reads, Counter())
-    return functools.reduce(operator.or_, reads, Counter())
+    is_sum = is_scaled_sum(nodes)
+    out: Counter[str] = Counter()
+    for node in nodes:
+        for name in set(node.inputs):
+            times = node.inputs.count(name)
+            out[name] = out[name] + times if is_sum else max(out[name], times)
+    return out
 
 
 def _uses(graph: Graph, boxes: list[Box], exits: dict[str, str]) -> Iterator[tuple[str, str, Box]]:
