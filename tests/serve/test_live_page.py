@@ -102,3 +102,33 @@ def test_a_name_in_the_file_is_text_and_no_markup(page: Any, net: Path) -> None:
     sed(net, "s/conv: kernel/conv: '<b>'/")
     page.locator("#broken, #problems").locator("visible=true").first.wait_for()
     assert page.locator("#broken b, #broken img, #problems b, #problems img").count() == 0
+
+
+def test_what_does_not_fit_is_the_compiler_s(page: Any, net: Path) -> None:
+    """Of a network with errors the page's formulas hold no more; what it has set holds."""
+    channels = page.get_by_label("channels").first
+    channels.fill("4")
+    becomes(lambda: "Input (32x32x4)" in texts(page))
+    sed(net, "s/name: first}/name: first, groups: 5}/")
+    problems = page.locator("#problems")
+    place = problems.locator(".place")
+    place.wait_for()
+    assert "4 input channels cannot be split into 5 groups" in problems.inner_text()
+    channels.fill("6")
+    channels.press("Tab")
+    becomes(lambda: "6 input channels" in problems.inner_text())
+    place.click()
+    becomes(lambda: page.locator("#live-note").text_content() == "copied net.yaml:6:5")
+    page.get_by_role("button", name="Put back 1 tried value").click()
+    becomes(lambda: "3 input channels" in problems.inner_text())
+
+
+def test_typing_goes_on_over_a_save(page: Any, net: Path) -> None:
+    field = page.get_by_label("channels").first
+    field.click()
+    page.keyboard.press("End")
+    page.keyboard.type("2")
+    sed(net, "s/repeat: 2/repeat: 7/")
+    becomes(lambda: "7 x" in texts(page))
+    page.keyboard.type("1")
+    assert page.get_by_label("channels").first.input_value() == "321"
