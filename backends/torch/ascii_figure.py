@@ -138,7 +138,9 @@ def _layer_label(graph: Graph, region: Region) -> str:
     parts = [graph.nodes[m] for m in region.members if m in graph.nodes]
     label = _label(parts[0]) if parts else _ascii(region.local_name)
     extra = [
-        _word(p) for p in parts if isinstance(p.op, (Activation, PReLU)) and p.op != Activation()
+        _text(parts[0], "activation") or _word(p)
+        for p in parts
+        if isinstance(p.op, (Activation, PReLU)) and p.op != Activation()
     ]
     return " ".join([label, *extra])
 
@@ -148,10 +150,10 @@ def _label(node: Node) -> str:
     op = node.op
     if isinstance(op, Conv2d):
         filters = _written(node.formula("out_channels"), op.out_channels)
-        return f"{_times(op.kernel_size)} conv {filters}{_window(op)}"
+        return f"{_kernel(node, op.kernel_size)} conv {filters}{_window(node, op)}"
     if isinstance(op, (MaxPool2d, AvgPool2d)):
         word = "max" if isinstance(op, MaxPool2d) else "avg"
-        return f"{_times(op.kernel_size)} {word} pool{_window(op)}"
+        return f"{_kernel(node, op.kernel_size)} {word} pool{_window(node, op)}"
     if isinstance(op, Linear):
         return f"linear {_written(node.formula('out_features'), op.out_features)}"
     if isinstance(op, Scale):
@@ -163,11 +165,14 @@ def _word(node: Node) -> str:
     """Return the usual name of an operation, else the words of a figure."""
     op = node.op
     if isinstance(op, Activation):
+        if text := _text(node, "function"):
+            return text
         return op.function if op.argument is None else f"{op.function} {op.argument}"
     if isinstance(op, GlobalPool2d):
         return f"global {op.function} pool"
     if isinstance(op, Dropout):
-        return f"{'drop path' if op.per_sample else 'dropout'} {op.drop:g}"
+        drop = _written(node.formula("drop"), op.drop)
+        return f"{'drop path' if op.per_sample else 'dropout'} {drop}"
     if len(node.inputs) > 1:
         return op.kind.lower()
     words, details = op.words(
@@ -181,19 +186,35 @@ def _written(expr: Expr | None, value: float) -> str:
     return text.replace("in.channels", "as in")
 
 
+def _text(node: Node, attribute: str) -> str:
+    """Return how the spec writes an attribute, or nothing where that is the value."""
+    traced = node.traced.get(attribute)
+    return _ascii(traced.text) if traced is not None else ""
+
+
 def _times(pair: tuple[int, int]) -> str:
     return f"{pair[0]}x{pair[1]}"
 
 
-def _window(op: Conv2d | MaxPool2d | AvgPool2d) -> str:
+def _kernel(node: Node, pair: tuple[int, int]) -> str:
+    return _text(node, "kernel_size") or _times(pair)
+
+
+def _window(node: Node, op: Conv2d | MaxPool2d | AvgPool2d) -> str:
     stride = "" if op.stride == (1, 1) else f" /{op.stride[0]}"
     if op.stride[0] != op.stride[1]:
         stride = f" /{_times(op.stride)}"
+    if text := _text(node, "stride"):
+        stride = f" /{text}"
     padding = "" if op.padding == "same" else f" {padding_text(op.padding)}"
-    # A 1x1 kernel needs no padding, so valid and same are one.
-    if padding == " V" and op.kernel_size == (1, 1):
+    if text := _text(node, "padding"):
+        padding = f" {text}"
+    # A 1x1 kernel needs no padding, so valid, half and same are one.
+    if padding in (" V", " half") and _kernel(node, op.kernel_size) == "1x1":
         padding = ""
     groups = f" g{op.groups}" if isinstance(op, Conv2d) and op.groups > 1 else ""
+    if text := _text(node, "groups"):
+        groups = f" {text}"
     return f"{stride}{padding}{groups}"
 
 

@@ -12,8 +12,8 @@ from backends.torch.docs import unused, variable
 from backends.torch.expressions import Call, Code, Copies, Listing, LocalVariable, call
 from backends.torch.formulas import Formulas
 from backends.torch.forward import TRUNK, ForwardBody, Line, one_line
-from backends.torch.node_attributes import NodeAttributes
-from backends.torch.ops import function, has_function, module
+from backends.torch.node_attributes import NodeAttributes, activation_text
+from backends.torch.ops import function, has_function, maker, module
 from backends.torch.scopes import ModuleScope, local_name
 from backends.torch.symbols import Symbol, number, operation, total
 from backends.torch.traced import Given, Trace, first_alike
@@ -33,6 +33,7 @@ from compiler.ops import (
     Op,
     Scale,
     Slice,
+    activation_of,
 )
 from compiler.text import Expr, ValueList, name_of
 from compiler.text import Value as SpecValue
@@ -265,6 +266,9 @@ class ClassBuilder:
         """A call computes what the owner's formulas do: others that are equal here may differ."""
         pairs = [(owner.region.traced, user.region.traced)]
         pairs += ((a.traced, b.traced) for a, b in zip(owner.nodes(), user.nodes(), strict=True))
+        for words in ({activation_text(traced) for traced in pair} for pair in pairs):
+            for word in words if len(words) > 1 else ():
+                self.formulas.fix(name_of(word))
         for first, second in (tuple(map(formulas_of, pair)) for pair in pairs):
             for name in first.keys() | second.keys():
                 ours, theirs = first.get(name), second.get(name)
@@ -382,12 +386,15 @@ class ClassBuilder:
             entries = self.formulas.resolve_list(formula, wanted.value)
             if entries is not None:
                 return entries
+        if isinstance(wanted.value, bool):
+            holds = self.formulas.resolve_flag(formula, wanted.value)
+            return literal(wanted.value) if holds.is_number else holds
         given = self.formulas.alone(formula, wanted.value)
         if given is not None:
             return self.formulas.hand_on(given)
         if formula is not None:
             self.formulas.fix(formula)
-        return literal(wanted.value)
+        return literal(wanted.value, wanted.kind)
 
     def write(self, symbol: Symbol) -> str:
         """Return the text of a symbol; note the arguments that it reads, and what it calls."""
@@ -438,7 +445,9 @@ class ClassBuilder:
 
 
 def _needs_arguments(op: Op, site: NodeAttributes) -> bool:
-    """True for channels that are said over arguments, which the forward pass has not."""
+    """True for what is said over arguments, which the forward pass has not."""
+    if isinstance(op, Activation):
+        return bool(site.activation())
     return isinstance(op, Slice) and (site.follows("start") or site.follows("stop"))
 
 
@@ -528,8 +537,10 @@ def parameter_name(name: str) -> str:
     return variable(name)
 
 
-def literal(value: SpecValue) -> str:
-    """Return a parameter's value as Python: 0.17, (1, 7), 'relu'; a list is a tuple too."""
+def literal(value: SpecValue, kind: str = "") -> str:
+    """Return a parameter's value as Python: 0.17, (1, 7), nn.ReLU; a list is a tuple too."""
+    if kind == "activation":
+        return maker(activation_of(str(value)))
     if isinstance(value, ValueList):
         return f"({', '.join(map(literal, value))}{',' * (len(value) == 1)})"
     if isinstance(value, Fraction):

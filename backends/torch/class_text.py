@@ -10,6 +10,7 @@ from backends.torch.docs import AMBIGUOUS
 from backends.torch.expressions import INDENT, WIDTH, Call, laid_out
 from backends.torch.forward import Line, Variables, render
 from backends.torch.scopes import ModuleScope
+from backends.torch.traced import is_varied
 from compiler.graph import Definition, Graph
 from compiler.text import Value as SpecValue
 from compiler.text import ValueList
@@ -91,8 +92,11 @@ def _ordered(builder: ClassBuilder, definition: Definition | None) -> tuple[str,
 def defaults_of(definition: Definition | None, arguments: tuple[str, ...]) -> dict[str, str]:
     """Return argument -> the text of its default, of those that have one."""
     params = definition.params if definition else ()
+    offered = [p for p in params if p.name in arguments and p.default is not None]
     return {
-        p.name: literal(p.default) for p in params if p.name in arguments and p.default is not None
+        p.name: literal(p.default, p.type)
+        for p in offered
+        if p.type != "activation" or is_varied(p.type, p.default)
     }
 
 
@@ -120,6 +124,8 @@ def annotation(value: SpecValue, declared: str | None = None) -> str:
     """Return the type of a constructor argument."""
     if declared == "number" or isinstance(value, Fraction):
         return "float"
+    if declared == "activation":
+        return "Activation"
     if isinstance(value, ValueList):
         kinds = sorted({annotation(entry) for entry in value})
         return f"tuple[{' | '.join(kinds) or 'int'}, ...]"

@@ -6,17 +6,22 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from backends.torch.symbols import (
+    COMPARISONS,
     Lookup,
     NoFormula,
     Symbol,
     compared,
     is_constant,
     number,
+    operation,
     truth,
 )
 from compiler.text import ExprError, Term
 
-_OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+_OPPOSITE = {
+    **{"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"},
+    **{"is": "is not", "is not": "is"},
+}
 
 Polynomial = dict[tuple[str, ...], int]
 """Product of names -> its factor."""
@@ -24,7 +29,10 @@ Polynomial = dict[tuple[str, ...], int]
 
 @dataclass(frozen=True, slots=True)
 class ArgumentCondition:
-    """A comparison of two whole numbers, or `and` or `or` of two conditions."""
+    """A comparison of two whole numbers, `and` or `or` of two conditions.
+
+    `is` and `is not` are of what is true or false, alone.
+    """
 
     kind: str
     sides: tuple[Symbol, ...] = ()
@@ -33,6 +41,9 @@ class ArgumentCondition:
     @property
     def text(self) -> str:
         """The Python expression."""
+        if self.kind in ("is", "is not"):
+            (side,) = self.sides
+            return side.text if self.kind == "is" else operation("not", (side,)).text
         if self.sides:
             return f" {self.kind} ".join(side.text for side in self.sides)
         mixed = (f"({p.text})" if p.parts and p.kind != self.kind else p.text for p in self.parts)
@@ -54,6 +65,9 @@ class ArgumentCondition:
     def replaced(self, values: Mapping[str, Symbol]) -> ArgumentCondition:
         """Return the same condition over the arguments of a caller."""
         sides = tuple(side.replaced(values) for side in self.sides)
+        if self.kind in ("is", "is not"):
+            made = _of_truth(sides[0])
+            return made if self.kind == "is" else made.opposite
         return ArgumentCondition(
             self.kind, sides, tuple(part.replaced(values) for part in self.parts)
         )
@@ -63,6 +77,9 @@ class ArgumentCondition:
         if not self.sides:
             some = any if self.kind == "or" else all
             return some(part.always_holds(positive) for part in self.parts)
+        if self.kind in ("is", "is not"):
+            (side,) = self.sides
+            return side.is_number and bool(side.value) is (self.kind == "is")
         left, right = self.sides
         if self.kind in ("<", "<="):
             left, right = right, left
@@ -98,17 +115,27 @@ def _condition(term: Term, lookup: Lookup) -> ArgumentCondition:
         return ArgumentCondition(term.kind, (), tuple(_condition(a, lookup) for a in parts))
     if term.kind == "not":
         return _condition(term.args[0], lookup).opposite
-    if term.kind not in _OPPOSITE:
+    if term.kind not in COMPARISONS:
         raise NoFormula
     return ArgumentCondition(term.kind, compared(term, lookup))
 
 
+def _of_truth(symbol: Symbol) -> ArgumentCondition:
+    """Return the condition that what is true or false is true."""
+    try:
+        return _of_symbol(symbol)
+    except NoFormula:
+        return ArgumentCondition("is", (symbol,))
+
+
 def _of_symbol(symbol: Symbol) -> ArgumentCondition:
+    if symbol.kind == "flag":
+        return ArgumentCondition("is", (symbol,))
     if symbol.kind == "not":
         return _of_symbol(symbol.args[0]).opposite
     if symbol.kind in ("and", "or"):
         return ArgumentCondition(symbol.kind, (), tuple(map(_of_symbol, symbol.args)))
-    if symbol.kind not in _OPPOSITE:
+    if symbol.kind not in COMPARISONS:
         raise NoFormula
     left, right = symbol.args
     return ArgumentCondition(symbol.kind, (left, right))

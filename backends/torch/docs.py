@@ -25,7 +25,9 @@ _PLAIN = str.maketrans(
     }
 )
 
-GLOBAL = frozenset((*IMPORTS, *HELPERS, "F", "Size", "Tensor", "nn", "torch", *keyword.kwlist))
+GLOBAL = frozenset(
+    (*IMPORTS, *HELPERS, "Activation", "F", "Size", "Tensor", "nn", "torch", *keyword.kwlist)
+)
 """Names that an emitted file imports or defines itself: no class of a block is called so."""
 USED = frozenset(
     [

@@ -101,8 +101,20 @@ def flat(code: Code, names: Names) -> str:
     if isinstance(code, Copies):
         return f"{code.opening}{flat(code.code, names)} {_loop(code)}{code.closing}"
     if isinstance(code, Conditional):
-        return f"{flat(code.code, names)} if {code.condition} else {flat(code.other, names)}"
+        first = flat(code.code, names)
+        before, after = _brackets(first)
+        return f"{before}{first}{after} if {code.condition} else {flat(code.other, names)}"
     return f"{code.function}({', '.join(_argument(a, names) for a in code.args)})"
+
+
+def _brackets(text: str) -> tuple[str, str]:
+    """Return what a choice needs around it where one follows: `(a if b else c) if d else e`."""
+    depth = 0
+    for position, letter in enumerate(text):
+        depth += (letter in "([{") - (letter in ")]}")
+        if depth == 0 and text.startswith(" if ", position):
+            return "(", ")"
+    return "", ""
 
 
 def _loop(copies: Copies) -> str:
@@ -132,7 +144,8 @@ def laid_out(prefix: str, code: Code, suffix: str, depth: int, names: Names) -> 
         inner = f"{margin}{INDENT}{flat(code, names)}"
         if len(inner) <= WIDTH:
             return [f"{margin}{prefix}(", inner, f"{margin}){suffix}"]
-        first = laid_out("", code.code, "", depth + 1, names)
+        before, after = _brackets(flat(code.code, names))
+        first = laid_out(before, code.code, after, depth + 1, names)
         other = laid_out("else ", code.other, "", depth + 1, names)
         condition = f"{margin}{INDENT}if {code.condition}"
         return [f"{margin}{prefix}(", *first, condition, *other, f"{margin}){suffix}"]

@@ -13,6 +13,9 @@ from backends.torch.units import Unit
 from compiler.graph import Graph
 from compiler.version import VERSION
 
+ALIASES = {"Size": "int | tuple[int, int]", "Activation": "Callable[[], nn.Module]"}
+"""Names of types in signatures."""
+
 
 @dataclass(slots=True)
 class File:
@@ -35,9 +38,14 @@ def assemble(file: File) -> str:
     sections.append(file.network)
     body = "\n\n\n".join("\n".join(s) for s in sections)
     main = "\n".join(file.main)
-    alias = "Size = int | tuple[int, int]\n\n\n" if re.search(r"\bSize\b", body) else "\n"
-    imports = _imports(f"{body}\n{main}")
+    aliases = "".join(f"{n} = {type}\n" for n, type in ALIASES.items() if _reads(body, n))
+    alias = f"{aliases}\n\n" if aliases else "\n"
+    imports = _imports(f"{alias}{body}\n{main}")
     return f"{_header(file.graph)}\n\n{imports}\n\n{alias}{body}\n\n\n{main}\n"
+
+
+def _reads(text: str, word: str) -> bool:
+    return re.search(rf": {word}\b", text) is not None
 
 
 def _helpers(file: File) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -25,6 +25,8 @@ from compiler.graph import Decision, Graph, Region, formulas_of
 from compiler.ops import WORD_VALUES
 from compiler.text import Expr, ValueList
 from compiler.text import Value as SpecValue
+
+Symbols = dict[str, Symbol]
 
 
 @dataclass(slots=True)
@@ -60,7 +62,8 @@ class Formulas:
 
     def __post_init__(self) -> None:
         symbols = self.names.symbols.items()
-        whole = (Given(n, s.value, True) for n, s in symbols if s.kind not in ("number", "row"))
+        others = ("number", "row", "flag")
+        whole = (Given(n, s.value, True) for n, s in symbols if s.kind not in others)
         self.keys = {variable(g.key): g for g in (*self.names.plain.values(), *whole)}
 
     def learn_input(self, node: str, text: str, channels: int) -> None:
@@ -113,6 +116,16 @@ class Formulas:
         if symbol is None or symbol.value != value:
             self.fix(formula)
             return number(value)
+        return symbol
+
+    def resolve_flag(self, formula: Expr | None, value: bool) -> Symbol:
+        """Return what is true or false as its condition, or as 1 or 0 where that is impossible."""
+        if formula is None:
+            return number(int(value))
+        symbol = truth_from(formula.root, self._lookup(formula))
+        if symbol is None or bool(symbol.value) is not value:
+            self.fix(formula)
+            return number(int(value))
         return symbol
 
     def resolve_list(self, formula: Expr | None, value: ValueList) -> Symbol | None:
@@ -213,7 +226,7 @@ class Formulas:
         written -= {f for name, f in counts.items() if name not in self.followed}
         for decision in region.decisions:
             formula, value = decision.formula, decision.value
-            if formula in written:
+            if formula in written or self._is_function(formula):
                 continue
             condition = from_condition(formula.root, self._over_arguments(formula))
             if condition is None or not isinstance(value, bool):
@@ -224,6 +237,11 @@ class Formulas:
                     self.decided[formula.text] = None
                 holds = condition if value else condition.opposite
                 self.trace.conditions[holds.text] = holds
+
+    def _is_function(self, formula: Expr) -> bool:
+        """True for an activation that is an argument: each layer with it says that it follows."""
+        given = self.names.plain.get(formula.root.text) if formula.root.kind == "name" else None
+        return given is not None and given.kind == "activation"
 
     def conclude(self) -> None:
         """Decide for a network what its classes rely on, and what nothing in it determines."""
@@ -241,9 +259,11 @@ class Formulas:
         """Return the parameters of a block that has no class over the arguments of this one."""
         params = arguments_of(region.arguments, params_of(self.graph, region), ())
         formulas = formulas_of(region.traced)
-        symbols: dict[str, Symbol] = {}
-        plain: dict[str, Given] = {}
         constants = dict(params.constants)
+        written = {name: formulas[name] for name in constants if name in formulas}
+        symbols = self._flags(written, constants)
+        passed_on = {name: self.alone(f, constants[name]) for name, f in written.items()}
+        plain = {name: g for name, g in passed_on.items() if g is not None and g.kind}
         for name, given in params.plain.items():
             formula, value = formulas.get(name), given.value
             if given.is_whole and isinstance(value, int):
@@ -266,6 +286,15 @@ class Formulas:
             else:
                 symbols[name] = made
         self.names = outer
+        return out
+
+    def _flags(self, written: Mapping[str, Expr], values: Mapping[str, SpecValue]) -> Symbols:
+        """Return what is true or false over the arguments, of what is written as formulas."""
+        out: Symbols = {}
+        for name, formula in written.items():
+            holds = truth_from(formula.root, self._lookup(formula))
+            if holds is not None and holds.names and values[name] is bool(holds.value):
+                out[name] = holds
         return out
 
     # -- names -----------------------------------------------------------------------------------

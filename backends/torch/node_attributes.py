@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from backends.torch.docs import unused, variable
 from backends.torch.scopes import local_name
 from backends.torch.symbols import Symbol
-from compiler.graph import Node, Pair, Traced, formulas_of
+from compiler.graph import Node, Pair, Traced, Traces, formulas_of
 from compiler.ops import Conv2d, ConvTranspose2d, Linear, Norm
 from compiler.text import Expr
 from compiler.text.module_names import MODULE_NAMES
@@ -111,6 +111,18 @@ class NodeAttributes:
             builder.stored[name] = unused(variable(name), used)
         return f"self.{builder.stored[name]}"
 
+    def activation(self) -> str:
+        """Return the argument that an activation was written as, or nothing.
+
+        What a layer says of the activation behind it is said of its first operation.
+        """
+        formulas, traced = self.builder.formulas, self.node.traced
+        region = self.builder.writer.graph.regions.get(self.node.name.rpartition(".")[0])
+        if region is not None and region.kind == "layer":
+            traced = self.builder.writer.graph.nodes[region.members[0]].traced
+        given = formulas.names.plain.get(activation_text(traced))
+        return formulas.hand_on(given) if given is not None and given.kind == "activation" else ""
+
     def _factor_name(self, attribute: str, value: float) -> str:
         """Return the argument that a number was written as, or nothing."""
         given = self.builder.formulas.number_alone(self.node.formula(attribute), value)
@@ -123,3 +135,8 @@ class NodeAttributes:
     def helper(self, name: str) -> str:
         """Return the name of a helper function, which the file then defines."""
         return self.builder.writer.helper(name)
+
+
+def activation_text(traced: Traces) -> str:
+    """Return how the spec writes an activation, or nothing where that is the word."""
+    return (traced.get("function") or traced.get("activation") or Traced()).text

@@ -21,6 +21,8 @@ from backends.torch.traced import (
     Trace,
     arguments_of,
     certain_nodes,
+    differing,
+    is_varied,
     params_of,
     passed_on,
     steady_nodes,
@@ -40,9 +42,11 @@ def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = Fals
     trains.
 
     Constructors take a parameter where the class follows it, whatever value the spec accepts:
-    where every use is written as a formula. What else decided about the text is a number in it. A
-    block whose `when` reads its parameters is one class that decides by the same condition; where
-    its instances do not fit into one, each class refuses arguments that make another one.
+    where every use is written as a formula. What else decided about the text is a number in it, or
+    a word. A block whose `when` reads its parameters is one class that decides by the same
+    condition; where its instances do not fit into one, each class refuses arguments that make
+    another one. Where instances differ in activations, or in what is true or false, their class
+    takes these as well.
 
     Args:
         graph: a checked graph.
@@ -55,12 +59,27 @@ def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = Fals
         UsageError: a tap names nothing.
     """
     graph = graph if features else take_logits(graph, taps)
+    varied: dict[str, frozenset[str]] = {}
+    best = _emit(graph, taps, features, varied)
+    for block, names in differing(graph).items():
+        for choice in dict.fromkeys((names, *(frozenset((name,)) for name in names))):
+            tried = _emit(graph, taps, features, {**varied, block: choice})
+            if tried.classes_of(block) < best.classes_of(block):
+                best, varied = tried, {**varied, block: choice}
+                break
+    return best.text
+
+
+def _emit(
+    graph: Graph, taps: Sequence[str], features: bool, varied: Mapping[str, frozenset[str]]
+) -> _Writer:
+    """Return what has written a network, when all that its classes take is known."""
     fixed: dict[str, frozenset[str]] = {}
     whole: dict[str, Whole] = {}
     refused: set[str] = set()
     while True:
-        writer = _Writer(graph, taps, features, fixed, whole)
-        text = writer.write()
+        writer = _Writer(graph, taps, features, fixed, whole, varied, refused)
+        writer.write()
         if (known := {**whole, **writer.merged}) != whole:
             whole = known  # `fixed` stays: the same numbers would be found again
         elif writer.refused:
@@ -72,7 +91,7 @@ def emit_source(graph: Graph, *, taps: Sequence[str] = (), features: bool = Fals
         elif more := {k: v for k, v in writer.in_variants().items() if k not in refused}:
             whole, fixed = {**whole, **more}, {}  # what only some variants rely on is free again
         else:
-            return text
+            return writer
 
 
 Arguments = tuple[str, ...]
@@ -94,7 +113,9 @@ class _Writer:
     `fixed` has for each scope the constructor arguments that are numbers in its class. What else
     turns out to be one is `found`; the text is right, and final, when there is nothing. `whole`
     has the blocks whose instances are one class, with its arguments: it is written when all are
-    known. Blocks for which that fails are `refused`.
+    known. Blocks for which that fails are `refused`. `varied` has for each block the words, and
+    what is true or false, that its class takes as arguments; those that are `split` may be several
+    classes, by the layers that they have.
     """
 
     def __init__(
@@ -104,8 +125,13 @@ class _Writer:
         features: bool,
         fixed: Mapping[str, frozenset[str]],
         whole: Mapping[str, Whole],
+        varied: Mapping[str, frozenset[str]],
+        split: Container[str],
     ) -> None:
+        self.text = ""
         self.fixed = fixed
+        self.varied = varied
+        self.split = split
         self.whole = whole
         self.merged: dict[str, Whole] = {}
         """The same, as this text has shown it to be."""
@@ -124,8 +150,8 @@ class _Writer:
         self.steady = steady_nodes(self.graph)
         self.certain = certain_nodes(self.graph)
 
-    def write(self) -> str:
-        """Return the file."""
+    def write(self) -> None:
+        """Write the file."""
         graph = self.graph
         scope = build_scopes(graph, self.network.returned)
         self.scopes = {s.name: s for s in scope.all_scopes()}
@@ -140,7 +166,11 @@ class _Writer:
         self._settle(builder)
         units = self.units.found.values()
         file = File(graph, network.lines(), network.main(), self.classes, self.helpers, units)
-        return assemble(file)
+        self.text = assemble(file)
+
+    def classes_of(self, block: str) -> int:
+        """Return how many classes a block is."""
+        return sum(text.key.partition(" ")[0] == block for text in self.classes)
 
     def free_name(self, base: str, hidden_by: Container[str] = ()) -> str:
         """Reserve and return a class name that is free and that no variable shadows."""
@@ -165,7 +195,7 @@ class _Writer:
         builder = self._frame(scope, outer)
         builder.build()
         definition = self.graph.definitions.get(scope.region.definition or "")
-        key = self._key(scope)
+        key = self._key(builder)
         if definition is not None and key in self.whole:
             return self._instance_of_whole(definition, key, builder)
         text = class_lines(self.graph, builder, scope, self._doc(scope.region))
@@ -176,16 +206,24 @@ class _Writer:
         self._settle(builder)
         return _made(name, text.arguments, text.defaults, builder)
 
-    def _key(self, scope: ModuleScope) -> str:
+    def _key(self, builder: ClassBuilder) -> str:
         """Return a block with what its class cannot vary: words, true and false, its ends.
 
-        Taps make a class return more than one tensor.
+        Taps make a class return more than one tensor. Where the instances of a block do not fit
+        into one class, those with the same layers may.
         """
-        region = scope.region
+        scope, region = builder.scope, builder.scope.region
         types = {p.name: p.type for p in params_of(self.graph, region)}
-        words = [f"{k}={v}" for k, v in region.arguments.items() if types.get(k) not in ARGUMENTS]
+        varied = self._varied(region)
+        words = [
+            f"{name}={value}"
+            for name, value in region.arguments.items()
+            if types.get(name) not in ARGUMENTS
+            and not (name in varied and is_varied(types[name], value))
+        ]
         ends = f"{len(scope.inputs)} -> {len(scope.exports)}"
-        return " ".join([str(region.definition), *words, ends])
+        key = " ".join([str(region.definition), *words, ends])
+        return " ".join([key, *(name for name, _ in builder.fields)]) if key in self.split else key
 
     def in_variants(self) -> dict[str, Whole]:
         """Return the blocks that have several classes, with the arguments of all of them."""
@@ -246,6 +284,9 @@ class _Writer:
     def _fixed(self, scope: ModuleScope) -> frozenset[str]:
         return self.fixed.get(scope.name, frozenset())
 
+    def _varied(self, region: Region) -> frozenset[str]:
+        return self.varied.get(region.definition or "", frozenset())
+
     def _settle(self, builder: ClassBuilder) -> None:
         """Note the arguments that a class offers and does not follow."""
         offered = builder.formulas.trace.found & builder.formulas.used.keys()
@@ -257,7 +298,8 @@ class _Writer:
         if region.definition is None:
             arguments = passed_on(outer.formulas.names, fixed)
         else:
-            arguments = arguments_of(region.arguments, params_of(self.graph, region), fixed)
+            params, varied = params_of(self.graph, region), self._varied(region)
+            arguments = arguments_of(region.arguments, params, fixed, varied)
         names = input_arguments(self.graph, scope)
         inputs = dict(zip(scope.inputs, names, strict=True))
         formulas = Formulas(self.graph, arguments, Trace(fixed))

@@ -23,10 +23,11 @@ _FUNCTIONS = ("min", "max", "sum", "len")
 class Symbol:
     """A number, an argument's name, or an operation on symbols; `value` is what it is here.
 
-    kind is `number`, `name`, an operator (`+ - * // % **`), `min`, `max`, `int`, `round` or
-    `round_to` (of a quotient), a comparison, `and`, `or` or `not` (1 where it is true), `if` (the
-    condition, and what holds where it is true, or not), `row`: a list of whole numbers, with the
-    name of an argument or without; or `item`, `len` and `sum` of one.
+    kind is `number`, `name`, `flag` (the name of what is true or false), an operator
+    (`+ - * // % **`), `min`, `max`, `int`, `round` or `round_to` (of a quotient), a comparison,
+    `and`, `or` or `not` (1 where it is true), `if` (the condition, and what holds where it is true,
+    or not), `row`: a list of whole numbers, with the name of an argument or without; or `item`,
+    `len` and `sum` of one.
     """
 
     kind: str
@@ -59,7 +60,7 @@ class Symbol:
 
     def replaced(self, values: Mapping[str, Symbol]) -> Symbol:
         """Return the same formula with argument names replaced by formulas of a caller."""
-        if self.kind == "name":
+        if self.kind in ("name", "flag"):
             return values.get(self.name, number(self.value))
         if self.kind == "row" and self.name:
             return values.get(self.name, row(self.args))
@@ -84,6 +85,11 @@ def number(value: int) -> Symbol:
 def argument(name: str, value: int) -> Symbol:
     """Return a constructor argument that is `value` in the instance at hand."""
     return Symbol("name", value, name)
+
+
+def flag(name: str, value: bool) -> Symbol:
+    """Return a constructor argument that is true or false in the instance at hand."""
+    return Symbol("flag", int(value), name)
 
 
 def row(entries: Iterable[Symbol], name: str = "") -> Symbol:
@@ -204,7 +210,7 @@ def ratio(term: Term, lookup: Lookup) -> Ratio:
         NoFormula: whole numbers cannot express it.
     """
     if term.kind == "name" and isinstance(found := lookup(term.text), Symbol):
-        return _no_row(found), _ONE
+        return _a_number(found), _ONE
     if term.kind == "if":
         return _chosen(term, lookup)
     if is_constant(term, lookup):
@@ -230,8 +236,8 @@ def _item(term: Term, lookup: Lookup) -> Symbol:
     return operation("item", (entries, index))
 
 
-def _no_row(symbol: Symbol) -> Symbol:
-    if symbol.kind == "row":
+def _a_number(symbol: Symbol) -> Symbol:
+    if symbol.kind in ("row", "flag"):
         raise NoFormula
     return symbol
 

@@ -6,21 +6,23 @@ decided otherwise is found while a class is written; it is then written again wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from backends.torch.conditions import ArgumentCondition
 from backends.torch.docs import variable
-from backends.torch.symbols import NoFormula, Symbol, argument, number, row, whole_numbers
+from backends.torch.symbols import NoFormula, Symbol, argument, flag, number, row, whole_numbers
 from compiler.graph import Graph, Parameter, Reach, Region, formulas_of
-from compiler.ops import Flatten
+from compiler.ops import Activation, Flatten, activation_of
 from compiler.text import Expr, Term, Value, ValueList, parse
 
 WHOLE = ("int", "channels")
 """Types of parameters that are whole numbers in whatever a spec accepts."""
 ARGUMENTS = (*WHOLE, "number", "kernel", "list")
 """Types that torch takes as they are; the others decide which layers there are."""
+VARIED = ("bool", "activation")
+"""Types that are arguments of a class where the instances of its block differ in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Given:
     value: Value
     is_whole: bool = False
     """It is a whole number in whatever a spec accepts."""
+    kind: str = ""
+    """Its type, where that is one of `VARIED`."""
 
 
 @dataclass(slots=True)
@@ -56,15 +60,53 @@ def params_of(graph: Graph, region: Region) -> tuple[Parameter, ...]:
     return definition.params if definition else graph.params
 
 
+def is_varied(kind: str, value: Value) -> bool:
+    """True for a value that can be an argument of a class: true or false, a function's module.
+
+    `none` is a class of its own, whose layers have other names; so are learned slopes.
+    """
+    if kind == "activation":
+        return value != "none" and isinstance(activation_of(str(value)), Activation)
+    return kind == "bool"
+
+
+def differing(graph: Graph) -> dict[str, frozenset[str]]:
+    """Return the parameters of blocks that could be arguments, and differ between instances.
+
+    Blocks inside others come first.
+    """
+    values: dict[str, dict[str, set[Value]]] = {}
+    for region in reversed([*graph.regions.values()]):
+        if region.kind != "block" or region.definition not in graph.definitions:
+            continue
+        of = values.setdefault(str(region.definition), {})
+        for param in params_of(graph, region):
+            value = region.arguments.get(param.name)
+            if param.type in VARIED and is_varied(param.type, value):
+                of.setdefault(param.name, set()).add(value)
+    found = {block: {n for n, v in of.items() if len(v) > 1} for block, of in values.items()}
+    return {block: frozenset(names) for block, names in found.items() if names}
+
+
 def arguments_of(
-    values: Mapping[str, Value], params: Iterable[Parameter], fixed: Iterable[str]
+    values: Mapping[str, Value],
+    params: Iterable[Parameter],
+    fixed: Container[str],
+    varied: Container[str] = (),
 ) -> Arguments:
-    """Return the parameters of a block or network as arguments of its class, but those `fixed`."""
+    """Return the parameters of a block or network as arguments of its class, but those `fixed`.
+
+    Those `varied` are arguments though torch knows nothing of them.
+    """
     out = Arguments()
     types = {p.name: p.type for p in params}
     for name, value in values.items():
         kind = types.get(name, "")
-        if name in fixed or kind not in ARGUMENTS:
+        if name in varied and name not in fixed and is_varied(kind, value):
+            out.plain[name] = Given(name, value, kind=kind)
+            if isinstance(value, bool):
+                out.symbols[name] = flag(variable(name), value)
+        elif name in fixed or kind not in ARGUMENTS:
             out.constants[name] = value
         elif value is not None:
             is_whole = kind in WHOLE  # what is 2 and no whole number may be 1.5 for another caller
@@ -77,7 +119,7 @@ def arguments_of(
     return out
 
 
-def passed_on(outer: Arguments, fixed: Iterable[str]) -> Arguments:
+def passed_on(outer: Arguments, fixed: Container[str]) -> Arguments:
     """Return the arguments of a class that takes those of the enclosing class under their names."""
     out = Arguments(constants=dict(outer.constants))
     for name, symbol in outer.symbols.items():
@@ -85,11 +127,13 @@ def passed_on(outer: Arguments, fixed: Iterable[str]) -> Arguments:
         value = symbol.value
         if symbol.kind == "row":
             out.symbols[name] = row(symbol.args, "" if is_fixed else variable(name))
+        elif symbol.kind == "flag" and not is_fixed:
+            out.symbols[name] = flag(variable(name), bool(value))
         else:
             out.symbols[name] = number(value) if is_fixed else argument(variable(name), value)
     for name, given in outer.plain.items():
         if name not in fixed:
-            out.plain[name] = Given(name, given.value, given.is_whole)
+            out.plain[name] = replace(given, key=name)
     return out
 
 

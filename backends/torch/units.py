@@ -29,6 +29,9 @@ OPTIONS = {
 }
 """Arguments of a unit that are in its signature only where some layer passes them."""
 
+GIVEN = Activation("given")
+"""Stands for an activation that is an argument."""
+
 Profile = tuple[str, bool, tuple[tuple[str, Op], ...], bool]
 """Class of the convolution, bias, (local name, operation) of all parts, map or vector."""
 
@@ -59,6 +62,8 @@ class Unit:
         if is_conv:
             signature.append("kernel_size: Size")
             args.append("kernel_size")
+        if self.profile[2][-1][1] == GIVEN:
+            signature.append("activation: Activation")
         signature += [f"{o}: {OPTIONS[o]}" for o in options]
         named: dict[str, Code] = {o: o for o in options}
         if not self.profile[1]:
@@ -82,7 +87,7 @@ def _part(op: Op, width: str, is_map: bool) -> Code:
     if isinstance(op, Norm):
         return norm_module(op, width, is_map)
     assert isinstance(op, Activation)
-    return activation_module(op, is_inplace=True)
+    return call("activation") if op == GIVEN else activation_module(op, is_inplace=True)
 
 
 def _words(ops: list[Op]) -> str:
@@ -93,8 +98,12 @@ def _words(ops: list[Op]) -> str:
     }
     parts = [words[ops[0].kind]]
     for op in ops[1:]:
-        parts.append(ACTIVATIONS[op.function] if isinstance(op, Activation) else _name(op))
+        parts.append(_function(op, "activation") if isinstance(op, Activation) else _name(op))
     return ", ".join(parts)
+
+
+def _function(op: Activation, given: str) -> str:
+    return given if op == GIVEN else ACTIVATIONS[op.function]
 
 
 def _name(op: Op) -> str:
@@ -125,10 +134,16 @@ class Units:
             assert isinstance(made, Call)
             kind, args, bias = made.function, [a for a in made.args if not a[0]], op.bias
         parts = tuple((local_name(n.name, scope.name), n.op) for n in nodes)
+        given = site.activation() if isinstance(nodes[-1].op, Activation) else ""
+        if given:
+            parts = (*parts[:-1], (parts[-1][0], GIVEN))
         # Where only the attributes of the first operation differ, the unit is the same.
         profile = (kind, bias, ((parts[0][0], type(op)), *parts[1:]), site.is_map)
         unit = self._unit(profile, kind, bias, parts, site.is_map)
         unit.options.update(name for name, _ in args if name)
+        if given:
+            positional = [a for a in args if not a[0]]
+            args = [*positional, ("activation", given), *(a for a in args if a[0])]
         return Call(unit.name, tuple(args))
 
     def _unit(
@@ -153,5 +168,5 @@ def _base_name(kind: str, ops: list[Op]) -> str:
     """Return a class name: ConvNormReLU, SameConvNorm, LinearReLU."""
     parts = [kind.removeprefix("nn.").removesuffix("2d")]
     for op in ops[1:]:
-        parts.append(ACTIVATIONS[op.function] if isinstance(op, Activation) else "Norm")
+        parts.append(_function(op, "Act") if isinstance(op, Activation) else "Norm")
     return "".join(parts)

@@ -89,8 +89,9 @@ class VariantConditions:
         if own:
             instead = others.get(name, inputs[0])
             found.append(rest := self._deciding(instead, others))
-            channels = builder.formulas.channels
-            if rest or instead not in channels or channels[name].text != channels[instead].text:
+            known = builder.formulas.channels.get
+            made, passed = known(name), known(instead)
+            if rest or made is None or passed is None or made.text != passed.text:
                 found.append(own)
         return {text for texts in found for text in texts}
 

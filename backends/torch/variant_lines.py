@@ -9,13 +9,22 @@ from backends.torch.class_builder import ClassBuilder
 from backends.torch.expressions import Call, Code, Copies, Joined, Listing, LocalVariable, values_in
 from backends.torch.forward import Line, one_line
 
+AGAIN = " for "
+
 
 def tensors_of(builder: ClassBuilder) -> dict[str, str]:
-    """Return the tensors of a forward pass by node, as every instance of a block calls them."""
+    """Return the tensors of a forward pass by node, as every instance of a block calls them.
+
+    They are called as the modules that make them; what calls a module again has its own name too.
+    """
     out = {name: f"<{place}>" for place, name in enumerate(builder.body.inputs)}
+    seen: set[str] = set()
     for line in builder.body.lines:
+        local = line.targets[0][len(builder.scope.name) + 1 :]
+        path = module_path(line.code) or local
+        path = f"{path}{AGAIN}{local}" if path in seen else path
+        seen.add(path)
         for place, target in enumerate(line.targets):
-            path = module_path(line.code) or target[len(builder.scope.name) + 1 :]
             out[target] = f"{path}:{place}" if place else path
     return out
 

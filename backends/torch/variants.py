@@ -25,6 +25,7 @@ from backends.torch.forward import Line, one_line
 from backends.torch.symbols import argument, from_term
 from backends.torch.variant_conditions import Different, VariantConditions
 from backends.torch.variant_lines import (
+    AGAIN,
     left_out_before,
     lines_of,
     module_path,
@@ -250,6 +251,8 @@ class Merger:
                 if text_of(line.code) != text_of(lines[target].code):
                     raise Different
                 self._match(target, operands, others, passed, missing)
+            elif AGAIN in target:
+                raise Different  # the module is there for another layer, and does not pass on
             elif module_path(line.code) and len(operands) == 1:
                 passed[target] = operands[0]
             else:
@@ -354,15 +357,13 @@ def _is_same_there(condition: ArgumentCondition, text: str, other: str) -> bool:
     if condition.kind != "==" or condition.sides[0].kind != "name":
         return False
     name, value = condition.sides
-    if not value.is_number:
-        return False
     try:
         symbols = [from_term(parse(t).root, lambda n: argument(n, 1)) for t in (text, other)]
     except ExprError:
         return False
     if None in symbols:
         return False
-    first, second = (s.replaced({name.name: value}) for s in symbols if s is not None)
+    first, second = (s.substituted({name.name: value}) for s in symbols if s is not None)
     return are_equal(first, second)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.pipeline import draft_graph
+from compiler.pipeline import draft_graph, load_graph
 
 HEAD = """network: t
 input: {image: [3, 8, 8]}
@@ -50,3 +50,10 @@ def test_what_cannot_be_shared(layer: str, message: str, help: str, tmp_path: Pa
     spec.write_text(f"{HEAD}  - {layer}\n")
     (found,) = draft_graph(spec)[1].errors
     assert (found.message, found.help, found.span.line) == (message, help, 6)
+
+
+def test_a_block_that_nothing_uses_may_share(tmp_path: Path) -> None:
+    spec = tmp_path / "t.yaml"
+    block = "{layers: [{conv: 3x3, filters: 4, name: a}, {conv: 3x3, filters: 4, share: a}]}"
+    spec.write_text(f"{HEAD}blocks: {{b: {block}}}\n")
+    load_graph(spec)

@@ -45,6 +45,22 @@ blocks:
       - {conv: 1x1, filters: 5, when: a > 1}
       - {conv: 1x1, filters: 6, when: b > 1}
       - {conv: 1x1, filters: 8, name: last}
+  narrowed:
+    params: {k: {type: int}, c: {type: int}}
+    layers:
+      - {conv: 1x1, filters: c, when: k != 1}
+      - {conv: 1x1, filters: 8, name: last}
+  chosen:
+    params: {k: {type: int}, c: {type: int}}
+    layers:
+      - {conv: 1x1, filters: c if c > 4 else 2 * c, when: k != 1}
+      - {conv: 1x1, filters: 8, name: last}
+  called_again:
+    params: {k: {type: int}, c: {type: int}}
+    layers:
+      - {conv: 1x1, filters: 8, name: own}
+      - {conv: 1x1, filters: 8, share: own, name: again}
+      - {conv: 1x1, filters: 8, share: own, when: k != 1, name: last}
   tail:
     params: {p: {type: int}}
     layers:
@@ -158,6 +174,25 @@ def test_a_residual_with_and_without_projection_is_one_class(
     assert classes(module) == {"Basic"}
     given = {k: int(v) for k, v in (pair.split(": ") for pair in arguments.split(", "))}
     assert is_the_block(tmp_path, module.Basic(8, **given), "basic", arguments)
+
+
+@pytest.mark.parametrize("arguments", ["k: 1, c: 3", "k: 1, c: 7", "k: 2, c: 3", "k: 2, c: 7"])
+@pytest.mark.parametrize("block", ["narrowed", "chosen", "called_again"])
+def test_a_number_is_chosen_by_the_condition_of_what_is_left_out(
+    block: str, arguments: str, tmp_path: Path
+) -> None:
+    module = emitted(tmp_path, f"- {{block: {block}, name: m, for: {{k: [1, 2], c: [7, 7]}}}}\n")
+    given = {k: int(v) for k, v in (pair.split(": ") for pair in arguments.split(", "))}
+    seen = 0
+    for name in classes(module):
+        accepts = module.__dict__[name].__init__.__annotations__
+        try:
+            made = module.__dict__[name](8, **{k: v for k, v in given.items() if k in accepts})
+        except AssertionError:
+            continue
+        seen += 1
+        assert is_the_block(tmp_path, made, block, arguments)
+    assert seen == 1
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import backends.torch.ops.merge  # noqa: F401, for the functions that it registers
-from backends.torch.ops.activation import FUNCTIONS, activation_module
+from backends.torch.ops.activation import FUNCTIONS, activation_module, maker
 from backends.torch.ops.activation import HELPERS as OF_ACTIVATIONS
 from backends.torch.ops.border import HELPERS as OF_BORDERS
 from backends.torch.ops.conv import HELPERS as OF_CONVOLUTIONS
@@ -60,6 +60,7 @@ __all__ = [
     "function",
     "has_function",
     "has_module",
+    "maker",
     "module",
     "norm_helpers",
     "norm_module",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backends.torch.expressions import Call, Code, call
+from backends.torch.expressions import Call, Code, call, flat
 from backends.torch.ops.emitted import Helper
 from backends.torch.ops.spelling import AttributeWriter, function, module, operand, operators
 from compiler.ops import (
@@ -95,7 +95,17 @@ class Normalize(nn.Module):
 
 @module.register
 def _(op: Activation, site: AttributeWriter) -> Code:
-    return activation_module(op, site.is_inplace)
+    given = site.activation()
+    return call(given) if given else activation_module(op, site.is_inplace)
+
+
+def maker(op: Activation | PReLU) -> str:
+    """Return what makes the module of an activation when it is called without arguments."""
+    assert isinstance(op, Activation)
+    made = activation_module(op, is_inplace=False)
+    if not made.args:
+        return made.function
+    return flat(Call("partial", (("", made.function), *made.args)), str)
 
 
 def activation_module(op: Activation, is_inplace: bool) -> Call:

@@ -16,7 +16,9 @@ class Helper:
 
 IMPORTS = {
     "math": "import math",
+    "partial": "from functools import partial",
     "OrderedDict": "from collections import OrderedDict",
+    "Callable": "from collections.abc import Callable",
     "Sequence": "from collections.abc import Sequence",
     "Any": "from typing import Any",
     "NamedTuple": "from typing import NamedTuple",

@@ -46,6 +46,9 @@ class AttributeWriter(Protocol):
     def stored_factor(self, attribute: str, value: float) -> str:
         """Return the same for a forward pass, where an argument was kept on the module."""
 
+    def activation(self) -> str:
+        """Return the argument that an activation is, which makes its module; or nothing."""
+
     def helper(self, name: str) -> str:
         """Ask for a helper class or function in the file and return its name."""
 
