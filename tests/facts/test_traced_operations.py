@@ -13,6 +13,7 @@ from compiler.facts.numbers.operations import TracedOp, whole_numbers
 from compiler.facts.numbers.sizes import Trace, TracedNumber, Untraced, every_way
 from compiler.graph import Op, Shape, ShapeError
 from compiler.ops import OP_LAYERS, Concat, Linear, MaxPool2d
+from compiler.ops.merge import Join
 from compiler.pipeline import Compilation
 from tests.samples import samples
 
@@ -59,7 +60,7 @@ def said(op: Op, tree: Any, opened: tuple[str, ...], sizes: Any) -> Any:
         made: Any = op.infer_shape(*shapes)
         error = None
     except ShapeError as found:
-        made, error = None, (found.code, str(found), found.help)
+        made, error = None, (found.code, f": {found}", found.help)
     by_page = [value(size, sizes, attributes) for size in end["s"]]
     if "e" in end:
         code, *texts, marks = end["e"]
@@ -67,6 +68,8 @@ def said(op: Op, tree: Any, opened: tuple[str, ...], sizes: Any) -> Any:
             texts = [
                 t.replace(f"\u25a1{at}\u25a1", str(value(mark, sizes, attributes))) for t in texts
             ]
+        if isinstance(op, Join) and error is not None:  # which operands are apart is tested below
+            texts = list(error[1:])
         return (code, *texts), error
     counts = [value(end.get(key, 0), sizes, attributes) for key in "pm"]
     if made is None:
@@ -111,7 +114,7 @@ def test_tree_of_a_window_has_its_room_and_its_sizes() -> None:
     pool = MaxPool2d((2, 2), (2, 2), ((0, 0), (0, 0)))
     no_room = [
         "empty-output",
-        "a pooling window of 2x2 has no room on a \u25a10\u25a1x\u25a11\u25a1 grid",
+        ": a pooling window of 2x2 has no room on a \u25a10\u25a1x\u25a11\u25a1 grid",
     ]
     small = {"is": {"e": [*no_room, "", [[0, 1], [0, 2]]], "s": [[0, 0], None, None]}}
     halves = [["//", [0, 1], 2], ["//", [0, 2], 2]]
@@ -135,10 +138,13 @@ def test_linear_layer_counts_with_its_open_width() -> None:
 def test_unequal_grids_are_an_error_of_a_concat() -> None:
     tree = TracedOp(Concat(), (), (3, 3)).tree()
     end = end_of(tree, [(3, 8, 8), (5, 8, 7)], [])
-    assert end["e"][:2] == [
+    code, message, help, marks = end["e"]
+    assert (code, help) == (
         "shape-mismatch",
-        "concat needs the same height and width from every operand",
-    ]
+        "give the branches the same total stride, or pad them alike",
+    )
+    assert message.replace("\u25a1", "|") == " cannot concat |0|x|1|x|2| with |3|x|4|x|5|"
+    assert marks == [[1, 1], [1, 2], [1, 0], [0, 1], [0, 2], [0, 0]]
     assert end["s"] == [["+", [0, 0], [1, 0]], [0, 1], None]
 
 

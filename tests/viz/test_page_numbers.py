@@ -236,3 +236,214 @@ def test_every_formula_of_the_language_is_followed(evaluate: Evaluate, tmp_path:
     found = compare(path, evaluate, 60)
     beyond = [got["beyond"] for got in found if got["beyond"]]
     assert len(beyond) < 15, beyond
+
+
+# -- single settings -------------------------------------------------------------------------------
+
+COPIES = """\
+network: copies
+input: {image: [3, 40, 40]}
+params: {depth: {type: int, default: 4}, n: {type: channels, default: 16}}
+blocks:
+  unit:
+    residual:
+      body:
+        - {conv: 1x1, filters: in.channels // 2}
+        - {conv: 3x3, filters: in.channels, name: up}
+  stage:
+    params: {count: {type: int}}
+    layers:
+      - {block: unit, name: more, repeat: count - 1}
+layers:
+  - {conv: 3x3, filters: n, name: first, stride: 2}
+  - {block: unit, name: plain, repeat: 3}
+  - {block: unit, name: known, repeat: depth}
+  - {block: stage, name: stage, with: {count: 5}}
+  - {conv: 3x3, filters: 24, name: wide, repeat: 3}
+  - {linear: 10, name: last, from: pooled}
+"""
+COPIES = COPIES.replace("  - {linear", "  - {global_avg_pool: true, name: pooled}\n  - {linear")
+
+
+@dataclass(frozen=True)
+class Copied:
+    """Counts of copies in the page, and the text of a spec that has these."""
+
+    changes: dict[str, int]
+    text: str
+
+
+def _copied(plain: int, depth: int, more: int, wide: int) -> Copied:
+    text = COPIES.replace("name: plain, repeat: 3", f"name: plain, repeat: {plain}")
+    text = text.replace("count: 5", f"count: {more + 1}").replace(
+        "name: wide, repeat: 3", f"name: wide, repeat: {wide}"
+    )
+    changes = {"repeat:plain": plain, "param:depth": depth, "repeat:stage.more": more}
+    return Copied({**changes, "repeat:wide": wide}, text.replace("default: 4", f"default: {depth}"))
+
+
+@pytest.mark.browser
+def test_counts_of_copies_are_those_of_a_spec_that_says_them(
+    evaluate: Evaluate, tmp_path: Path
+) -> None:
+    path = tmp_path / "copies.yaml"
+    path.write_text(COPIES)
+    compilation = Compilation(path)
+    program, nodes = write_numbers(compilation.draft, compilation.spec), compilation.draft.nodes
+    wanted = [
+        _copied(*counts)
+        for counts in ((3, 4, 4, 3), (0, 4, 4, 3), (7, 1, 9, 5), (1, 0, 0, 1), (20, 30, 2, 2))
+    ]
+    sent = [{"changes": list(w.changes.items()), "nodes": list(nodes)} for w in wanted]
+    for case, got in zip(wanted, evaluate(program, sent), strict=True):
+        path.write_text(case.text)
+        graph = Compilation(path).draft
+        counts = [graph.parameters(), graph.macs()]
+        assert got["beyond"] is None
+        assert got["counts"] == [counts, counts], case.changes  # copies that came count too
+        there = {name: list(graph.nodes[name].shape) for name in nodes if name in graph.nodes}
+        assert {name: got["shapes"][name] for name in there} == there
+        assert all(got["shapes"][name] is None for name in nodes.keys() - there)
+
+
+def program_of(text: str, folder: Path) -> Any:
+    path = folder / "net.yaml"
+    path.write_text(text)
+    compilation = Compilation(path)
+    return write_numbers(compilation.draft, compilation.spec)
+
+
+def test_settings_are_parameters_inputs_and_counts_of_folded_copies(tmp_path: Path) -> None:
+    text = RICH.replace("type: int, default: 3}", "type: int, default: 3, cite: {table: 1}}")
+    settings = {s["key"]: s for s in program_of(text, tmp_path)["settings"]}
+    assert list(settings) == [
+        *(f"param:{name}" for name in ("planes", "side", "width", "base", "twice", "depth")),
+        *("param:keep", "param:rows"),
+        *(f"input:image:{axis}" for axis in range(3)),
+        *(f"input:mask:{axis}" for axis in range(3)),
+        *("repeat:unit", "repeat:again"),
+    ]
+    assert settings["param:width"] == {
+        "key": "param:width",
+        "label": "width",
+        "type": "number",
+        "value": {"n": 3, "d": 4},
+        "least": None,
+        "most": None,
+        "doc": "",
+        "cite": "",
+    }
+    assert settings["param:depth"]["cite"] == "Table 1"
+    rows = settings["param:rows"]
+    assert (rows["live"], rows["value"], rows["type"]) == (False, "[8, 16, 24]", "list")
+    assert settings["input:mask:1"]["label"] == "height of mask"
+    assert [settings["repeat:unit"][key] for key in ("value", "least")] == [3, 1]
+
+
+def test_size_that_is_left_open_has_no_value(tmp_path: Path) -> None:
+    text = "network: n\ninput: {image: [3, 32*H, W]}\nlayers: [{conv: 3x3, filters: 4}]\n"
+    settings = program_of(text, tmp_path)["settings"]
+    assert [(s["value"], s["doc"]) for s in settings] == [
+        (3, ""),
+        (None, "left open: 32*H"),
+        (None, "left open: W"),
+    ]
+
+
+def test_program_of_a_large_network_is_small() -> None:
+    for name in ("inception_v4", "zoo/densenet121"):
+        compilation = Compilation(name)
+        program = write_numbers(compilation.draft, compilation.spec)
+        assert len(json.dumps(program, separators=(",", ":"))) < 30_000
+
+
+@pytest.mark.browser
+def test_value_that_is_refused_is_refused_with_a_sentence(show: Callable[..., Any]) -> None:
+    page = show(f"<!doctype html><meta charset=utf-8><script>{SCRIPT.read_text('utf-8')}</script>")
+    count = {"type": "int", "least": 0, "most": 1000}
+    number = {"type": "number", "least": None, "most": None}
+    asked = [
+        (count, " 12 ", {"value": 12}),
+        (count, "12.5", {"why": "`12.5` is no whole number"}),
+        (count, "1e3", {"why": "`1e3` is no whole number"}),
+        (count, "", {"why": "`` is no whole number"}),
+        (count, "5000", {"why": "5000 is more than 1000"}),
+        (count, "-1", {"why": "-1 is less than 0"}),
+        (number, "0.35", {"value": {"n": 7, "d": 20}}),
+        (number, "-2.0", {"value": -2}),
+        (number, "a", {"why": "`a` is no number such as 0.5"}),
+        ({**count, "most": 10**7}, "20000000", {"why": "20,000,000 is more than 10,000,000"}),
+    ]
+    for setting, text, wanted in asked:
+        assert page.evaluate("([s, t]) => readSetting(s, t)", [setting, text]) == wanted
+
+
+MISFIT = """\
+network: misfit
+input: {image: [3, 32, 32]}
+params:
+  n: {type: channels, default: 8}
+  s: {type: int, default: 2}
+  w: 1.5
+  deep: {type: int, default: 1}
+assert: [{that: last.channels * 2 <= 40, message: head}]
+layers:
+  - {conv: 3x3, filters: n, name: a}
+  - {conv: 3x3, filters: 8, from: image, name: b}
+  - {add: [a, b], name: sum}
+  - {conv: 3x3, filters: n * w, padding: V, name: c}
+  - {max_pool: 3x3, stride: 4, padding: V, name: p, when: deep > 0}
+  - {linear: 2 * n // s, name: last, from: pooled}
+"""
+MISFIT = MISFIT.replace("  - {linear", "  - {global_avg_pool: true, name: pooled}\n  - {linear")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        ({"param:n": 12}, [
+            "shape-mismatch", "`sum` cannot add 32x32x8 with 32x32x12",
+            "project one of them with a 1x1 convolution that has the same total stride",
+        ]),
+        ({"param:n": 9}, ["shape-mismatch", "`sum` cannot add 32x32x8 with 32x32x9", None]),
+        ({"param:w": {"n": 27, "d": 16}}, [
+            "bad-value", "`filters` of `c` = 13.5 is not a whole number", "",
+        ]),
+        ({"input:image:1": 4}, [
+            "empty-output", "`p`: a pooling window of 3x3 has no room on a 2x30 grid", "",
+        ]),
+        ({"param:s": 0}, ["bad-expression", "`last`: division by zero", ""]),
+        ({"param:s": -1}, ["bad-value", "`linear` of `last` = -16 is less than 1", ""]),
+    ],
+)  # fmt: skip
+def test_mismatch_shows_where_it_arises_with_both_numbers(
+    changes: dict[str, Any], wanted: list[Any], evaluate: Evaluate, tmp_path: Path
+) -> None:
+    program = program_of(MISFIT, tmp_path)
+    (got,) = evaluate(program, [{"changes": list(changes.items()), "nodes": ["last"]}])
+    first = got["findings"][0]
+    found = [first["code"], first["message"], first["help"]]
+    assert found[: 2 if wanted[2] is None else 3] == [w for w in wanted if w is not None]
+
+
+@pytest.mark.browser
+def test_what_is_decided_otherwise_is_beyond_the_page(evaluate: Evaluate, tmp_path: Path) -> None:
+    program = program_of(MISFIT, tmp_path)
+    cases = [{"changes": [["param:deep", value]], "nodes": ["last"]} for value in (3, 0)]
+    more, none = evaluate(program, cases)
+    assert (more["beyond"], more["shapes"]) == (None, {"last": [8]})
+    assert none["beyond"] == (
+        "`deep > 0` in the network makes another network; `netdraft watch` can follow it"
+    )
+    assert none["shapes"] == {"last": None}
+    assert none["counts"] == [[None, None], [None, None]]
+
+
+@pytest.mark.browser
+def test_assertion_that_fails_shows_its_sides(evaluate: Evaluate, tmp_path: Path) -> None:
+    program = program_of(MISFIT.replace("filters: 8, from", "filters: n, from"), tmp_path)
+    (got,) = evaluate(program, [{"changes": [["param:n", 40]], "nodes": []}])
+    assert [f["message"] for f in got["findings"]] == [
+        "head: `last.channels * 2 <= 40` does not hold: `last.channels * 2` is 80"
+    ]

@@ -40,13 +40,11 @@ from compiler.graph import (
     Node,
     Parameter,
     Region,
-    Shape,
     Traced,
     formulas_of,
 )
 from compiler.lower.defaults import layer_defaults
 from compiler.ops import Scale, with_words
-from compiler.ops.merge import Join
 from compiler.spec import READERS, AssertSpec, BlockLayer, BrokenParam, ParamSpec, Spec
 from compiler.text import Expr, ExprError, Unknown, Value, evaluate
 
@@ -313,9 +311,6 @@ class Frames:
                 said: Json = {"tree": tree}
                 if tried:
                     said["open"] = [[n, least_of(node.op, n), key_of(node.op, n)] for n in tried]
-                if isinstance(node.op, Join):
-                    apart = ranks[0] - len(node.op.compared(Shape((None,) * ranks[0])))
-                    said |= {"verb": node.op.verb, "apart": apart, "help": node.op.way_out}
                 self.ops.append(said)
             if self._ops[key] >= 0:
                 return self._ops[key], tried

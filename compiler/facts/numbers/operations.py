@@ -15,6 +15,7 @@ from compiler.facts.numbers.sizes import (
     formula_of,
 )
 from compiler.graph import Op, Shape, ShapeError
+from compiler.ops.merge import Join
 
 Json = dict[str, Any]
 EXAMPLES = ((7, 12), (60, 64))
@@ -60,7 +61,7 @@ class TracedOp:
 
         A result is `{"s": sizes, "p": parameters, "m": multiply-accumulates}`, of which a size that
         is unknown is None; where the operands do not fit, `e` is the error: code, message, help,
-        and the formulas whose numbers stand in them.
+        and the formulas whose numbers stand in them; the message goes on behind the node's name.
         """
         try:
             first, second = (every_way(self._run_on(*example)) for example in EXAMPLES)
@@ -93,8 +94,10 @@ def _said_by(op: Op, inputs: tuple[Shape, ...], trace: Trace) -> Json:
     try:
         made = op.infer_shape(*inputs)
     except ShapeError as error:
-        texts = error.code, str(error), error.help
-        out["e"] = [*texts, list(trace.shown)]
+        message, help = f": {error}", error.help
+        if isinstance(op, Join) and trace.conditions:
+            message, help = _apart(op, inputs, trace), op.way_out
+        out["e"] = [error.code, message, help, list(trace.shown)]
         trace.is_settled = True
         made = op.known_shape(*inputs)
     out["s"] = [formula_of(d) for d in made]
@@ -106,6 +109,12 @@ def _said_by(op: Op, inputs: tuple[Shape, ...], trace: Trace) -> Json:
         if counted != 0:
             out[key] = counted
     return out
+
+
+def _apart(op: Join, inputs: tuple[Shape, ...], trace: Trace) -> str:
+    """Return which operands do not go together: those that were compared last."""
+    _, (first, _), (second, _) = trace.conditions[-1]  # type: ignore[misc]
+    return f" cannot {op.verb} {inputs[first].paper} with {inputs[second].paper}"
 
 
 def _counted(count: Callable[[], Any]) -> Formula | None:

@@ -32,9 +32,10 @@ const floor = (a) => q((a.n - (((a.n % a.d) + a.d) % a.d)) / a.d);
 const text = (value) => JSON.stringify(value, (_, v) => (typeof v === "bigint" ? String(v) : v));
 const same = (a, b) => text(a) === text(b);
 
-function over(a, b) {
-  if (b.n === 0n) throw new Fault("division by zero");
-  return q(a.n * b.d, a.d * b.n);
+const over = (a, b) => (b.n ? q(a.n * b.d, a.d * b.n) : fail("division by zero"));
+
+function fail(message) {
+  throw new Fault(message);
 }
 
 const OPERATIONS = {
@@ -44,7 +45,7 @@ const OPERATIONS = {
   "**": (a, by) => q(a.n ** by.n, a.d ** by.n),
   list: (...row) => row,
   len: (row) => exact(row.length),
-  item: (row, at) => row.at(plain(at)) ?? lacking(at),
+  item: (row, at) => row.at(plain(at)) ?? fail(`there is no entry ${shown(at)}`),
   min: (...row) => row.flat().reduce((a, b) => (less(b, a) ? b : a)),
   max: (...row) => row.flat().reduce((a, b) => (less(a, b) ? b : a)),
   sum: (row) => row.reduce(plus, exact(0)),
@@ -64,10 +65,6 @@ const FORMS = {
 const MOST = 10n ** 15n;
 const ASSERTED = "correct the layers, or what is asserted of them";
 
-function lacking(at) {
-  throw new Fault(`there is no entry ${shown(at)}`);
-}
-
 /** The value of a formula in a frame or an operation, null where it is not known. */
 function evaluate(term, at) {
   if (typeof term === "string") return at.names.get(term) ?? null;
@@ -79,8 +76,7 @@ function evaluate(term, at) {
   if (values.includes(null)) return null;
   const made = OPERATIONS[head](...values);
   const isLarge = made.n > MOST || -made.n > MOST || made.d > MOST;
-  if (isLarge && at.names) throw new Fault("the value is out of bounds");
-  return made;
+  return isLarge && at.names ? fail("the value is out of bounds") : made;
 }
 
 /** The ends that the conditions of a tree lead to: several where a size is not known. */
@@ -113,9 +109,7 @@ class Frame {
     return ref?.startsWith("/") ? ref.slice(1) : ref === null ? null : this.prefix + ref;
   }
 
-  shape(ref) {
-    return this.values.shape(this.full(ref)) ?? [null, null, null];
-  }
+  shape = (ref) => this.values.shape(this.full(ref)) ?? [null, null, null];
 }
 
 const nothing = () => ({ parameters: exact(0), macs: exact(0), operations: exact(0) });
@@ -130,80 +124,45 @@ function add(total, own, often = 1) {
 class Values {
   constructor(json, changes) {
     Object.assign(this, { json, changes, beyond: null, findings: [], grids: new Set() });
-    for (const map of ["nodes", "totals", "frames", "ends", "folds"]) this[map] = new Map();
+    this.known = new Map(); // name of a node or region -> what is known of it
     this.root = new Frame(this, "", new Map());
     try {
-      this.body(json.root, this.root, json.arguments, this.root);
-      if (plain(this.totals.get("").operations) > 1e5) this.leave("so many copies");
+      const { operations } = this.body(json.root, this.root, json.arguments, this.root);
+      if (plain(operations) > 1e5) this.leave("so many copies");
     } catch (error) {
       if (!(error instanceof Beyond)) throw error;
       Object.assign(this, { beyond: error.message, findings: [] });
     }
   }
 
-  /** [channels, height, width], or [channels]. */
-  shape(node) {
-    return this.beyond ? null : this.nodes.get(this.resolved(node))?.shape ?? null;
+  of(name) {
+    const found = this.beyond ? null : this.known.get(name);
+    return found?.out ? this.of(found.out) : found;
   }
 
-  /** The sum over nodes and regions; a node of a folded copy, beside its like, is all of them. */
+  /** [channels, height, width], or [channels]. */
+  shape = (node) => this.of(node)?.shape ?? null;
+  attribute = (node, name) => plain(this.of(node)?.named[name]);
+  argument = (region, name) => plain(this.known.get(region)?.names?.get(name));
+
+  /** The sum over nodes and regions; copies that were not there at first count with the last. */
   parameters = (names) => this.summed(names, "parameters");
   macs = (names) => this.summed(names, "macs");
 
-  attribute(node, name) {
-    return this.beyond ? null : plain(this.nodes.get(this.resolved(node))?.named[name]);
-  }
-
-  argument(region, name) {
-    return this.beyond ? null : plain(this.frames.get(this.resolved(region))?.get(name));
-  }
-
-  /** The copies of a repeat; those that a copy stands for, itself included. */
-  count(region) {
-    const [fold] = this.foldsOf(region);
-    const own = this.folds.get(this.kin(region));
-    return own?.count ?? (fold ? Math.max(0, fold.count - fold.at) : 1);
-  }
-
   summed(names, what) {
-    if (this.beyond) return null;
-    const [all, total] = [new Set(names), nothing()];
+    const total = nothing();
     for (const name of names) {
-      const own = this.totals.get(this.resolved(name));
-      if (own) add(total, own, this.weight(name, all));
+      const { own, often } = this.known.get(name) ?? {};
+      if (own) add(total, own, often);
     }
-    return plain(total[what]);
+    return this.beyond ? null : plain(total[what]);
   }
 
-  /** How often a name counts among others. */
-  weight(name, all) {
-    const [fold] = this.foldsOf(name);
-    if (!fold || fold.at < fold.kept) return 1;
-    const has = (at) => all.has(`${fold.region}.${at}${fold.rest}`);
-    if (fold.at === fold.kept && has(fold.kept + 1)) return Math.max(0, fold.count - fold.kept);
-    return Number(fold.at < fold.count && !(fold.at > fold.kept && has(fold.kept)));
-  }
-
-  /** The repeats around a name, each with the copy that it is in, and the rest of the name. */
-  foldsOf(name) {
-    return [...this.folds].flatMap(([region, fold]) => {
-      const [, at, rest] = name.slice(region.length).match(/^\.(\d+)(.*)$/s) ?? [];
-      return at && name.startsWith(region) ? [{ region, rest, at: Number(at), ...fold }] : [];
-    });
-  }
-
-  /** The name that a tensor's numbers are kept under: that of the copy that stands for its own. */
-  resolved(name) {
-    if (name === null || name === undefined) return null;
-    if (this.ends.has(name)) return this.resolved(this.ends.get(name));
-    const kin = this.kin(name);
-    return kin === name ? name : this.resolved(kin);
-  }
-
-  /** The name that something has in the copy that stands for its own. */
-  kin(name) {
-    const fold = this.foldsOf(name).find(({ at, kept }) => at > kept);
-    return fold ? this.kin(`${fold.region}.${fold.kept}${fold.rest}`) : name;
+  /** The copies of a repeat; those from a copy on. */
+  count(region) {
+    const [, around, at] = region.match(/^(.*)\.(\d+)$/s) ?? [];
+    const { count } = this.known.get(region) ?? {};
+    return count ?? Math.max(0, (this.known.get(around)?.count ?? 1) - Number(at ?? 0));
   }
 
   // -- how they are found ------------------------------------------------------------------------
@@ -212,9 +171,8 @@ class Values {
     throw new Beyond(`${what} makes another network; \`netdraft watch\` can follow it`);
   }
 
-  find(node, code, message, help = "") {
-    this.findings.push({ node, code, message, help });
-  }
+  find = (node, code, message, help = "") => this.findings.push({ node, code, message, help });
+  note = (name, what) => this.known.set(name, { ...this.known.get(name), ...what });
 
   /** The value of a formula, null where it is not known; a fault is a finding. */
   value(term, frame, node) {
@@ -244,12 +202,11 @@ class Values {
     const where = frame.prefix || "the network";
     for (const [name, term] of [...Object.entries(given), ...names]) {
       const changed = frame === this.root ? exact(this.changes.get(`param:${name}`)) : null;
-      const isGiven = given[name] === term;
-      const value = changed ?? this.value(term, isGiven ? outer : frame, where);
+      const value = changed ?? this.value(term, given[name] === term ? outer : frame, where);
       frame.names.set(name, name in whole ? this.whole(value, whole[name], where, name) : value);
     }
-    this.frames.set(frame.prefix, frame.names);
     frame.total = this.members(members, frame);
+    this.note(frame.prefix, { names: frame.names });
     for (const [formula, was, text] of checks) {
       const value = this.value(formula, frame, where);
       const isSo = value === null || same(value, evaluate(was, frame));
@@ -269,18 +226,17 @@ class Values {
 
   members(list = [], frame) {
     const total = nothing();
-    for (const member of list) {
-      const [name, kind] = member;
+    for (const [name, kind, ...more] of list) {
       const full = frame.prefix + name;
       let own;
       if (Array.isArray(kind)) own = this.members(kind, frame);
-      else if (kind === null) own = this.input(full, member[2], frame);
-      else if (typeof kind === "number") own = this.node(full, member, frame);
+      else if (kind === null) own = this.input(full, more[0], frame);
+      else if (typeof kind === "number") own = this.node(full, this.json.ops[kind], more, frame);
       else own = kind.copies ? this.repeat(full, kind, frame) : this.block(full, kind, frame);
-      this.totals.set(full, own);
+      this.note(full, { own });
       add(total, own);
     }
-    this.totals.set(frame.prefix, total);
+    this.note(frame.prefix, { own: total });
     return total;
   }
 
@@ -294,20 +250,32 @@ class Values {
     const count = plain(this.whole(set, 0, full, "repeat")) ?? was;
     if (count !== was && fixed) this.leave(`another number of copies of \`${full}\``);
     const total = nothing();
-    let [kept, entering, isAlike] = [copies.length - 1, frame.full(enters), false];
+    let [out, isAlike] = [frame.full(enters), false];
     for (let at = 0; at < count && !isAlike; at++) {
-      const [body, reads, out] = copies[Math.min(at, copies.length - 1)];
+      const [body, reads, leaves] = copies[Math.min(at, copies.length - 1)];
       const outside = reads.map((ref) => frame.full(ref));
-      const copy = new Frame(this, `${full}.${at}`, frame.names, outside, entering);
+      const copy = new Frame(this, `${full}.${at}`, frame.names, outside, out);
+      const before = this.known.size;
       const own = this.members(this.json.bodies[body].members, copy);
-      isAlike = at >= copies.length - 1 && same(copy.shape(out), copy.shape(-1));
+      isAlike = at >= copies.length - 1 && same(copy.shape(leaves), copy.shape(-1));
       if (at + 1 >= was && at + 1 < count && !isAlike) this.leave(`another copy of \`${full}\``);
       add(total, own, isAlike ? count - at : 1);
-      [kept, entering] = [Math.max(kept, at), copy.full(out)];
+      if (isAlike) this.repeated(full, [...this.known].slice(before), at, count, was);
+      out = copy.full(leaves);
     }
-    this.folds.set(full, { count, kept });
-    this.ends.set(full, entering);
+    this.note(full, { count, out });
     return total;
+  }
+
+  /** Notes of the copies from one on what is known of that one. */
+  repeated(full, made, first, count, was) {
+    const start = `${full}.${first}`.length;
+    for (let at = first; at < count; at++) {
+      const often = at < was - 1 ? 1 : at === was - 1 ? count - at : 0;
+      for (const [name, what] of made) {
+        this.known.set(`${full}.${at}${name.slice(start)}`, { ...what, often });
+      }
+    }
   }
 
   input(full, sizes, frame) {
@@ -315,12 +283,12 @@ class Values {
       const set = exact(this.changes.get(`input:${full}:${axis}`));
       return plain(this.whole(set ?? this.value(term, frame, full), 1, full, "size"));
     });
-    this.nodes.set(full, { shape, named: {} });
+    this.note(full, { shape, named: {} });
     return nothing();
   }
 
-  node(full, [, number, refs, formulas = [], { share, also = {}, stated } = {}], frame) {
-    const { tree, open = [], ...says } = this.json.ops[number];
+  node(full, { tree, open = [] }, [refs, formulas = [], more = {}], frame) {
+    const { share, also = {}, stated } = more;
     const named = {};
     for (const name in also) named[name] = this.value(also[name], frame, full);
     const attributes = formulas.map((term, at) => {
@@ -332,46 +300,34 @@ class Values {
     const ends = endsOf(tree, at);
     if (!ends.some(Boolean)) this.leave(`what enters \`${full}\``);
     const fit = ends.length === 1 ? ends : ends.filter((end) => end && !end.e);
-    if (ends.every((end) => end?.e)) this.fault(full, ends.at(-1).e, at, sizes, says);
+    if (ends.every((end) => end?.e)) this.fault(full, ends.at(-1).e, at);
     const agreed = (pick) => {
-      const [first = null, ...more] = fit.map((end) => this.value(pick(end), at, full));
-      return more.every((value) => same(value, first)) ? first : null;
+      const [first = null, ...others] = fit.map((end) => this.value(pick(end), at, full));
+      return others.every((value) => same(value, first)) ? first : null;
     };
     let shape = ends.find(Boolean).s.map((_, axis) => plain(agreed((end) => end.s[axis])));
     if (stated && !this.changes.size) shape = stated;
     if (shape.some((size) => size > MOST)) this.leave(`a size of \`${full}\` above 10^15`);
-    this.nodes.set(full, { shape, named, sizes });
+    this.note(full, { shape, named, sizes });
     if (share !== undefined) this.share(full, frame.full(share));
     const [own, macs] = ["p", "m"].map((what) => agreed((end) => (what in end ? end[what] : 0)));
     return { parameters: share === undefined ? own : exact(0), macs, operations: exact(1) };
   }
 
   /** Says what the compiler says; the same of a grid that is known to be too small is an echo. */
-  fault(full, [code, message, help, marks], at, sizes, { verb, apart, help: way }) {
-    const grid = text(sizes[0].slice(1));
+  fault(full, [code, message, help, marks], at) {
+    const grid = text(at.leaves[0].slice(1));
     if (code === "empty-output" && this.grids.size === this.grids.add(grid).size) return;
-    const isApart = verb && code === "shape-mismatch";
-    const [said, more] = isApart
-      ? [` cannot ${verb} ${unlike(sizes, apart)}`, way]
-      : [`: ${this.filled(message, marks, at)}`, this.filled(help, marks, at)];
+    const [said, more] = [message, help].map((words) => this.filled(words, marks, at));
     this.find(full, code, `\`${full}\`${said}`, more);
   }
 
   /** Layers that share parameters are alike in all that these are made of. */
   share(full, owner) {
     const made = (node) => text([node?.sizes.map(([channels]) => channels), node?.named]);
-    const [own, other] = [full, this.resolved(owner)].map((name) => made(this.nodes.get(name)));
+    const [own, other] = [full, owner].map((name) => made(this.of(name)));
     if (own !== other) this.leave(`\`${full}\`, no longer like \`${owner}\`,`);
   }
-}
-
-/** The size that is unlike most, the last on a tie, with the others. */
-function unlike(sizes, apart) {
-  const often = (a) => sizes.filter((b) => same(a.slice(apart), b.slice(apart))).length;
-  const most = Math.max(...sizes.map(often));
-  const odd = sizes.find((size) => often(size) < most) ?? sizes.at(-1);
-  const [first, ...others] = [odd, ...sizes].map(([c, ...grid]) => shown([...grid, c]));
-  return `${first} with ${[...new Set(others)].filter((text) => text !== first).join(" and ")}`;
 }
 
 /** A network's numbers as the compiler wrote them; see viz/html/numbers.py. */
@@ -381,9 +337,7 @@ class Numbers {
   }
 
   /** The numbers at other settings: a Map of their keys to numbers or {n, d}. */
-  evaluate(changes = new Map()) {
-    return new Values(this.json, changes);
-  }
+  evaluate = (changes = new Map()) => new Values(this.json, changes);
 }
 
 /** What a user wrote for a setting: {value}, or {why} it is refused. */
