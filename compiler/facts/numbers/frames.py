@@ -31,7 +31,7 @@ from pydantic_core import PydanticCustomError
 from compiler.errors import Report
 from compiler.facts.copies import settled_from
 from compiler.facts.numbers.asserts import assertion_json
-from compiler.facts.numbers.operations import TracedOp, key_of, least_of, whole_numbers
+from compiler.facts.numbers.operations import OFFSETS, TracedOp, key_of, least_of, whole_numbers
 from compiler.facts.numbers.terms import AXES, Json, formula_json, value_json
 from compiler.graph import (
     Decision,
@@ -255,8 +255,10 @@ class Frames:
         live = [name for name, formula in written.items() if self._is_live(frame, formula)]
         self.live |= {(node.name, name) for name in live}
         own_values = node.op.attributes()
-        known = {n: v if v or not least_of(node.op, n) else None for n, v in own_values.items()}
+        known = {n: v if v or not least_of(n) else None for n, v in own_values.items()}
         attributes = [written.get(name, known[name]) for name in names]
+        signs = [["<", written[name], 0] for name in live if name in OFFSETS]
+        frame.fixed += [[sign, False, "an offset below 0"] for sign in signs]
         more: dict[str, Json] = {"share": self._owner(frame, node)} if node.share else {}
         for name in (n for n in live if n not in names):
             formula = formulas[name]
@@ -310,7 +312,7 @@ class Frames:
                 self._ops[key] = len(self.ops)
                 said: Json = {"tree": tree}
                 if tried:
-                    said["open"] = [[n, least_of(node.op, n), key_of(node.op, n)] for n in tried]
+                    said["open"] = [[n, least_of(n), key_of(node.op, n)] for n in tried]
                 self.ops.append(said)
             if self._ops[key] >= 0:
                 return self._ops[key], tried

@@ -14,10 +14,13 @@ from compiler.facts.numbers.sizes import (
     every_way,
     formula_of,
 )
+from compiler.facts.why.letters import WIDTHS
 from compiler.graph import Op, Shape, ShapeError
 from compiler.ops.merge import Join
 
 Json = dict[str, Any]
+OFFSETS = ("start", "stop", "index")
+"""Attributes that count from 0; below that from the end, which is another formula."""
 EXAMPLES = ((7, 12), (60, 64))
 """Sizes that are tried: formulas that differ between them have lost a size on the way."""
 
@@ -36,14 +39,14 @@ def whole_numbers(op: Op, formulas: Container[str] = ()) -> tuple[str, ...]:
     )
 
 
-def least_of(op: Op, attribute: str) -> int:
-    """Return the least that an attribute can be: a width is 1, an offset may be 0."""
-    return int(bool(op.width_key) and attribute in ("out_channels", "out_features"))
+def least_of(attribute: str) -> int:
+    """Return the least that an attribute can be: an offset may be 0."""
+    return int(attribute not in OFFSETS)
 
 
 def key_of(op: Op, attribute: str) -> str:
     """Return the key of a layer that says an attribute: `filters` for `out_channels`."""
-    return op.width_key if least_of(op, attribute) else attribute
+    return op.width_key if attribute in WIDTHS and op.width_key else attribute
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class TracedOp:
                 for at, rank in enumerate(self.ranks)
             )
             leaves = {
-                name: trace.leaf(size + step, [-1, at], least_of(self.op, name))
+                name: trace.leaf(size + step, [-1, at], least_of(name))
                 for at, name in enumerate(self.open)
             }
             numbers = {

@@ -31,7 +31,6 @@ const less = (a, b) => a.n * b.d < b.n * a.d;
 const floor = (a) => q((a.n - (((a.n % a.d) + a.d) % a.d)) / a.d);
 const text = (value) => JSON.stringify(value, (_, v) => (typeof v === "bigint" ? String(v) : v));
 const same = (a, b) => text(a) === text(b);
-
 const over = (a, b) => (b.n ? q(a.n * b.d, a.d * b.n) : fail("division by zero"));
 
 function fail(message) {
@@ -191,9 +190,8 @@ class Values {
     let why = plain(value) < least ? `is less than ${least}` : "";
     if (plain(value) > 1e7) why = "is more than 10,000,000";
     if (value.d !== 1n) why = "is not a whole number";
-    if (!why) return value;
-    this.find(node, "bad-value", `\`${name}\` of \`${node}\` = ${shown(value)} ${why}`);
-    return null;
+    if (why) this.find(node, "bad-value", `\`${name}\` of \`${node}\` = ${shown(value)} ${why}`);
+    return why ? null : value;
   }
 
   /** Evaluates what has names of its own: its arguments, `let`, layers, what was decided in it. */
@@ -260,22 +258,17 @@ class Values {
       isAlike = at >= copies.length - 1 && same(copy.shape(leaves), copy.shape(-1));
       if (at + 1 >= was && at + 1 < count && !isAlike) this.leave(`another copy of \`${full}\``);
       add(total, own, isAlike ? count - at : 1);
-      if (isAlike) this.repeated(full, [...this.known].slice(before), at, count, was);
+      const made = isAlike ? [...this.known].slice(before) : [];
+      for (let twin = at; made.length && twin < count; twin++) {
+        const often = twin < was - 1 ? 1 : twin === was - 1 ? count - twin : 0;
+        for (const [name, what] of made) {
+          this.known.set(`${full}.${twin}${name.slice(copy.prefix.length)}`, { ...what, often });
+        }
+      }
       out = copy.full(leaves);
     }
     this.note(full, { count, out });
     return total;
-  }
-
-  /** Notes of the copies from one on what is known of that one. */
-  repeated(full, made, first, count, was) {
-    const start = `${full}.${first}`.length;
-    for (let at = first; at < count; at++) {
-      const often = at < was - 1 ? 1 : at === was - 1 ? count - at : 0;
-      for (const [name, what] of made) {
-        this.known.set(`${full}.${at}${name.slice(start)}`, { ...what, often });
-      }
-    }
   }
 
   input(full, sizes, frame) {
@@ -330,14 +323,13 @@ class Values {
   }
 }
 
-/** A network's numbers as the compiler wrote them; see viz/html/numbers.py. */
+/** A network's numbers as the compiler wrote them, see viz/html/numbers.py. */
 class Numbers {
   constructor(json) {
-    Object.assign(this, { json, settings: json.settings });
+    this.settings = json.settings;
+    /** The numbers at other settings: a Map of their keys to numbers or {n, d}. */
+    this.evaluate = (changes = new Map()) => new Values(json, changes);
   }
-
-  /** The numbers at other settings: a Map of their keys to numbers or {n, d}. */
-  evaluate = (changes = new Map()) => new Values(this.json, changes);
 }
 
 /** What a user wrote for a setting: {value}, or {why} it is refused. */
