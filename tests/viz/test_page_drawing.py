@@ -338,7 +338,7 @@ def test_numbers_that_may_change_are_slots() -> None:
     assert image == [["Input (", {"s": "image", "t": "64x64x3"}, ")"]]
     assert a == [["Unit (", {"g": ["a", "n"], "t": "8"}, ")"]]
     assert b == [["Unit (", {"g": ["b", "n"], "t": "16"}, ")"]]
-    assert c == [[{"c": "c", "t": "3"}, " x 3x3 Conv (16)"]]
+    assert c == [[{"c": "c.0", "t": "3"}, " x 3x3 Conv (16)"]]
     # What it keeps is 1 less the number that is dropped; a stride is a pair.
     assert d == [["Dropout (keep ", {"a": ["d", "drop"], "t": "0.8", "less": 1}, ")"]]
 

@@ -21,6 +21,9 @@ from compiler.graph import Graph
 from compiler.pipeline import Compilation
 from compiler.spec import shipped_files
 from compiler.text import show_value
+from viz.diagram.arrange import arrange
+from viz.diagram.box_builder import View
+from viz.diagram.slots import Slots
 from viz.html.numbers import write_numbers
 
 SCRIPT = Path(__file__).parents[2] / "viz/html/page/numbers.js"
@@ -355,6 +358,20 @@ def test_program_of_a_large_network_is_small() -> None:
         compilation = Compilation(name)
         program = write_numbers(compilation.draft, compilation.spec)
         assert len(json.dumps(program, separators=(",", ":"))) < 30_000
+
+
+@pytest.mark.parametrize("name", ["inception_v4", "zoo/vgg16_bn", "zoo/efficientnet_b0"])
+def test_counts_that_may_be_set_are_those_that_figures_show(name: str) -> None:
+    compilation = Compilation(name)
+    graph = compilation.draft
+    slots = Slots(graph, frozenset())
+    for depth in range(4):
+        arrange(graph, View(depth=depth), slots=slots)
+    drawn = {s.subject[0] for s in slots.found.values() if s.kind == "copies"}
+    settings = write_numbers(graph, compilation.spec)["settings"]
+    counts = [(s["key"][7:], s["least"]) for s in settings if s["key"].startswith("repeat:")]
+    assert counts
+    assert {f"{region}.{first}" for region, first in counts} == drawn
 
 
 @pytest.mark.browser

@@ -294,10 +294,10 @@ class BoxBuilder:
         formula = region.info.repeat if context.by_name and len(fold) == 1 else ""
         if formula and not formula.isidentifier():
             formula = f"({formula})"
-        if self.slots and not formula and len(fold) == 1 and len(fold[0]) > 1:
-            formula = self.slots.copies(region.name, len(fold[0]))
         context = replace(context, repeat=formula)
         for copies in fold:
+            if self.slots and not formula and len(copies) > 1 and copies is fold[-1]:
+                context = replace(context, repeat=self.slots.copies(copies[0], len(copies)))
             self._pair(copies)
             first = self.graph.regions.get(copies[0])
             if len(copies) == 1 and not formula:

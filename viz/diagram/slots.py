@@ -23,7 +23,7 @@ class Slot:
     kind: str
     """What it is: `attribute`, `size`, `copies`, `argument`."""
     subject: tuple[str, ...]
-    """Of what: a node and its attribute, a node, a repeat, a block and its parameter."""
+    """Of what: a node and its attribute, a node, the first copy, a block and its parameter."""
     text: str
     """How it reads at the first values."""
     is_rest: bool = False
@@ -81,9 +81,9 @@ class Slots:
         """Return a mark for the size of a tensor."""
         return self._mark(Slot("size", (node,), self.graph.nodes[node].shape.paper))
 
-    def copies(self, region: str, number: int) -> str:
-        """Return a mark for the number of copies that a repeat has."""
-        return self._mark(Slot("copies", (region,), str(number)))
+    def copies(self, first: str, number: int) -> str:
+        """Return a mark for the number of copies that a repeat has from one on."""
+        return self._mark(Slot("copies", (first,), str(number)))
 
     def argument(self, region: str, parameter: str, text: str) -> str:
         """Return a mark for the value of a block's parameter."""

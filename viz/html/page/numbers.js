@@ -335,7 +335,7 @@ class Numbers {
 /** What a user wrote for a setting: {value}, or {why} it is refused. */
 function readSetting({ type, least, most }, entry) {
   const [written, isPart] = [entry.trim(), type === "number"];
-  if (!(isPart ? /^-?\d{1,15}(\.\d{1,15})?$/ : /^-?\d{1,15}$/).test(written)) {
+  if (!(isPart ? /^-?\d{1,9}(\.\d{1,6})?$/ : /^-?\d{1,15}$/).test(written)) {
     return { why: `\`${written}\` is no ${isPart ? "number such as 0.5" : "whole number"}` };
   }
   const [whole, part = ""] = written.split(".");
