@@ -54,7 +54,9 @@ from compiler.ops.norm import (
     InstanceNorm,
     LayerNorm,
     Norm,
-    NormWord,
+    NormName,
+    grouped,
+    is_norm,
 )
 from compiler.ops.pool import AdaptiveAvgPool2d, AvgPool2d, GlobalPool2d, MaxPool2d
 from compiler.ops.rearrange import ChannelPool, ChannelShuffle, Chunk, Slice
@@ -160,7 +162,7 @@ __all__ = [
     "Maximum",
     "Multiply",
     "Norm",
-    "NormWord",
+    "NormName",
     "Normalize",
     "Op",
     "PReLU",
@@ -178,7 +180,9 @@ __all__ = [
     "Upsample",
     "WordLayer",
     "activation_of",
+    "grouped",
     "is_activation",
+    "is_norm",
     "read_activation",
     "spelled",
     "with_words",

@@ -2,7 +2,7 @@
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from fractions import Fraction
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -84,8 +84,13 @@ class Fields(Protocol):
     def activation(self, field: str) -> str:
         """Return the value of an activation: `relu`, `{leaky_relu: 0.1}`, `none`."""
 
-    def word(self, field: str, known: tuple[str, ...]) -> str:
-        """Return a word of a closed set; `none` if it is wrong."""
+    def word(
+        self,
+        field: str,
+        known: tuple[str, ...],
+        is_one: Callable[[object], bool] = lambda value: False,
+    ) -> str:
+        """Return a word of a closed set, or what else is one; `none` if it is wrong."""
 
 
 class CiteSpec(Located):

@@ -1,6 +1,7 @@
 """Normalisation."""
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
@@ -23,8 +24,7 @@ from compiler.graph import (
     times,
 )
 from compiler.ops.layer import Fields, Layer, Parts
-from compiler.text import Expr
-from compiler.text.fields import Bare, Count, Flag, Number, formula_or, kind, one_of, words
+from compiler.text.fields import Bare, Count, Flag, Number, formula_or, kind, one_of
 from compiler.text.grammar import bad, describe, read_word
 
 
@@ -301,20 +301,31 @@ NormName = Annotated[
 ]
 
 
-NormWord = Annotated[
-    str | Expr, PlainValidator(read_word), words("norm", "the norm that follows", NORM_WORDS)
-]
-"""What a parameter hands over: a norm by its word; groups are a parameter of their own."""
+_GROUPS = re.compile(r"\{group_norm: (\d+)\}")
+
+
+def grouped(groups: int) -> str:
+    """Return a group norm as the one text that is its value: `{group_norm: 32}`."""
+    return f"{{group_norm: {groups}}}"
+
+
+def is_norm(text: object) -> bool:
+    """True for the value of a norm: a word, or a text made by `grouped`."""
+    return isinstance(text, str) and (text in NORM_WORDS or _GROUPS.fullmatch(text) is not None)
 
 
 def norm_after(fields: Fields) -> Op | None:
     """Return the norm that the key `norm` of a layer asks for."""
     if isinstance(fields.raw("norm"), dict):
-        groups = fields.number_in("norm", "group_norm", "channels")
-        made: Any = fields.norms["group_norm"]
-        return replace(made, groups=groups or 1)  # type: ignore[no-any-return]
-    word = fields.word("norm", NORM_WORDS)
-    return None if word == "none" else fields.norms[word]
+        groups = fields.number_in("norm", "group_norm", "channels") or 1
+    else:
+        word = fields.word("norm", NORM_WORDS, is_norm)
+        found = _GROUPS.fullmatch(word)
+        if found is None:
+            return None if word == "none" else fields.norms[word]
+        groups = int(found[1])
+    made: Any = fields.norms["group_norm"]
+    return replace(made, groups=groups)  # type: ignore[no-any-return]
 
 
 def _batch_norm(fields: Fields) -> BatchNorm:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from compiler.ops import ACTIVATION_WORDS, NORM_WORDS, WORD_VALUES, ActivationName, NormWord
+from compiler.ops import ACTIVATION_WORDS, NORM_WORDS, WORD_VALUES, ActivationName, NormName
 from compiler.text import FUNCTIONS, HALF, PADDINGS, PAIR, read_pair
 from compiler.text.fields import Count, Flag, Kernel, Number, Padding, Series, Text, Whole
 from compiler.text.names import read_name, reserved
@@ -36,7 +36,7 @@ KINDS: Mapping[str, Any] = {
     "kernel": Kernel,
     "padding": Padding,
     "activation": ActivationName,
-    "norm": NormWord,
+    "norm": NormName,
     "block": Text,
     "list": Series,
     "text": Text,

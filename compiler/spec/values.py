@@ -35,7 +35,9 @@ from compiler.ops import (
     Layer,
     Op,
     Parametric,
+    grouped,
     is_activation,
+    is_norm,
     spelled,
     with_words,
 )
@@ -332,12 +334,17 @@ class Values:
             self._note(self.written(field, field), raw)
         return True if value is None else value
 
-    def word(self, field: str, known: tuple[str, ...]) -> str:
+    def word(
+        self,
+        field: str,
+        known: tuple[str, ...],
+        is_one: Callable[[object], bool] = lambda value: False,
+    ) -> str:
         """Return a word of a closed set, or the parameter's value that is one; `none` if wrong."""
         raw = self.raw(field)
         if raw in known:
             return str(raw)
-        word = self.word_of(self.written(field), field, known) or "none"
+        word = self.word_of(self.written(field), field, known, is_one) or "none"
         if raw not in known:
             self._note_word(field, raw.text if isinstance(raw, Expr) else str(raw), word)
         return word
@@ -392,7 +399,7 @@ class Values:
         if type == "activation":
             return self.activation_value(read)
         if type == "norm":
-            return self.word_of(read, type, NORM_WORDS)
+            return self.norm_value(read)
         if type == "block":
             return self.block_of(read)
         of: Callable[[Written], Any] | None = {
@@ -496,6 +503,16 @@ class Values:
             number = self.number_of(replace(written.part(argument), steps=steps))
             argument = None if number is None else float(number)
         return None if argument is None else spelled(raw.word, argument)
+
+    def norm_value(self, written: Written) -> str | None:
+        """Return the value of a norm: of a word, a parameter, or one with groups."""
+        raw = written.raw
+        if not isinstance(raw, dict):
+            return self.word_of(written, "norm", NORM_WORDS, is_norm)
+        groups = written.part(raw["group_norm"])
+        groups = replace(groups, steps=(*written.steps, "group_norm"))
+        value = self.of_type("channels", groups)
+        return grouped(value) if isinstance(value, int) else None
 
     def word_of(
         self,

@@ -8,7 +8,7 @@ import pytest
 
 from compiler.errors import CompileError, UsageError
 from compiler.graph import Graph, number
-from compiler.ops import BatchNorm, LayerNorm
+from compiler.ops import BatchNorm, GroupNorm, LayerNorm
 from compiler.pipeline import draft_graph, load_graph
 
 SPEC = """\
@@ -102,3 +102,50 @@ def test_a_setting_that_is_no_norm(tmp_path: Path) -> None:
         "--set norm=relu: the value: there is no norm `relu`; one of `none`, `batch_norm`, "
         "`layer_norm`, `instance_norm`"
     )
+
+
+GROUPED = """\
+network: net
+params: {g: 4, norm: {type: norm, default: {group_norm: g}}}
+input: {image: [3, 8, 8]}
+defaults: {conv: {norm: norm}}
+blocks:
+  b:
+    params: {k: 2, norm: {type: norm, default: {group_norm: k}}}
+    layers: [{conv: 3x3, filters: 8, norm: norm}]
+layers:
+  - {conv: 3x3, filters: 8, name: first}
+  - {block: b, name: usual}
+  - {block: b, name: handed, with: {norm: norm}}
+  - {block: b, name: given, with: {norm: {group_norm: 2 * g}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "groups"),
+    [({}, [4, 2, 4, 8]), ({"norm": "{group_norm: 1}"}, [1, 2, 1, 8]), ({"g": 2}, [2, 2, 2, 4])],
+)
+def test_a_norm_of_groups_is_handed_over(
+    tmp_path: Path, settings: dict[str, object], groups: list[int]
+) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(GROUPED, encoding="utf-8")
+    graph = load_graph(path, settings)
+    norms = [n.op for name, n in graph.nodes.items() if name.endswith(".norm")]
+    assert [norm.groups for norm in norms if isinstance(norm, GroupNorm)] == groups
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("group_norm", "`group_norm` does not say how many groups it has; write "
+         "`norm: {group_norm: 32}`"),
+        ("{batch_norm: 2}", "expected a norm, found a mapping; one of none, batch_norm, "
+         "layer_norm, instance_norm, or `{group_norm: 32}`"),
+        ("{group_norm: x}", "unknown name `x`; a default can use the parameters before it"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_is_no_norm_of_groups(tmp_path: Path, value: str, message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        load(tmp_path, norm=value)
+    assert str(error.value) == f"--set norm={value}: the value: {message}"

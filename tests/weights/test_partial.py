@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from torch import Tensor
 from backends.state.weights_io import read_weights, save_weights
 from compiler.__main__ import main
 from compiler.pipeline import load_graph, published_graph
-from compiler.weights.mapping import load_map
+from compiler.weights.mapping import load_map, map_names
 from compiler.weights.match import match_tensors
 from compiler.weights.report import WeightsReport
 from compiler.weights.sizes import tensor_sizes
@@ -20,6 +21,7 @@ from compiler.weights.wiring import wiring_differences
 from netdraft import BackendError, build_module, load_weights
 from tests.weights.key_lists import key_list
 
+ROOT = Path(__file__).resolve().parents[2]
 V4, R2 = "timm:inception_v4", "timm:inception_resnet_v2"
 FACENET = "facenet_pytorch:inception_resnet_v1"
 V3, GOOGLENET = "torchvision:inception_v3", "torchvision:googlenet"
@@ -83,6 +85,27 @@ def test_what_is_kept_of_each_published_file(
     assert loaded + differing + fresh == len(tensor_sizes(graph))
     assert loaded + differing + dropped == len(keys)
     assert report.is_accepted
+
+
+TABLE = {
+    cells[0].strip("`"): cells[1:]
+    for line in (ROOT / "docs/WEIGHTS.md").read_text(encoding="utf-8").splitlines()
+    if len(cells := [cell.strip() for cell in line.strip("|").split("|")]) == 5 and ":" in cells[0]
+}
+"""Map -> spec, tensors, those with ten classes, those without a classifier, as the page has it."""
+
+
+@pytest.mark.parametrize("name", map_names())
+def test_the_page_says_what_is_kept(name: str, tmp_path: Path) -> None:
+    spec, tensors, ten, none = TABLE[name]
+    weights, keys = load_map(name), key_list(name.replace(":", "_"))
+    assert (spec, tensors) == (f"`{weights.spec}`", str(len(keys)))
+    match = match_tensors(weights, tensor_sizes(load_graph(weights.spec, {"classes": "10"})), keys)
+    counts = WeightsReport("file", "child", weights, match, is_partial=True).counts
+    loaded, differing, dropped = (int(re.findall(r"\d+", part)[0]) for part in ten.split(",")[:3])
+    assert tuple(counts.values()) == (loaded, differing, 0, dropped)
+    if len(weights.heads) == 1:
+        assert none == f"{loaded}, {differing}"
 
 
 SPEC = """
