@@ -15,6 +15,7 @@ paper/    the comparison with the paper
 weights/  maps of published weights
 recipe/   how a network is trained, as data
 pipeline  text -> spec -> graph, and the graph as targets get it
+published  the networks that maps of weights are for
 edit/     edits of a spec's text that leave all else as it is
 compare/  two graphs -> what is different, and what that breaks
 server/   what an editor shows of a spec while it is typed

@@ -29,11 +29,10 @@ from compiler.passes.outputs import (
     unused_layers,
 )
 from compiler.spec import Spec, load_spec
-from compiler.text import show_value
 
 if TYPE_CHECKING:
     from compiler.facts.features import Feature
-    from compiler.weights.mapping import Preprocessing, WeightMap
+    from compiler.weights.mapping import Preprocessing
 
 NO_SETTINGS: Mapping[str, str] = {}
 
@@ -341,22 +340,3 @@ def _with_probabilities(graph: Graph) -> Graph:
             why = "its outputs are listed, and each is exactly the tensor that it names"
         raise UsageError(f"`{graph.name}` has no softmax that could be kept or left off: {why}")
     return replace(graph, returns="outputs", spec=graph)
-
-
-def published_graph(weights: WeightMap, graph: Graph) -> Graph | None:
-    """Return the network that a map is for, with the settings of `graph` where it has them.
-
-    None where the map names no network, or none that can be built so: then there is nothing to
-    compare with.
-    """
-    if not weights.spec:
-        return None
-    beside = weights.folder / weights.spec
-    spec = beside if beside.is_file() else weights.spec
-    try:
-        published = load_graph(spec)
-        given = {name: show_value(value) for name, value in graph.arguments.items()}
-        settings = {p.name: given[p.name] for p in published.params if p.name in given}
-        return load_graph(spec, settings) if settings else published
-    except (CompileError, UsageError):
-        return None

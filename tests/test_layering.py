@@ -33,6 +33,7 @@ ROOMS = (
     "weights",
     "recipe",
     "pipeline",
+    "published",
     "edit",
     "compare",
     "server",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 
@@ -13,13 +14,12 @@ from backends.state.weights_io import read_metadata, read_weights, sizes_of
 from compiler.errors import BackendError
 from compiler.files import check_file
 from compiler.graph import Graph
-from compiler.pipeline import published_graph
+from compiler.published import report_match
 from compiler.weights.mapping import Preprocessing, WeightMap
-from compiler.weights.match import Move, match_tensors, names_in_part, unknown_layers
+from compiler.weights.match import Move, match_tensors, names_in_part
 from compiler.weights.misfits import Sizes
 from compiler.weights.notes import Notes, notes_of_file, notes_of_map, preprocessing_of_file
 from compiler.weights.report import WeightsReport
-from compiler.weights.wiring import wiring_differences
 
 
 def load_weights(
@@ -110,23 +110,15 @@ def fit_weights(
         whole or {},
         graph.moved if graph is not None else {},
     )
-    wiring: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
-    if weights is not None and graph is not None:
-        published = published_graph(weights, graph)
-        loaded = {move.name for move in match.moves}
-        wiring = wiring_differences(graph, published, loaded) if published else ()
-        if published is None or published.name == graph.name:  # of others it may have more
-            unknown = unknown_layers(weights, [*wanted, *(whole or ())])
-    name = graph.name if graph is not None else ""
     tensors = {move.name: _moved(move, state[move.source]) for move in match.moves}
     suspicious = tuple(
         f"{name}: {what}" for name, value in tensors.items() if (what := odd_values(value, name))
     )
-    report = WeightsReport(str(path), name, weights, match, partial, wiring, suspicious, unknown)
+    present = [*wanted, *(whole or ())]
+    report = report_match(str(path), match, weights, graph, present, partial=partial)
     if not partial:
         tensors |= {name: torch.zeros((), dtype=torch.int64) for name in match.made}
-    return report, tensors
+    return replace(report, values=suspicious), tensors
 
 
 def notes_of(report: WeightsReport, overridden: Collection[str] = ()) -> Notes:

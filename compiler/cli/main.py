@@ -41,8 +41,22 @@ def _run(arguments: list[str]) -> int:
 class Parser(argparse.ArgumentParser):
     """A parser whose texts go through the one door to the terminal."""
 
+    _is_mixing = False
+
     def _print_message(self, message: str, file: Any = None) -> None:
         write(sys.stderr if file is None else file, shortened(message, LONGEST_PATH))
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; a positional that may be left out may stand behind options, too."""
+        if self._is_mixing or not any(
+            action.nargs == "?" and not action.option_strings for action in self._actions
+        ):
+            return super().parse_known_args(args, namespace)
+        self._is_mixing = True  # what mixes calls this method for the options, then for the rest
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_mixing = False
 
 
 def parser_for(arguments: Sequence[str]) -> argparse.ArgumentParser:

@@ -25,6 +25,8 @@ class LayerState:
     tensors: tuple[str, ...]
     """What happened to each tensor, in words: `weight 1000x1536 -> 10x1536`; with its state where
     that is another one than the layer's, `bias loaded`."""
+    was: str = ""
+    """What the network called the layer before `moved:`, where tensors of it followed that."""
 
 
 def layer_states(match: Match) -> tuple[LayerState, ...]:
@@ -36,11 +38,12 @@ def layer_states(match: Match) -> tuple[LayerState, ...]:
     here: dict[str, dict[str, tuple[State, str]]] = {}
     for name, state, words in _tensors(match):
         here.setdefault(layer_of(name), {})[name] = state, words
+    before = {layer_of(move.name): layer_of(move.was) for move in match.moves if move.was}
     gone: dict[str, list[str]] = {}
     for name in match.dropped:
         gone.setdefault(layer_of(name), []).append(name.rpartition(".")[2])
     return (
-        *(_layer(name, tensors) for name, tensors in here.items()),
+        *(_layer(name, tensors, before.get(name, "")) for name, tensors in here.items()),
         *(LayerState(name, "dropped", tuple(parts)) for name, parts in gone.items()),
     )
 
@@ -58,7 +61,7 @@ def _tensors(match: Match) -> Iterator[tuple[str, State, str]]:
         yield name, "fresh", name.rpartition(".")[2]
 
 
-def _layer(name: str, tensors: dict[str, tuple[State, str]]) -> LayerState:
+def _layer(name: str, tensors: dict[str, tuple[State, str]], was: str) -> LayerState:
     telling = [s for t, (s, _) in tensors.items() if s == "differing" or not is_counter(t)]
     states = telling or [state for state, _ in tensors.values()]
     order: tuple[State, ...] = ("differing", "fresh", "loaded")
@@ -67,4 +70,5 @@ def _layer(name: str, tensors: dict[str, tuple[State, str]]) -> LayerState:
         name,
         worst,
         tuple(f"{w} {s}" if s not in (worst, "differing") else w for s, w in tensors.values()),
+        was,
     )

@@ -23,6 +23,8 @@ class Move:
     """The network's shape."""
     skip: int = 0
     """Leading rows of the file's tensor that are skipped (a background class)."""
+    was: str = ""
+    """What the network called the tensor before `moved:`, where it has been moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +109,9 @@ def match_tensors(
     present = {layer_of(name) for name in (*wanted, *whole)}
     for source, size in found.items():
         name = source if weights is None else weights.ours(source)
+        was = ""
         if moved and name is not None and name not in wanted and name not in whole:
-            name = now_called(name, moved)
+            was, name = _moved(name, moved)
         if name is not None and name in whole:
             name = whole[name]
             if name not in wanted:
@@ -129,7 +132,7 @@ def match_tensors(
             if isinstance(row, Misfit):
                 misfits.append(row)
             else:
-                moves[name] = row
+                moves[name] = replace(row, was=was)
     placed = {*moves, *(m.name for m in misfits)}
     absent = [name for name in wanted if name not in placed]
     misfits += [
@@ -179,6 +182,12 @@ def names_in_part(graph: Graph, wanted: Iterable[str]) -> dict[str, str]:
         if node is not None and node.share is not None:
             names[f"{node.share}.{leaf}"] = name
     return names
+
+
+def _moved(name: str, moved: Mapping[str, str]) -> tuple[str, str]:
+    """Return a tensor's name before it was moved, empty where it was not, and its name now."""
+    now = now_called(name, moved)
+    return (name if now != name else ""), now
 
 
 def _is_convertible(name: str, type: str) -> bool:

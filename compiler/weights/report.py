@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -47,6 +47,11 @@ class WeightsReport:
     def loaded(self) -> tuple[str, ...]:
         """The network's tensors that the file fills."""
         return tuple(move.name for move in self.match.moves)
+
+    @property
+    def moved(self) -> tuple[str, ...]:
+        """The loaded tensors that the spec's `moved:` led to their place."""
+        return tuple(move.name for move in self.match.moves if move.was)
 
     @property
     def differing(self) -> tuple[str, ...]:
@@ -94,6 +99,7 @@ class WeightsReport:
             lines.append(f"  from {self.weights.source}")
         lines += _tensors(self.match) if every else _stages(self.match)
         lines += self._all() if self.match.is_complete else self._rest(every)
+        lines += self._moved(every)
         lines += [*_not_needed(self.match, every), *_left_out(self.match)]
         return "\n".join([*lines, *self.warnings]) + "\n"
 
@@ -138,6 +144,19 @@ class WeightsReport:
                 lines.append(f"  {_count(counts[state], 'tensor')} {title}:")
                 lines += _layer_lines(layers, len(layers) if every else MOST_LAYERS)
         return lines
+
+    def _moved(self, every: bool) -> list[str]:
+        """Return the layers whose tensors followed `moved:`, each with what it was called."""
+        layers = [layer for layer in self.layers if layer.was]
+        if not layers:
+            return []
+        count = sum(bool(move.was) for move in self.match.moves)
+        names = [replace(layer, tensors=(f"was {layer.was}",)) for layer in layers]
+        most = len(names) if every else MOST_LAYERS
+        return [
+            f"  of the loaded, {_count(count, 'tensor')} moved (`moved:` of the spec):",
+            *_layer_lines(names, most),
+        ]
 
     @property
     def _no_counter(self) -> str:
@@ -200,6 +219,7 @@ class WeightsReport:
         rows: list[dict[str, Any]] = [
             {"name": m.name, "source": m.source, "status": "loaded", "shape": m.size}
             | {"skip": m.skip}
+            | ({"was": m.was} if m.was else {})
             for m in match.moves
         ]
         rows += [{"name": name, "status": "made", "shape": ()} for name in match.made]
@@ -220,6 +240,7 @@ class WeightsReport:
             "classes": weights and weights.classes,
             "partial": self.is_partial,
             **self.counts,
+            "moved": len(self.moved),
             "not_needed": len(self.not_needed),
             "misfits": len(match.misfits),
             "unknown": list(self.unknown),
@@ -228,6 +249,7 @@ class WeightsReport:
             "help": [] if self.is_accepted else self.advice,
             "layers": [
                 {"name": layer.name, "state": layer.state, "tensors": list(layer.tensors)}
+                | ({"was": layer.was} if layer.was else {})
                 for layer in self.layers
             ],
             "tensors": rows,

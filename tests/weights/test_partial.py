@@ -12,7 +12,8 @@ from torch import Tensor
 
 from backends.state.weights_io import read_weights, save_weights
 from compiler.__main__ import main
-from compiler.pipeline import load_graph, published_graph
+from compiler.pipeline import load_graph
+from compiler.published import published_graph
 from compiler.weights.mapping import load_map, map_names
 from compiler.weights.match import match_tensors
 from compiler.weights.report import WeightsReport
