@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from compiler.graph import Decision, Graph, Region, formulas_of
+from compiler.graph import Decision, Graph, formulas_of
 from compiler.text import ExprError, Term, parse
 
 _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
-def settled_from(graph: Graph, repeat: Region, decisions: Iterable[Decision] = ()) -> int | None:
+def settled_from(
+    graph: Graph, copies: Iterable[str], decisions: Iterable[Decision] = ()
+) -> int | None:
     """Return the copy from which on all have the same formulas, None where none is.
 
     Formulas read which copy they are in by comparing `index` with numbers, or there is no such
@@ -18,10 +20,10 @@ def settled_from(graph: Graph, repeat: Region, decisions: Iterable[Decision] = (
 
     Args:
         graph: the network.
-        repeat: the copies.
+        copies: their names, in order.
         decisions: what was decided in the block around, in copies of this layer perhaps.
     """
-    texts = {text for name in repeat.members for text in _texts(graph, name)}
+    texts = {text for name in copies for text in _texts(graph, name)}
     texts |= {decision.formula.text for decision in decisions}
     found = [_settles(text) for text in texts if "index" in text]
     known = [number for number in found if number is not None]

@@ -98,7 +98,9 @@ layers:
 """
     made, program = frames(text, tmp_path)
     assert [repeat.kept for repeat in made.repeats.values()] == [kept] * bool(kept)
-    assert settled_from(made.graph, made.graph.regions["many"]) == (kept - 1 if kept else None)
+    assert settled_from(made.graph, made.graph.regions["many"].members) == (
+        kept - 1 if kept else None
+    )
     (member,) = program["bodies"][program["root"]]["members"][1:]
     assert isinstance(member[1], list) is (kept == 0)
 

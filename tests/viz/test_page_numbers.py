@@ -309,6 +309,42 @@ def test_counts_of_copies_are_those_of_a_spec_that_says_them(
         assert all(got["shapes"][name] is None for name in nodes.keys() - there)
 
 
+NESTED = """\
+network: nested
+input: {image: [8, 20, 20]}
+blocks:
+  unit: {layers: [{conv: 3x3, filters: prev.channels, name: c, repeat: 2}, relu]}
+layers:
+  - {block: unit, name: u, repeat: 3}
+  - {conv: "[1, prev.channels // 4]", filters: 8, name: k, repeat: 2}
+"""
+
+
+@pytest.mark.browser
+def test_counts_inside_copies_are_those_of_every_copy(evaluate: Evaluate, tmp_path: Path) -> None:
+    program = program_of(NESTED, tmp_path)
+    keys = [s["key"] for s in program["settings"] if s["key"].startswith("repeat:")]
+    assert keys == ["repeat:u.0.c", "repeat:u", "repeat:k"]
+    nodes = Compilation(tmp_path / "net.yaml").draft.nodes
+    changes = [["repeat:u.0.c", 5], ["repeat:u", 4]]
+    (got,) = evaluate(program, [{"changes": changes, "nodes": list(nodes)}])
+    text = NESTED.replace("repeat: 2}, relu", "repeat: 5}, relu").replace("repeat: 3", "repeat: 4")
+    (tmp_path / "net.yaml").write_text(text)
+    graph = Compilation(tmp_path / "net.yaml").draft
+    assert got["counts"] == [[graph.parameters(), graph.macs()]] * 2
+
+
+@pytest.mark.browser
+def test_kernel_of_a_copy_that_comes_to_something_else_is_beyond_the_page(
+    evaluate: Evaluate, tmp_path: Path
+) -> None:
+    program = program_of(NESTED, tmp_path)
+    cases = [{"changes": [["input:image:0", value]], "nodes": []} for value in (9, 16)]
+    same, other = evaluate(program, cases)
+    assert same["beyond"] is None
+    assert str(other["beyond"]).endswith("makes another network; `netdraft watch` can follow it")
+
+
 def program_of(text: str, folder: Path) -> Any:
     path = folder / "net.yaml"
     path.write_text(text)

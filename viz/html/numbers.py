@@ -86,7 +86,7 @@ def _repeats(graph: Graph, frames: Frames) -> Iterator[Json]:
     for repeat in frames.repeats.values():
         region = graph.regions[repeat.region]
         first = _first_alike(graph, region, repeat.kept - 1)
-        if repeat.is_fixed or repeat.count - first < 2:
+        if repeat.is_fixed or repeat.count - first < 2 or _is_repeated(graph, frames, region):
             continue
         size = max(1, sum(1 for _ in graph.nodes_in(repeat.region)) // repeat.count)
         most = max(repeat.count, min(MOST_COPIES, repeat.count + room // size))
@@ -108,6 +108,21 @@ def _title(graph: Graph, repeat: Region) -> str:
     block = graph.definitions.get((copy and copy.definition) or "")
     titles = (repeat.info.title, f"{block.title} ({repeat.name})" if block else "")
     return next(filter(None, titles), repeat.name) or repeat.name
+
+
+def _is_repeated(graph: Graph, frames: Frames, region: Region) -> bool:
+    """True inside a copy that is like one before it: what is set there is set in all of them."""
+    around = graph.parents.get(region.name)
+    name = region.name
+    while around is not None:
+        repeat = frames.repeats.get(around)
+        if repeat is not None:
+            outer = graph.regions[around]
+            first = _first_alike(graph, outer, repeat.kept - 1)
+            if outer.members.index(name) > first:
+                return True
+        name, around = around, graph.parents.get(around)
+    return False
 
 
 def _first_alike(graph: Graph, region: Region, first: int) -> int:

@@ -3,6 +3,7 @@
 What goes in: a graph and its spec. What comes out: JSON, see `compiler.facts.numbers.frames`.
 """
 
-from compiler.facts.numbers.frames import Frames, Repeat
+from compiler.facts.numbers.frame import Repeat
+from compiler.facts.numbers.frames import Frames
 
 __all__ = ["Frames", "Repeat"]

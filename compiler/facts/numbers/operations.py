@@ -126,3 +126,42 @@ def _counted(count: Callable[[], Any]) -> Formula | None:
     except ShapeError:
         return None
     return found
+
+
+class Operations:
+    """The operations of a graph, equal ones once: `{tree, open: [[attribute, least, key]]}`."""
+
+    def __init__(self) -> None:
+        self.written: list[Json] = []
+        self._numbers: dict[Any, int | None] = {}
+
+    def number_of(
+        self, op: Op, ranks: tuple[int, ...], formulas: Container[str]
+    ) -> tuple[int, tuple[str, ...]]:
+        """Return the number of an operation, and its attributes that are open in it.
+
+        Args:
+            op: the operation.
+            ranks: how many sizes each of its operands has.
+            formulas: attributes that are written as formulas.
+        """
+        names = whole_numbers(op, formulas)
+        number = self._number(op, names, ranks) if names else None
+        if number is not None:
+            return number, names
+        number = self._number(op, (), ranks, is_needed=True)
+        assert number is not None
+        return number, ()
+
+    def _number(
+        self, op: Op, names: tuple[str, ...], ranks: tuple[int, ...], is_needed: bool = False
+    ) -> int | None:
+        key = (replace(op, **dict.fromkeys(names, 1)), names, ranks)
+        if key not in self._numbers:
+            tree = TracedOp(op, names, ranks).tree()
+            self._numbers[key] = None
+            if tree is not None or is_needed:  # of what is not traced nothing is known
+                self._numbers[key] = len(self.written)
+                opened = [[name, least_of(name), key_of(op, name)] for name in names]
+                self.written.append({"tree": tree, **({"open": opened} if opened else {})})
+        return self._numbers[key]

@@ -203,8 +203,8 @@ class Values {
       const value = changed ?? this.value(term, given[name] === term ? outer : frame, where);
       frame.names.set(name, name in whole ? this.whole(value, whole[name], where, name) : value);
     }
-    frame.total = this.members(members, frame);
     this.note(frame.prefix, { names: frame.names });
+    frame.total = this.members(members, frame);
     for (const [formula, was, text] of checks) {
       const value = this.value(formula, frame, where);
       const isSo = value === null || same(value, evaluate(was, frame));
@@ -254,7 +254,7 @@ class Values {
       const outside = reads.map((ref) => frame.full(ref));
       const copy = new Frame(this, `${full}.${at}`, frame.names, outside, out);
       const before = this.known.size;
-      const own = this.members(this.json.bodies[body].members, copy);
+      const own = this.body(body, copy, {}, copy);
       isAlike = at >= copies.length - 1 && same(copy.shape(leaves), copy.shape(-1));
       if (at + 1 >= was && at + 1 < count && !isAlike) this.leave(`another copy of \`${full}\``);
       add(total, own, isAlike ? count - at : 1);
@@ -262,7 +262,8 @@ class Values {
       for (let twin = at; made.length && twin < count; twin++) {
         const often = twin < was - 1 ? 1 : twin === was - 1 ? count - twin : 0;
         for (const [name, what] of made) {
-          this.known.set(`${full}.${twin}${name.slice(copy.prefix.length)}`, { ...what, often });
+          const own = { ...what, often: often * (what.often ?? 1) };
+          this.known.set(`${full}.${twin}${name.slice(copy.prefix.length)}`, own);
         }
       }
       out = copy.full(leaves);
