@@ -16,6 +16,7 @@ from compiler.pipeline import draft_graph
 from compiler.spec.model import LAYERS
 from viz.html import render_html
 from viz.html.document import FOLDER
+from viz.html.document import SCRIPTS as ORDER
 
 LIMIT = 600_000
 """Bytes that the page of Inception-v4 may have."""
@@ -96,6 +97,12 @@ def test_the_page_knows_no_operation() -> None:
     text = "\n".join(file.read_text(encoding="utf-8") for file in SCRIPTS)
     words = set(re.findall(r"[A-Za-z_]\w*", text))
     assert not words & {*kinds, *LAYERS, "padding", "stride", "kernel", "dilation"} - JAVASCRIPT
+
+
+def test_the_page_has_no_more_script_than_a_view_needs() -> None:
+    lines = [line for name in ORDER for line in (FOLDER / f"{name}.js").read_text().splitlines()]
+    code = [line for line in lines if not re.match(r"\s*(//|/\*\*|\*|\*/|$)", line)]
+    assert len(code) <= 1500
 
 
 @pytest.mark.parametrize("file", SCRIPTS, ids=lambda f: f.name)
