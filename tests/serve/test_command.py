@@ -34,6 +34,25 @@ def test_it_serves_on_a_port_that_is_given_and_ends_with_ctrl_c(folder: Path) ->
         assert client.process.communicate()[1] == "net.yaml: net, 2 operations: ok\n"
 
 
+def test_it_opens_the_browser_where_it_is_told_to(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[str] = []
+
+    def serve(hands: object, listening: socket.socket, depth: int) -> None:
+        listening.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("viz.serve.serve", serve)
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    port = free_port()
+    assert main(["watch", "net.yaml", "--port", str(port), "--open"]) == 0
+    assert opened == [f"http://127.0.0.1:{port}/"]
+    assert capsys.readouterr().out == (
+        f"watching net.yaml at http://127.0.0.1:{port}/ (Ctrl-C ends it)\n"
+    )
+
+
 def test_a_port_that_is_taken(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

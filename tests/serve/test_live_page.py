@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.serve.client import Client, wait_for
+from tests.serve.client import Client, wait_for, watching
 from tests.serve.conftest import NET
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def page(chromium: Browser, client: Client) -> Iterator[Any]:
     complaints: list[str] = []
-    page = chromium.new_page(reduced_motion="reduce")
+    page = chromium.new_page(reduced_motion="reduce", permissions=["clipboard-write"])
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda m: complaints.append(m.text) if "(Conflict)" not in m.text else None)
     page.goto(client.url)
@@ -116,7 +116,8 @@ def test_what_does_not_fit_is_the_compiler_s(page: Any, net: Path) -> None:
     assert "4 input channels cannot be split into 5 groups" in problems.inner_text()
     channels.fill("6")
     channels.press("Tab")
-    becomes(lambda: "6 input channels" in problems.inner_text())
+    becomes(lambda: "6 input channels" in page.evaluate("netdraft.program.findings[0].message"))
+    assert "6 input channels" in problems.inner_text()
     place.click()
     becomes(lambda: page.locator("#live-note").text_content() == "copied net.yaml:6:5")
     page.get_by_role("button", name="Put back 1 tried value").click()
@@ -132,3 +133,30 @@ def test_typing_goes_on_over_a_save(page: Any, net: Path) -> None:
     becomes(lambda: "7 x" in texts(page))
     page.keyboard.type("1")
     assert page.get_by_label("channels").first.input_value() == "321"
+
+
+def test_typing_in_a_layer_s_field_goes_on_over_a_save(page: Any, net: Path) -> None:
+    page.locator('#boxes .item[data-id="first"]').click()
+    page.get_by_label("filters", exact=True).fill("1")
+    sed(net, "s/repeat: 2/repeat: 7/")
+    becomes(lambda: "7 x" in texts(page))
+    becomes(lambda: page.locator("#details input:focus").count() == 1)
+    page.keyboard.type("2")
+    page.keyboard.press("Enter")
+    becomes(lambda: "3x3 Conv (12)" in texts(page))
+
+
+def test_a_server_that_is_started_again_is_followed(chromium: Browser, tmp_path: Path) -> None:
+    net = tmp_path / "net.yaml"
+    text = "network: net\ninput: {image: [3, 8, 8]}\nlayers: [{conv: 3x3, filters: 4}]\n"
+    net.write_text(text, encoding="utf-8")
+    with watching(tmp_path, "net.yaml") as client:
+        page = chromium.new_page()
+        page.goto(client.url)
+        page.locator("#live .lamp.on").wait_for()
+        assert client.end() == 0
+        page.locator("#live .lamp:not(.on)").wait_for()
+    net.write_text(text.replace("3x3", "5x5"), encoding="utf-8")
+    with watching(tmp_path, "net.yaml", "--port", str(client.port)):
+        becomes(lambda: "5x5 Conv (4)" in texts(page))
+        page.close()

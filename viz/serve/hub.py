@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -59,7 +60,8 @@ class Hub:
     def __init__(self, hands: Hands, depth: int = 0) -> None:
         self.hands = hands
         self.depth = depth
-        self.version = 0
+        self.version = time.time_ns() // 1_000_000
+        """Of the outcome; pages of a server that ran before know none of this one's."""
         self.outcome = Outcome(None, None, (), {})
         self.good: Outcome | None = None
         """The last one that can be drawn."""
@@ -80,7 +82,7 @@ class Hub:
     async def refresh(self) -> None:
         """Read the files, and tell whoever waits where something else came of them."""
         outcome = await self._settled()
-        if self.version and outcome.same_as(self.outcome):
+        if outcome.same_as(self.outcome):
             return
         self.outcome = outcome
         if outcome.graph is not None:
@@ -93,7 +95,7 @@ class Hub:
         """Return what the files come to; where there are errors, once nobody is writing them."""
         outcome = await self.run(self._read)
         for _ in range(MOST_TIMES):
-            if not outcome.has_errors or (self.version and outcome.same_as(self.outcome)):
+            if not outcome.has_errors or outcome.same_as(self.outcome):
                 break
             files = tuple(self.hands.files())
             before = stamps(files)

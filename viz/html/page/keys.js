@@ -9,15 +9,18 @@ function listen(app) {
     app.select(id, true);
     app.toggle(id);
   });
+  const tell = (id) => {
+    if (!byId("details").contains(document.activeElement)) app.panel.showDetails(id);
+  };
   let resting = 0; // what the pointer rests on is told beside; in passing the panel stays
   figure.addEventListener("pointerover", (event) => {
     clearTimeout(resting);
     if (event.pointerType !== "mouse") return;
-    resting = setTimeout(() => app.panel.showDetails(idOf(event) ?? app.selected), 200);
+    resting = setTimeout(() => tell(idOf(event) ?? app.selected), 200);
   });
   figure.addEventListener("pointerleave", () => {
     clearTimeout(resting);
-    if (app.panel.detailed !== app.selected) app.panel.showDetails(app.selected);
+    if (app.panel.detailed !== app.selected) tell(app.selected);
   });
   figure.addEventListener("focusin", (event) => app.select(idOf(event)));
   figure.addEventListener("keydown", (event) => pressed(app, event));

@@ -84,30 +84,32 @@ class Live {
     }
     this.hear(told);
     this.showBroken(program ? [] : problems);
-    const before = this.shown;
+    const isSame = this.shown === this.state();
     this.shown = this.state();
-    if (!program || this.shown === before) return;
-    if (program.findings.length && this.takeOver()) {
-      this.isWanted = true;
-      return;
-    }
+    if (!program || isSame) return;
     this.fields.clear();
-    this.keepField(() => this.app.update(program));
+    if (program.findings.length && this.takeOver()) this.isWanted = true;
+    else this.keepField(() => this.app.update(program));
   }
 
-  /** Draw anew; who is typing goes on typing. */
+  /** Draw anew; who is typing goes on typing, in the fields of a layer once they have come. */
   keepField(draw) {
-    const { id, value, selectionStart } = document.activeElement;
+    const { id, value, selectionStart: at } = document.activeElement;
+    const restore = () => {
+      const field = id && document.activeElement === document.body ? byId(id) : null;
+      if (!field || value === undefined) return;
+      field.value = value;
+      field.focus({ preventScroll: true });
+      if (at !== null) field.setSelectionRange?.(at, at);
+    };
+    this.isDrawing = true; // a field that is taken away says that it was changed
     draw();
-    const field = id && document.activeElement === document.body ? byId(id) : null;
-    if (!field || value === undefined) return;
-    field.value = value;
-    field.focus({ preventScroll: true });
-    if (selectionStart !== null) field.setSelectionRange?.(selectionStart, selectionStart);
+    this.isDrawing = false;
+    restore();
+    Promise.all(this.fields.values()).then(restore);
   }
 
   isSet(key) { return this.values.has(key); }
-
   canWrite(key) { return key in this.places; }
 
   /** Leave what the page changed by its formulas to the compiler; false where nothing is. */
@@ -120,6 +122,7 @@ class Live {
 
   /** Try a value without writing it; null takes it back. Returns why not, or nothing. */
   async set(keys, text) {
+    if (this.isDrawing) return "";
     this.takeOver();
     for (const key of keys) {
       this.whys.delete(key);
@@ -130,9 +133,7 @@ class Live {
     return keys.map((key) => this.whys.get(key)).find(Boolean) ?? "";
   }
 
-  write(key, text, was = this.places[key]) {
-    return this.edit("write", { key, text, was });
-  }
+  write(key, text, was = this.places[key]) { return this.edit("write", { key, text, was }); }
 
   async edit(path, asked = {}) {
     const { done, why } = await this.post(path, asked);
@@ -151,10 +152,8 @@ class Live {
 
   /** A place that a click copies, for an editor. */
   place(at) {
-    const copy = async () => {
-      await navigator.clipboard?.writeText(at).catch(() => {});
-      this.say(`copied ${at}`);
-    };
+    const copied = () => this.say(`copied ${at}`);
+    const copy = () => navigator.clipboard.writeText(at).then(copied, () => this.say(at));
     return html("button", { type: "button", class: "place", title: "Copy", onclick: copy }, at);
   }
 
@@ -171,13 +170,10 @@ class Live {
   /** The fields of a layer as its file has them: to try, to write. */
   fieldsOf(item, id) {
     const box = html("fieldset", { hidden: true }, html("legend", {}, "In the file"));
-    const focused = document.activeElement?.id;
     if (!this.fields.has(id)) this.fields.set(id, this.post("values", { name: id }));
     this.fields.get(id).then((found) => {
-      if (!found.length) return;
-      box.append(...found.map((field) => this.field(field)));
-      box.hidden = false;
-      if (focused && document.activeElement === document.body) byId(focused)?.focus();
+      if (found.length) box.append(...found.map((field) => this.field(field)));
+      box.hidden = !found.length;
     });
     return [box];
   }
