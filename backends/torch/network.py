@@ -21,9 +21,13 @@ from backends.torch.forward import RESULT, ForwardBody, Variables, render
 from backends.torch.scopes import ModuleScope
 from backends.torch.traced import Trace, arguments_of
 from compiler.errors import BackendError
-from compiler.graph import Graph, Node, Output
+from compiler.facts.working_sizes import shapes_near
+from compiler.graph import Graph, Output
 from compiler.ops import Standardize
 from compiler.passes.outputs import keep_only
+
+TRIAL_SIZE = (299, 299)
+"""Height and width of a trial run where they are left open, or the next that fit."""
 
 
 @dataclass(slots=True)
@@ -235,7 +239,7 @@ class NetworkClass:
     def main(self) -> list[str]:
         """Return the main program: what the file prints of itself."""
         network, graph = self.network, self.network.graph
-        shapes = [_sample(graph.nodes[i]) for i in graph.inputs]
+        shapes = next(shapes_near(graph, TRIAL_SIZE)).values()
         zeros = ", ".join(f"torch.zeros(1, {', '.join(map(str, s))})" for s in shapes)
         out = [
             'if __name__ == "__main__":',
@@ -264,11 +268,6 @@ class NetworkClass:
 
 def _statement(head: str, code: Code, depth: int, tail: str = "") -> list[Row]:
     return [(line, "") for line in laid_out(head, code, tail, depth, str)]
-
-
-def _sample(node: Node) -> list[int]:
-    """Return a shape for a trial run; a size that is open becomes the paper's 299."""
-    return [d if isinstance(d, int) else 299 for d in node.shape]
 
 
 def network_frame(

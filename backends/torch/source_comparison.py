@@ -18,9 +18,11 @@ from torch import Tensor, nn
 
 from backends.state.unit_scale import check_telling, randomize
 from backends.torch.module import build_module
+from backends.torch.network import TRIAL_SIZE
 from backends.torch.observe import Observed, observe
 from backends.torch.source import emit_source
 from compiler.errors import limit, way_out
+from compiler.facts.working_sizes import shapes_near
 from compiler.graph import Graph
 
 TOLERANCE = 1e-4
@@ -250,10 +252,10 @@ def _random_inputs(graph: Graph, grow: int, seed: int) -> list[Tensor]:
     """Return a batch of two for every input; maps may be a few pixels larger than the spec's."""
     generator = torch.Generator().manual_seed(seed)
     out = []
-    for name in graph.inputs:
-        channels, *grid = [d if isinstance(d, int) else 299 for d in graph.nodes[name].shape]
-        shape = [2, channels, *(size + grow for size in grid)]
-        out.append(torch.randn(shape, generator=generator))
+    for shape in next(shapes_near(graph, TRIAL_SIZE)).values():
+        channels, *grid = shape.numbers
+        larger = [2, channels, *(size + grow for size in grid)]
+        out.append(torch.randn(larger, generator=generator))
     return out
 
 

@@ -304,6 +304,8 @@ def _logic(kind: str, parts: list[Symbol]) -> Symbol:
     if any(p.is_number and p.value == deciding for p in parts):
         return number(deciding)
     left = [p for p in parts if not p.is_number]
+    if not left:
+        return number(1 - deciding)
     return operation(kind, tuple(left)) if len(left) == 2 else left[0]
 
 

@@ -123,7 +123,8 @@ def shapes_near(graph: Graph, *wanted: tuple[int, int]) -> Iterator[dict[str, Sh
     Sizes that are left open are as wanted where that fits, else the next that do; numbers stay.
     """
     inputs = {name: graph.nodes[name].shape for name in graph.inputs}
-    found = _solved_apart(graph, inputs)
+    is_open = any(not isinstance(dim, int) for shape in inputs.values() for dim in shape)
+    found = _solved_apart(graph, inputs) if is_open else {}
     for pair in wanted:
         values: dict[str, int] = {}
         for shape in inputs.values():

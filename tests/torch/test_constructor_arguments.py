@@ -213,6 +213,18 @@ NETWORKS = {
         params: {b: 2}
         layers: [{conv: 1x1, filters: 4 * b, groups: b, when: 2 * b >= b}]
         offers: [in_channels]""",
+    "a condition in a condition, both of which hold": """
+        params: {c: 4}
+        blocks:
+          u:
+            params: {n: {type: int}, s: {type: int, default: 1}, p: {type: number, default: 0.5}}
+            let: {skip: s == 1 and in.channels == n}
+            layers:
+              - {conv: 1x1, filters: n, stride: s, name: a}
+              - {relu: true, when: skip and p > 0, name: b}
+              - {add: [in, b or a], when: skip}
+        layers: [{block: u, repeat: 2, with: {n: 4}}, {conv: 1x1, filters: c}]
+        offers: [c]""",
     "layers that share": """
         params: {n: 4, m: 4, f: 2, g: 2}
         blocks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,26 @@ def test_an_edited_file_is_proven(
     said = capsys.readouterr().out
     assert f"{file}: is `scale`\n" in said
     assert "training agrees, running statistics included" in said
+
+
+def test_a_size_that_is_left_open_is_tried_where_it_fits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = """network: skips
+input: {image: [1, 4*H, 4*W]}
+layers:
+  - {conv: 3x3, filters: 2, name: a}
+  - {max_pool: 4x4, stride: 4, padding: V}
+  - {upsample: 4, name: b}
+  - {concat: [a, b]}
+"""
+    spec, file = tmp_path / "skips.yaml", tmp_path / "skips.py"
+    spec.write_text(text)
+    file.write_text(emit_source(graph_of_text(text)))
+    assert main(["verify", "--run", str(file), str(spec)]) == 0
+    assert "evaluation agrees at 1x300x300: " in capsys.readouterr().out
+    runpy.run_path(str(file), run_name="__main__")
+    assert capsys.readouterr().out == "skips: 20 parameters\noutput: (1, 4, 300, 300)\n"
 
 
 @pytest.mark.parametrize(
