@@ -5,11 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import re
-import sys
 from collections.abc import Callable
 
 from compiler.errors import BackendError, CompileError, UsageError
-from compiler.errors.terminal import complain, let_go
+from compiler.errors.terminal import complain
 from compiler.files import reason_of
 
 _OWN = ("compiler", "backends", "viz")
@@ -39,9 +38,6 @@ def exit_code(run: Callable[[], int]) -> int:
     try:
         _check_folder()
         return run()
-    except BrokenPipeError:  # who reads the output has seen enough
-        let_go(sys.stdout)
-        return 0
     except KeyboardInterrupt:
         return 130
     except CompileError as error:

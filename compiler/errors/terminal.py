@@ -37,10 +37,10 @@ def display_width(text: str) -> int:
 def write(stream: IO[str] | None, text: str) -> None:
     """Write text to standard output or error, hidden characters escaped, whatever its encoding.
 
-    What standard error cannot encode or receive is dropped: the exit code still reports it.
+    What standard error cannot encode or receive is dropped, and so is what comes after the reader
+    of standard output has gone: the exit code still reports it.
 
     Raises:
-        BrokenPipeError: who reads standard output has gone.
         UsageError: standard output is closed or full.
     """
     write_painted(stream, shown(text))
@@ -55,10 +55,9 @@ def write_painted(stream: IO[str] | None, text: str) -> None:
 
 
 def write_bytes(data: bytes) -> None:
-    """Write the contents of a file to standard output.
+    """Write the contents of a file to standard output, as long as somebody reads it.
 
     Raises:
-        BrokenPipeError: who reads it has gone.
         UsageError: it is closed or full.
     """
     with _refusing(sys.stdout) as found:
@@ -85,8 +84,6 @@ def _refusing(stream: IO[str] | None) -> Iterator[IO[str]]:
         yield stream
     except OSError as error:
         let_go(stream)
-        if stream is sys.stderr:
+        if stream is sys.stderr or isinstance(error, BrokenPipeError):
             return
-        if isinstance(error, BrokenPipeError):
-            raise
         raise UsageError(f"standard output cannot be written: {error.strerror}") from None

@@ -38,6 +38,17 @@ def test_a_reader_that_has_seen_enough(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("<?xml", "")
 
 
+def test_a_reader_that_has_gone_does_not_change_the_exit_code(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.yaml").write_text(f"network: {name}\nlayers: [rleu]\n")
+    wait = "exec <&-; until [ -e code ]; do sleep 0.1; done"
+    gone = f"{{ %s; echo $? > code; }} 2>&1 | ({wait}); cat code; rm code"
+    done = shell(gone % "netdraft check a.yaml b.yaml", tmp_path)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+    done = shell(gone % "netdraft check t.yaml", tmp_path)
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
 @pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", ">&- 2>&-"])
 def test_what_standard_error_cannot_take_is_in_the_exit_code(closed: str, tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text("network: t\n")
