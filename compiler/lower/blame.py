@@ -235,9 +235,11 @@ def _help_sum(operands: tuple[Node, ...], odd: int, culprit: Node, is_gated: boo
         )
     channels = show(other.shape.channels)
     if len({o.shape.grid for o in operands}) > 1 and not is_gated:
+        if len(operands) == 2:
+            operands, odd, channels = operands[::-1], 1, show(operands[1].shape.channels)
         return (
-            f"project `{operands[0].name}` with a 1x1 convolution to "
-            f"{show(operands[-1].shape.channels)} that has {SAME_STRIDE}"
+            f"project `{operands[odd].name}` with a 1x1 convolution to {channels} "
+            f"that has {SAME_STRIDE}"
         )
     how = "a 1x1 convolution" if other.shape.grid else "a `linear`"
     project = f"project `{operands[odd].name}` with {how} to {channels}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 
 from compiler.errors import CompileError, Diagnostic, Report, limit, way_out
 from compiler.graph import Graph, Info
@@ -11,7 +10,7 @@ from compiler.lower.arguments import Known, parameter_default
 from compiler.lower.defaults import layer_defaults
 from compiler.lower.layers import lower_body
 from compiler.lower.lowering import Argument, Lowering
-from compiler.ops import Input
+from compiler.ops import Input, Layer
 from compiler.spec import (
     BlockLayer,
     BlockSpec,
@@ -39,17 +38,35 @@ def check_unused(spec: Spec, network: NetworkSpec, graph: Graph, report: Report)
     They are lowered as those of a library. A block that a layer names is used, though a `when` may
     leave the layer out here.
     """
-    chains = [network.layers, *(block.body for block in spec.blocks.values())]
-    layers = (layer for chain in chains for layer in layers_in(chain))
-    used = {region.definition for region in graph.regions.values()}
-    used |= {layer.block for layer in layers if isinstance(layer, BlockLayer)}
-    unused = [name for name in spec.own_blocks if name not in used]
+    within = {name: _named(block.body) for name, block in spec.blocks.items()}
+    used = {region.definition or "" for region in graph.regions.values()} | _named(network.layers)
+    used = _reached(used, within)
+    below = {n: _reached(within.get(n, ()), within) for n in spec.own_blocks if n not in used}
+    # What an unused block contains is checked with it, unless they contain each other.
+    unused = [n for n in below if not any(n in below[m] and m not in below[n] for m in below)]
     if unused:
         defaults = Defaults(layer_defaults(network, report), graph.arguments, set())
         found = Report()
-        with suppress(CompileError):  # whose diagnostics are in the report
+        try:
             _check(unused, spec, found, defaults)
+        except CompileError as error:
+            found.add_all(error.diagnostics)
         report.add_all(found.errors)
+
+
+def _named(layers: Iterable[Layer]) -> set[str]:
+    return {layer.block for layer in layers_in(layers) if isinstance(layer, BlockLayer)}
+
+
+def _reached(names: Iterable[str], within: Mapping[str, set[str]]) -> set[str]:
+    """Return blocks and those that they contain, at any depth."""
+    found, to_visit = set[str](), [*names]
+    while to_visit:
+        name = to_visit.pop()
+        if name not in found:
+            found.add(name)
+            to_visit += within.get(name, ())
+    return found
 
 
 def _check(names: Iterable[str], spec: Spec, report: Report, defaults: Defaults) -> None:

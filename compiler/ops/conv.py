@@ -133,7 +133,8 @@ def check_groups(shape: Shape, op: Convolution) -> None:
                 f"{count} {side} channels cannot be split into {op.groups} groups "
                 f"({count} % {op.groups} = {count % op.groups})",
                 "groups-mismatch",
-                f"choose groups that divide {count}",
+                f"choose groups that divide {count}"
+                + (f", or a multiple of {op.groups} filters" if side == "output" else ""),
             )
 
 

@@ -2,6 +2,7 @@
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, see compiler/text/located.
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -15,9 +16,15 @@ MOST = 10**12
 
 def _number(value: Any) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, int | Fraction):
-        help = "take the quotes off" if isinstance(value, str) else ""
+        help = "take the quotes off" if isinstance(value, str) and _is_number(value) else ""
         raise bad("bad-value", f"expected a number, found {describe(value)}", help=help)
     return Fraction(value)
+
+
+def _is_number(text: str) -> bool:
+    with suppress(ValueError, ZeroDivisionError):
+        return Fraction(text) is not None
+    return False
 
 
 def _between(

@@ -226,7 +226,8 @@ def read_groups(value: Any) -> Formula | str:
 def read_text(value: Any) -> str:
     """Return a text."""
     if not isinstance(value, str):
-        raise bad("bad-value", f"expected a text, found {describe(value)}", help="put it in quotes")
+        help = "" if isinstance(value, list | dict) else "put it in quotes"
+        raise bad("bad-value", f"expected a text, found {describe(value)}", help=help)
     return value
 
 

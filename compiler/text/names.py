@@ -23,7 +23,9 @@ _METHODS = frozenset(("probabilities",))
 def read_name(value: Any) -> str:
     """Return a name: a letter or `_`, then letters, digits and `_`; no word of the language."""
     if not isinstance(value, str):
-        raise bad("bad-name", f"a name is text, found {describe(value)}", help="quote it")
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        help = _suggest_name(str(value) if is_number else "")
+        raise bad("bad-name", f"a name is text, found {describe(value)}", help=help)
     if not NAME.fullmatch(value):
         raise bad(
             "bad-name",

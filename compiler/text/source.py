@@ -302,14 +302,18 @@ class _Builder:
             raise self._syntax_error(error) from None
         except yaml.reader.ReaderError as error:
             at = self.text[: error.position] if isinstance(error.position, int) else ""
+            code = f"{_code_point(error.character):04X}"
             raise fail(
                 "yaml-syntax",
-                f"the character U+{_code_point(error.character):04X} may not stand in YAML",
+                f"the character U+{code} may not stand in YAML",
                 Span(self.file, at.count("\n") + 1, len(at) - (at.rfind("\n") + 1) + 1),
-                help="take it out; in double quotes it can be written as an escape, `\\u0007`",
+                help=f"take it out; in double quotes it can be written as an escape, `\\u{code}`",
             ) from None
 
     def _syntax_error(self, error: yaml.MarkedYAMLError) -> CompileError:
+        if error.problem_mark and "maximum nesting depth" in (error.problem or ""):
+            mark = error.problem_mark
+            return _too_deep(Span(self.file, mark.line + 1, mark.column + 1))
         from compiler.text.syntax import explain  # for a text that is wrong alone
 
         fault = explain(self.text, self.file, error)
@@ -368,12 +372,7 @@ class _Builder:
 
     def _check_depth(self, height: int, event: Any) -> None:
         if len(self.stack) + height > MAX_DEPTH:
-            raise fail(
-                "too-deep",
-                f"the file nests deeper than {MAX_DEPTH} levels",
-                self._span(event),
-                help="move the inner part into a block of its own",
-            )
+            raise _too_deep(self._span(event))
 
     def _count(self, code: str, size: int, event: Any) -> None:
         """Count values before anything is made of them."""
@@ -483,6 +482,15 @@ class _Builder:
         if len(out) != len(items):
             self._fault("bad-merge", "`<<` takes a mapping or a list of mappings", node.span)
         return out
+
+
+def _too_deep(span: Span) -> CompileError:
+    return fail(
+        "too-deep",
+        f"the file nests deeper than {MAX_DEPTH} levels",
+        span,
+        help="move the inner part into a block of its own",
+    )
 
 
 def _code_point(character: Any) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import PlainValidator
 
 from compiler.errors import (
     CompileError,
@@ -21,7 +23,7 @@ from compiler.errors import (
 )
 from compiler.files import check_file
 from compiler.spec import read_yaml, validate
-from compiler.text import Located, Mapping, Node, describe, parse_value, plain
+from compiler.text import Located, Mapping, Node, describe, parse_value, plain, read_text
 from compiler.text.fields import Text
 from compiler.weights.mapping import Preprocessing, load_map, map_names
 
@@ -29,6 +31,12 @@ EXAMPLE = "{mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5], interpolation: bi
 """What a command line may have in place of a map."""
 NAMES = Path(__file__).with_name("names")
 """Where the names of classes are that netdraft ships."""
+
+
+def _read_share(value: Any) -> str:
+    """Return a fraction as text: `7/8`, of the text as of the number 0.875."""
+    is_number = isinstance(value, int | Fraction) and not isinstance(value, bool)
+    return str(Fraction(value)) if is_number else read_text(value)
 
 
 class PreprocessingSpec(Located):
@@ -39,7 +47,7 @@ class PreprocessingSpec(Located):
     mean: list[int | Fraction]
     deviation: list[int | Fraction]
     interpolation: Literal["bilinear", "bicubic"]
-    crop: Text = "1"
+    crop: Annotated[str, PlainValidator(_read_share)] = "1"
 
 
 def parse_preprocessing(node: Node | None, report: Report) -> Preprocessing | None:

@@ -256,6 +256,7 @@ def test_metadata_that_is_something_else(mine: Path, key: str, text: str, messag
         "{mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5], interpolation: bicubic, crop: 7/8}",
         '{"mean": [0.5, 0.5, 0.5], "deviation": [0.5, 0.5, 0.5], "interpolation": "bicubic", '
         '"crop": "7/8"}',
+        "{mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5], interpolation: bicubic, crop: 0.875}",
     ],
 )
 def test_ways_to_say_the_preprocessing(tmp_path: Path, text: str) -> None:

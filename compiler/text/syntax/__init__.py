@@ -27,8 +27,10 @@ from compiler.text.syntax.marks import (
     closer,
     entries,
     escape,
+    index,
     open_quote,
     question,
+    spaceless_colon,
     tab,
 )
 from compiler.text.syntax.parser_state import ParserState, place_of
@@ -69,7 +71,9 @@ _RULES: tuple[Callable[[ParserState], Diagnostic | None], ...] = (
     character,
     escape,
     bracket,
+    spaceless_colon,
     closer,
+    index,
     entries,
     list_beside_key,
     second_colon,

@@ -138,6 +138,45 @@ def closer(state: ParserState) -> Diagnostic | None:
     return state.fault(message, state.at, help, (opener, f"`{open_mark}` opens here"))
 
 
+def spaceless_colon(state: ParserState) -> Diagnostic | None:
+    """Inside brackets: a colon without a space, before something that is no plain value."""
+    if "found unexpected ':'" not in state.problem:
+        return None
+    line, column = state.at
+    key = re.search(r"[^\s,{}\[\]]*$", state.line(line)[:column])
+    begin, follows = key.start() if key else column, state.line(line)[column + 1 : column + 2]
+    name = state.line(line)[begin:column]
+    if follows not in CLOSER:
+        message = f"a value is missing after `{name}:`"
+        return state.fault(message, (line, begin), "write it, or `null`")
+    message = f"a space is missing after the colon of `{name}:`"
+    return state.fault(message, (line, begin), f"write `{name}: {follows}`")
+
+
+def index(state: ParserState) -> Diagnostic | None:
+    """Inside brackets: a formula with brackets of its own, `widths[0]`."""
+    line, column = state.at
+    before, rest = state.line(line)[:column], state.line(line)[column:]
+    value = re.search(r"[^:{}\[\]\"']*[\w)]$", before)
+    if not state.flow or value is None or not rest.startswith("["):
+        return None
+    text = value[0].lstrip()
+    while "," in text and len(cut := _rest("", text)) < len(text):
+        text = text[len(cut) + 1 :].lstrip()
+    message = f"`[` inside `{{...}}` or `[...]` begins a list, and `{text}` stands before it"
+    return state.fault(message, state.at, f'put a formula in quotes: `"{text}{_rest(text, rest)}"`')
+
+
+def _rest(begin: str, text: str) -> str:
+    """Return the part of a text that belongs to the formula that begins before it."""
+    depth = begin.count("(") - begin.count(")")
+    for number, char in enumerate(text):
+        depth += (char in "([") - (char in ")]")
+        if depth < 0 or (depth == 0 and char in ",{}"):
+            return text[:number].rstrip()
+    return text
+
+
 def entries(state: ParserState) -> Diagnostic | None:
     """Inside brackets: two entries without a comma, or a comma without an entry."""
     if not state.flow:
