@@ -81,7 +81,7 @@ def load(trainer: Trainer, subject: Mapping[str, Any], folder: Path) -> Progress
     """
     state = read(folder)
     for key, value in subject.items():
-        if (found := state["subject"].get(key)) != value:
+        if (found := state["subject"].get(key, value)) != value:
             raise UsageError(
                 f"{folder / FILE} is of another training: its {key} is {found}, and here it is "
                 f"{value}; go on with the same, or begin in another folder"

@@ -240,6 +240,9 @@ def _subject(
     own = recipe.model_dump(exclude={"doc", "sources", "cite", "preprocessing"})
     return {
         "network": f"{graph.name}, {_digest(print_graph(graph))}",
+        "number of epochs": recipe.epochs,
+        "batch": recipe.batch,
+        "rate": recipe.rate,
         "recipe": f"{recipe.recipe}, {_digest(json.dumps(own, sort_keys=True))}",
         "number of pictures": len(data.train),
         "list of classes": _digest(json.dumps(list(data.train.classes))),

@@ -94,6 +94,17 @@ def test_another_training_is_not_gone_on_with(tmp_path: Path) -> None:
     )
 
 
+def test_what_an_older_checkpoint_does_not_say_is_not_compared(tmp_path: Path) -> None:
+    run_of(RECIPES["sgd"], tmp_path).save()
+    other = run_of(RECIPES["sgd"], tmp_path)
+    other.subject = {**other.subject, "number of epochs": 3}
+    other.resume()
+    other.save()
+    other.subject = {**other.subject, "number of epochs": 4}
+    with pytest.raises(UsageError, match="its number of epochs is 3, and here it is 4; go on"):
+        other.resume()
+
+
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])
 def test_what_is_no_checkpoint_is_refused(content: bytes | None, tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
