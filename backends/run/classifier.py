@@ -71,6 +71,15 @@ class Classifier:
     warnings: tuple[str, ...] = ()
     """What is doubtful about the weights, in lines."""
 
+    def __post_init__(self) -> None:
+        self.preprocessing.of_channels(self.channels)  # refused before a picture is read
+
+    @property
+    def channels(self) -> int:
+        """Those of a picture: 3, or 1 in grey."""
+        (name,) = self.graph.inputs
+        return self.graph.nodes[name].shape.numbers[0]
+
     def predict(self, image: Path, top: int) -> Prediction:
         """Return the best classes of a picture.
 
@@ -79,7 +88,8 @@ class Classifier:
             UsageError: there is no such picture, or it cannot be read.
         """
         where = next(self.module.parameters(), torch.empty(0))
-        picture = load_photo(image, *picture_size(self.graph), self.preprocessing)
+        size = picture_size(self.graph)
+        picture = load_photo(image, *size, self.preprocessing, self.channels)
         values, shares = _values(self.module, picture.to(where), self.output)
         names = self.notes.names
         best = shares.topk(min(top, self.output.classes)).indices.tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,23 +56,36 @@ def run_once(
         "outputs": [list(t.shape) for t in outputs],
         "milliseconds": round(milliseconds, 1),
         "largest": best,
-        "image": _picture(image, how),
+        "image": _picture(image, how, [_is_picture(s) for s in shapes.values()]),
     }
 
 
-def _picture(image: Path | None, how: Preprocessing | None) -> str:
-    """Return which picture was run, and how it was preprocessed where that is known."""
+def _picture(image: Path | None, how: Preprocessing | None, taken: Sequence[bool]) -> str | None:
+    """Return which picture was run, and how it was preprocessed where that is known.
+
+    Args:
+        image: the one that was asked for.
+        how: it was preprocessed.
+        taken: input for input, whether it is a picture; others are random numbers.
+    """
+    if not any(taken):
+        return None
     picture = str(image) if image else "the photograph that netdraft ships with"
-    return picture if how is None else f"{picture} ({how.words})"
+    prepared = picture if how is None else f"{picture} ({how.words})"
+    return prepared if all(taken) else f"{prepared}; other inputs are random numbers"
 
 
 def _sample(name: str, size: Shape, image: Path | None, how: Preprocessing | None) -> Tensor:
     shape = size.numbers
-    if len(shape) == 3 and shape[0] == 3:
+    if _is_picture(size):
         return load_photo(image, shape[1], shape[2], how or INCEPTION)
     if image is not None:
         raise UsageError(f"--image: the input `{name}` is {size}, not an RGB image")
     return torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
+
+
+def _is_picture(size: Shape) -> bool:
+    return len(size) == 3 and size[0] == 3
 
 
 def _tensors(out: Any) -> Iterator[Tensor]:

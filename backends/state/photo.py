@@ -29,9 +29,13 @@ INCEPTION = Preprocessing(
 
 
 def load_photo(
-    path: Path | None, height: int, width: int, how: Preprocessing = INCEPTION
+    path: Path | None,
+    height: int,
+    width: int,
+    how: Preprocessing = INCEPTION,
+    channels: int = 3,
 ) -> Tensor:
-    """Return a picture as a float32 tensor (1, 3, height, width), standardised.
+    """Return a picture as a float32 tensor (1, channels, height, width), standardised.
 
     It is scaled, nothing squeezed, until it covers the size divided by the share that is cut out;
     then its middle is cut out. On a square that is, to the pixel, what torchvision's and timm's
@@ -42,18 +46,22 @@ def load_photo(
         height: of the tensor, in pixels.
         width: of the tensor, in pixels.
         how: interpolation, crop, and what becomes of the values.
+        channels: 3, or 1 for a picture in grey.
 
     Raises:
-        UsageError: the file is missing, is no picture, is cut off, or is beyond a limit.
+        UsageError: the file is missing, is no picture, is cut off, or is beyond a limit; the
+            tensor is in grey, and each colour has a mean or a deviation of its own.
     """
     source = path or PHOTOGRAPH
     if not os.path.exists(source):
         raise UsageError(f"{source}: there is no such file")
     check_file(source)
     read = read_picture if path is None else read_apart
-    middle = bytearray(read(source, Cropping(width, height, how.interpolation, how.crop)))
+    values = how.of_channels(channels)
+    mode = "RGB" if channels == 3 else "L"
+    middle = bytearray(read(source, Cropping(width, height, how.interpolation, how.crop, mode)))
     flat = torch.frombuffer(middle, dtype=torch.uint8)
-    pixels = flat.view(height, width, 3).permute(2, 0, 1).float()
-    mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in (how.mean, how.deviation))
-    values = pixels / 255 if how.range == 1 else pixels
-    return ((values - mean) / deviation)[None].contiguous()
+    pixels = flat.view(height, width, channels).permute(2, 0, 1).float()
+    mean, deviation = (torch.tensor(v).view(channels, 1, 1) for v in values)
+    scaled = pixels / 255 if how.range == 1 else pixels
+    return ((scaled - mean) / deviation)[None].contiguous()

@@ -44,6 +44,13 @@ class Cropping:
     interpolation: str = "bicubic"
     crop: str = "1"
     """The share of the scaled picture that is cut out, as a fraction or a decimal."""
+    mode: str = "RGB"
+    """`RGB`, or `L`: in grey. It has a letter for each channel."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes it is."""
+        return len(self.mode) * self.width * self.height
 
 
 def read_apart(source: Path, cropping: Cropping) -> bytes:
@@ -71,7 +78,7 @@ def read_apart(source: Path, cropping: Cropping) -> bytes:
         stderr=subprocess.DEVNULL,  # libraries under Pillow print warnings
         check=False,
     )
-    if done.returncode == 0 and len(done.stdout) == 3 * cropping.width * cropping.height:
+    if done.returncode == 0 and len(done.stdout) == cropping.size:
         return done.stdout
     if done.returncode == REFUSED and done.stdout:
         raise UsageError(done.stdout.decode("utf-8", "replace"))
@@ -87,12 +94,13 @@ def read_apart(source: Path, cropping: Cropping) -> bytes:
 
 
 def read_picture(source: Path, cropping: Cropping) -> bytes:
-    """Return a picture in RGB, row by row, scaled to cover a frame and cropped to its middle.
+    """Return a picture, row by row, scaled to cover a frame and cropped to its middle.
 
     Raises: what `open_picture` raises.
     """
     with open_picture(source) as picture:
-        return middle(picture, cropping, source).tobytes()
+        coloured = picture if cropping.mode == picture.mode else picture.convert(cropping.mode)
+        return middle(coloured, cropping, source).tobytes()
 
 
 @contextlib.contextmanager
@@ -224,11 +232,11 @@ def _bound_process() -> None:
             resource.setrlimit(kind, (soft, hard))
 
 
-def main(source: str, width: str, height: str, interpolation: str, crop: str) -> int:
+def main(source: str, width: str, height: str, *how: str) -> int:
     """Write the pixels of a picture, or an error message."""
     _bound_process()
     try:
-        cropping = Cropping(int(width), int(height), interpolation, crop)
+        cropping = Cropping(int(width), int(height), *how)
         answer, code = read_picture(Path(source), cropping), 0
     except UsageError as error:
         answer, code = str(error).encode("utf-8", "replace"), REFUSED

@@ -69,7 +69,7 @@ def load_member(
         UsageError: the network gives no classes of a picture, or nothing says how one becomes the
             input.
     """
-    picture_size(graph, grey=True)
+    picture_size(graph)
     found = class_output(graph, output, option=OPTION)
     check_memory(graph, copies=2)
     module = build_module(graph, seed=None)

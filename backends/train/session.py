@@ -131,7 +131,7 @@ def prepare(
         UsageError: pictures, recipe and network do not go together; the message says which.
     """
     _check_folder(options)
-    picture_size(graph, grey=True)
+    picture_size(graph)
     data = open_data(place)
     heads = heads_of(graph, recipe, options.output, len(data.train.classes))
     engine = start_engine(options.device, options.precision, sharded=options.sharded)

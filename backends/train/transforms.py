@@ -30,20 +30,14 @@ class Frame:
     how: Preprocessing
 
     def __post_init__(self) -> None:
-        for values in (self.how.mean, self.how.deviation):
-            if self.channels == 1 and len({*values}) > 1:
-                raise UsageError(
-                    f"the network takes grey pictures, and the preprocessing has a number for each "
-                    f"colour ({', '.join(f'{v:g}' for v in values)}); give one number three times"
-                )
+        self.how.of_channels(self.channels)
 
     @cached_property
     def tables(self) -> tuple[np.ndarray, ...]:
         """What each of 256 levels becomes, for every channel; faster than arithmetic on pixels."""
         levels = np.arange(256, dtype=np.float32) * np.float32(self.how.range / 255)
-        pairs = zip(self.how.mean, self.how.deviation, strict=True)
-        made = [(levels - np.float32(mean)) / np.float32(deviation) for mean, deviation in pairs]
-        return tuple(made[: self.channels])
+        pairs = zip(*self.how.of_channels(self.channels), strict=True)
+        return tuple((levels - np.float32(m)) / np.float32(deviation) for m, deviation in pairs)
 
     def in_colours(self, picture: Image.Image) -> Image.Image:
         """Return a picture in the colours of the input."""

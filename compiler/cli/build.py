@@ -315,10 +315,11 @@ def _report(
         return
     inputs, outputs = (_sizes(forward[key]) for key in ("input", "outputs"))
     write(sys.stdout, "\n" + summary_text(summary) + "\n\n")
+    image = forward["image"] or "none, the input is random numbers"
     write(
         sys.stdout,
         f"forward on {forward['device']}: {inputs} -> {outputs} in "
-        f"{forward['milliseconds']:.0f} ms\nimage: {forward['image']}\n",
+        f"{forward['milliseconds']:.0f} ms\nimage: {image}\n",
     )
     lines = [f"  {path}  {show_bytes(count)}\n" for path, count in files]
     write(sys.stdout, "files:\n" + "".join(lines))

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--batch {args.batch} cannot be shared out over {args.gpus} GPUs")
     recipe = load_recipe(args.recipe)
     graph = target_graph(graph_from(args))
-    picture_size(graph, grey=True)
+    picture_size(graph)
     from backends.train.estimate import estimate  # loads torch
     from backends.train.heads import OPTION, heads_of
 

@@ -47,14 +47,11 @@ class ClassOutput:
     """Why its values may be no class scores, unless as many names are known; else empty."""
 
 
-def picture_size(
-    graph: Graph, *, grey: bool = False, declared: Callable[[], Graph] | None = None
-) -> tuple[int, int]:
-    """Return the height and width of the one picture that a network takes.
+def picture_size(graph: Graph, *, declared: Callable[[], Graph] | None = None) -> tuple[int, int]:
+    """Return the height and width of the one picture that a network takes, in RGB or in grey.
 
     Args:
         graph: a checked graph.
-        grey: whether a picture may have one channel instead of three.
         declared: makes the network with the sizes that its spec declares.
 
     Raises:
@@ -67,9 +64,9 @@ def picture_size(
         )
     (name,) = graph.inputs
     shape = graph.nodes[name].shape
-    if len(shape) != 3 or shape[0] not in ((1, 3) if grey else (3,)):
-        kind = "an RGB or grey" if grey else "an RGB"
-        raise UsageError(f"the input `{name}` of `{graph.name}` is {shape}, not {kind} picture")
+    if len(shape) != 3 or shape[0] not in (1, 3):
+        text = f"the input `{name}` of `{graph.name}` is {shape}, not an RGB or grey picture"
+        raise UsageError(text)
     _check_sizes(graph, declared)
     return shape.numbers[1], shape.numbers[2]
 

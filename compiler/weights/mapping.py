@@ -45,6 +45,20 @@ class Preprocessing:
         values = "x as it is," if is_plain else f"(x - {mean}) / {deviation} for x"
         return f"{self.interpolation}, {crop}, {values} from 0 to {self.range}"
 
+    def of_channels(self, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return mean and deviation for an input in colours (3 channels) or in grey (1).
+
+        Raises:
+            UsageError: it is in grey, and each colour has a number of its own.
+        """
+        for values in (self.mean, self.deviation):
+            if channels == 1 and len({*values}) > 1:
+                raise UsageError(
+                    f"the network takes grey pictures, and the preprocessing has a number for each "
+                    f"colour ({', '.join(f'{v:g}' for v in values)}); give one number three times"
+                )
+        return self.mean[:channels], self.deviation[:channels]
+
     def as_data(self) -> dict[str, object]:
         """Return it as JSON-ready data."""
         return {name: getattr(self, name) for name in self.__slots__}

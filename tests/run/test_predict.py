@@ -235,9 +235,9 @@ def test_pictures_in_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
             "`net` takes 2 inputs (`left`, `right`), not one picture",
         ),
         (
-            {"input": "image: [1, 4, 4]"},
+            {"input": "image: [2, 4, 4]"},
             [],
-            "the input `image` of `net` is (N, 1, 4, 4), not an RGB picture",
+            "the input `image` of `net` is (N, 2, 4, 4), not an RGB or grey picture",
         ),
         (
             {"input": "image: [3, H, W]"},
@@ -487,6 +487,27 @@ def test_a_picture_covers_an_input_that_is_no_square(tmp_path: Path) -> None:
     assert load_photo(path, 16, 4, how()).shape == (1, 3, 16, 4)
     assert values(load_photo(path, 16, 4, how(range=255))) == [8, 9, 10, 11]
     assert values(load_photo(path, 4, 20, how(range=255))) == list(range(20))
+
+
+def test_a_network_of_one_channel_sees_a_picture_in_grey(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = network(tmp_path, input="image: [1, 4, 4]")
+    state = {"fc.weight": torch.tensor([[1.0], [2.0], [0.0]]), "fc.bias": torch.zeros(3)}
+    half = HOW.replace("[0, 0, 0]", "[0.5, 0.5, 0.5]").replace("[1, 1, 1]", "[0.25, 0.25, 0.25]")
+    file, image = save_weights(state, tmp_path / "w.st"), picture(tmp_path)
+    options = ["predict", str(spec), str(image), "--weights", str(file), "--preprocessing"]
+    assert main([*options, half, "--format", "json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["pictures"]
+    # ITU-R 601-2 luma of 255, 255, 51 in whole numbers, as Pillow says it: 231.7.
+    grey = (232 / 255 - 0.5) / 0.25
+    got = {row["class"]: row["value"] for row in found["classes"]}
+    assert got == pytest.approx({0: grey, 1: 2 * grey, 2: 0}, abs=1e-6)
+    assert main([*options, half.replace("[0.5, 0.5, 0.5]", "[0.4, 0.5, 0.6]")]) == 2
+    assert told(capsys) == (
+        "error: the network takes grey pictures, and the preprocessing has a number for each "
+        "colour (0.4, 0.5, 0.6); give one number three times\n"
+    )
 
 
 def test_mean_and_deviation_by_channel(tmp_path: Path) -> None:

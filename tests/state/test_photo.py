@@ -10,7 +10,9 @@ import torch
 from PIL import Image
 
 from backends.state.photo import load_photo
+from backends.train.transforms import Frame
 from compiler.errors import UsageError
+from compiler.weights.mapping import Preprocessing
 
 
 def save(path: Path, pixels: list[list[tuple[int, int, int]]]) -> Path:
@@ -92,3 +94,12 @@ def test_values_without_a_white_are_refused(tmp_path: Path, kind: type[np.generi
         f"{path} has values of 32 bits, of which none is said to be white\n"
         "  help: save it with 8 or 16 bits a channel"
     )
+
+
+def test_a_picture_in_grey_is_that_of_training(tmp_path: Path) -> None:
+    said = Preprocessing("", 1, (0.25,) * 3, (0.5,) * 3, "bilinear", "1")
+    levels = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)
+    Image.fromarray(levels).save(tmp_path / "x.png")
+    got = load_photo(tmp_path / "x.png", 8, 9, said, 1)
+    want = Frame(1, 8, 9, said).evaluated(Image.fromarray(levels))
+    torch.testing.assert_close(got[0], want)
