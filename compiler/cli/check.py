@@ -141,7 +141,8 @@ def _check(
         else:
             compilation.settings = settings_from(args)
             graph = compilation.draft
-            out.line = f"{path}: {on_one_line(graph.title)}, {len(graph.nodes)} operations"
+            count = len(graph.nodes)
+            out.line = f"{path}: {on_one_line(graph.title)}, {count} operation{'s' * (count != 1)}"
             if args.against:
                 out.paper = _compare(graph, compilation.spec, report)
             if args.emit and not report.errors:

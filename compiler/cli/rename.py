@@ -49,10 +49,11 @@ def run(args: argparse.Namespace) -> int:
         if not args.dry_run:
             SourceFile.read(path).write(text)
         write(sys.stdout, f"{path}\n")
-    networks = len(found.networks)
+    networks, places, files = len(found.networks), len(found.edits), len(found.files)
     write(
         sys.stdout,
-        f"{len(found.edits)} places in {len(found.files)} files{' would change' * args.dry_run}; "
+        f"{places} place{'s' * (places != 1)} in {files} file{'s' * (files != 1)}"
+        f"{' would change' * args.dry_run}; "
         f"{networks} network{'s are' if networks > 1 else ' is'} the same but for the name\n",
     )
     return 0

@@ -156,7 +156,8 @@ class _User:
         graph = _draft(after)
         more = [d for d in after.diagnostics if _identity(d) not in self.known]
         if more:
-            where = f"{more[0].span}: {more[0].message}"
+            first = next((d for d in more if d.code == "duplicate-name"), more[0])
+            where = f"{first.span}: {first.message}"
             raise UsageError(f"`{definition.new}` would not do: {where}")
         if (self.graph is None) != (graph is None):
             raise UsageError(f"{self.path} would not be the same network")

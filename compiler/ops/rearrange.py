@@ -166,7 +166,7 @@ class SliceLayer(Layer):
 
     op = "slice"
     slice: Range
-    """`[start, stop]`, without the end; counted from 0, or from the last channel where negative"""
+    """`[start, stop]`: `[0, 58]` takes 0 to 57; counted from 0, from the last where negative"""
 
     def operations(self, fields: Fields) -> Parts:
         start, stop = fields.range("slice") or (0, fields.channels or 1)

@@ -195,6 +195,26 @@ def test_a_name_that_is_taken_changes_nothing(
     assert [path.read_bytes() for path in sorted(folder.glob("*.yaml"))] == before
 
 
+def test_a_name_that_is_taken_is_said_before_what_comes_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.yaml").write_text("""network: t
+input: {x: [4, 8, 8]}
+blocks: {u: {layers: [{conv: 3x3, filters: 4, stride: 2}]}}
+layers:
+  - {block: u, name: a}
+  - {upsample: 2}
+  - {conv: 3x3, filters: 4, name: b}
+  - {conv: 3x3, filters: 4, name: c}
+  - {add: [c, b]}
+""")
+    with pytest.raises(UsageError) as refused:
+        rename("t.yaml", "a", "b")
+    assert str(refused.value) == "`b` would not do: t.yaml:7:35: two layers are called `b`"
+    assert main(["rename", "t.yaml", "b", "d", "--dry-run"]) == 0
+
+
 def test_a_dry_run_writes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert changed(folder, "first", "stem", "--dry-run") == {}
     assert capsys.readouterr().out.splitlines()[-1] == (
