@@ -16,8 +16,9 @@ from backends.torch.node_attributes import NodeAttributes, activation_text
 from backends.torch.ops import function, has_function, maker, module
 from backends.torch.scopes import ModuleScope, local_name
 from backends.torch.symbols import Symbol, number, operation, total
-from backends.torch.traced import Given, Trace, first_alike
+from backends.torch.traced import Given, Trace
 from compiler.errors import BackendError
+from compiler.facts.copies import settled_from
 from compiler.graph import Dim, Graph, Node, Shape, ShapeError, Symbolic, formulas_of, letter
 from compiler.graph.symbolic import Floor
 from compiler.ops import (
@@ -306,7 +307,7 @@ class ClassBuilder:
         formula = formulas_of(scope.region.traced).get("repeat")
         copies = scope.region.members
         before = len(copies) - last
-        alike = first_alike(self.writer.graph, copies)
+        alike = settled_from(self.writer.graph, copies)
         end = scope.items[-1]
         if formula is None or len(scope.items) != len(copies) or alike is None or alike > before:
             return None

@@ -6,7 +6,7 @@ decided otherwise is found while a class is written; it is then written again wi
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +15,7 @@ from backends.torch.docs import variable
 from backends.torch.symbols import NoFormula, Symbol, argument, flag, number, row, whole_numbers
 from compiler.graph import Graph, Parameter, Reach, Region, formulas_of
 from compiler.ops import Activation, Flatten, activation_of
-from compiler.text import Expr, Term, Value, ValueList, parse
+from compiler.text import Expr, Value, ValueList
 
 WHOLE = ("int", "channels")
 """Types of parameters that are whole numbers in whatever a spec accepts."""
@@ -186,46 +186,6 @@ def hollow_blocks(graph: Graph, region: Region) -> Iterator[Region]:
             yield from hollow_blocks(graph, inner)
         elif not graph.nodes_in(member):
             yield inner
-
-
-def first_alike(graph: Graph, copies: Sequence[str]) -> int | None:
-    """Return the copy of a layer from which on all have the same formulas, None where none is.
-
-    Formulas read which copy they are in by comparing `index` with numbers, or they have no such
-    copy.
-    """
-    texts = {text for name in copies for text in _texts(graph, name) if "index" in text}
-    found = [_settles(parse(text).root) for text in texts]
-    known = [number for number in found if number is not None]
-    return max(known, default=0) if len(known) == len(found) else None
-
-
-def _texts(graph: Graph, name: str) -> Iterator[str]:
-    """Yield the formulas of a layer, and of the layers inside it that are in the same block."""
-    if name in graph.nodes:
-        yield from (f.text for f in formulas_of(graph.nodes[name].traced).values())
-        return
-    region = graph.regions[name]
-    yield from (f.text for f in formulas_of(region.traced).values())
-    yield region.info.when
-    for member in () if region.kind == "block" else region.members:
-        yield from _texts(graph, member)
-
-
-def _settles(term: Term) -> int | None:
-    """Return from which `index` on a formula has the same value, None where that is not known."""
-    if term.kind == "name":
-        return None if term.text == "index" else 0
-    if term.kind in _COMPARISONS and any(arg.text == "index" for arg in term.args):
-        limits = [arg for arg in term.args if arg.text != "index"]
-        is_plain = len(limits) == 1 and limits[0].kind == "number" and limits[0].text.isdigit()
-        return int(limits[0].text) + 1 if is_plain else None
-    found = [_settles(arg) for arg in term.args]
-    known = [number for number in found if number is not None]
-    return max(known, default=0) if len(known) == len(found) else None
-
-
-_COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
 def steady_nodes(graph: Graph) -> frozenset[str]:

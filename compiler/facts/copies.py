@@ -21,7 +21,8 @@ def settled_from(
     Args:
         graph: the network.
         copies: their names, in order.
-        decisions: what was decided in the block around, in copies of this layer perhaps.
+        decisions: what was decided in the block around, in copies of this layer perhaps, that no
+            attribute remembers.
     """
     texts = {text for name in copies for text in _texts(graph, name)}
     texts |= {decision.formula.text for decision in decisions}
@@ -33,12 +34,9 @@ def settled_from(
 def _texts(graph: Graph, name: str) -> Iterator[str]:
     """Yield the formulas of a layer, and of the layers inside it that are in the same block."""
     if name in graph.nodes:
-        node = graph.nodes[name]
-        yield from (traced.text for traced in node.traced.values())
-        yield from (formula.text for formula in formulas_of(node.traced).values())
+        yield from (formula.text for formula in formulas_of(graph.nodes[name].traced).values())
         return
     region = graph.regions[name]
-    yield from (traced.text for traced in region.traced.values())
     yield from (formula.text for formula in formulas_of(region.traced).values())
     yield region.info.when
     for member in () if region.kind == "block" else region.members:
