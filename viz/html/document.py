@@ -17,7 +17,7 @@ from compiler.version import VERSION
 from viz.diagram.faults import find_faults
 from viz.html.details import nodes_at, write_details
 from viz.html.drawing import write_drawings
-from viz.html.numbers import live_attributes, write_numbers
+from viz.html.numbers import write_numbers
 from viz.html.placed import Json
 from viz.style.text import visible
 from viz.style.theme import THEMES, Theme
@@ -89,11 +89,12 @@ def page_program(
         depth: how many levels of blocks are open at first.
     """
     found = [d for d in findings if d.severity == "error"]
-    numbers = write_numbers(graph, spec)
+    live: set[tuple[str, str]] = set()
+    numbers = write_numbers(graph, spec, live)
     for setting in numbers["settings"]:
         setting |= {key: visible(setting[key]) for key in ("label", "doc", "cite")}
     details = write_details(graph, spec)
-    drawings = write_drawings(graph, live_attributes(graph, spec), find_faults(graph, found))
+    drawings = write_drawings(graph, live, find_faults(graph, found))
     cite = [str(graph.info.cite)] if graph.info.cite is not None else []
     return {
         "name": graph.name,

@@ -5,7 +5,7 @@ The page evaluates them (page/numbers.js); the meaning is that of `summary --set
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -22,27 +22,27 @@ MOST_OPERATIONS = 20_000
 """Of a network in the page, with all copies that are counted there."""
 
 
-def write_numbers(graph: Graph, spec: Spec) -> Json:
+def write_numbers(graph: Graph, spec: Spec, live: set[tuple[str, str]] | None = None) -> Json:
     """Return `{settings, ...}`: what may be set, and the numbers as formulas in it.
 
     A setting is `{key, label, type, value, least, most, doc, cite}`; the value is None where a
     size is left open. Parameters that the page cannot follow have `live: false`, and the value as
     text.
 
+    Args:
+        graph: the network.
+        spec: what it was built from.
+        live: gets the (node, attribute) whose numbers the settings may change.
+
     Raises:
         UsageError: the spec holds no network.
     """
     frames = Frames(graph, spec)
     program = frames.write()
+    if live is not None:
+        live |= frames.live
     settings = [*_parameters(graph), *_inputs(graph), *_repeats(graph, frames)]
     return {"settings": settings, **program}
-
-
-def live_attributes(graph: Graph, spec: Spec) -> Container[tuple[str, str]]:
-    """Return (node, attribute) of the attributes whose numbers the settings may change."""
-    frames = Frames(graph, spec)
-    frames.write()
-    return frozenset(frames.live)
 
 
 def _parameters(graph: Graph) -> Iterator[Json]:
