@@ -160,3 +160,27 @@ def test_a_server_that_is_started_again_is_followed(chromium: Browser, tmp_path:
     with watching(tmp_path, "net.yaml", "--port", str(client.port)):
         becomes(lambda: "5x5 Conv (4)" in texts(page))
         page.close()
+
+
+def test_a_refused_value_of_a_parameter_stays_in_its_field(page: Any, net: Path) -> None:
+    field = page.get_by_label("kernel", exact=True)
+    field.fill("bananas")
+    field.press("Tab")
+    row = page.locator("#controls .control", has=page.locator("#param-kernel"))
+    becomes(lambda: "is not a size such as 3x3" in row.locator(".why").inner_text())
+    assert page.locator("#param-kernel").input_value() == "bananas"
+    row.get_by_role("button", name="Reset kernel").click()
+    assert page.locator("#param-kernel").input_value() == "3x3"
+    assert row.locator(".why").inner_text() == ""
+
+
+def test_the_field_of_a_layer_stays_while_it_is_filled_in(page: Any, net: Path) -> None:
+    page.locator('#boxes .item[data-id="first"]').click()
+    field = page.get_by_label("filters", exact=True)
+    field.fill("4")
+    page.locator('#boxes .item[data-id="body.0"]').hover()
+    page.wait_for_timeout(400)  # longer than a pointer has to rest
+    page.keyboard.type("8")
+    assert field.input_value() == "48"
+    field.press("Enter")
+    becomes(lambda: "3x3 Conv (48)" in texts(page))

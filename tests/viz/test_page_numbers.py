@@ -419,7 +419,7 @@ def test_value_that_is_refused_is_refused_with_a_sentence(show: Callable[..., An
         (count, " 12 ", {"value": 12}),
         (count, "12.5", {"why": "`12.5` is no whole number"}),
         (count, "1e3", {"why": "`1e3` is no whole number"}),
-        (count, "", {"why": "`` is no whole number"}),
+        (count, "", {"why": "an empty field is no whole number"}),
         (count, "5000", {"why": "5000 is more than 1000"}),
         (count, "-1", {"why": "-1 is less than 0"}),
         (number, "0.35", {"value": {"n": 7, "d": 20}}),

@@ -42,10 +42,12 @@ class App {
     this.recompute();
   }
 
-  /** Set a value; the default of a setting is no change. */
-  set({ key, value: first }, value) {
-    if (value === undefined || fieldText(value) === fieldText(first)) this.changes.delete(key);
-    else this.changes.set(key, value);
+  /** Set a value; what a setting comes to without it is no change. */
+  set(setting, value) {
+    this.changes.delete(setting.key);
+    const usual = () => this.numbers.evaluate(this.changes).setting(setting);
+    const isChange = value !== undefined && fieldText(value) !== fieldText(usual());
+    if (isChange) this.changes.set(setting.key, value);
   }
 
   change(key, value) {
@@ -72,8 +74,9 @@ class App {
     const { values, problems } = this;
     if (values.beyond) return values.beyond;
     if (problems.length) return `${plural(problems.length, "error")}: ${problems[0].message}`;
-    const macs = scaled(values.macs([""]));
-    return `${grouped(values.parameters([""]))} parameters, ${macs} multiply-accumulates`;
+    const macs = values.macs([""]);
+    const told = macs === null ? "" : `, ${scaled(macs)} multiply-accumulates`;
+    return `${grouped(values.parameters([""]))} parameters${told}`;
   }
 
   // -- drawing -------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 // One row for each setting: a field, a slider for numbers, what is wrong with it, a way back.
 
 const AXES = ["channels", "height", "width"];
-const fieldText = (value) => (value === null ? "" : String(value.d ? value.n / value.d : value));
+const numberOf = (value) => (value.d ? Number(value.n) / Number(value.d) : value);
+const fieldText = (value) => (value === null ? "" : String(numberOf(value)));
 
 class Control {
   /** `settings` are changed together: one, or the height and the width of an input. */
@@ -51,7 +52,15 @@ class Control {
   async settle() {
     const { app, settings, isHere } = this;
     if (!app.live || (isHere && !app.isBroken)) this.update();
-    else this.refuse(await app.live.set(settings.map(({ key }) => key), this.field.value.trim()));
+    else {
+      const text = this.field.value.trim();
+      const why = await app.live.set(settings.map(({ key }) => key), text);
+      // The page may have been made anew meanwhile; what is refused stays in its field.
+      const row = app.controls.find(({ field }) => field.id === this.field.id);
+      row?.refuse(why);
+      if (why && row) row.field.value = text;
+      row?.update();
+    }
   }
 
   reset() {
@@ -67,9 +76,9 @@ class Control {
   }
 
   update() {
-    const { changes, live } = this.app;
-    const { key, value: first, type } = this.first;
-    const value = changes.get(key) ?? first;
+    const { changes, live, values } = this.app;
+    const { value: first, type } = this.first;
+    const value = values.setting(this.first);
     const isRefused = this.field.getAttribute("aria-invalid") === "true";
     const isChanged = this.settings.some((s) => changes.has(s.key) || live?.isSet(s.key));
     if (document.activeElement !== this.field && !isRefused) this.field.value = fieldText(value);

@@ -31,7 +31,9 @@ function difference(now, before) {
   if (now === null || before === null || now === before) return "";
   if (!before) return ` (+${grouped(now)})`;
   const part = (100 * (now - before)) / before;
-  return ` (${part > 0 ? "+" : "\u2212"}${Math.abs(part).toPrecision(2)} %)`;
+  const size = Math.abs(part);
+  const told = size < 99.5 ? size.toPrecision(2) : grouped(Math.round(size));
+  return ` (${part > 0 ? "+" : "\u2212"}${told} %)`;
 }
 
 /** A size as figures print it: 35x35x384. */

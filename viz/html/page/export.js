@@ -104,7 +104,7 @@ function keepState(app) {
   const state = new URLSearchParams();
   for (const [key, value] of app.changes) state.set(key, fieldText(value));
   if (app.index) state.set("view", app.drawing.views[app.index].title);
-  if (app.opened.size) state.set("open", [...app.opened].join(" "));
+  if (app.opened.size || app.program.depth) state.set("open", [...app.opened].join(" "));
   if (app.selected) state.set("at", app.selected);
   if (byId("heat").value) state.set("heat", byId("heat").value);
   app.link = `#${state}`;
@@ -115,12 +115,12 @@ function restoreState(app) {
   for (const setting of app.numbers.settings) {
     const text = state.get(setting.key);
     const taken = text === null ? { why: "nothing" } : readSetting(setting, text);
-    if (!taken.why) app.set(setting, taken.value);
+    if (!taken.why) app.changes.set(setting.key, taken.value);
   }
   app.values = app.numbers.evaluate(app.changes);
   const { views } = app.drawing;
   app.index = Math.max(0, views.findIndex(({ title }) => title === state.get("view")));
-  if (state.has("open")) app.opened = new Set(state.get("open").split(" "));
+  if (state.has("open")) app.opened = new Set(state.get("open").split(" ").filter(Boolean));
   byId("heat").value = state.get("heat") in MEASURES ? state.get("heat") : "";
   app.selected = state.get("at");
 }

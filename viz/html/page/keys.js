@@ -9,18 +9,24 @@ function listen(app) {
     app.select(id, true);
     app.toggle(id);
   });
-  const tell = (id) => {
-    if (!byId("details").contains(document.activeElement)) app.panel.showDetails(id);
+  // What the pointer has come to rest on is told beside; in passing, when the figure moves under
+  // it, and while a field there is being filled in, the panel stays.
+  let [resting, over] = [0];
+  const tell = (id = app.selected) => {
+    const isFilling = byId("details").querySelector("input:focus");
+    if (!isFilling && app.panel.detailed !== id) app.panel.showDetails(id);
   };
-  let resting = 0; // what the pointer rests on is told beside; in passing the panel stays
-  figure.addEventListener("pointerover", (event) => {
+  figure.addEventListener("pointermove", (event) => {
+    const id = idOf(event);
+    if (event.pointerType !== "mouse" || id === over) return;
     clearTimeout(resting);
-    if (event.pointerType !== "mouse") return;
-    resting = setTimeout(() => tell(idOf(event) ?? app.selected), 200);
+    over = id;
+    resting = setTimeout(() => tell(id), 200);
   });
   figure.addEventListener("pointerleave", () => {
     clearTimeout(resting);
-    if (app.panel.detailed !== app.selected) tell(app.selected);
+    over = undefined;
+    tell();
   });
   figure.addEventListener("focusin", (event) => app.select(idOf(event)));
   figure.addEventListener("keydown", (event) => pressed(app, event));

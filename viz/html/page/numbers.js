@@ -164,6 +164,18 @@ class Values {
     return count ?? Math.max(0, (this.known.get(around)?.count ?? 1) - Number(at ?? 0));
   }
 
+  /** What a setting comes to: a default, a size or a count may follow another setting. */
+  setting({ key, value, live = true }) {
+    const [kind, name, axis] = key.split(":");
+    const follows = live && !this.beyond && !this.changes.has(key);
+    const read = {
+      param: () => this.argument("", name),
+      input: () => this.shape(name)?.[axis],
+      repeat: () => this.count(name),
+    };
+    return (follows ? read[kind]() : this.changes.get(key)) ?? value;
+  }
+
   // -- how they are found ------------------------------------------------------------------------
 
   leave(what) {
@@ -337,7 +349,8 @@ class Numbers {
 function readSetting({ type, least, most }, entry) {
   const [written, isPart] = [entry.trim(), type === "number"];
   if (!(isPart ? /^-?\d{1,9}(\.\d{1,6})?$/ : /^-?\d{1,15}$/).test(written)) {
-    return { why: `\`${written}\` is no ${isPart ? "number such as 0.5" : "whole number"}` };
+    const what = written ? `\`${written}\`` : "an empty field";
+    return { why: `${what} is no ${isPart ? "number such as 0.5" : "whole number"}` };
   }
   const [whole, part = ""] = written.split(".");
   const value = q(BigInt(whole + part), 10n ** BigInt(part.length));
