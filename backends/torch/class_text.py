@@ -9,6 +9,7 @@ from backends.torch.class_builder import ClassBuilder, input_arguments, literal,
 from backends.torch.docs import AMBIGUOUS
 from backends.torch.expressions import INDENT, WIDTH, Call, laid_out
 from backends.torch.forward import Line, Variables, render
+from backends.torch.loops import looped
 from backends.torch.scopes import ModuleScope
 from backends.torch.traced import is_varied
 from compiler.graph import Definition, Graph
@@ -153,7 +154,7 @@ def constructor(builder: ClassBuilder, signature: list[str]) -> list[Row]:
     for attribute, condition in builder.flags.items():
         rows.append((f"{INDENT * 2}self.{attribute} = {condition}", ""))
     for local, code in builder.fields:
-        rows += [(line, "") for line in laid_out(f"self.{local} = ", code, "", 2, str)]
+        rows += [(line, "") for line in laid_out(f"self.{local} = ", looped(code), "", 2, str)]
     return rows
 
 

@@ -33,7 +33,7 @@ USED = frozenset(
     [
         *(*GLOBAL, "self", "taps"),
         *("bool", "dict", "float", "int", "isinstance", "len", "list", "max", "min", "range"),
-        *("str", "sum", "super", "tuple"),
+        *("str", "sum", "super", "tuple", "zip"),
     ]
 )
 """Names that the text of an emitted class reads: no variable in it is called so."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby, pairwise
 
 WIDTH = 100
 INDENT = "    "
@@ -55,6 +57,62 @@ class Copies:
 
 
 @dataclass(frozen=True, slots=True)
+class Loop:
+    """An expression for each of several values: `*(Stage(n=n) for n in (64, 128, 256))`."""
+
+    code: Code
+    variables: tuple[str, ...]
+    columns: tuple[tuple[str, ...], ...]
+    """Of each variable, its values."""
+    opening: str = "*("
+    closing: str = ")"
+
+    @property
+    def values(self) -> Code:
+        """What the loop runs over."""
+        lists = [_values(column) for column in self.columns]
+        if len(lists) == 1:
+            return lists[0]
+        return Call("zip", (*(("", values) for values in lists), ("strict", "True")))
+
+
+def _values(column: Sequence[str]) -> Code:
+    """Return the values of a variable: a range, or a tuple; a long one by its runs.
+
+    `range(64, 256, 32)`, `(True,) * 9 + (False,) * 6`.
+    """
+    if (steps := _range(column)) is not None:
+        return steps
+    plain = Listing(tuple(column), "(", ")")
+    runs = [(value, len([*group])) for value, group in groupby(column)]
+    parts = (f"({v},)" if times == 1 else f"({v},) * {times}" for v, times in runs)
+    short = " + ".join(parts)
+    width = len(", ".join(column))
+    return short if width > LONGEST and len(short) < width else plain
+
+
+LONGEST = 72
+"""Characters of a tuple that is written out."""
+_STEP = re.compile(r"(?:([^\W\d]\w*)(?: \+ |$))?(\d*)")
+
+
+def _range(column: Sequence[str]) -> Code | None:
+    """Return four numbers or more with equal steps, alone or beside one name, as a range."""
+    found = [_STEP.fullmatch(value) for value in column]
+    if len(column) < 4 or None in found:
+        return None
+    bases = {match[1] for match in found if match is not None}
+    numbers = [int(match[2] or 0) for match in found if match is not None]
+    steps = {after - before for before, after in pairwise(numbers)}
+    if len(bases) > 1 or len(steps) > 1 or min(steps) <= 0:
+        return None
+    base, step = bases.pop(), steps.pop()
+    ends = (numbers[0], numbers[-1] + step)
+    texts = [f"{base} + {n}" if base and n else base or str(n) for n in ends]
+    return call("range", *texts, *([] if step == 1 else [str(step)]))
+
+
+@dataclass(frozen=True, slots=True)
 class Conditional:
     """One of two expressions: `chain(...) if s > 1 else nn.Identity()`."""
 
@@ -63,7 +121,7 @@ class Conditional:
     other: Code
 
 
-Code = str | Call | Listing | LocalVariable | Joined | Copies | Conditional
+Code = str | Call | Listing | LocalVariable | Joined | Copies | Loop | Conditional
 Names = Callable[[str], str]
 """Node name -> variable."""
 
@@ -100,6 +158,9 @@ def flat(code: Code, names: Names) -> str:
         return "".join(flat(p, names) for p in code.parts)
     if isinstance(code, Copies):
         return f"{code.opening}{flat(code.code, names)} {_loop(code)}{code.closing}"
+    if isinstance(code, Loop):
+        head = f"for {', '.join(code.variables)} in {flat(code.values, names)}"
+        return f"{code.opening}{flat(code.code, names)} {head}{code.closing}"
     if isinstance(code, Conditional):
         first = flat(code.code, names)
         before, after = _brackets(first)
@@ -153,6 +214,11 @@ def laid_out(prefix: str, code: Code, suffix: str, depth: int, names: Names) -> 
         copy = laid_out("", code.code, "", depth + 1, names)
         loop = f"{margin}{INDENT}{_loop(code)}"
         return [f"{margin}{prefix}{code.opening}", *copy, loop, f"{margin}{code.closing}{suffix}"]
+    if isinstance(code, Loop):
+        copy = laid_out("", code.code, "", depth + 1, names)
+        head = f"for {', '.join(code.variables)} in "
+        over = laid_out(head, code.values, "", depth + 1, names)
+        return [f"{margin}{prefix}{code.opening}", *copy, *over, f"{margin}{code.closing}{suffix}"]
     if isinstance(code, Listing):
         opening, closing = code.opening, code.closing
         elements: list[tuple[str, Code]] = [("", i) for i in code.items]
@@ -161,7 +227,9 @@ def laid_out(prefix: str, code: Code, suffix: str, depth: int, names: Names) -> 
         elements = list(code.args)
     out = [f"{margin}{prefix}{opening}"]
     inner = ", ".join(_argument(e, names) for e in elements)
-    if len(margin) + len(INDENT) + len(inner) <= WIDTH and not _has_calls(code):
+    is_tuple = isinstance(code, Listing) and code.opening == "("
+    fits = len(margin) + len(INDENT) + len(inner) <= WIDTH
+    if fits and not is_tuple and not _has_calls(code):
         return [*out, f"{margin}{INDENT}{inner}", f"{margin}{closing}{suffix}"]
     for name, element in elements:
         out += laid_out(f"{name}=" if name else "", element, ",", depth + 1, names)
@@ -170,7 +238,7 @@ def laid_out(prefix: str, code: Code, suffix: str, depth: int, names: Names) -> 
 
 def _has_calls(code: Call | Listing) -> bool:
     parts = code.items if isinstance(code, Listing) else [a for _, a in code.args]
-    return any(isinstance(p, (Call, Copies)) for p in parts)
+    return any(isinstance(p, (Call, Copies, Loop)) for p in parts)
 
 
 def _parenthesised(prefix: str, code: Joined, suffix: str, depth: int, names: Names) -> list[str]:

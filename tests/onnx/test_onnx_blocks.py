@@ -258,3 +258,21 @@ def test_element_type_is_that_of_the_weights(tmp_path: Path) -> None:
     # ONNX Runtime has no float64 convolution on the CPU, ONNX's own evaluator has.
     (got,) = onnx.reference.ReferenceEvaluator(model).run(None, inputs)
     assert relative_difference(got, evaluate(graph, state, inputs)["a.concat"]) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("loop", "calls"),
+    [
+        ("{block: cell, name: c, for: {n: [2, 3, 5, 8]}}", {"cell": 4}),
+        ("{block: cell, name: c, for: {n: [2, 3], factor: [0.5, 0.25]}}", {"cell": 1, "cell_2": 1}),
+    ],
+)
+def test_copies_of_a_for_are_calls_of_one_function(
+    tmp_path: Path, loop: str, calls: dict[str, int]
+) -> None:
+    """Widths are in the weights alone; what is in the operations makes a function of its own."""
+    graph = layers(tmp_path, loop)
+    model = build_onnx(graph, random_state(graph))
+    assert [f.name for f in model.functions] == list(calls)
+    assert Counter(n.op_type for n in model.graph.node if n.op_type in calls) == calls
+    check_against_oracle(graph, model, graph.outputs[0].node)
