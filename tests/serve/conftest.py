@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.serve.client import Client, watching
+from tests.serve.client import Client, wait_for, watching
 
 NET = """network: net
 import: [blocks.yaml]
@@ -43,10 +42,16 @@ def client(served: tuple[Client, Path]) -> Client:
         path = folder / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
-            before = len(client.news)
-            client.await_news(before)
-    time.sleep(0.05)
+    wait_for(lambda: is_as_at_first(client))
     return client
+
+
+def is_as_at_first(client: Client) -> bool:
+    found = client.program()
+    values = client.ask("values", name="first")
+    is_right = [v["text"] for v in values] == ["kernel", "width"] and not found["problems"]
+    places = {"param:width": "16", "repeat:body": "2"}
+    return is_right and found["places"].items() >= places.items()
 
 
 @pytest.fixture
