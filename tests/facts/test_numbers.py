@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +137,17 @@ layers: [{block: outer}]
     inner = program["bodies"][1]["members"][0][1]["arguments"]
     assert inner == {"g": ["net", ["*", 2, "growth"]]}
     assert "checks" not in program["bodies"][program["root"]]
+
+
+def test_variables_of_a_loop_are_always_the_same(tmp_path: Path) -> None:
+    text = """\
+network: net
+input: {image: [8, 32, 32]}
+blocks:
+  unit: {params: {p: {type: padding}}, layers: [{conv: 3x3, filters: 8, padding: p}]}
+layers:
+  - {block: unit, for: {p: [V, [[0, 1], [1, 2]]]}, name: units}
+"""
+    _, program = frames(text, tmp_path)
+    assert '"?"' not in json.dumps(program)
+    assert all("checks" not in body for body in program["bodies"])

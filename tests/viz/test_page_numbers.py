@@ -500,3 +500,14 @@ def test_assertion_that_fails_shows_its_sides(evaluate: Evaluate, tmp_path: Path
     assert [f["message"] for f in got["findings"]] == [
         "head: `last.channels * 2 <= 40` does not hold: `last.channels * 2` is 80"
     ]
+
+
+@pytest.mark.browser
+def test_so_many_copies_are_beyond_the_page(evaluate: Evaluate, tmp_path: Path) -> None:
+    program = program_of(COPIES, tmp_path)
+    cases = [{"changes": [["param:depth", count]], "nodes": []} for count in (1000, 10**6)]
+    some, many = evaluate(program, cases)
+    assert some["beyond"] is None
+    assert many["beyond"] == (
+        "a number of copies so large makes another network; `netdraft watch` can follow it"
+    )

@@ -27,15 +27,12 @@ def write_numbers(graph: Graph, spec: Spec, live: set[tuple[str, str]] | None = 
 
     A setting is `{key, label, type, value, least, most, doc, cite}`; the value is None where a
     size is left open. Parameters that the page cannot follow have `live: false`, and the value as
-    text.
+    text. A fault in layers that no output depends on is none here: the graph is without them.
 
     Args:
         graph: the network.
         spec: what it was built from.
         live: gets the (node, attribute) whose numbers the settings may change.
-
-    Raises:
-        UsageError: the spec holds no network.
     """
     frames = Frames(graph, spec)
     program = frames.write()

@@ -99,9 +99,11 @@ class Reading:
     def formula(self, frame: Frame, formula: Expr, value: Value) -> Json:
         """Return a formula; where it reads what is not known here, what it comes to."""
         written = formula_json(formula, frame.names, lambda name: self.ref(frame, name))
-        if '["?"]' in (text := json.dumps(written)) or '["#", null' in text:
-            return ["?", value_json(value)]
-        return written
+        if '["?"]' not in (text := json.dumps(written)) and '["#", null' not in text:
+            return written
+        # A variable of a loop over lists or sizes is a name, and always the same.
+        reads = frame.names.intersection(formula.names) or formula.sizes
+        return ["?", value_json(value)] if reads else value_json(value)
 
     def value(self, frame: Frame, formula: Expr) -> Value:
         """Return what a formula comes to, None where that is not known."""

@@ -111,7 +111,7 @@ class Frame {
   shape = (ref) => this.values.shape(this.full(ref)) ?? [null, null, null];
 }
 
-const nothing = () => ({ parameters: exact(0), macs: exact(0), operations: exact(0) });
+const nothing = () => ({ parameters: exact(0), macs: exact(0) });
 
 function add(total, own, often = 1) {
   for (const what in total) {
@@ -126,8 +126,7 @@ class Values {
     this.known = new Map(); // name of a node or region -> what is known of it
     this.root = new Frame(this, "", new Map());
     try {
-      const { operations } = this.body(json.root, this.root, json.arguments, this.root);
-      if (plain(operations) > 1e5) this.leave("so many copies");
+      this.body(json.root, this.root, json.arguments, this.root);
     } catch (error) {
       if (!(error instanceof Beyond)) throw error;
       Object.assign(this, { beyond: error.message, findings: [] });
@@ -272,6 +271,7 @@ class Values {
       add(total, own, isAlike ? count - at : 1);
       const made = isAlike ? [...this.known].slice(before) : [];
       for (let twin = at; made.length && twin < count; twin++) {
+        if (this.known.size > 1e5) this.leave("a number of copies so large");
         const often = twin < was - 1 ? 1 : twin === was - 1 ? count - twin : 0;
         for (const [name, what] of made) {
           const own = { ...what, often: often * (what.often ?? 1) };
@@ -317,7 +317,7 @@ class Values {
     this.note(full, { shape, named, sizes });
     if (share !== undefined) this.share(full, frame.full(share));
     const [own, macs] = ["p", "m"].map((what) => agreed((end) => (what in end ? end[what] : 0)));
-    return { parameters: share === undefined ? own : exact(0), macs, operations: exact(1) };
+    return { parameters: share === undefined ? own : exact(0), macs };
   }
 
   /** Says what the compiler says; the same of a grid that is known to be too small is an echo. */
@@ -354,9 +354,8 @@ function readSetting({ type, least, most }, entry) {
   }
   const [whole, part = ""] = written.split(".");
   const value = q(BigInt(whole + part), 10n ** BigInt(part.length));
-  const isLess = typeof least === "number" && less(value, exact(least));
-  const isMore = typeof most === "number" && less(exact(most), value);
-  if (isLess) return { why: `${shown(value)} is less than ${least}` };
-  if (isMore) return { why: `${shown(value)} is more than ${shown(exact(most))}` };
+  let past = less(value, exact(least ?? value)) ? `less than ${least}` : "";
+  if (less(exact(most ?? value), value)) past = `more than ${shown(exact(most))}`;
+  if (past) return { why: `${shown(value)} is ${past}` };
   return { value: value.d === 1n ? Number(value.n) : { n: Number(value.n), d: Number(value.d) } };
 }
