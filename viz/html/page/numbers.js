@@ -330,9 +330,12 @@ class Values {
 
   /** Layers that share parameters are alike in all that these are made of. */
   share(full, owner) {
-    const made = (node) => text([node?.sizes.map(([channels]) => channels), node?.named]);
-    const [own, other] = [full, owner].map((name) => made(this.of(name)));
-    if (own !== other) this.leave(`\`${full}\`, no longer like \`${owner}\`,`);
+    const [own, other] = [full, owner].map((name) => this.of(name));
+    const [mine, theirs] = [own, other].map((node) => String(node?.sizes.map(([size]) => size)));
+    let why = text(own.named) === text(other?.named) ? "" : "they differ in their attributes";
+    if (mine !== theirs) why = `it receives ${mine} channels, not ${theirs}`;
+    const said = `\`${full}\` cannot use the parameters of \`${owner}\`: ${why}`;
+    if (why) this.find(full, "share-mismatch", said);
   }
 }
 
