@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from compiler.errors import UsageError
+from compiler.errors import CompileError, UsageError
 from compiler.errors.terminal import write
 
 HELP = """Set the spaces of specs in order: inside brackets one space after a comma and a colon and
@@ -23,20 +23,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write what is not in order and name it; with --check 1 where something is not."""
+    """Write what is not in order and name it; 1 where a file is no YAML, or not with --check."""
     from compiler.edit.format import format_text  # on use, for start-up time
     from compiler.edit.span_edits import SourceFile
+    from compiler.errors.diagnose import print_diagnostics
 
-    found = False
+    found = is_broken = False
     for path in args.specs:
         if not path.is_file():
             raise UsageError(f"{path} is no file; `fmt` takes spec files")
         source = SourceFile.read(path)
-        text = format_text(source.text, str(path))
+        try:
+            text = format_text(source.text, str(path))
+        except CompileError as error:
+            print_diagnostics(error.diagnostics, {str(path): source.text})
+            is_broken = True
+            continue
         if text == source.text:
             continue
         found = True
         if not args.check:
             source.write(text)
         write(sys.stdout, f"{path}: {'not in order' if args.check else 'set in order'}\n")
-    return int(found and args.check)
+    return int(is_broken or (found and args.check))

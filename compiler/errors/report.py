@@ -128,6 +128,13 @@ def _budget() -> Budget:
     return Budget()
 
 
+_OF_COPIES = frozenset((
+    "empty-output", "groups-mismatch", "not-a-map", "not-a-vector", "operand-count", "pool-padding",
+    "shape-mismatch", "share-mismatch", "wrong-size",
+))  # fmt: skip
+"""Codes of findings that each copy of a block has anew, at one place."""
+
+
 @dataclass(slots=True)
 class Report:
     """Collects the diagnostics of one run, each distinct one once.
@@ -169,7 +176,7 @@ class Report:
         if self.is_partial and diagnostic.code in ECHOES:
             return
         identity: object = diagnostic.message
-        if diagnostic.code in {"shape-mismatch", "empty-output", "wrong-size"}:
+        if diagnostic.code in _OF_COPIES:
             identity = tuple(r.span for r in diagnostic.remarks if r.text.startswith("the "))
         key = (diagnostic.code, diagnostic.span, identity)
         if key in self._seen:

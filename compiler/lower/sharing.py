@@ -21,18 +21,23 @@ def share_parameters(
 ) -> None:
     """Let the nodes of a layer, those after the first `before`, use another layer's parameters."""
     owner = _owner(lowering, layer, path, scope)
+    if owner is None:
+        return
     nodes = lowering.builder.nodes
     made = list(islice(reversed(nodes), len(nodes) - before))[::-1]
-    if owner and not any(nodes[n].op.parameter_names or None in nodes[n].shape for n in made):
+    if not any(nodes[n].op.parameter_names or None in nodes[n].shape for n in made):
         message = f"`{path}` has no parameters that it could share"
         lowering.report_layer(layer, "share-mismatch", message, "take `share` out", "share")
         return
-    for name in made if owner else []:
+    for name in made:
         node = nodes[name]
         twin_name = f"{owner}{name[len(path) :]}"
         twin = nodes.get(twin_name)
         if not node.op.parameter_names:
             continue
+        if any(a in nodes and _has_parts(lowering, b) for a, b in ((owner, path), (path, owner))):
+            _refuse_parts(lowering, layer, owner, path)
+            return
         why = _why_not(lowering, name, twin_name)
         if why or twin is None:
             found = Diagnostic(
@@ -42,12 +47,29 @@ def share_parameters(
                 remarks=() if twin is None else (Remark(twin.info.span, f"`{twin_name}`"),),
                 help="layers that share parameters have the same op, attributes and input channels",
             )
-            owners = partial(_with_parameters, lowering, owner or "")
+            owners = partial(_with_parameters, lowering, owner)
             help = "layers inside share by name; those with parameters are {words}"
             guess = guessing(twin_name, owners, help, 12)
             lowering.report.add(found, guess if twin is None else None)
             return
         nodes[name] = replace(node, share=twin.share or twin.name)
+
+
+def _has_parts(lowering: Lowering, path: str) -> bool:
+    """True for a layer that is several operations: a convolution and its norm."""
+    region = lowering.builder.regions.get(path)
+    return region is not None and region.kind == "layer"
+
+
+def _refuse_parts(lowering: Lowering, layer: Layer, owner: str, path: str) -> None:
+    """Report that of a layer and the owner of its parameters one alone has a norm or activation."""
+    nodes = lowering.builder.nodes
+    many, one = (path, owner) if owner in nodes else (owner, path)
+    parts = [f"`{n[len(many) + 1 :]}`" for n in nodes if n.startswith(f"{many}.")]
+    text = f"`{many}` consists of {', '.join(parts)}, and `{one}` is one operation"
+    message = f"`{path}` cannot use the parameters of `{owner}`: {text}"
+    help = "give both the same `norm`, `activation` and `linear`"
+    lowering.report_layer(layer, "share-mismatch", message, help, "share")
 
 
 def _owner(lowering: Lowering, layer: Layer, path: str, scope: Scope) -> str | None:

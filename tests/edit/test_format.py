@@ -71,3 +71,21 @@ def test_what_is_no_yaml_is_said_and_kept(tmp_path: Path) -> None:
     file.write_text("a: [ 1\n")
     assert main(["fmt", str(file)]) == 1
     assert file.read_text() == "a: [ 1\n"
+
+
+def test_files_beside_one_that_is_no_yaml_are_set_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text("layers: [relu\n")
+    Path("b.yaml").write_text("layers: [ relu ]\n")
+    assert main(["fmt", "a.yaml", "b.yaml"]) == 1
+    said = capsys.readouterr()
+    assert said.out == "b.yaml: set in order\n"
+    assert said.err.splitlines()[:4] == [
+        "error[yaml-syntax]: the `[` that opens here is not closed",
+        " --> a.yaml:1:9",
+        "  |",
+        "1 | layers: [relu",
+    ]
+    assert Path("b.yaml").read_text() == "layers: [relu]\n"
