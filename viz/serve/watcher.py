@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
@@ -30,27 +31,42 @@ async def changes(files: Callable[[], Iterable[Path]]) -> AsyncIterator[None]:
     is_polling = False
     while True:
         folders = _folders(files())
-        watched = awatch(
-            *folders,
-            watch_filter=None,
-            debounce=MOST_MS,
-            step=STEP_MS,
-            rust_timeout=POLL_MS,
-            yield_on_timeout=True,
-            recursive=False,
-            force_polling=True if is_polling else None,
-            ignore_permission_denied=True,
-        )
         try:
-            async for _ in watched:
+            async for _ in _told(folders, is_polling):
                 now = stamps(files())
                 if now != seen:
                     seen = now
                     yield
                 if _folders(files()) != folders:
                     break
-        except OSError:  # a folder has gone meanwhile, or the system watches no more of them
+        except (OSError, RuntimeError):  # a folder has gone, or the system watches no more of them
             is_polling = _folders(files()) == folders
+
+
+async def _told(folders: Iterable[Path], is_polling: bool) -> AsyncIterator[object]:
+    """Yield whenever something happens in folders, at least so often as files are looked at.
+
+    Raises:
+        OSError: they cannot be watched; once more was yielded, for a look.
+    """
+    watched = awatch(
+        *folders,
+        watch_filter=None,
+        debounce=MOST_MS,
+        step=STEP_MS,
+        rust_timeout=POLL_MS,
+        yield_on_timeout=True,
+        recursive=False,
+        force_polling=True if is_polling else None,
+        ignore_permission_denied=True,
+    )
+    try:
+        async for told in watched:
+            yield told
+    except (OSError, RuntimeError):
+        await asyncio.sleep(POLL_MS / 1000)
+        yield None
+        raise
 
 
 def stamps(files: Iterable[Path]) -> dict[Path, Stamp]:
