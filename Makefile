@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test core check format fuzz peers peers-test browser-test editor editor-test programs figures docs golden bench gpu gpu-wheels clean
+.PHONY: help run test core check format fuzz peers peers-test browser-test editor editor-test programs figures docs site golden bench gpu gpu-wheels clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,8 +73,15 @@ docs: $(READY) ## write the generated pages anew
 	@$(PY) -m docs.pages.limits
 	@$(PY) -m docs.pages.schema
 	@$(PY) -m docs.pages.training
+	@$(PY) -m docs.pages.tutorial
 	@$(PY) -m backends.bench.page
 	@$(PY) -m backends.torch.module_names
+
+site: $(READY) ## the documentation as a static site in build/site
+	@$(PY) -c 'import furo, myst_parser, nbformat, sphinx' 2>/dev/null || { \
+		echo "==> installing Sphinx, its theme and its reader of Markdown into $(VENV)"; \
+		$(PY) -m pip install --quiet --editable '.[docs]' --constraint constraints.txt; }
+	@$(PY) -m docs.site.build build/site
 
 golden: $(READY) ## write the golden texts anew; read the diff
 	@$(PY) tests/golden.py

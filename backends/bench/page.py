@@ -29,7 +29,7 @@ def pages() -> dict[Path, str]:
 INTRO = """# Performance
 
 Recorded by `netdraft bench`, wins and losses. The page of each machine has all times, made from the
-raw ones in [performance/](performance/) by `make docs`; a test fails when they are stale.
+raw ones in `docs/performance/` by `make docs`; a test fails when they are stale.
 [Notes](performance/notes.md) say what remains, and why.
 
 All subjects of a table are interleaved in one process. The peer of Inception-v4 is timm's module;

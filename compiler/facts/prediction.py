@@ -15,7 +15,7 @@ class ClassScore:
     """None where nothing names the classes."""
     probability: float
     value: float
-    """The network's own number: a logit, or the probability again."""
+    """The network's own number, a logit or the probability again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class WeightsReport:
 
     @property
     def moved(self) -> tuple[str, ...]:
-        """The loaded tensors that the spec's `moved:` led to their place."""
+        """The loaded tensors that `moved` of the spec led to their place."""
         return tuple(move.name for move in self.match.moves if move.was)
 
     @property
