@@ -169,6 +169,9 @@ def test_a_refused_value_of_a_parameter_stays_in_its_field(page: Any, net: Path)
     row = page.locator("#controls .control", has=page.locator("#param-kernel"))
     becomes(lambda: "is not a size such as 3x3" in row.locator(".why").inner_text())
     assert page.locator("#param-kernel").input_value() == "bananas"
+    page.set_viewport_size({"width": 390, "height": 844})
+    note = page.locator("#live-note").bounding_box()
+    assert note["x"] + note["width"] <= 390 - 12
     row.get_by_role("button", name="Reset kernel").click()
     assert page.locator("#param-kernel").input_value() == "3x3"
     assert row.locator(".why").inner_text() == ""

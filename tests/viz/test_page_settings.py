@@ -1,4 +1,4 @@
-"""The settings of a page in the browser: those that follow others; links, hover, what is beside."""
+"""The settings of a page in the browser: what follows others, what is beside; exports, touch."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 from compiler.pipeline import draft_graph, load_graph
 from viz.html import render_html
+from viz.style.theme import THEMES
 
 Show = Callable[..., Any]
 """Opens a page's text in the browser."""
@@ -147,3 +148,42 @@ def test_the_tools_are_of_one_height_for_fingers(show: Show) -> None:
     )
     assert len(tools) == 9
     assert min(tools) >= 40
+
+
+@pytest.mark.parametrize("kind", ["svg", "tikz"])
+def test_a_heat_map_is_exported_in_plain_colours(show: Show, tmp_path: Path, kind: str) -> None:
+    """A browser computes `color-mix` as `color(srgb 1 0.98 0.95)`, which few programs read."""
+    page = show(page_of("zoo/resnet18"))
+    page.select_option("#heat", "parameters")
+    page.evaluate("document.getElementById('export').open = true")
+    with page.expect_download() as download:
+        page.click(f"#save-{kind}")
+    path = tmp_path / f"heat.{kind}"
+    download.value.save_as(path)
+    text = path.read_text(encoding="utf-8")
+    assert "color(" not in text
+    hot = THEMES["paper"].hot  # layer4, the largest
+    red, green, blue = (int(hot[i : i + 2], 16) for i in (1, 3, 5))
+    wanted = {
+        "svg": f'fill="rgb({red}, {green}, {blue})"',
+        "tikz": f"fill={{rgb,255:red,{red};green,{green};blue,{blue}}}",
+    }
+    assert wanted[kind] in text
+
+
+def test_a_presentation_is_stepped_and_ended_by_touch(show: Show) -> None:
+    page = show(
+        page_of("zoo/resnet18"),
+        viewport={"width": 390, "height": 844},
+        has_touch=True,
+        is_mobile=True,
+    )
+    caption = page.locator("#caption")
+    page.locator("#present").tap()
+    for button, number in (("Next", 2), ("Next", 3), ("Back", 2)):
+        page.get_by_role("button", name=button, exact=True).tap()
+        assert f"{number} / 12" in caption.inner_text()
+    page.get_by_role("button", name="End", exact=True).tap()
+    assert caption.is_hidden()
+    assert page.locator("aside").is_visible()
+    assert page.locator("#steps").is_hidden()

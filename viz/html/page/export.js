@@ -9,6 +9,12 @@ function save(app, extension, data, type) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
+/** A colour as every reader of SVG knows it; browsers compute mixtures as `color(srgb ...)`. */
+function plainColour(css) {
+  const parts = css.match(/^color\(srgb (\S+) (\S+) ([^\s)]+)\)$/)?.slice(1);
+  return parts ? `rgb(${parts.map((part) => Math.round(255 * part)).join(", ")})` : css;
+}
+
 /** The figure as it is seen, its colours written into it; without what is for hands alone. */
 function svgText(app) {
   const { width, height } = app.composed;
@@ -21,7 +27,7 @@ function svgText(app) {
     if (element.tagName === "g") return;
     const style = getComputedStyle(element);
     for (const name of element.tagName === "text" ? LETTERS : LINES) {
-      made[i].setAttribute(name, style.getPropertyValue(name));
+      made[i].setAttribute(name, plainColour(style.getPropertyValue(name)));
     }
     if (element.closest(".ring, .hit, .sign")) made[i].remove();
   });
@@ -55,7 +61,7 @@ const TEX = { "\\": "\\textbackslash{}", "^": "\\textasciicircum{}", "~": "\\tex
 const texText = (text) => text.replace(/[\\^~#$%&_{}]/g, (c) => TEX[c] ?? `\\${c}`);
 
 function texColour(css) {
-  const [red, green, blue] = css.match(/[\d.]+/g)?.map(Number) ?? [255, 255, 255];
+  const [red, green, blue] = plainColour(css).match(/[\d.]+/g)?.map(Number) ?? [255, 255, 255];
   return `{rgb,255:red,${red};green,${green};blue,${blue}}`;
 }
 
