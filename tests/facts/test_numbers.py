@@ -151,3 +151,24 @@ layers:
     _, program = frames(text, tmp_path)
     assert '"?"' not in json.dumps(program)
     assert all("checks" not in body for body in program["bodies"])
+
+
+def test_copies_of_which_some_are_not_there_are_not_folded(tmp_path: Path) -> None:
+    text = """\
+network: net
+input: {image: [8, 32, 32]}
+layers:
+  - {conv: 3x3, filters: 8, name: first}
+  - {layers: [{conv: 3x3, filters: 8, from: first}], name: ends, repeat: 3}
+  - {conv: 3x3, filters: 8, name: many, repeat: 3}
+outputs: [{name: o, from: many.1}]
+"""
+    made, program = frames(text, tmp_path)
+    assert [made.graph.regions[name].members for name in ("ends", "many")] == [
+        ("ends.2",),
+        ("many.0", "many.1"),
+    ]
+    assert made.repeats == {}
+    assert [member[0] for member in program["bodies"][0]["members"]] == [
+        *("image", "first", "ends", "many")
+    ]

@@ -41,7 +41,7 @@ from compiler.graph import (
 )
 from compiler.ops import Scale
 from compiler.spec import AssertSpec, Spec
-from compiler.text import Expr, Value
+from compiler.text import Expr, Value, plain
 
 
 class Frames:
@@ -136,7 +136,7 @@ class Frames:
         """Write a repeat with the copies that differ, and one for the rest; None where none is."""
         decisions = self.reading.block_around(outer).decisions
         settled = settled_from(self.graph, region.members, decisions)
-        if settled is None or (region.info.written and "for" in region.info.written.entries):
+        if settled is None or self._count_said(outer, region) != len(region.members):
             return None
         restore = self._state(outer)
         count = len(region.members)
@@ -155,6 +155,17 @@ class Frames:
         enters = self.reading.ref(outer, region.inputs[0])
         said = {"count": written, "was": count, "enters": enters, "copies": copies[:kept]}
         return {**said, "fixed": 1} if is_fixed else said
+
+    def _count_said(self, outer: Frame, region: Region) -> Value:
+        """Return how many copies the spec says, None for a loop, or where some are not there."""
+        written, formula = region.info.written, formulas_of(region.traced).get("repeat")
+        if any(rest(name, region.name) != f".{at}" for at, name in enumerate(region.members)):
+            return None
+        if formula is not None:
+            return self.reading.value(outer, formula)
+        node = None if written is None else written.get("repeat")
+        count: Value = None if node is None else plain(node)
+        return count
 
     def _state(self, outer: Frame) -> Callable[[], None]:
         """Return what takes back that copies are written: they have to be written otherwise."""
