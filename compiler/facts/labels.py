@@ -170,13 +170,21 @@ def _title(graph: Graph, region: Region) -> str:
 
 
 def _repeat_label(graph: Graph, region: Region, by_name: bool) -> str:
-    """Return `4 x Inception-A`; a repeat of one is no repeat, one of none is empty."""
+    """Return `4 x Inception-A`, of copies only what they have in common: `3 x 3x3 Conv`.
+
+    A repeat of one is no repeat, one of none is empty.
+    """
     if not region.members:
         return f"0 x {region.local_name}"
-    copy = region.members[0]
-    inner = region.info.title or label_of(graph, copy, by_name)
-    if inner == copy.rpartition(".")[2]:  # a copy is called by its number
+    copies = region.members
+    labels = {label_of(graph, copy, by_name) for copy in copies}
+    heads = {label.partition(" (")[0] for label in labels}
+    if region.info.title:
+        inner = region.info.title
+    elif len(heads) > 1 or copies[0].rpartition(".")[2] in heads:  # a copy is called by its number
         inner = region.local_name
+    else:
+        (inner,) = labels if len(labels) == 1 else heads
     count = len(region.members)
     return inner if count == 1 else f"{count} x {inner}"
 

@@ -114,3 +114,23 @@ def test_stages_bear_the_names_of_the_spec(tmp_path: Path) -> None:
     text, _ = summary_of(tmp_path, "[3, 8, 8]", layers)
     stages = [re.split(" {2,}", line)[0] for line in text.splitlines()[5:10]]
     assert stages == ["4 x layers", "2 x trunk", "layers_2", "sum (+)", "multiply (\u00d7)"]
+
+
+@pytest.mark.parametrize(
+    ("layer", "title"),
+    [
+        ("{conv: 3x3, filters: 8, repeat: 3}", "3 x 3x3 Conv (8 Linear)"),
+        ("{conv: 3x3, filters: 8 * (index + 1), repeat: 3}", "3 x 3x3 Conv"),
+        ("{conv: k, filters: 8, name: wide, for: {k: [3x3, 5x5]}}", "2 x wide"),
+        ("{layers: [{conv: 1x1, filters: n}], name: pair, for: {n: [8, 16]}}", "2 x pair"),
+        (
+            "{conv: 3x3, filters: 8, label: Any (of 2), for: {s: [1, 2]}, stride: s}",
+            "2 x Any (of 2)",
+        ),
+    ],
+)
+def test_copies_are_called_by_what_they_have_in_common(
+    layer: str, title: str, tmp_path: Path
+) -> None:
+    _, data = summary_of(tmp_path, "[8, 16, 16]", f"[{layer}]")
+    assert [stage["title"] for stage in data["stages"]] == [title]
