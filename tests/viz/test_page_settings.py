@@ -180,6 +180,8 @@ def test_a_presentation_is_stepped_and_ended_by_touch(show: Show) -> None:
     )
     caption = page.locator("#caption")
     page.locator("#present").tap()
+    stage = page.locator("#stage").bounding_box()
+    assert (stage["y"], stage["height"]) == (0, 844)
     for button, number in (("Next", 2), ("Next", 3), ("Back", 2)):
         page.get_by_role("button", name=button, exact=True).tap()
         assert f"{number} / 12" in caption.inner_text()
@@ -187,3 +189,13 @@ def test_a_presentation_is_stepped_and_ended_by_touch(show: Show) -> None:
     assert caption.is_hidden()
     assert page.locator("aside").is_visible()
     assert page.locator("#steps").is_hidden()
+
+
+def test_the_menu_of_formats_is_closed_by_a_click_beside_it(show: Show) -> None:
+    page = show(page_of("zoo/resnet18"))
+    page.locator("#export summary").click()
+    with page.expect_download():
+        page.click("#save-svg")
+    assert page.locator("#save-png").is_visible()
+    page.locator("#figure").click(position={"x": 5, "y": 300})
+    assert page.locator("#save-png").is_hidden()

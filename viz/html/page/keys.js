@@ -38,6 +38,9 @@ function listen(app) {
   });
   byId("view").addEventListener("change", (event) => app.showView(Number(event.target.value)));
   byId("heat").addEventListener("change", () => app.draw());
+  addEventListener("pointerdown", ({ target }) => {
+    if (!byId("export").contains(target)) byId("export").open = false;
+  });
   addEventListener("keydown", (event) => {
     if (isField(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "/") {
