@@ -123,7 +123,6 @@ def test_stages_bear_the_names_of_the_spec(tmp_path: Path) -> None:
         ("{conv: 3x3, filters: 8 * (index + 1), repeat: 3}", "3 x 3x3 Conv"),
         ("{conv: k, filters: 8, name: wide, for: {k: [3x3, 5x5]}}", "2 x wide"),
         ("{layers: [{conv: 1x1, filters: n}], name: pair, for: {n: [8, 16]}}", "2 x pair"),
-        ("2 x Any (of 2)",),
     ],
 )
 def test_copies_are_called_by_what_they_have_in_common(
