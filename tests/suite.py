@@ -85,7 +85,9 @@ PARTS = {
         is_pytest=True,
     ),
     "editor": Part(
-        "the schema in an editor", pytest("-m", "editor", "tests/editor"), is_pytest=True
+        "the schema and the extension in an editor",
+        pytest("-m", "editor", "tests/editor"),
+        is_pytest=True,
     ),
     "browser": Part("the page in Chromium", pytest("-m", "browser", "tests/viz"), is_pytest=True),
 }

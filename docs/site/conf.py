@@ -28,6 +28,7 @@ include_patterns = [
     "docs/from/*.md",
     "docs/performance/*.md",
     "compiler/errors/pages/*.md",
+    "editors/vscode/README.md",
     "backends/state/photographs/README.md",
     "docs/site/*.md",
 ]
@@ -51,7 +52,7 @@ html_show_sourcelink = False
 html_show_copyright = False
 
 
-LINKED = ("compiler/", "backends/", "docs/performance/")
+LINKED = ("compiler/", "backends/", "editors/", "docs/performance/")
 """What other pages lead to and the list of pages does not name."""
 
 
