@@ -83,9 +83,6 @@ docs: $(READY) ## write the generated pages anew
 	@$(PY) -m backends.torch.module_names
 
 site: $(READY) ## the documentation as a static site in build/site
-	@$(PY) -c 'import furo, myst_parser, nbformat, sphinx' 2>/dev/null || { \
-		echo "==> installing Sphinx, its theme and its reader of Markdown into $(VENV)"; \
-		$(PY) -m pip install --quiet --editable '.[docs]' --constraint constraints.txt; }
 	@$(PY) -m docs.site.build build/site
 
 golden: $(READY) ## write the golden texts anew; read the diff

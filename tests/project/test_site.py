@@ -15,7 +15,7 @@ TOOLS = ("furo", "myst_parser", "sphinx")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        not all(map(importlib.util.find_spec, TOOLS)), reason="Sphinx is not here: make site"
+        not all(map(importlib.util.find_spec, TOOLS)), reason="Sphinx is not here: netdraft[docs]"
     ),
 ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -48,12 +47,8 @@ def test_the_notebook_is_fresh() -> None:
     assert main(["--check"]) == 0, "docs/TUTORIAL.ipynb is stale: run `make docs`"
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("nbformat") is None, reason="nbformat is not here: make site"
-)
 def test_the_notebook_is_one() -> None:
-    import nbformat
-
+    nbformat = pytest.importorskip("nbformat", reason="nbformat is not here: netdraft[docs]")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     nbformat.validate(notebook)
     assert notebook.cells[0].source.startswith("# Tutorial\n")

@@ -16,7 +16,7 @@ ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "80", "PYTHONPATH": str
 
 
 def run_step(step: Step, folder: Path) -> None:
-    """Do what a step says."""
+    """Do what a step says, each command in a process of its own."""
     if step.kind == "file":
         (folder / step.name).write_text(step.text, encoding="utf-8")
     elif step.kind == "command":
