@@ -94,8 +94,8 @@ class Optimized:
     def for_training(self, native: bool | None = None) -> nn.Module:
         """Return a module after the training-safe passes, channels last, with these parameters.
 
-        Values and gradients are those of the network, and so are the names of its parameters:
-        a checkpoint of one fits the other.
+        Values and gradients are those of the network, and so are the names of its parameters
+        and their kind of numbers: a checkpoint of one fits the other.
 
         Args:
             native: on a CPU, in float32 or under autocast to bfloat16, use kernels of our own, to
@@ -113,6 +113,9 @@ class Optimized:
             module = build_module(graph, taps=self.taps)
         else:
             module = build_maps(graph, self.taps, self.maps)
+        numbers = {t.dtype for t in self.plain_state.values() if t.is_floating_point()}
+        if len(numbers) == 1:
+            module.to(dtype=numbers.pop())
         module.load_state_dict(self.plain_state)
         channels_last: Any = module.train()
         # The fast kernels of cuDNN and oneDNN read channels last; outputs follow the weights.

@@ -330,6 +330,13 @@ def test_a_graph_needs_parameters(graph: Graph) -> None:
         optimize(graph)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_for_training_keeps_the_kind_of_numbers(module: nn.Module, dtype: torch.dtype) -> None:
+    trained = optimize(module.to(dtype)).for_training().eval()
+    x, close = images(2).to(dtype), 1e-12 if dtype == torch.float64 else 0.1
+    torch.testing.assert_close(trained(x), module(x), rtol=close, atol=close)
+
+
 def test_for_training_has_the_same_parameters(module: nn.Module) -> None:
     own: Optimized = optimize(module)
     trained = own.for_training()
