@@ -255,7 +255,7 @@ class Maker:
     def of_vector(self, place: Place) -> Any:
         """Draw an operation on a vector."""
         dice = self.dice
-        kind = dice.upto(9)
+        kind = dice.upto(10)
         if kind <= 3:
             out: Layer = {"linear": dice.count(place, 7)}
             if dice.chance(30):
@@ -269,6 +269,8 @@ class Maker:
             return {"dropout": {dice.pick(["keep", "drop"]): dice.pick([0.5, 0.8, 0, 1])}}
         if kind == 6:
             return {"scale": dice.constant(place)}
+        if kind == 7:
+            return "normalize"
         return dice.pick(["softmax", "normalize", "identity", "flatten", *WORDS])
 
     def conv(self, place: Place, keeps: bool) -> Layer:

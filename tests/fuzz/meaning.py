@@ -216,10 +216,15 @@ class Place:
         need(isinstance(value, bool), f"{written} is neither true nor false")
         return bool(value)
 
-    def word(self, written: str, known: tuple[str, ...]) -> str:
+    def word(
+        self,
+        written: str,
+        known: tuple[str, ...],
+        is_one: Callable[[object], bool] = lambda value: False,
+    ) -> str:
         if written not in known:
             written = self.scope.frame.params.get(written, written)
-        need(written in known, f"no {written}")
+        need(written in known or is_one(written), f"no {written}")
         return written
 
     def activation(self, written: Any) -> str:
@@ -294,8 +299,13 @@ class Reader:
     def activation(self, key: str) -> str:
         return self.place.activation(self.raw(key))
 
-    def word(self, key: str, known: tuple[str, ...]) -> str:
-        return self.place.word(self.raw(key), known)
+    def word(
+        self,
+        key: str,
+        known: tuple[str, ...],
+        is_one: Callable[[object], bool] = lambda value: False,
+    ) -> str:
+        return self.place.word(self.raw(key), known, is_one)
 
 
 class Meaning:
@@ -479,10 +489,13 @@ class Meaning:
         keys = wanted if set(operands) == set(wanted) else [str(i) for i in range(len(wanted))]
         need(set(keys) == set(operands), "inputs that the block does not have")
         params: dict[str, Any] = {}
+        usual = self.defaults.get("block", {}).get("with", {})
         for name, declared in block.get("params", {}).items():
             kind, default = declaration(declared)
             if name in layer.get("with", {}):
                 params[name] = typed(kind, layer["with"][name], place)
+            elif name in usual:
+                params[name] = typed(kind, usual[name], Place(Scope(Frame({}, {})), None))
             else:
                 need(default is not None, f"no value for `{name}`")
                 params[name] = typed(kind, default, Place(Scope(Frame(params, {})), None))
@@ -676,7 +689,7 @@ def inside(named: Named, rest: list[str]) -> Named:
 
 def automatic_name(op: str, argument: Any) -> str:
     """Return the name of a layer that is given none: its op and its kernel."""
-    if op not in ("conv", "max_pool", "avg_pool", "adaptive_avg_pool"):
+    if op not in ("conv", "conv_transpose", "max_pool", "avg_pool", "adaptive_avg_pool"):
         return op
     parts = argument.split("x") if isinstance(argument, str) else argument
     if isinstance(parts, int):

@@ -71,6 +71,7 @@ def whole(dice: Dice, letters: dict[str, int]) -> Data:
     if named:
         data["let"] = named
     data["input"] = inputs
+    keep_declared(defaults, blocks)
     if defaults:
         data["defaults"] = defaults
     if blocks:
@@ -81,9 +82,27 @@ def whole(dice: Dice, letters: dict[str, int]) -> Data:
     outputs = drawn_outputs(dice, scope)
     if outputs:
         data["outputs"] = outputs
+    data.update(moved(dice, layers))
     if dice.chance(5):
         data["drawing"] = dice.pick([{"sizes": "trunk"}, {"sizes": "none", "input": "Picture"}])
     return data
+
+
+def moved(dice: Dice, layers: list[Any]) -> Data:
+    """Draw what a layer was called, or nothing."""
+    names = [row["name"] for row in layers if isinstance(row, dict) and "name" in row]
+    return {"moved": {f"was_{names[0]}": names[0]}} if names and dice.chance(8) else {}
+
+
+def keep_declared(defaults: Data, blocks: Data) -> None:
+    """Take out what blocks would get by default and none declares."""
+    if "block" not in defaults:
+        return
+    declared = {name for block in blocks.values() for name in block.get("params", {})}
+    kept = {k: v for k, v in defaults["block"]["with"].items() if k in declared}
+    defaults["block"] = {"with": kept}
+    if not kept:
+        del defaults["block"]
 
 
 def drawn_inputs(dice: Dice, letters: dict[str, int], values: Data) -> Data:
@@ -125,6 +144,12 @@ def drawn_defaults(dice: Dice) -> Data:
         out["max_pool"] = dice.pick([{"stride": 2}, {"ceil": True}, {"padding": "V"}])
     if dice.chance(25):
         out["avg_pool"] = dice.pick([{"count_include_pad": True}, {"stride": 2, "padding": "V"}])
+    if dice.chance(30):
+        pairs = [
+            ("f", 2), ("f_b", 3), ("v", 1), ("v2", 2), ("q", True), ("q_b", False), ("g", "silu"),
+            ("g2", "none"), ("m", "batch_norm"), ("k", "1x1"), ("r", 0.5), ("pad", "V"),
+        ]  # fmt: skip
+        out["block"] = {"with": dict(dice.pick(pairs) for _ in range(4))}
     if dice.chance(25):
         out["linear"] = dice.pick([{"bias": False}, {"activation": "relu"}])
     return out

@@ -13,13 +13,13 @@ from tests.fuzz.strategies import specs
 
 pytestmark = pytest.mark.fuzz
 
-MISSING = frozenset({"parameter of type block", "network moved"})
+MISSING = frozenset({"parameter of type block"})
 
 
 def test_specs_say_everything_but_what_is_named() -> None:
     found: Counter[str] = Counter()
 
-    @settings(max_examples=6000, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=10_000, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(specs())
     def count(written: Written) -> None:
         found.update(said(written))
