@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
+from string import ascii_letters
 
 from compiler.edit.definition import Definition, definition_of, moved_edit
 from compiler.edit.span_edits import Edit, SourceFile, apply_edits, slice_of
@@ -97,8 +98,10 @@ def find_places(spec: str, name: str, kind: str = "") -> list[Span]:
     definition_of(before, name, "x", kind)
     local = name.rpartition(".")[2]
     known = {word for text in before.texts.values() for word in WORD.findall(text)}
-    letters = product("zqxjkvwy", repeat=len(local))
-    fresh = next(word for word in map("".join, letters) if word not in known)
+    words = map("".join, product(ascii_letters, repeat=len(local)))
+    fresh = next((word for word in words if word not in known), None)
+    if fresh is None:
+        raise UsageError(f"every name as long as `{local}` is taken")
     found = (
         place for edit in rename(spec, name, fresh, kind).edits for place in _words(edit, fresh)
     )

@@ -55,14 +55,16 @@ def completions(text: str, line: int, column: int, graph: Graph | None) -> list[
         column: from 1.
         graph: what the file came to last, for the names in it; None where it never was a network.
     """
-    place = place_at(text, line, column)
-    found = _Found(text, place, graph)
+    lines = text.splitlines()[:line]
+    before = "\n".join([*lines[:-1], lines[-1][: column - 1] if len(lines) == line else ""])
+    found = _Found(before, place_at(text, line, column), graph)
     return list({c.text: c for c in found.offered()}.values())
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    text: str
+    before: str
+    """The text before the cursor."""
     place: Place
     graph: Graph | None
 
@@ -134,13 +136,9 @@ class _Found:
         return found.params if found else ()
 
     def _block_named(self) -> str:
-        """Return the block whose arguments are typed: the nearest one above that a layer names."""
-        before = self.text[: self._offset()].rpartition("block:")[2]
-        return before.split(",")[0].split("\n")[0].strip(" \"'}")
-
-    def _offset(self) -> int:
-        at = self.text.rfind("with:")
-        return at if at >= 0 else len(self.text)
+        """Return the block whose arguments are typed: the last one before the cursor's `with`."""
+        head = self.before.rpartition("with:")[0].rpartition("block:")[2]
+        return head.split(",")[0].split("\n")[0].strip(" \"'}")
 
     def _blocks(self) -> Iterator[Completion]:
         for name, block in self.graph.definitions.items() if self.graph else ():

@@ -66,6 +66,19 @@ def test_blocks_and_their_parameters(tmp_path: Path, line: str, wanted: dict[str
     assert offered(tmp_path, line) == wanted
 
 
+def test_arguments_are_of_the_block_at_the_cursor(tmp_path: Path) -> None:
+    file = tmp_path / "net.yaml"
+    text = NET.replace("layers:\n  - {conv", "  one:\n    params: {k: 1}\n    layers: [relu]\n"
+                       "layers:\n  - {block: one, with: {k: 2}}\n  - {conv")  # fmt: skip
+    file.write_text(text, encoding="utf-8")
+    graph = analyse(str(file), {}).graph
+    lines = text.splitlines()
+    for block, wanted in (("one", {"k"}), ("pair", {"w"})):
+        row = next(i for i, line in enumerate(lines, 1) if f"block: {block}" in line)
+        column = lines[row - 1].index("with: {") + 8
+        assert {c.text for c in completions(text, row, column, graph)} == wanted
+
+
 @pytest.mark.parametrize("line", ["  - {concat: [stem, |", "  - {relu: true, from: |"])
 def test_tensors_with_their_sizes(tmp_path: Path, line: str) -> None:
     found = offered(tmp_path, line)
