@@ -137,8 +137,8 @@ def run(args: argparse.Namespace) -> int:
             f"a {format} is no text for a terminal: say where to write it with -o FILE"
         )
     options = options_from(args)
-    if format == "html" and (args.block or args.figure is not None):
-        raise UsageError("an html page shows the whole network: leave out --block and --figure")
+    if format == "html":
+        _check_page(args)
     if args.standalone and format != "tikz":
         raise UsageError(f"--standalone makes a document of tikz, and this is {format}")
     if args.engine == "dot":
@@ -188,6 +188,24 @@ def _by_dot(text: bytes, format: str, output: Path | None) -> bytes:
             raise
         kept = write_file(output.with_suffix(".dot"), text)
         raise DotError(f"{error}\nthe DOT text is in {kept}") from None
+
+
+PAGE_TAKES_NOT = ("block", "figure", "show", "heat", "width", "height", "columns", "unfold")
+"""Options of pictures that a page leaves to its reader."""
+
+
+def _check_page(args: argparse.Namespace) -> None:
+    """Refuse what would have no effect on a page.
+
+    Raises:
+        UsageError: some such option is given.
+    """
+    given = [name for name in PAGE_TAKES_NOT if getattr(args, name) not in (None, (), False)]
+    if given:
+        options = " and ".join(f"--{name}" for name in given)
+        raise UsageError(
+            f"an html page shows the whole network, and its reader chooses how: leave out {options}"
+        )
 
 
 def options_from(args: argparse.Namespace) -> Options:

@@ -214,3 +214,21 @@ def test_drawing_loads_neither_torch_nor_graphviz() -> None:
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"<?xml")
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--figure", "7"], "--figure"),
+        (["--heat", "macs", "--width", "3in"], "--heat and --width"),
+        (["--show", "params", "--unfold"], "--show and --unfold"),
+    ],
+)
+def test_a_page_leaves_to_its_reader_what_a_picture_is_told(
+    capsys: pytest.CaptureFixture[str], options: list[str], named: str
+) -> None:
+    told = refused(capsys, "render", "inception_v4", "--format", "html", *options)
+    assert told == (
+        "error: an html page shows the whole network, and its reader chooses how: "
+        f"leave out {named}"
+    )
