@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+
+import networkx as nx
 
 from compiler.errors import CompileError, Diagnostic, Report, limit, way_out
 from compiler.graph import Graph, Info
@@ -40,10 +43,10 @@ def check_unused(spec: Spec, network: NetworkSpec, graph: Graph, report: Report)
     """
     within = {name: _named(block.body) for name, block in spec.blocks.items()}
     used = {region.definition or "" for region in graph.regions.values()} | _named(network.layers)
-    used = _reached(used, within)
-    below = {n: _reached(within.get(n, ()), within) for n in spec.own_blocks if n not in used}
-    # What an unused block contains is checked with it, unless they contain each other.
-    unused = [n for n in below if not any(n in below[m] and m not in below[n] for m in below)]
+    contains = nx.DiGraph((name, inner) for name, names in within.items() for inner in names)
+    contains.add_nodes_from((*used, *spec.own_blocks))
+    used = set(chain.from_iterable(nx.bfs_layers(contains, used)))
+    unused = _outermost(contains, [name for name in spec.own_blocks if name not in used])
     if unused:
         defaults = Defaults(layer_defaults(network, report), graph.arguments, set())
         found = Report()
@@ -58,15 +61,17 @@ def _named(layers: Iterable[Layer]) -> set[str]:
     return {layer.block for layer in layers_in(layers) if isinstance(layer, BlockLayer)}
 
 
-def _reached(names: Iterable[str], within: Mapping[str, set[str]]) -> set[str]:
-    """Return blocks and those that they contain, at any depth."""
-    found, to_visit = set[str](), [*names]
-    while to_visit:
-        name = to_visit.pop()
-        if name not in found:
-            found.add(name)
-            to_visit += within.get(name, ())
-    return found
+def _outermost(contains: nx.DiGraph[str], blocks: Sequence[str]) -> list[str]:
+    """Return the blocks that no other of them contains, at any depth, or that contain each other.
+
+    What an unused block contains is checked with it.
+    """
+    parts = nx.condensation(contains)  # blocks that contain each other are one part
+    inside, known = set[int](), set(blocks)
+    for part in nx.topological_sort(parts):
+        if part in inside or not parts.nodes[part]["members"].isdisjoint(known):
+            inside.update(parts.successors(part))
+    return [name for name in blocks if parts.graph["mapping"][name] not in inside]
 
 
 def _check(names: Iterable[str], spec: Spec, report: Report, defaults: Defaults) -> None:

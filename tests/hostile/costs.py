@@ -55,6 +55,9 @@ def trials() -> Iterator[Trial]:
         yield Trial(f"2,000 wrong {what}", "python", SPEC, _spec(HEAD + text))
     keys = "".join(f"fo{i}: 1\n" for i in range(5000))
     yield Trial("5,000 unknown keys", "python", SPEC, _spec(f"{HEAD}layers: [relu]\n{keys}"))
+    chain = "".join(f"  b{i}: {{layers: [{{block: b{i + 1}}}]}}\n" for i in range(8000))
+    unused = f"{HEAD}blocks:\n{chain}  b8000: {{layers: [relu]}}\nlayers: [relu]\n"
+    yield Trial("8,000 unused blocks, each in the next", "python", SPEC, _spec(unused))
     yield Trial("a wrong import beside a large tree", "python", SPEC, _large_tree)
     yield Trial("a zip bomb of weights", "torch", WEIGHTS.format("z.pt"), zip_bomb)
     yield Trial("a pickle of a million steps", "torch", WEIGHTS.format("z.pt"), long_pickle)
