@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from warnings import warn
 
+from compiler.compare import Comparison, compare, load_operand
 from compiler.errors import (
     BackendError,
     CompileError,
@@ -25,6 +26,8 @@ from compiler.errors import (
 from compiler.errors.given import file_given, named_given, refuse, texts_given, whole_given
 from compiler.facts.prediction import ClassScore, Prediction
 from compiler.facts.summarize import Summary, summarize
+from compiler.facts.why import Step
+from compiler.facts.why import why as derive
 from compiler.graph import Graph
 from compiler.pipeline import NO_SETTINGS, Compilation, load_graph, target_graph
 from compiler.weights.report import WeightsReport
@@ -43,17 +46,20 @@ Spec = str | Path | Graph
 __all__ = [
     "BackendError",
     "ClassScore",
+    "Comparison",
     "CompileError",
     "Diagnostic",
     "Graph",
     "NetdraftError",
     "Prediction",
     "Spec",
+    "Step",
     "Summary",
     "UsageError",
     "WeightsReport",
     "build_module",
     "check",
+    "diff",
     "emit_source",
     "features",
     "graph_of",
@@ -64,6 +70,7 @@ __all__ = [
     "render",
     "show",
     "summary",
+    "why",
 ]
 
 
@@ -116,6 +123,79 @@ def summary(spec: Spec, depth: int = 1) -> Summary:
     """
     whole_given("depth", depth, 1)
     return summarize(load(spec), depth)
+
+
+@from_python
+def diff(
+    before: Spec,
+    after: Spec,
+    settings: Mapping[str, object] = NO_SETTINGS,
+    inputs: Sequence[str] = (),
+) -> Comparison:
+    """Return what is different between two networks, in architecture terms.
+
+    `comparison.changes` are the layers added, removed, changed and renamed, each with the category
+    of what it breaks (drawing < numerics < interface < weights); `.totals` parameters, MACs and
+    operations, `.tensors` what of a file of weights no longer loads. `comparison.worst` is the
+    gravest category, None where nothing is different.
+
+    Args:
+        before: a file, a shipped name, `"git:REVISION:PATH"`, or a graph.
+        after: the same.
+        settings: values for the parameters of both, as `load` takes them; not of a graph.
+        inputs: other input sizes of both.
+
+    Raises:
+        CompileError: a spec is at fault; then nothing is compared.
+        UsageError: there is no such spec, revision, parameter or input.
+    """
+    named_given("settings", settings, "{'classes': 10}")
+    sizes = texts_given("inputs", inputs, "3x299x299")
+    graphs, names = [], []
+    for what, spec in (("before", before), ("after", after)):
+        if isinstance(spec, Graph):
+            graph, name = spec, spec.name
+        else:
+            file_given(what, spec, ", a shipped name, 'git:REVISION:PATH' or a graph")
+            graph, name = load_operand(str(spec), settings, sizes)
+        graphs.append(graph)
+        names.append(name)
+    return compare(graphs[0], graphs[1], (names[0], names[1]))
+
+
+@from_python
+def why(
+    spec: Spec,
+    value: str,
+    settings: Mapping[str, object] = NO_SETTINGS,
+    inputs: Sequence[str] = (),
+) -> Step:
+    """Return where a number of a network comes from, down to what somebody wrote.
+
+    `step.value` is the number, `.formula` what it comes of, `.span` and `.cite` where that is said,
+    `.terms` the numbers in the formula, each with a `label` and a `step` of its own. Of a spec with
+    errors too: why a size is not what it should be; `check` says what is wrong.
+
+    Args:
+        spec: a file, a shipped name, or a graph.
+        value: `channels`, `height`, `width`, `parameters`, `macs`, `buffers` or `receptive_field`
+            of a layer or block (`"reduction_a.channels"`) or of the network (`"macs"`), an
+            attribute of a layer (`"stem.conv_1a.stride"`) or a parameter (`"classes"`).
+        settings: values for the network's parameters, as `load` takes them; not of a graph.
+        inputs: other input sizes.
+
+    Raises:
+        CompileError: the spec is so wrong that there is no graph.
+        UsageError: there is no such spec, value, parameter or input.
+    """
+    if not isinstance(value, str):
+        refuse("value", value, "give the name of a number, as 'reduction_a.channels'")
+    if isinstance(spec, Graph):
+        return derive(spec, value)
+    file_given("spec", spec, ", a shipped name or a graph")
+    named_given("settings", settings, "{'classes': 10}")
+    sizes = texts_given("inputs", inputs, "3x299x299")
+    return derive(Compilation(spec, settings, sizes).draft, value)
 
 
 @from_python

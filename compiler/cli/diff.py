@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compiler.cli.options import add_format, add_variation, settings_from, whole
-from compiler.errors import CompileError, UsageError
+from compiler.errors import UsageError
 from compiler.errors.terminal import write
 from compiler.graph import Graph
-from compiler.pipeline import Compilation
 
 if TYPE_CHECKING:
     from compiler.compare import Comparison
@@ -53,10 +52,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the comparison; 1 where it breaks what `--breaking` names, else 0."""
-    from compiler.compare import as_data, as_markdown, as_text, compare  # for start-up time
+    from compiler.compare import as_data, as_markdown, as_text, compare, load_operand  # on use
 
-    before, name_before = _graph(args.before, args)
-    after, name_after = _graph(args.after, args)
+    settings = settings_from(args)
+    before, name_before = load_operand(args.before, settings, args.inputs)
+    after, name_after = load_operand(args.after, settings, args.inputs)
     found = compare(before, after, (name_before, name_after))
     if args.format == "json":
         import json
@@ -84,19 +84,3 @@ def _draw(found: Comparison, before: Graph, after: Graph, args: argparse.Namespa
         raise UsageError(f"-o {args.output}: its name ends in none of {', '.join(FORMATS)}")
     data = draw((before, after), marks(found, before, after), as_text(found), format, args.depth)
     write_file(args.output, data)
-
-
-def _graph(text: str, args: argparse.Namespace) -> tuple[Graph, str]:
-    """Return the checked graph of an operand, and what it is called.
-
-    Raises:
-        CompileError: its spec is at fault; then nothing is compared.
-        UsageError: there is no such spec.
-    """
-    from compiler.compare import operand
-
-    with operand(text) as found:
-        try:
-            return Compilation(found.path, settings_from(args), args.inputs).graph, found.name
-        except CompileError as error:
-            raise found.renamed(error) from None

@@ -7,7 +7,7 @@ from compiler.compare.compare import compare
 from compiler.compare.data import as_data
 from compiler.compare.markdown import as_markdown
 from compiler.compare.marks import marks
-from compiler.compare.revision import Operand, operand
+from compiler.compare.revision import Operand, load_operand, operand
 from compiler.compare.text import as_text
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "as_markdown",
     "as_text",
     "compare",
+    "load_operand",
     "marks",
     "operand",
 ]

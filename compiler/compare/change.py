@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from compiler.graph import Dim, Shape
 
@@ -104,7 +104,7 @@ class Tensors:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All that is different between two networks."""
+    """All that is different between two networks; `print` shows what `diff` shows."""
 
     before: str
     after: str
@@ -124,3 +124,14 @@ class Comparison:
         """True where a change is of a category, or of a graver one."""
         worst = self.worst
         return worst is not None and CATEGORIES.index(worst) >= CATEGORIES.index(category)
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it as JSON-ready data; sizes are channels first, what is a formula is text."""
+        from compiler.compare.data import as_data
+
+        return as_data(self)
+
+    def __str__(self) -> str:
+        from compiler.compare.text import as_text
+
+        return as_text(self).rstrip("\n")

@@ -6,11 +6,13 @@ import contextlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from compiler.errors import CompileError, Span, UsageError, limit, way_out
+from compiler.graph import Graph
+from compiler.pipeline import NO_SETTINGS, load_graph
 
 PREFIX = "git:"
 SUFFIXES = (".yaml", ".yml")
@@ -52,6 +54,22 @@ class Operand:
         else:
             below = os.path.relpath(os.path.abspath(file), self.folder)
         return file if below.startswith("..") else f"{self.revision}:{below}"
+
+
+def load_operand(
+    text: str, settings: Mapping[str, object] = NO_SETTINGS, inputs: Sequence[str] = ()
+) -> tuple[Graph, str]:
+    """Return the checked graph of the spec that a text names, and what it is called.
+
+    Raises:
+        CompileError: the spec is at fault; then nothing is compared.
+        UsageError: there is no such spec, revision, parameter or input, or no git.
+    """
+    with operand(text) as found:
+        try:
+            return load_graph(found.path, settings, inputs), found.name
+        except CompileError as error:
+            raise found.renamed(error) from None
 
 
 @contextlib.contextmanager

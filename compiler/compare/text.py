@@ -34,10 +34,11 @@ def as_text(found: Comparison) -> str:
     lines += ["", *_totals(found.totals), *_stages(found.stages), *_tensors(found)]
     if found.resized:
         name, before, after = found.resized[0]
-        lines += ["", *textwrap.wrap(
-            f"{len(found.resized):,} layers compute the same and give another size, the first is "
-            f"{name}: {before.paper} -> {after.paper}", WIDTH,
-        )]  # fmt: skip
+        who = f"{name} computes the same and gives another size"
+        if len(found.resized) > 1:
+            count = f"{len(found.resized):,} layers compute the same and give another size"
+            who = f"{count}, the first is {name}"
+        lines += ["", *textwrap.wrap(f"{who}: {before.paper} -> {after.paper}", WIDTH)]
     return "\n".join(lines) + "\n"
 
 

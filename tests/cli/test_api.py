@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import pytest
 
 import netdraft
 from compiler import api
+from compiler.cli.main import main
 from netdraft import (
     CompileError,
     build_module,
@@ -76,6 +80,65 @@ def test_check_returns_what_load_raises(tiny: Path) -> None:
     with pytest.raises(CompileError) as caught:
         load(tiny)
     assert caught.value.diagnostics == found
+
+
+@pytest.mark.parametrize(
+    ("spec", "value", "number", "place"),
+    [
+        ("inception_v4", "parameters", 42_679_816, ""),
+        ("inception_v4", "reduction_a.channels", 1024, "specs/blocks/reduction_a.yaml:23:11"),
+        ("inception_resnet_v2", "b.0.up.channels", 1152, "specs/blocks/inception_resnet_v2.yaml"),
+        ("printed/inception_resnet_v2", "b.0.up.channels", 1154, "specs/printed/blocks/"),  # wrong
+    ],
+)
+def test_where_a_number_comes_from(
+    spec: str, value: str, number: int, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = netdraft.why(spec, value)
+    assert (step.what, step.value) == (value, number)
+    assert str(step.span).startswith(place)
+    main(["why", spec, value])
+    assert f"{step}\n" == capsys.readouterr().out
+    main(["why", spec, value, "--format", "json"])
+    assert step.as_data() == json.loads(capsys.readouterr().out)
+
+
+def test_a_number_of_a_graph_and_of_other_settings() -> None:
+    step = netdraft.why("inception_v4", "logits.channels", {"classes": 10}, "3x75x75")
+    assert (step.value, step.formula, step.terms[0].label) == (10, "classes", "classes")
+    graph = load("inception_v4", {"classes": 10})
+    assert netdraft.why(graph, "logits.parameters").value == 10 * (1536 + 1)
+
+
+def test_what_is_different(capsys: pytest.CaptureFixture[str]) -> None:
+    found = netdraft.diff("inception_v4", Path("released/inception_v4_slim"))
+    assert (found.worst, found.tensors.total, found.tensors.lost) == ("weights", 747, 170)
+    assert next((t.what, t.before) for t in found.totals) == ("parameters", 42_679_816)
+    main(["diff", "inception_v4", "released/inception_v4_slim"])
+    assert f"{found}\n" == capsys.readouterr().out
+    main(["diff", "inception_v4", "released/inception_v4_slim", "--format", "json"])
+    assert found.as_data() == json.loads(capsys.readouterr().out)
+
+
+def test_graphs_are_compared_and_settings_are_of_both() -> None:
+    ten = {"classes": 10}
+    found = netdraft.diff(load("inception_v4"), load("inception_v4", ten))
+    assert next(t.more for t in found.totals) == (10 - 1000) * (1536 + 1)
+    assert netdraft.diff("inception_v4", "inception_v4", ten).worst is None
+
+
+def test_what_is_wrong_is_not_compared() -> None:
+    with pytest.raises(CompileError) as caught:
+        netdraft.diff("inception_v4", "printed/inception_v4")
+    assert "shape-mismatch" in {d.code for d in caught.value.diagnostics}
+
+
+def test_neither_needs_torch() -> None:
+    code = (
+        "import sys, netdraft; netdraft.why('inception_v4', 'macs'); "
+        "netdraft.diff('inception_v4', 'inception_resnet_v2'); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_every_public_name_is_there_and_documented() -> None:

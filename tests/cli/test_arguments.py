@@ -49,6 +49,20 @@ WRONG: list[tuple[Callable[[Any], object], str]] = [
         lambda s: netdraft.load(s, {3: 4}),  # type: ignore[dict-item]
         "settings={3: 4}: give values by name, as in {'classes': 10}",
     ),
+    (lambda s: netdraft.why(s, 3), "value=3: give the name of a number, as 'reduction_a.channels'"),  # type: ignore[arg-type]
+    (lambda s: netdraft.why(3, "macs"), "spec=3: give a file, a shipped name or a graph"),  # type: ignore[arg-type]
+    (
+        lambda s: netdraft.diff(s, None),  # type: ignore[arg-type]
+        "after=None: give a file, a shipped name, 'git:REVISION:PATH' or a graph",
+    ),
+    (
+        lambda s: netdraft.diff(s, s, ["classes=3"]),  # type: ignore[arg-type]
+        "settings=['classes=3']: give values by name, as in {'classes': 10}",
+    ),
+    (
+        lambda s: netdraft.diff(s, "git:main"),
+        "git:main: write git:REVISION:PATH, as git:HEAD~1:specs/mine.yaml",
+    ),
     (lambda s: netdraft.summary(s, depth=-1), "depth=-1: it takes a whole number from 1"),
     (lambda s: netdraft.show(s, depth=-1), "depth=-1: it takes a whole number from 0"),
     (lambda s: netdraft.build_module(s, taps=[3]), "taps=[3]: give texts, as in ['stem']"),  # type: ignore[list-item]

@@ -37,6 +37,12 @@ def test_a_session_is_what_happens(
     assert doctest.OutputChecker().check_output(output, got, doctest.ELLIPSIS), got
 
 
+def test_what_it_says_of_python_is_what_happens() -> None:
+    (session,) = re.findall(r"```pycon\n(.*?)```", PAGE, re.DOTALL)
+    test = doctest.DocTestParser().get_doctest(session, {}, "WORKBENCH.md", None, None)
+    assert doctest.DocTestRunner().run(test) == (0, 5)
+
+
 def test_the_line_of_moved_is_of_the_language(tmp_path: Path) -> None:
     (moved,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     file = tmp_path / "net.yaml"

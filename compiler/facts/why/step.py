@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from compiler.errors import NOWHERE, Span
 from compiler.graph import Symbolic
@@ -22,7 +23,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A value and how it comes about.
+    """A value and how it comes about; `print` shows what `why` shows.
 
     `what` names it (`filters of a.0.single.conv_1x1`); `formula` is what it comes of, in numbers,
     where that is more than a name; `said` is what the place says, in words.
@@ -35,6 +36,17 @@ class Step:
     cite: str = ""
     span: Span = NOWHERE
     terms: tuple[Term, ...] = ()
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it as JSON-ready data; a term that was there before is named alone."""
+        from compiler.facts.why.text import as_data
+
+        return as_data(self)
+
+    def __str__(self) -> str:
+        from compiler.facts.why.text import as_text
+
+        return as_text(self).rstrip("\n")
 
 
 def shown(value: Known) -> str:
