@@ -22,6 +22,7 @@ ROOMS = (
     "collector",
     "errors",
     "files",
+    "loopback",
     "text",
     "graph",
     "ops",

@@ -24,6 +24,7 @@ _INSTALLED_AS = {
     "starlette": "netdraft[watch]",
     "uvicorn": "netdraft[watch]",
     "watchfiles": "netdraft[watch]",
+    "websockets": "netdraft[lsp]",
     "yaml": "pyyaml",
 }
 """Packages that are imported by another name than they are installed by."""

@@ -10,6 +10,7 @@ from compiler.cli.options import add_spec, settings_from, whole
 from compiler.edit import Outcome, Session
 from compiler.errors import on_one_line
 from compiler.errors.terminal import write
+from compiler.loopback import ADDRESS, open_port
 from compiler.spec.loader import display
 
 HELP = """Serve a page on the loopback address that follows a spec: figure, stages and errors are
@@ -33,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C; 0."""
-    from viz.serve import Hands, open_port, serve  # needs netdraft[watch]
+    from viz.serve import Hands, serve  # needs netdraft[watch]
 
     session = Session(args.spec, settings_from(args), args.inputs)
     name = on_one_line(display(session.path))
@@ -61,8 +62,9 @@ def run(args: argparse.Namespace) -> int:
         standing=lambda: session.history.standing,
         tell=tell,
     )
-    listening = open_port(args.port or 0)
-    url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    help = "say another one with --port, or leave it out for a free one"
+    listening = open_port(args.port or 0, help)
+    url = f"http://{ADDRESS}:{listening.getsockname()[1]}/"
     write(sys.stdout, f"watching {name} at {url} (Ctrl-C ends it)\n")
     if args.open:
         import webbrowser

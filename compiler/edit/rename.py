@@ -14,7 +14,7 @@ from compiler.edit.definition import Definition, definition_of, moved_edit
 from compiler.edit.span_edits import Edit, SourceFile, apply_edits, slice_of
 from compiler.errors import CompileError, Diagnostic, Span, UsageError
 from compiler.graph import Graph, without_copies
-from compiler.pipeline import Compilation
+from compiler.pipeline import NO_SETTINGS, Compilation
 from compiler.spec.shipped import is_shipped
 from compiler.spec.tree import Tree
 
@@ -42,7 +42,15 @@ class Renamed:
     """The networks that were compiled before and after, and are the same but for the name."""
 
 
-def rename(spec: str, old: str, new: str, kind: str = "", *, moves: bool = False) -> Renamed:
+def rename(
+    spec: str,
+    old: str,
+    new: str,
+    kind: str = "",
+    *,
+    moves: bool = False,
+    unsaved: Mapping[str, str] = NO_SETTINGS,
+) -> Renamed:
     """Return what a new name of a layer, a block or a parameter changes; nothing is written.
 
     The definition is renamed, and then whatever the compiler misses the old name at, in every spec
@@ -56,30 +64,32 @@ def rename(spec: str, old: str, new: str, kind: str = "", *, moves: bool = False
         new: the new name, of the last step alone.
         kind: `layer`, `block` or `parameter`, where `old` could be several.
         moves: say so in `moved` of each network, so that files of weights are followed.
+        unsaved: real path of a file -> the text that it has in an editor.
 
     Raises:
         CompileError: the spec is at fault.
         UsageError: there is no such name, it cannot be changed here, or something would change
             besides.
     """
-    before = Compilation(spec)
+    before = Compilation(spec, unsaved=unsaved)
     definition = definition_of(before, old, new, kind)
-    users = [_User(path) for path in _users(before, {e.span.file for e in definition.edits})]
+    paths = _users(before, {e.span.file for e in definition.edits})
+    users = [_User(path, unsaved) for path in paths]
     edits = {*definition.edits}
     for user in users:  # a variant may define a block anew, and instances may be called by it
         edits |= set(definition.shared(user.before))
     texts: dict[Path, str] = {}
-    _apply(texts, edits)
+    _apply(texts, edits, unsaved)
     out = Renamed(edits=[*edits])
     for _ in range(MOST_ROUNDS):
         edits = {edit for user in users for edit in user.missed(texts, definition)}
         if not edits:
             break
-        _apply(texts, edits)
+        _apply(texts, edits, unsaved)
         out.edits += edits
     if moves:
         for user in users:
-            _apply(texts, user.moves(texts, definition))
+            _apply(texts, user.moves(texts, definition), unsaved)
     for user in users:
         user.verify(texts, definition)
         out.networks.append(str(user.path))
@@ -87,14 +97,18 @@ def rename(spec: str, old: str, new: str, kind: str = "", *, moves: bool = False
     return out
 
 
-def find_places(spec: str, name: str, kind: str = "") -> list[Span]:
+def find_places(
+    spec: str, name: str, kind: str = "", unsaved: Mapping[str, str] = NO_SETTINGS
+) -> list[Span]:
     """Return every place where a name is given or spoken of: what a rename would edit.
+
+    `unsaved` is as in `rename`.
 
     Raises:
         CompileError: the spec is at fault.
         UsageError: there is no such name, or it is none that the spec gives.
     """
-    before = Compilation(spec)
+    before = Compilation(spec, unsaved=unsaved)
     definition_of(before, name, "x", kind)
     local = name.rpartition(".")[2]
     known = {word for text in before.texts.values() for word in WORD.findall(text)}
@@ -102,10 +116,9 @@ def find_places(spec: str, name: str, kind: str = "") -> list[Span]:
     fresh = next((word for word in words if word not in known), None)
     if fresh is None:
         raise UsageError(f"every name as long as `{local}` is taken")
-    found = (
-        place for edit in rename(spec, name, fresh, kind).edits for place in _words(edit, fresh)
-    )
-    return sorted(set(found), key=lambda span: (span.file, span.line, span.column))
+    edits = rename(spec, name, fresh, kind, unsaved=unsaved).edits
+    found = {place for edit in edits for place in _words(edit, fresh)}
+    return sorted(found, key=lambda span: (span.file, span.line, span.column))
 
 
 def _words(edit: Edit, word: str) -> Iterator[Span]:
@@ -122,15 +135,20 @@ def _words(edit: Edit, word: str) -> Iterator[Span]:
 class _User:
     """A network that may speak of the name."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, unsaved: Mapping[str, str]) -> None:
         self.path = path
-        self.before = Compilation(path)
+        self.unsaved = unsaved
+        self.before = Compilation(path, unsaved=unsaved)
         self.graph = _draft(self.before)
         self.known = set(map(_identity, self.before.diagnostics))
 
+    def _compiled(self, texts: Mapping[Path, str]) -> Compilation:
+        edited = {os.path.realpath(path): text for path, text in texts.items()}
+        return Compilation(self.path, unsaved={**self.unsaved, **edited})
+
     def missed(self, texts: Mapping[Path, str], definition: Definition) -> Iterator[Edit]:
         """Yield the edits of places where the compiler misses the old name."""
-        after = Compilation(self.path, unsaved=_unsaved(texts))
+        after = self._compiled(texts)
         _draft(after)
         for found in after.diagnostics:
             if found.code in MISSED and _identity(found) not in self.known:
@@ -155,7 +173,7 @@ class _User:
 
     def verify(self, texts: Mapping[Path, str], definition: Definition) -> None:
         """Refuse a rename after which this is another network, or more is wrong with it."""
-        after = Compilation(self.path, unsaved=_unsaved(texts))
+        after = self._compiled(texts)
         graph = _draft(after)
         more = [d for d in after.diagnostics if _identity(d) not in self.known]
         if more:
@@ -207,14 +225,15 @@ def _edits_at(
         yield Edit(found.span, new)
 
 
-def _apply(texts: dict[Path, str], edits: Iterable[Edit]) -> None:
+def _apply(texts: dict[Path, str], edits: Iterable[Edit], unsaved: Mapping[str, str]) -> None:
     by_file: dict[Path, list[Edit]] = {}
     for edit in edits:
         by_file.setdefault(Path(edit.span.file), []).append(edit)
     for path, found in by_file.items():
         if is_shipped(str(path)):
             raise UsageError(f"{path} is installed with netdraft; copy it to change it")
-        text = texts[path] if path in texts else SourceFile.read(path).text
+        text = texts.get(path, unsaved.get(os.path.realpath(path)))
+        text = SourceFile.read(path).text if text is None else text
         texts[path] = apply_edits(text, _innermost(found))
 
 
@@ -229,10 +248,6 @@ def _holds(outer: Span, inner: Span) -> bool:
     return start <= (inner.line, inner.column) and (inner.end_line, inner.end_column) <= end
 
 
-def _unsaved(texts: Mapping[Path, str]) -> dict[str, str]:
-    return {os.path.realpath(path): text for path, text in texts.items()}
-
-
 def _users(compilation: Compilation, files: Iterable[str]) -> list[Path]:
     """Return the networks of the folder tree that read one of some files, the spec itself first."""
     own = compilation.spec.path
@@ -242,7 +257,7 @@ def _users(compilation: Compilation, files: Iterable[str]) -> list[Path]:
     for count, path in enumerate(sorted(root.rglob("*.yaml"))):
         if count >= MOST_FILES or path.resolve() == own.resolve():
             continue
-        other = Compilation(os.path.relpath(path))
+        other = Compilation(os.path.relpath(path), unsaved=compilation.unsaved)
         try:
             is_network = other.spec.network is not None
         except (CompileError, UsageError):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import TypeVar
 
 from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol
 from pygls.uris import from_fs_path, to_fs_path
 
 from compiler.edit.format import format_text
@@ -29,8 +31,8 @@ SEVERITY = {
 class Server(LanguageServer):
     """Keeps the texts of open files and what was last made of each."""
 
-    def __init__(self) -> None:
-        super().__init__("netdraft", VERSION)
+    def __init__(self, protocol: type[LanguageServerProtocol] = LanguageServerProtocol) -> None:
+        super().__init__("netdraft", VERSION, protocol_cls=protocol)
         self.known: dict[str, Analysis] = {}
         """URI -> what its text comes to."""
         self.drafts: dict[str, Graph] = {}
@@ -210,43 +212,47 @@ def completion(ls: Server, params: lsp.CompletionParams) -> list[lsp.CompletionI
 def references(ls: Server, params: lsp.ReferenceParams) -> list[lsp.Location]:
     """Return every place that speaks of the name under the cursor."""
     symbol = _symbol(ls, params)
-    spans = symbol and _asked(ls, lambda: find_places(*symbol))
+    spans = symbol and _asked(ls, lambda: find_places(*symbol, ls.unsaved()))
     texts = ls.analysis(params.text_document.uri)
     return [lsp.Location(uri_of(span.file), range_of(span, texts)) for span in spans or ()]
 
 
 def renaming(ls: Server, params: lsp.RenameParams) -> lsp.WorkspaceEdit | None:
     """Return the edits that give the name under the cursor another one."""
-    symbol, own = _symbol(ls, params), params.text_document.uri
+    symbol, own, unsaved = _symbol(ls, params), params.text_document.uri, ls.unsaved()
     if symbol is None:
         return None
     spec, name, kind = symbol
-    found = _asked(ls, lambda: rename(spec, name, params.new_name, kind))
+    found = _asked(ls, lambda: rename(spec, name, params.new_name, kind, unsaved=unsaved))
     if found is None:
         return None
-    whole = lsp.Range(lsp.Position(0, 0), lsp.Position(10**6, 0))
-    uris = ((uri_of(str(path)), text) for path, text in found.files.items())
-    edits = {own if same_file(u, own) else u: [lsp.TextEdit(whole, t)] for u, t in uris}
-    return lsp.WorkspaceEdit(changes=edits)
+    changes = {}
+    for path, text in found.files.items():
+        uri, before = uri_of(str(path)), unsaved.get(real(str(path)))
+        before = SourceFile.read(path).text if before is None else before
+        changes[own if same_file(uri, own) else uri] = _edits(before, text)
+    return lsp.WorkspaceEdit(changes=changes)
+
+
+def _edits(before: str, after: str) -> list[lsp.TextEdit]:
+    """Return the edits of the lines that differ: what an editor keeps of the others stays."""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    matched = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    return [
+        lsp.TextEdit(lsp.Range(lsp.Position(a, 0), lsp.Position(b, 0)), "".join(new[c:d]))
+        for kind, a, b, c, d in matched
+        if kind != "equal"
+    ]
 
 
 def _symbol(
     ls: Server, params: lsp.ReferenceParams | lsp.RenameParams
 ) -> tuple[str, str, str] | None:
-    """Return the file, name and kind that a request is about; files are read from disk."""
+    """Return the file, name and kind that a request is about."""
     uri = params.text_document.uri
-    for document in ls.workspace.text_documents.values():
-        if SourceFile.read(Path(document.path)).text != document.source:
-            _tell(ls, f"{Path(document.path).name} has changes that are not saved: save it first")
-            return None
     analysis = ls.analysis(uri)
     symbol = analysis.symbol_at(*place_of(params.position, analysis))
     return (to_fs_path(uri) or "", *symbol) if symbol else None
-
-
-def _tell(ls: Server, message: str) -> None:
-    kind = lsp.MessageType.Warning
-    ls.window_show_message(lsp.ShowMessageParams(kind, message))
 
 
 def _asked(ls: Server, ask: Callable[[], T]) -> T | None:
@@ -254,7 +260,8 @@ def _asked(ls: Server, ask: Callable[[], T]) -> T | None:
     try:
         return ask()
     except (CompileError, UsageError) as error:
-        _tell(ls, str(error).splitlines()[0])
+        message = str(error).splitlines()[0]
+        ls.window_show_message(lsp.ShowMessageParams(lsp.MessageType.Warning, message))
         return None
 
 
@@ -300,9 +307,9 @@ FEATURES: Mapping[str, Callable[..., object]] = {
 """Method of the protocol -> what answers it."""
 
 
-def make_server() -> Server:
-    """Return the server, ready to be started."""
-    server = Server()
+def make_server(protocol: type[LanguageServerProtocol] = LanguageServerProtocol) -> Server:
+    """Return the server of one editor, ready to be started."""
+    server = Server(protocol)
     options = {
         lsp.TEXT_DOCUMENT_COMPLETION: lsp.CompletionOptions(trigger_characters=list("{,: ["))
     }

@@ -125,7 +125,8 @@ def load_spec(
         CompileError: the file cannot be parsed at all.
         UsageError: there is no such file.
     """
-    found = find_spec(path)
+    is_new = os.path.realpath(path) in unsaved  # in an editor, and not yet on disk
+    found = Path(path) if is_new else find_spec(path)
     tree = Tree(found, looked_for)
     loader = _Loader(tree, report, {} if texts is None else texts, unsaved, left_out)
     root, nodes = loader.network_mapping(found)

@@ -34,6 +34,8 @@ NEEDS = [
     ("build t.yaml -o out --device cpu --target source,onnx", "onnx", "netdraft[onnx]"),
     ("render t.yaml --format dot", "graphviz", "graphviz"),
     ("predict t.yaml x.png --weights w.safetensors", "torch", "torch"),
+    ("lsp", "pygls", "netdraft[lsp]"),
+    ("lsp --ws 0", "websockets", "netdraft[lsp]"),
     ("watch t.yaml", "starlette", "netdraft[watch]"),
     ("watch t.yaml", "uvicorn", "netdraft[watch]"),
     ("watch t.yaml", "watchfiles", "netdraft[watch]"),

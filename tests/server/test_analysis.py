@@ -42,3 +42,10 @@ def test_a_value_leads_to_where_it_is_named(
     found = analyse(tmp_path / "net.yaml", {}).definition(line, column)
     assert found is not None
     assert found.line == leads_to
+
+
+def test_a_file_that_was_never_saved_is_a_spec(tmp_path: Path) -> None:
+    path = tmp_path / "new.yaml"
+    found = analyse(path, {str(path.resolve()): NET})
+    assert (found.diagnostics, path.exists()) == ((), False)
+    assert [hint.text for hint in found.hints()][-1] == "32x32x32"

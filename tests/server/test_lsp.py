@@ -36,7 +36,6 @@ class Editor:
 
     client: LanguageClient
     uri: str
-    path: str = ""
     version: int = 0
     found: asyncio.Queue[lsp.PublishDiagnosticsParams] = field(default_factory=asyncio.Queue)
 
@@ -70,6 +69,7 @@ async def look_at(editor: Editor) -> dict[str, Any]:
     typed = lsp.CompletionParams(document, lsp.Position(9, 12))
     refers = lsp.ReferenceParams(lsp.ReferenceContext(True), document, lsp.Position(10, 14))
     renames = lsp.RenameParams(document, lsp.Position(10, 14), "trunk")
+    refused = lsp.RenameParams(document, lsp.Position(10, 14), "pair")
     spaces = lsp.DocumentFormattingParams(document, lsp.FormattingOptions(2, True))
     under = lsp.HoverParams(document, lsp.Position(9, 8))
     return {
@@ -80,25 +80,19 @@ async def look_at(editor: Editor) -> dict[str, Any]:
         "wrong": await editor.write(WRONG),
         "fixes": await client.text_document_code_action_async(fixes),
         "spaces": await client.text_document_formatting_async(spaces),
-        "unsaved": await client.text_document_references_async(refers),
         "half": await editor.write(NET + "  - {conv: 3x3"),
         "typed": await client.text_document_completion_async(typed),
         "again": await editor.write(NET),
-        "saved": await saved(editor, NET),
         "refers": await client.text_document_references_async(refers),
         "renames": await client.text_document_rename_async(renames),
+        "refused": await client.text_document_rename_async(refused),
     }
-
-
-async def saved(editor: Editor, text: str) -> int:
-    """Write a file as an editor saves it; return how much."""
-    return await asyncio.to_thread(Path(editor.path).write_text, text, "utf-8")
 
 
 async def session(file: Path) -> dict[str, Any]:
     """Start a server as an editor does, and stop it."""
     client = LanguageClient("test", "1")
-    editor = Editor(client, file.as_uri(), str(file))
+    editor = Editor(client, file.as_uri())
 
     def published(params: lsp.PublishDiagnosticsParams) -> None:
         editor.found.put_nowait(params)
@@ -179,15 +173,24 @@ def test_names_are_offered_though_the_file_is_half_typed(said: dict[str, Any]) -
 
 
 def test_a_name_is_found_and_changed_wherever_it_is(said: dict[str, Any]) -> None:
+    """What is on disk is another network: what counts is the editor's text."""
     places = [(r.range.start.line, r.range.start.character) for r in said["refers"]]
     assert places == [(8, 49), (10, 14)]
-    ((edit,),) = said["renames"].changes.values()
-    assert edit.new_text == NET.replace("stem", "trunk")
+    ((first, second),) = said["renames"].changes.values()
+    assert first.new_text == "  - {conv: 3x3, filters: width, stride: 2, name: trunk}\n"
+    assert second.new_text == "  - {concat: [trunk, pair], name: both}\n"
+    lines = [(e.range.start, e.range.end) for e in (first, second)]
+    assert lines == [(lsp.Position(n, 0), lsp.Position(n + 1, 0)) for n in (8, 10)]
 
 
-def test_a_file_is_saved_before_names_in_it_are_followed(said: dict[str, Any]) -> None:
-    assert not said["unsaved"]
-    assert said["shown"] == ["net.yaml has changes that are not saved: save it first"]
+def test_a_name_that_would_not_do_is_said(said: dict[str, Any]) -> None:
+    assert said["refused"] is None
+    (message,) = said["shown"]
+    assert message.startswith("`pair` would not do: ")
+    assert message.endswith(
+        "net.yaml:10:5: two layers are called `pair` "
+        "(one of them is the name that a layer gets when it is given none)"
+    )
 
 
 def test_spaces_are_set_in_order(said: dict[str, Any]) -> None:

@@ -6,6 +6,6 @@ stream that says that there is news, and answers to what the page asks.
 
 from __future__ import annotations
 
-from viz.serve.server import Hands, open_port, serve
+from viz.serve.server import Hands, serve
 
-__all__ = ["Hands", "open_port", "serve"]
+__all__ = ["Hands", "serve"]

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from types import FrameType
 
 import uvicorn
 
-from compiler.errors import UsageError
 from viz.serve.application import make_application
 from viz.serve.hub import Hands, Hub
 
-__all__ = ["Hands", "open_port", "serve"]
-
-ADDRESS = "127.0.0.1"
-
-
-def open_port(port: int) -> socket.socket:
-    """Return a socket that listens on a port of this machine alone, a free one for 0.
-
-    Raises:
-        UsageError: the port is taken, or may not be had.
-    """
-    try:
-        return socket.create_server((ADDRESS, port))
-    except OSError as error:
-        reason = os.strerror(error.errno or 0).lower()
-        help = "say another one with --port, or leave it out for a free one"
-        raise UsageError(f"port {port} cannot be had: {reason}; {help}") from None
+__all__ = ["Hands", "serve"]
 
 
 class _Server(uvicorn.Server):
