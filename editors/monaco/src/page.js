@@ -1,0 +1,53 @@
+// The page of serve.mjs: tabs, one editor, and a line that says what is wrong.
+import { editSpecs } from "./spec_editor.js";
+import "./page.css";
+
+const at = (id) => document.getElementById(id);
+const { server, root, file } = await (await fetch("settings.json")).json();
+
+/** Return the address of a file in the folder that is served. */
+const address = (path) => `files?${new URLSearchParams({ path })}`;
+
+async function read(path) {
+  const answer = await fetch(address(path));
+  if (answer.ok) return answer.text();
+  if (answer.status !== 404) at("message").textContent = await answer.text();
+}
+
+async function write(path, text) {
+  const answer = await fetch(address(path), { method: "PUT", body: text });
+  if (!answer.ok) throw new Error(await answer.text());
+}
+
+function plural(count, word) {
+  return `${count} ${word}${count === 1 ? "" : "s"}`;
+}
+
+function changed() {
+  if (!specs) return;
+  const tabs = specs.files().map(({ path, inSight, unsaved }) => {
+    const tab = document.createElement("button");
+    tab.textContent = path.startsWith(`${root}/`) ? path.slice(root.length + 1) : path;
+    tab.classList.toggle("unsaved", unsaved);
+    tab.setAttribute("aria-current", inSight);
+    tab.onclick = () => specs.open(path);
+    return tab;
+  });
+  at("files").replaceChildren(...tabs);
+  const { errors, warnings } = specs.problems();
+  at("problems").textContent = `${plural(errors, "error")}, ${plural(warnings, "warning")}`;
+}
+
+function told(message) {
+  at("message").textContent = message || "the language server has ended: start it, and reload";
+}
+
+let specs;
+try {
+  specs = await editSpecs(at("editor"), { server, read, write, changed, told });
+  await specs.open(file);
+  at("server").textContent = server;
+} catch (error) {
+  told(error.message);
+  throw error;
+}
