@@ -171,6 +171,18 @@ def test_answers_without_loading_a_backend(arguments: tuple[str, ...]) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_a_process_ends_without_a_last_collection() -> None:
+    """What exists is frozen by then; what is registered first is called last."""
+    code = (
+        "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 10_000))\n"
+        "from compiler.__main__ import main; main(['check', 'inception_v4'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "True"
+
+
 def test_emitted_stages_are_stable_under_hash_seeds() -> None:
     texts = {
         netdraft("check", "inception_v4", "--emit", "shapes", env={"PYTHONHASHSEED": seed}).stdout
