@@ -158,9 +158,15 @@ def times(*sizes: Dim) -> Dim:
 
 def plus(sizes: Iterable[Dim]) -> Dim:
     """Return the sum of sizes, None where one is unknown."""
-    every = list(sizes)
-    known = [size for size in every if size is not None]
-    return _checked(lambda: total(known)) if len(known) == len(every) else None
+    number, formulas = 0, list[Symbolic]()
+    for size in sizes:
+        if size is None:
+            return None
+        if isinstance(size, int):
+            number += size
+        else:
+            formulas.append(size)
+    return _checked(lambda: total((number, *formulas))) if formulas else number
 
 
 def tally(counts: Iterable[Dim]) -> Dim:

@@ -19,7 +19,7 @@ from compiler.errors import (
     spelled,
 )
 from compiler.graph import Decision
-from compiler.lower.lowering import Argument, Lowering
+from compiler.lower.lowering import Lowering
 from compiler.lower.operands import Operands
 from compiler.lower.scope import Scope
 from compiler.spec import BlockLayer, BlockSpec, BrokenParam, ParamSpec, Values, Written, default_of
@@ -43,7 +43,7 @@ NOUNS = {
 class Known:
     """The parameters before one whose default is read, and whether it reads them."""
 
-    arguments: Mapping[str, Argument]
+    arguments: Mapping[str, Value]
     is_read: bool = False
 
     def __call__(self, name: str) -> Value:
@@ -52,7 +52,7 @@ class Known:
         if name not in self.arguments:
             guess = did_you_mean(name, self.arguments)
             raise KeyError(name, f"a default can use the parameters before it{guess}")
-        return self.arguments[name].value
+        return self.arguments[name]
 
 
 def block_meant(lowering: Lowering, layer: BlockLayer, scope: Scope) -> BlockSpec | None:
@@ -125,16 +125,19 @@ def block_arguments(
     block: BlockSpec,
     values: Values,
     decisions: list[Decision],
-) -> dict[str, Argument]:
-    """Return a value for each parameter of a block; what defaults read of others is decided."""
+) -> dict[str, Value]:
+    """Return a value for each parameter of a block; what defaults read of others is decided.
+
+    `values.traced` has where those come from that the layer gives, as `with.NAME`.
+    """
     _report_unknown(lowering, layer, block)
-    out: dict[str, Argument] = {}
+    out: dict[str, Value] = {}
     usual = lowering.defaults.layers.get("block")
     constants = lowering.constants.setdefault(block.name, {})
     lowering.report.spend("operands", len(block.params), layer.span())
     for name, param in block.params.items():
         if isinstance(param, BrokenParam):
-            out[name] = Argument(None)
+            out[name] = None
         elif name in layer.arguments:
             out[name] = _argument(layer, name, param, values, layer.arguments[name], "with")
         elif name in (layer.common.loop or ()):
@@ -145,8 +148,7 @@ def block_arguments(
             out[name] = constants[name]
         elif param.default is not None:
             known = Known(out)
-            value = parameter_default(lowering.report, name, param, known, decisions)
-            out[name] = Argument(value)
+            out[name] = parameter_default(lowering.report, name, param, known, decisions)
             if not known.is_read:
                 constants[name] = out[name]
         else:
@@ -162,7 +164,7 @@ def block_arguments(
                     help=help,
                 )
             )
-            out[name] = Argument(None)
+            out[name] = None
     return out
 
 
@@ -189,18 +191,17 @@ def _argument_key(layer: BlockLayer, name: str) -> Span:
 
 def _argument(
     layer: BlockLayer, name: str, param: ParamSpec, values: Values, raw: object, key: str
-) -> Argument:
+) -> Value:
     """Return what an instance of a block gives for a parameter; a fault is reported."""
     is_own = layer is values.layer
     whose = f"`{name}` of block `{layer.block}`" if is_own else f"`{name}` of `block`"
     if key == "for" and param.type == "text":  # as a formula it would be the name itself
-        return Argument(values.lookup(name))
+        return values.lookup(name)
     steps: tuple[int | str, ...] = (key, name)
     if key == "for" and isinstance((layer.common.loop or {}).get(name), list):
         steps = (*steps, int(values.lookup("index")))  # type: ignore[arg-type]
-    written = as_argument(Written(raw, whose, layer, steps, f"{key}.{name}"), param)
-    value = values.of_type(param.type, written)
-    return Argument(value, values.traced.get(written.attribute))
+    written = as_argument(Written(raw, whose, layer, steps, f"with.{name}"), param)
+    return values.of_type(param.type, written)
 
 
 def as_argument(written: Written, param: ParamSpec) -> Written:
@@ -223,7 +224,7 @@ def setting(
     name: str,
     param: ParamSpec,
     given: object,
-    known: Mapping[str, Argument],
+    known: Mapping[str, Value],
     decisions: list[Decision],
 ) -> Value:
     """Return the value of a network's parameter that comes from outside, in the place of a default.

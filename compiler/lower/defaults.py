@@ -53,11 +53,8 @@ def layer_defaults(network: NetworkSpec, report: Report) -> dict[str, Layer]:
             help = f"every `{op}` says that itself; take the key out"
             span = entry.node.entries[key].key_span
             report.add(Diagnostic("bad-defaults", message, span, help=help))
-        kept = entry.node.entries.keys() - {op, *LAYERS_OWN, "cite", "doc"}
-        written = {k: v for k, v in plain(entry.node).items() if k in kept}
-        model = validate(
-            LAYERS[op], entry.node, {**WITH_DEFAULTS[op], **written}, f"`{op}`", report
-        )
+        kept = [k for k in entry.node.entries if k not in (op, *LAYERS_OWN, "cite", "doc")]
+        model = validate(LAYERS[op], entry.node, f"`{op}`", report, WITH_DEFAULTS[op], kept)
         if model is not None:
             out[op] = model
     return out

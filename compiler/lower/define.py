@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 
 from compiler.errors import CompileError, Report, limit
 from compiler.graph import Definition, Graph, Info, Output, Region, Shape, connect
 from compiler.lower.layers import lower_body
-from compiler.lower.lowering import Argument, Lowering
+from compiler.lower.lowering import Lowering
+from compiler.lower.scope import Frame
 from compiler.ops import Input, Layer
 from compiler.spec import BlockSpec, ResidualLayer, layers_in
-from compiler.text import Expr, Value
+from compiler.text import Expr
 
 
 def with_drafts(definitions: dict[str, Definition], lowering: Lowering) -> dict[str, Definition]:
@@ -37,7 +38,8 @@ def _draft(block: BlockSpec, instance: Region, lowering: Lowering) -> Graph | No
     not fit together then, such as two ways that exclude each other, is no fault. None where the
     block has no such layers, or where it is very large.
     """
-    if not any(_chooses(layer, instance.arguments) for layer in layers_in(block.body)):
+    off = {name for name, value in instance.arguments.items() if value == "none"}
+    if not any(_chooses(layer, off) for layer in layers_in(block.body)):
         return None
     if lowering.sizes.of_block(block.name) > limit("drawn_operations"):
         return None
@@ -65,11 +67,11 @@ def _lower(
         definition=block.name,
         arguments=instance.arguments,
     )
-    values = {k: Argument(v) for k, v in instance.arguments.items()}
+    frame = Frame(block.name, dict(instance.arguments), bound, is_definition=True)
     for name, param in block.params.items():  # so that there is a box to say its name in
-        if param.type == "activation" and values[name].value == "none":
-            values[name] = Argument("relu")
-    end = lower_body(lowering, block, instance.name + ".", bound, values, is_definition=True)
+        if param.type == "activation" and frame.params[name] == "none":
+            frame.params[name] = "relu"
+    end = lower_body(lowering, block, instance.name + ".", frame)
     builder.close(builder.close(end))
     regions = {name: region for name, region in builder.regions.items() if region is not None}
     title, outputs = block.title or block.name, (Output("", end),)
@@ -77,12 +79,15 @@ def _lower(
     return Graph(instance.name, title, network, regions, inputs, outputs)
 
 
-def _chooses(layer: Layer, arguments: Mapping[str, Value]) -> bool:
-    """True for a layer that instances may leave out, have a number of, or end without function."""
+def _chooses(layer: Layer, off: Container[str]) -> bool:
+    """True for a layer that instances may leave out, have a number of, or end without function.
+
+    `off` are the parameters that are `none` in the instance at hand.
+    """
     loop = layer.common.loop or {}
     counts = [layer.common.repeat, *loop.values()]
     if layer.common.when is not None or any(isinstance(count, Expr) for count in counts):
         return True
     if not isinstance(layer, ResidualLayer):
         return False
-    return arguments.get(str(layer.residual.activation)) == "none"
+    return str(layer.residual.activation) in off

@@ -9,9 +9,8 @@ from typing import Any
 from compiler.errors import Diagnostic, Remark, Report, UsageError, did_you_mean, listing, spelled
 from compiler.graph import Decision, Dim, Shape, Symbolic, letter
 from compiler.lower.arguments import Known, parameter_default, setting
-from compiler.lower.lowering import Argument
 from compiler.spec import BrokenParam, NetworkSpec
-from compiler.text import OPEN_SIZE, describe, name_of, show_value
+from compiler.text import OPEN_SIZE, Value, describe, name_of, show_value
 
 
 def network_arguments(
@@ -19,7 +18,7 @@ def network_arguments(
     report: Report,
     settings: Mapping[str, object],
     decisions: list[Decision],
-) -> dict[str, Argument]:
+) -> dict[str, Value]:
     """Return the network's parameters, with settings from the command line over the defaults."""
     for name in settings:
         if name not in network.params:
@@ -28,12 +27,12 @@ def network_arguments(
                 f"{network.network} has no parameter `{name}`{did_you_mean(name, network.params)};"
                 f" it has {known}"
             )
-    out: dict[str, Argument] = {}
+    out: dict[str, Value] = {}
     for name, param in network.params.items():
         if name in settings:
-            out[name] = Argument(setting(name, param, settings[name], out, decisions))
+            out[name] = setting(name, param, settings[name], out, decisions)
         elif isinstance(param, BrokenParam):
-            out[name] = Argument(None)
+            out[name] = None
         elif param.default is None:
             report.add(
                 Diagnostic(
@@ -43,9 +42,9 @@ def network_arguments(
                     help=f"give it a default, or say {spelled('--set', f'{name}=...')}",
                 )
             )
-            out[name] = Argument(None)
+            out[name] = None
         else:
-            out[name] = Argument(parameter_default(report, name, param, Known(out), decisions))
+            out[name] = parameter_default(report, name, param, Known(out), decisions)
     return out
 
 
@@ -55,7 +54,7 @@ _INPUT = re.compile(r"(?:(?P<name>\w+)=)?(?P<dims>[\w*]+(?:x[\w*]+)*)")
 def input_shapes(
     network: NetworkSpec,
     report: Report,
-    arguments: Mapping[str, Argument],
+    arguments: Mapping[str, Value],
     given: Sequence[str],
     decisions: list[Decision],
 ) -> dict[str, Shape]:
@@ -65,7 +64,7 @@ def input_shapes(
     """
     for dim in (dim for dims in network.input.values() for dim in dims):
         if isinstance(dim, str) and dim in arguments:
-            decisions.append(Decision(name_of(dim), arguments[dim].value))
+            decisions.append(Decision(name_of(dim), arguments[dim]))
     names = [text.rpartition("=")[0] or next(iter(network.input), "") for text in given]
     shapes = {
         name: _declared(network, name, dims, Report() if name in names else report, arguments)
@@ -135,7 +134,7 @@ def _declared(
     name: str,
     dims: list[Any],
     report: Report,
-    arguments: Mapping[str, Argument],
+    arguments: Mapping[str, Value],
 ) -> Shape:
     out: list[Dim] = []
     if len(dims) not in (1, 3):
@@ -150,7 +149,7 @@ def _declared(
         )
         return Shape((None, None, None))
     for place, dim in enumerate(dims):
-        value = arguments[dim].value if isinstance(dim, str) and dim in arguments else dim
+        value = arguments[dim] if isinstance(dim, str) and dim in arguments else dim
         if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10**6:
             out.append(value)
         elif place > 0 and (size := _open(str(value), arguments)) is not None:

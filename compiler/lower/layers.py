@@ -30,7 +30,7 @@ from compiler.lower.arguments import (
 from compiler.lower.assertions import check_assertions
 from compiler.lower.copies import variables_of_copies
 from compiler.lower.local_names import settle_names
-from compiler.lower.lowering import Argument, Lowering
+from compiler.lower.lowering import Lowering
 from compiler.lower.operands import Operands, operands
 from compiler.lower.order import lowering_order
 from compiler.lower.scope import Frame, Named, Scope
@@ -77,7 +77,7 @@ def lower_layers(
     A split is the last layer of a branch: of a list whose ends enter a join.
     """
     names = [lowering.declare(layer, scope) for layer in layers]
-    order, circles = lowering_order(layers, names, lowering.report, scope.frame.params)
+    order, circles = lowering_order(layers, names, lowering.report, scope)
     outputs: dict[int, list[str]] = {}
     for i in order:
         before = incoming if i == 0 else outputs.get(i - 1, [incoming])[-1]
@@ -202,7 +202,7 @@ def _operations(lowering: Lowering, layer: Layer, at: Copy) -> str:
     channels = builder.shapes[at.operands.first].channels
     values.channels = channels if isinstance(channels, int) else None
     values.norms = lowering.norms
-    values.is_sized_by_layer = layer.sized_by(at.scope.frame.params) is not None
+    values.is_sized_by_layer = at.operands.is_sized
     parts = layer.operations(values)
     traced, tensors = values.traced, at.operands.tensors
     if len(parts) == 1:
@@ -363,7 +363,8 @@ def _block(lowering: Lowering, layer: BlockLayer, at: Copy) -> str:
         _refuse_cycle(lowering, layer, block)
     decisions: list[Decision] = []
     arguments = block_arguments(lowering, layer, block, at.values, decisions)
-    bound = bind_inputs(lowering, layer, block, at.operands)
+    inputs = bind_inputs(lowering, layer, block, at.operands)
+    traced = {n: t for n in arguments if (t := at.values.traced.get(f"with.{n}"))}
     info = lowering.info(layer)
     if info.title is None:
         info = replace(info, title=block.title or block.name)
@@ -373,34 +374,23 @@ def _block(lowering: Lowering, layer: BlockLayer, at: Copy) -> str:
         at.operands.tensors,
         info,
         definition=block.name,
-        arguments={k: a.value for k, a in arguments.items()},
-        traced={k: a.traced for k, a in arguments.items() if a.traced},
+        arguments=dict(arguments),  # those of the frame are joined by what a `let` names
+        traced=traced,
         decisions=decisions,
     )
-    is_definition = at.scope.frame.is_definition
-    end = lower_body(lowering, block, at.path + ".", bound, arguments, decisions, is_definition)
-    return lowering.builder.close(end)
+    frame = Frame(block.name, arguments, inputs, decisions=decisions)
+    frame.is_definition = at.scope.frame.is_definition
+    return lowering.builder.close(lower_body(lowering, block, at.path + ".", frame))
 
 
-def lower_body(
-    lowering: Lowering,
-    block: BlockSpec,
-    prefix: str,
-    inputs: dict[str, str],
-    arguments: dict[str, Argument],
-    decisions: list[Decision] | None = None,
-    is_definition: bool = False,
-) -> str:
-    """Lower a block's layers under a prefix; as a definition with all that `when` may leave out."""
+def lower_body(lowering: Lowering, block: BlockSpec, prefix: str, frame: Frame) -> str:
+    """Lower a block's layers under a prefix, with the parameters and inputs of a frame."""
     lowering.open_blocks.append(block.name)
     lowering.instances.add(block.name)
-    frame = Frame(block.name, {k: a.value for k, a in arguments.items()}, inputs)
-    frame.decisions = [] if decisions is None else decisions
-    frame.is_definition = is_definition
     frame.defaults = {k: p.default for k, p in block.params.items() if p.type == "activation"}
     frame.used = lowering.used_params.setdefault(block.name, set())
-    first = next(iter(inputs.values()))
-    frame.sizes_hold = lowering.builder.shapes[first].paper == block.input_size
+    first, stated = next(iter(frame.inputs.values())), block.input_size
+    frame.sizes_hold = stated is not None and lowering.builder.shapes[first] == _printed(stated)
     scope = Scope(prefix, frame)
     settle_names(lowering, block, scope)
     before = len(lowering.builder.nodes)

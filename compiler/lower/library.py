@@ -12,7 +12,8 @@ from compiler.graph import Graph, Info
 from compiler.lower.arguments import Known, parameter_default
 from compiler.lower.defaults import layer_defaults
 from compiler.lower.layers import lower_body
-from compiler.lower.lowering import Argument, Lowering
+from compiler.lower.lowering import Lowering
+from compiler.lower.scope import Frame
 from compiler.ops import Input, Layer
 from compiler.spec import (
     BlockLayer,
@@ -84,13 +85,13 @@ def _check(names: Iterable[str], spec: Spec, report: Report, defaults: Defaults)
         builder.open("", "network", tuple(block.inputs), info)
         for entry in block.inputs:
             builder.add(entry, Input((None, None, None)), (), info)
-        arguments: dict[str, Argument] = {}
+        frame = Frame(name, {}, {i: i for i in block.inputs})
         for key, param in block.params.items():
-            has_default = param.default is not None
-            arguments[key] = Argument(
-                parameter_default(report, key, param, Known(arguments), []) if has_default else None
+            known, has_default = Known(frame.params), param.default is not None
+            frame.params[key] = (
+                parameter_default(report, key, param, known, []) if has_default else None
             )
-        end = lower_body(lowering, block, f"{name}.", {i: i for i in block.inputs}, arguments)
+        end = lower_body(lowering, block, f"{name}.", frame)
         builder.close(end)
         lowering.errata(block, block.errata)
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 
 from compiler.errors import CompileError, Diagnostic, Remark, Report, Span, guessing, limit, way_out
-from compiler.graph import Cite, Drawing, Erratum, Info, Traced
+from compiler.graph import Cite, Drawing, Erratum, Info
 from compiler.lower.builder import Builder
 from compiler.lower.defaults import default_norms
 from compiler.lower.scope import Condition, Lookup, Named, Scope
@@ -17,14 +16,6 @@ from compiler.spec import BrokenLayer, Defaults, DrawingSpec, Expansion, Spec, V
 from compiler.spec.naming import automatic_name, node_name
 from compiler.text import Expr, Located, Value
 from compiler.text import Mapping as YamlMapping
-
-
-@dataclass(slots=True)
-class Argument:
-    """A value for a parameter, and where it comes from, unless it is a plain value."""
-
-    value: Value
-    traced: Traced | None = None
 
 
 class Lowering:
@@ -49,7 +40,7 @@ class Lowering:
         """A layer by its identity, and its info: made once for all copies."""
         self._conditions: dict[int, tuple[Layer, Condition]] = {}
         """The same for its `when`."""
-        self.constants: dict[str, dict[str, Argument]] = {}
+        self.constants: dict[str, dict[str, Value]] = {}
         """Block -> the defaults of its parameters that read nothing: one for all instances."""
 
     @cached_property

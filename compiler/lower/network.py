@@ -1,12 +1,11 @@
-"""A network's own part of the lowering: parameters, inputs, defaults, outputs, what is unused."""
+"""A network's own part of the lowering: parameters, inputs, defaults, outputs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from compiler.errors import Diagnostic, Remark, Report, Span, UsageError, did_you_mean, guessing
+from compiler.errors import Diagnostic, Report, UsageError, guessing
 from compiler.graph import (
     Claim,
     Decision,
@@ -27,9 +26,10 @@ from compiler.lower.define import with_drafts
 from compiler.lower.inputs import input_shapes, network_arguments
 from compiler.lower.layers import lower_layers
 from compiler.lower.local_names import settle_names
-from compiler.lower.lowering import Argument, Lowering, cite, drawing, written
+from compiler.lower.lowering import Lowering, cite, drawing, written
 from compiler.lower.operands import tensor
 from compiler.lower.scope import Frame, Named, Scope
+from compiler.lower.unused import warn_unused
 from compiler.ops import Input
 from compiler.spec import (
     BlockSpec,
@@ -38,11 +38,10 @@ from compiler.spec import (
     OutputSpec,
     ParamSpec,
     Spec,
-    mentions,
     plain_default,
 )
-from compiler.text import ExprError, Node, Value, parse
 from compiler.text import Mapping as YamlMapping
+from compiler.text import Node, Value
 from compiler.text import Sequence as YamlSequence
 
 
@@ -75,25 +74,19 @@ def lower_network(
     shapes = input_shapes(network, report, arguments, inputs, decisions)
     # What a network states of itself holds for its own values, whoever gives them.
     is_as_declared = not (settings or inputs) or (
-        _values(arguments) == _values(network_arguments(network, Report(), {}, []))
+        arguments == network_arguments(network, Report(), {}, [])
         and shapes == input_shapes(network, Report(), arguments, (), [])
     )
-    frame = Frame(
-        network.network, {k: a.value for k, a in arguments.items()}, {n: n for n in shapes}
-    )
-    frame.decisions, frame.sizes_hold = decisions, is_as_declared
+    frame = Frame(network.network, dict(arguments), {n: n for n in shapes}, decisions=decisions)
+    frame.sizes_hold = is_as_declared
     return _lower(spec, network, report, arguments, shapes, frame, {} if stated is None else stated)
-
-
-def _values(arguments: Mapping[str, Argument]) -> list[Value]:
-    return [argument.value for argument in arguments.values()]
 
 
 def _lower(
     spec: Spec,
     network: NetworkSpec,
     report: Report,
-    arguments: dict[str, Argument],
+    arguments: Mapping[str, Value],
     shapes: Mapping[str, Shape],
     frame: Frame,
     stated: StatedSizes,
@@ -125,8 +118,8 @@ def _lower(
         regions={n: r for n, r in builder.regions.items() if r is not None},
         inputs=tuple(shapes),
         outputs=outputs,
-        params=tuple(_parameter(n, p, arguments[n].value) for n, p in network.params.items()),
-        arguments={k: a.value for k, a in arguments.items()},
+        params=tuple(_parameter(n, p) for n, p in network.params.items()),
+        arguments=arguments,
         definitions=with_drafts(
             {b.name: definition(b, lowering) for b in spec.blocks.values()}, lowering
         ),
@@ -145,12 +138,7 @@ def _lower(
     own = (node for node in graph.nodes.values() if node.name in live)
     check_assertions(lowering, network, scope, outputs[0].node if outputs else end, own)
     if not report.errors:
-        _warn_parameters(spec, frame, network, report)
-        _warn_block_parameters(spec, lowering, report)
-        _warn_names(network, frame.used, "the network", report)
-        for name in lowering.instances:
-            block = spec.blocks[name]
-            _warn_names(block, lowering.used_params[name], f"block `{name}`", report)
+        warn_unused(lowering, network, frame.used)
     return graph
 
 
@@ -172,20 +160,7 @@ def _check_moved(network: NetworkSpec, graph: Graph, report: Report) -> None:
             report.add(found, guessing(new, known, most=12))
 
 
-def _warn_names(
-    where: BlockSpec | NetworkSpec, used: Collection[str], whose: str, report: Report
-) -> None:
-    """Warn of the names of a `let` that nothing reads, in layers that are left out neither."""
-    read = {*used, *(name for name, _ in mentions(where._node))} if where.let else ()
-    for name in where.let:
-        if name not in read:
-            message = f"nothing in {whose} uses `{name}`, which its `let` names"
-            span, help = where.key_span("let", name), "take it out, or use it in an expression"
-            found = Diagnostic("unused-parameter", message, span, help=help, severity="warning")
-            report.add(found)
-
-
-def _parameter(name: str, spec: ParamSpec, value: Value) -> Parameter:
+def _parameter(name: str, spec: ParamSpec) -> Parameter:
     return Parameter(name, spec.type, plain_default(spec), spec.doc, cite(spec.cite), spec.span())
 
 
@@ -200,7 +175,7 @@ def definition(block: BlockSpec, lowering: Lowering) -> Definition:
         doc=block.doc,
         written=written(block),
     )
-    params = tuple(_parameter(n, p, None) for n, p in block.params.items())
+    params = tuple(_parameter(n, p) for n, p in block.params.items())
     title = block.title or block.name
     return Definition(block.name, title, tuple(block.inputs), params, info, drawing(block.drawing))
 
@@ -280,76 +255,3 @@ def _report_no_output(network: NetworkSpec, report: Report, is_left_out: bool) -
 
 def _written(network: NetworkSpec, key: str) -> Node | None:
     return network._node.get(key) if isinstance(network._node, YamlMapping) else None
-
-
-def _warn_parameters(spec: Spec, frame: Frame, network: NetworkSpec, report: Report) -> None:
-    """Warn of the network's parameters that nothing uses."""
-    sizes = {d for dims in network.input.values() for d in dims if isinstance(d, str)}
-    read = frame.used | sizes | _read_by_defaults(network.params)
-    if read.issuperset(network.params):
-        return
-    read |= {name for name, _ in mentions(network._node)}  # by layers that are left out too
-    for name, param in network.params.items():
-        if name not in read:
-            inherited = [n for n, p in network.params.items() if p.span().file != param.span().file]
-            hint = did_you_mean(name, inherited)  # a variant may have meant another of its base's
-            is_own = param.span().file == network.span().file
-            way_out = "take it out" if is_own else f"take it out with `params: {{{name}: null}}`"
-            span, use = network.key_span("params", name), spec.use_in_base(name)
-            if use is not None and not is_own:
-                way_out = f"the variant changes what reads it; {way_out}"
-            _warn_parameter(report, name, span, "the network", hint, way_out, use)
-
-
-def _warn_block_parameters(spec: Spec, lowering: Lowering, report: Report) -> None:
-    """Warn of the parameters of the blocks at hand, unless another that inherits one uses it."""
-    unread = [
-        (block.key_span("params", name), name, block)
-        for block in spec.blocks.values()
-        if block.name in lowering.instances
-        for name in block.params
-        if name not in lowering.used_params[block.name]
-        if name not in _read_by_defaults(block.params)
-    ]
-    if not unread:
-        return
-    used = {
-        block.key_span("params", name)
-        for block in spec.blocks.values()
-        for name, _ in mentions(block._node)  # by layers that are left out too
-        if name in block.params
-    }
-    for span, name, block in unread:
-        if span not in used:
-            _warn_parameter(report, name, span, f"block `{block.name}`")
-
-
-def _read_by_defaults(params: Mapping[str, ParamSpec]) -> set[str]:
-    """Return the names that the defaults of parameters speak of."""
-    out: set[str] = set()
-    for param in params.values():
-        if isinstance(param.default, str) and param.type != "text":
-            with suppress(ExprError):
-                out |= set(parse(param.default).names)
-    return out
-
-
-def _warn_parameter(
-    report: Report,
-    name: str,
-    span: Span,
-    where: str,
-    hint: str = "",
-    way_out: str = "take it out",
-    use: Span | None = None,
-) -> None:
-    report.add(
-        Diagnostic(
-            "unused-parameter",
-            f"nothing in {where} uses the parameter `{name}`{hint}",
-            span,
-            remarks=() if use is None else (Remark(use, "its base reads it here"),),
-            help=f"{way_out}, or use it in an expression",
-            severity="warning",
-        )
-    )

@@ -21,6 +21,8 @@ class Operands:
 
     tensors: tuple[str, ...]
     names: tuple[str, ...] = ()
+    is_sized: bool = False
+    """True: of the last one the layer takes the size alone."""
 
     @property
     def first(self) -> str:
@@ -34,11 +36,11 @@ class Operands:
 
 def operands(lowering: Lowering, layer: Layer, scope: Scope, before: str) -> Operands:
     """Return what enters a layer; `before` is the tensor of the layer before it."""
-    found, sized_by = _read(lowering, layer, scope, before), layer.sized_by(scope.frame.params)
+    found, sized_by = _read(lowering, layer, scope, before), scope.sized_by(layer)
     if sized_by is None:
         return found
     other = tensor(lowering, sized_by, layer, scope, before, (layer.op,))
-    return replace(found, tensors=(found.first, other))
+    return replace(found, tensors=(found.first, other), is_sized=True)
 
 
 def _read(lowering: Lowering, layer: Layer, scope: Scope, before: str) -> Operands:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
-
 import networkx as nx
 
 from compiler.errors import Diagnostic, Remark, Report
 from compiler.lower.operands import alternatives
+from compiler.lower.scope import Scope
 from compiler.ops import JoinLayer, Layer
 
 
 def lowering_order(
-    layers: list[Layer], names: list[str], report: Report, params: Container[str] = ()
+    layers: list[Layer], names: list[str], report: Report, scope: Scope
 ) -> tuple[list[int], frozenset[int]]:
     """Return the indices of a list's layers so that each comes after the layers it reads.
 
@@ -20,11 +19,11 @@ def lowering_order(
     The second value holds the layers that read each other in a circle, which is reported.
     """
     in_file = list(range(len(layers)))
-    nested = [_outward(layer, params) for layer in layers]
-    if not any(nested) and not any(_refs(layer, params) for layer in layers):
+    nested = [_outward(layer, scope) for layer in layers]
+    if not any(nested) and not any(_refs(layer, scope) for layer in layers):
         return in_file, frozenset()
     place = {name: i for i, name in enumerate(names)}
-    reads = [_reads(i, layer, place, params) for i, layer in enumerate(layers)]
+    reads = [_reads(i, layer, place, scope) for i, layer in enumerate(layers)]
     later = [
         {place[h] for h in heads if place.get(h, 0) > i and layers[place[h]].name == h}
         for i, heads in enumerate(nested)
@@ -46,22 +45,22 @@ def _graph(reads: list[set[int]]) -> nx.DiGraph[int]:
     return graph
 
 
-def _reads(index: int, layer: Layer, place: dict[str, int], params: Container[str]) -> set[int]:
-    refs = _refs(layer, params)
+def _reads(index: int, layer: Layer, place: dict[str, int], scope: Scope) -> set[int]:
+    refs = _refs(layer, scope)
     found = {place[h] for r in refs or () if (h := r.partition(".")[0]) in place}
     if (refs is None or "prev" in refs) and index:
         found.add(index - 1)
     return found
 
 
-def _refs(layer: Layer, params: Container[str]) -> list[str] | None:
+def _refs(layer: Layer, scope: Scope) -> list[str] | None:
     """Return the names that a layer reads, None where it reads the layer before it."""
-    written = _written(layer, params)
+    written = _written(layer, scope)
     return None if written is None else [n for ref in written for n in alternatives(ref)]
 
 
-def _written(layer: Layer, params: Container[str]) -> list[str] | None:
-    sized_by = layer.sized_by(params)
+def _written(layer: Layer, scope: Scope) -> list[str] | None:
+    sized_by = scope.sized_by(layer)
     if sized_by is not None:
         return [*(_computed_with(layer) or ["prev"]), sized_by]
     return _computed_with(layer)
@@ -78,14 +77,14 @@ def _computed_with(layer: Layer) -> list[str] | None:
     return [str(r) for r in given.values()] if isinstance(given, dict) else None
 
 
-def _outward(layer: Layer, params: Container[str]) -> set[str]:
+def _outward(layer: Layer, scope: Scope) -> set[str]:
     """Return the names that layers inside this one read and that none of them bears."""
     found: set[str] = set()
     for layers in layer.inner:
         own = {inner.name for inner in layers}
         for inner in layers:
-            refs = {r.partition(".")[0] for r in _refs(inner, params) or ()}
-            found |= (refs | _outward(inner, params)) - own
+            refs = {r.partition(".")[0] for r in _refs(inner, scope) or ()}
+            found |= (refs | _outward(inner, scope)) - own
     return found
 
 

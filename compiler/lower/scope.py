@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -9,9 +10,12 @@ from typing import NoReturn
 
 from compiler.errors import Span, did_you_mean, listing
 from compiler.graph import Decision, Dim, Shape
+from compiler.ops import Layer
 from compiler.text import Expr, Term, Value, show_value
+from compiler.text.parse_expr import PATH
 
 SIZES = ("channels", "height", "width")
+_LAYERS = re.compile(rf"{PATH}(\s+or\s+{PATH})*")
 
 
 @dataclass(slots=True)
@@ -113,6 +117,15 @@ class Scope:
                 return scope.names[name]
             scope = scope.parent
         return None
+
+    def sized_by(self, layer: Layer) -> str | None:
+        """Return the layer (or `a or b`) that a layer reads for its size alone, None for none."""
+        written = getattr(layer, layer.op) if layer.takes_size else None
+        if not isinstance(written, Expr) or not _LAYERS.fullmatch(written.text.strip()):
+            return None
+        params = self.frame.params
+        is_number = any(n in params or n.rpartition(".")[2] in SIZES for n in written.names)
+        return None if is_number or "index" in written.names else written.text
 
     def visible(self) -> list[str]:
         """Return every local name that can be referred to from here."""

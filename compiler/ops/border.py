@@ -1,7 +1,6 @@
 """What adds to the border of a map, or takes it away."""
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
-from collections.abc import Container
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -21,7 +20,7 @@ from compiler.graph import (
     plus,
     show_sizes,
 )
-from compiler.ops.layer import Fields, Layer, Parts, layer_named
+from compiler.ops.layer import Fields, Layer, Parts
 from compiler.ops.resample import sized
 from compiler.text.fields import Choice, Sides, Target, words
 
@@ -148,11 +147,9 @@ class CropLayer(Layer):
     """Cut out the middle; of an odd difference the larger half is cut at the bottom and right."""
 
     op = "crop"
+    takes_size = True
     crop: Target
     """height x width, or the name of a layer that has the size"""
-
-    def sized_by(self, params: Container[str]) -> str | None:
-        return layer_named(self.crop, params)
 
     def operations(self, fields: Fields) -> Parts:
         size = None if fields.is_sized_by_layer else fields.pair("crop", "size") or (1, 1)

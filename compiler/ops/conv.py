@@ -239,7 +239,7 @@ class ConvLayer(Layer):
         kernel = fields.pair("conv", "kernel_size") or (1, 1)
         dilation = fields.pair("dilation", "dilation") or (1, 1)
         op = Conv2d(
-            out_channels=filters_of(self, fields) or 0,
+            out_channels=fields.integer("filters", "out_channels") or 0,
             kernel_size=kernel,
             stride=fields.pair("stride", "stride") or (1, 1),
             padding=fields.padding("conv", kernel, dilation) or "same",
@@ -267,12 +267,3 @@ def groups_of(fields: Fields) -> int:
         return fields.integer("groups", "groups") or 1
     fields.traced["groups"] = Traced("depthwise")
     return fields.channels or 1
-
-
-def filters_of(layer: Layer, fields: Fields) -> int | None:
-    """Return the output channels: the layer's, or those of the network's defaults."""
-    if fields.raw("filters") is not None:
-        return fields.integer("filters", "out_channels")
-    message, help = f"`{layer.op}` needs `filters`", "add `filters: 64`"
-    fields.report.add(Diagnostic("missing-field", message, layer.span(), help=help))
-    return None

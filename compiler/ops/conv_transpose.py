@@ -22,7 +22,7 @@ from compiler.graph import (
     times,
 )
 from compiler.ops.activation import ActivationName, then
-from compiler.ops.conv import check_groups, filters_of, groups_of, words_of_window
+from compiler.ops.conv import check_groups, groups_of, words_of_window
 from compiler.ops.layer import Fields, Layer, Parts
 from compiler.ops.norm import NormName, norm_after
 from compiler.text.fields import Count, Extra, Flag, Groups, Kernel, Padding
@@ -181,7 +181,7 @@ class ConvTransposeLayer(Layer):
         dilation = fields.pair("dilation", "dilation") or (1, 1)
         padding = fields.padding("conv_transpose", kernel, dilation) or "same"
         op = ConvTranspose2d(
-            out_channels=filters_of(self, fields) or 0,
+            out_channels=fields.integer("filters", "out_channels") or 0,
             kernel_size=kernel,
             stride=fields.pair("stride", "stride") or (1, 1),
             padding=padding,

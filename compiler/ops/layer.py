@@ -1,14 +1,13 @@
 """A layer as the spec writes it: what every one may say, and how it becomes operations."""
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
-import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any, ClassVar, Literal, Protocol
 
 from compiler.errors import Report
 from compiler.graph import Op, Pads, Pair, Traced
-from compiler.text import Expr, Located
+from compiler.text import Located
 from compiler.text.fields import (
     Bare,
     Flag,
@@ -21,7 +20,6 @@ from compiler.text.fields import (
     Text,
     Times,
 )
-from compiler.text.parse_expr import PATH
 
 Parts = list[tuple[str, Op]]
 """The operations of a layer, one after the other, each with the last step of its name; the only
@@ -40,7 +38,7 @@ class Fields(Protocol):
     traced: dict[str, Traced]
     """Attribute or key -> where it comes from, unless it is a plain value."""
     is_sized_by_layer: bool
-    """True where the layer reads another one for its size: `Layer.sized_by`."""
+    """True where the layer reads another one for its size."""
     channels: int | None
     """Channels that enter the layer, None where they are not a number."""
     norms: Mapping[str, Op]
@@ -53,7 +51,7 @@ class Fields(Protocol):
         """Return what says a field."""
 
     def integer(self, field: str, attribute: str = "", least: int = 1) -> int | None:
-        """Return a whole number that is at least `least`."""
+        """Return a whole number that is at least `least`; one that is not there is reported."""
 
     def number(self, field: str, attribute: str = "") -> float | None:
         """Return a number."""
@@ -163,6 +161,8 @@ class Layer(Located):
     """True: the word alone is a layer."""
     mostly: ClassVar[tuple[str, ...]] = ()
     """Keys that a layer needs unless the network's `defaults` give them."""
+    takes_size: ClassVar[bool] = False
+    """True: in the place of its argument a layer may be named, whose size it takes."""
     rules: ClassVar[type[Common]] = Common
     """What reads the common fields."""
     common: ClassVar[Common] = NOTHING
@@ -186,14 +186,6 @@ class Layer(Located):
     def is_copied(self) -> bool:
         """True for what makes copies of a layer: `repeat` and `for`."""
         return self.common.repeat is not None or self.common.loop is not None
-
-    def sized_by(self, params: Container[str]) -> str | None:
-        """Return the name of a layer that it reads for its size alone, None for none.
-
-        Args:
-            params: names that are parameters where it stands.
-        """
-        return None
 
     def operations(self, fields: Fields) -> Parts:
         """Return what the layer computes, in order; a structure of other layers has no own."""
@@ -219,20 +211,3 @@ class JoinLayer(Layer):
         """The names of what it joins."""
         names: list[str] = getattr(self, self.op)
         return names
-
-
-_LAYERS = re.compile(rf"{PATH}(\s+or\s+{PATH})*")
-
-
-def layer_named(written: Any, params: Container[str]) -> str | None:
-    """Return the layer that an argument names: a name (or `a or b`) that is no number's.
-
-    Args:
-        written: the argument.
-        params: names that are parameters where it stands.
-    """
-    if not isinstance(written, Expr) or not _LAYERS.fullmatch(written.text.strip()):
-        return None
-    sizes = ("channels", "height", "width")
-    is_number = any(n in params or n.rpartition(".")[2] in sizes for n in written.names)
-    return None if is_number or "index" in written.names else written.text

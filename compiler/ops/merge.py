@@ -79,7 +79,9 @@ class Concat(Join):
         return shape.grid
 
     def joined(self, *inputs: Shape) -> Shape:
-        return Shape((plus(s.channels for s in inputs), *map(agreed, self.matching(*inputs))))
+        grid = map(agreed, self.matching(*inputs))
+        channels, *_ = zip(*inputs, strict=True)
+        return Shape((plus(channels), *grid))
 
     def known_shape(self, *inputs: Shape) -> Shape:
         channels = [s.channels for s in inputs]

@@ -1,7 +1,6 @@
 """What makes a grid larger: upsampling, and channels spread over pixels."""
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class.
-from collections.abc import Container
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -25,7 +24,7 @@ from compiler.graph import (
     show_sizes,
     times,
 )
-from compiler.ops.layer import Fields, Layer, Parts, layer_named
+from compiler.ops.layer import Fields, Layer, Parts
 from compiler.ops.merge import agree
 from compiler.text.fields import Choice, Count, Flag, Target, words
 
@@ -212,15 +211,13 @@ class UpsampleLayer(Layer):
     """Resize a map by a factor, to a size, or to that of a named layer."""
 
     op = "upsample"
+    takes_size = True
     upsample: Target
     """whole factor, height x width, or the name of a layer that has the size"""
     mode: Mode = "nearest"
     """`nearest` or `bilinear`"""
     align_corners: Flag = False
     """of `bilinear`: the corners stay where they are (PyTorch's `align_corners`)"""
-
-    def sized_by(self, params: Container[str]) -> str | None:
-        return layer_named(self.upsample, params)
 
     def operations(self, fields: Fields) -> Parts:
         factor, size = None, None

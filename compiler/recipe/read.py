@@ -18,7 +18,7 @@ from compiler.errors import (
 from compiler.files import check_file
 from compiler.recipe.model import RecipeSpec
 from compiler.spec import RECIPES, read_yaml, recipe_names, shipped_specs, validate
-from compiler.text import Located, Mapping, plain
+from compiler.text import Located, Mapping, Sequence, plain
 from compiler.weights.pictures import parse_preprocessing
 
 OTHERS = {"network": "a network", "layers": "a network", "blocks": "a library", "map": "a map"}
@@ -69,15 +69,16 @@ def read_recipe(node: Mapping, report: Report) -> RecipeSpec | None:
         message = f"the file is {kind}, not a recipe"
         report.add(Diagnostic("not-a-recipe", message, node.span, help=help))
         return None
-    values = {key: plain(entry.node) for key, entry in node.entries.items()}
+    values: dict[str, Any] = {}
     for key in ("optimizer", "schedule"):
-        if key in values:
-            values[key] = _as_mapping(values[key])
-    if isinstance(values.get("augment"), list):
-        values["augment"] = [_as_mapping(item) for item in values["augment"]]
-    if "preprocessing" in values:
+        if key in node.entries:
+            values[key] = _as_mapping(plain(node.entries[key].node))
+    augment = node.get("augment")
+    if isinstance(augment, Sequence):
+        values["augment"] = [_as_mapping(plain(item)) for item in augment.items]
+    if "preprocessing" in node.entries:
         values["preprocessing"] = parse_preprocessing(node.get("preprocessing"), report)
-    recipe = validate(RecipeSpec, node, values, "a recipe", report)
+    recipe = validate(RecipeSpec, node, "a recipe", report, values)
     if recipe is None:
         return None
     _check(recipe, report)

@@ -29,7 +29,7 @@ from compiler.spec.model import (
 from compiler.spec.params import READERS, guess_type, read_param_name
 from compiler.spec.read_params import check_name
 from compiler.spec.shipped import RECIPES, is_recipe, recipe_names, shipped_files, shipped_specs
-from compiler.spec.validate import validate
+from compiler.spec.validate import alone, validate
 from compiler.spec.values import (
     Defaults,
     Values,
@@ -65,6 +65,7 @@ __all__ = [
     "SplitLayer",
     "Values",
     "Written",
+    "alone",
     "check_name",
     "copies_of",
     "default_of",

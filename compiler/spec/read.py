@@ -19,7 +19,7 @@ from compiler.spec.model import (
 )
 from compiler.spec.read_layers import read_chain, read_layer
 from compiler.spec.read_params import check_name, read_params
-from compiler.spec.validate import M, as_meant, validate
+from compiler.spec.validate import M, alone, as_meant, validate
 from compiler.text import Mapping, Node, Scalar, Sequence, describe, describe_text, plain
 from compiler.text.names import read_name
 
@@ -57,14 +57,12 @@ def read_block(name: str, node: Node, report: Report) -> BlockSpec | None:
         help = f"take it out; the body is `{bodies[0]}`"
         report.add(Diagnostic("bad-block", message, join.key_span, help=help))
     values = {
-        k: plain(e.node)
-        for k, e in read.entries.items()
-        if k not in (*BODIES, "join", "params", "assert")
+        "params": read_params(read.get("params"), report),
+        "body": _read_body(read, bodies[0], report),
+        "assert": _read_assertions(read.get("assert"), report),
     }
-    values["params"] = read_params(read.get("params"), report)
-    values["body"] = _read_body(read, bodies[0], report)
-    values["assert"] = _read_assertions(read.get("assert"), report)
-    block = validate(BlockSpec, read, values, what, report)
+    keys = [k for k in read.entries if k not in (*BODIES, "join", *values)]
+    block = validate(BlockSpec, read, what, report, values, keys)
     if block is not None:
         block.name = name
     return block
@@ -106,13 +104,13 @@ def _read_body(node: Mapping, kind: str, report: Report) -> list[Layer]:
 
 def read_network(node: Mapping, report: Report) -> NetworkSpec | None:
     """Return a network."""
-    plainly = ("network", "title", "doc", "cite", "errata", "let", "input", "defaults", "drawing")
-    values: dict[str, Any] = {k: plain(e.node) for k, e in node.entries.items() if k in plainly}
-    if isinstance(values.get("errata"), dict):
-        del values["errata"]
-    elif isinstance(values.get("errata"), list):  # records may stand among the ids
-        values["errata"] = [i for i in values["errata"] if not isinstance(i, dict)]
-    values["params"] = read_params(node.get("params"), report)
+    plainly = ["network", "title", "doc", "cite", "let", "input", "defaults", "drawing"]
+    values: dict[str, Any] = {"params": read_params(node.get("params"), report)}
+    errata = node.get("errata")
+    if isinstance(errata, Sequence):  # records may stand among the ids
+        values["errata"] = [plain(i) for i in errata.items if not isinstance(i, Mapping)]
+    elif isinstance(errata, Scalar):
+        values["errata"] = errata.value
     inputs = node.get("input")
     if isinstance(inputs, Mapping):
         report.spend("entries", len(inputs.entries), inputs.span)
@@ -128,7 +126,8 @@ def read_network(node: Mapping, report: Report) -> NetworkSpec | None:
     values["claims"] = _read_list(node.get("claims"), ClaimSpec, "a claim", report)
     if "outputs" in node.entries:
         values["outputs"] = _read_outputs(node.get("outputs"), report)
-    return validate(NetworkSpec, node, values, "a network", report)
+    keys = [key for key in plainly if key in node.entries]
+    return validate(NetworkSpec, node, "a network", report, values, keys)
 
 
 def _read_list(node: Node | None, model: type[M], what: str, report: Report) -> list[M]:
@@ -138,13 +137,8 @@ def _read_list(node: Node | None, model: type[M], what: str, report: Report) -> 
         report.add(Diagnostic("bad-value", message, node.span, help=help))
     items = node.items if isinstance(node, Sequence) else ()
     report.spend("entries", len(items), node.span if node else NOWHERE)
-    models = (validate(model, i, _mapping_values(i), what, report) for i in items)
+    models = (validate(model, i, what, report, alone("value", i)) for i in items)
     return [m for m in models if m is not None]
-
-
-def _mapping_values(node: Node) -> dict[str, Any]:
-    values = plain(node)
-    return values if isinstance(values, dict) else {"value": values}
 
 
 def _read_outputs(node: Node | None, report: Report) -> Any:
@@ -153,14 +147,16 @@ def _read_outputs(node: Node | None, report: Report) -> Any:
     report.spend("entries", len(node.items), node.span)
     out = []
     for item in node.items:
-        values = plain(item)
-        if isinstance(values, str):
-            first = re.split(r"\s", values.strip(), maxsplit=1)[0]  # of `wide or narrow`
-            values = {"name": first.rpartition(".")[2], "inputs": values}
-        if isinstance(values, dict):
-            out.append(validate(OutputSpec, item, values, "an output", report))
+        given = plain(item)
+        if isinstance(given, str):
+            first = re.split(r"\s", given.strip(), maxsplit=1)[0]  # of `wide or narrow`
+            values = {"name": first.rpartition(".")[2], "inputs": given}
+            out.append(validate(OutputSpec, item, "an output", report, values))
             continue
-        message = f"an output is {describe(values)}, not the name of a layer"
+        if isinstance(given, dict):
+            out.append(validate(OutputSpec, item, "an output", report))
+            continue
+        message = f"an output is {describe(given)}, not the name of a layer"
         help = "write `logits` or `{name: aux, from: aux.logits}`"
         report.add(Diagnostic("bad-value", message, item.span, help=help))
     return [o for o in out if o is not None]
@@ -170,12 +166,8 @@ def _read_assertions(node: Node | None, report: Report) -> Any:
     """Return what must hold; one thing alone needs no list."""
     items = node.items if isinstance(node, Sequence) else () if node is None else (node,)
     report.spend("entries", len(items), node.span if node else NOWHERE)
-    out = []
-    for item in items:
-        values = plain(item)
-        values = values if isinstance(values, dict) else {"that": values}
-        out.append(validate(AssertSpec, item, values, "an assertion", report))
-    return [found for found in out if found is not None]
+    models = (validate(AssertSpec, i, "an assertion", report, alone("that", i)) for i in items)
+    return [m for m in models if m is not None]
 
 
 def read_errata(node: Node | None, report: Report) -> dict[str, ErratumSpec]:
@@ -190,9 +182,8 @@ def read_errata(node: Node | None, report: Report) -> dict[str, ErratumSpec]:
     report.spend("entries", len(node.entries), node.span)
     out = {}
     for name, entry in node.entries.items():
-        record = validate(
-            ErratumSpec, entry.node, _mapping_values(entry.node), f"erratum `{name}`", report
-        )
+        what, read = f"erratum `{name}`", alone("value", entry.node)
+        record = validate(ErratumSpec, entry.node, what, report, read)
         if record is not None:
             out[name] = record
     return out

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from compiler.errors import Diagnostic, Report, Span, did_you_mean, listing, nearest
 from compiler.errors.foreign import PLACED
 from compiler.ops import COMMON_KEYS, NOTHING, ActivationLayer, Common, Layer, WordLayer
+from compiler.spec.faults import keys_of
 from compiler.spec.model import LAYERS, WORDS, BrokenLayer, ResidualBody
-from compiler.spec.validate import keys_of, validate
+from compiler.spec.validate import validate
 from compiler.text import (
     Doubled,
     Entry,
@@ -76,13 +77,15 @@ def read_layer(node: Node, report: Report) -> Layer | None:
     op = _find_op(node, report)
     if op is None:
         return None
-    own: dict[str, Any] = {}
-    shared: dict[str, Any] = {}
-    for key, entry in node.entries.items():
-        is_shared = key != op and key in COMMON_KEYS
-        (shared if is_shared else own)[key] = _nested(op, key, entry.node, report)
-    common = validate(LAYERS[op].rules, node, shared, f"`{op}`", report) if shared else NOTHING
-    layer = _validate_layer(op, node, own, report)
+    own, shared = list[str](), list[str]()
+    for key in node.entries:
+        if key != op:
+            (shared if key in COMMON_KEYS else own).append(key)
+    read = _principal(op, node.entries[op].node, report)
+    common: Common | None = NOTHING
+    if shared:
+        common = validate(LAYERS[op].rules, node, f"`{op}`", report, keys=shared)
+    layer = _layer_of(op, node, report, read, own if read else [op, *own])
     if layer is None or common is None:
         return None
     layer.attach(common)
@@ -114,13 +117,13 @@ def _read_word(node: Scalar, report: Report) -> Layer | None:
             )
         )
         return None
-    return _validate_layer(word, node, {word: True}, report)
+    return _layer_of(word, node, report, {"word" if word in WORDS else word: True})
 
 
-def _validate_layer(op: str, node: Node, values: dict[str, Any], report: Report) -> Layer | None:
-    if op in WORDS:
-        values = {("word" if k == op else k): v for k, v in values.items()}
-    layer = validate(LAYERS[op], node, values, f"`{op}`", report)
+def _layer_of(
+    op: str, node: Node, report: Report, read: dict[str, Any], keys: Collection[str] = ()
+) -> Layer | None:
+    layer = validate(LAYERS[op], node, f"`{op}`", report, read, keys)
     if isinstance(layer, ActivationLayer):
         layer.call(op)
     return layer
@@ -190,15 +193,15 @@ def _find_op(node: Mapping, report: Report) -> str | None:
     return None
 
 
-def _nested(op: str, key: str, node: Node, report: Report) -> Any:
-    """Return a value of a layer: chains are read here, everything else by pydantic."""
-    if key == op and op in ("branches", "split"):
-        return read_branches(node, report)
-    if key == op == "layers":
-        return read_chain(node, "`layers`", report)
-    if key == op == "residual":
-        return read_residual(node, report)
-    return plain(node)
+def _principal(op: str, node: Node, report: Report) -> dict[str, Any]:
+    """Return the value of a layer's op where it holds layers, or is the word of one."""
+    if op in ("branches", "split"):
+        return {op: read_branches(node, report)}
+    if op == "layers":
+        return {op: read_chain(node, "`layers`", report)}
+    if op == "residual":
+        return {op: read_residual(node, report)}
+    return {"word": plain(node)} if op in WORDS else {}
 
 
 def read_branches(node: Node, report: Report) -> Any:
@@ -219,10 +222,10 @@ def read_residual(node: Node, report: Report) -> Any:
     """Return the model of a residual's body, or the plain value for pydantic to refuse."""
     if not isinstance(node, Mapping):
         return plain(node)
-    values: dict[str, Any] = {}
-    for key, entry in node.entries.items():
-        is_chain = key in ("body", "shortcut")
-        values[key] = read_chain(entry.node, f"`{key}`", report) if is_chain else plain(entry.node)
-    return validate(
-        ResidualBody, node, values, "`residual`", report
-    ) or ResidualBody.model_construct(body=[])
+    chains = {
+        key: read_chain(entry.node, f"`{key}`", report)
+        for key, entry in node.entries.items()
+        if key in ("body", "shortcut")
+    }
+    body = validate(ResidualBody, node, "`residual`", report, chains)
+    return body or ResidualBody.model_construct(body=[])

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from compiler.errors import Diagnostic, Report, Span, guessing
 from compiler.spec.model import BrokenParam, ParamSpec
 from compiler.spec.params import READERS, guess_type, read_param_name
-from compiler.spec.validate import validate
+from compiler.spec.validate import alone, validate
 from compiler.spec.values import Values, default_of
 from compiler.text import Mapping, Node, Scalar, describe, describe_text, plain
 from compiler.text.names import NAME
@@ -48,9 +48,10 @@ def _read_param(name: str, node: Node, before: Collection[str], report: Report) 
         found = Diagnostic("unknown-parameter", message, node.span, help=help)
         report.add(found, guessing(values, before))
     else:
-        if not isinstance(values, dict):
-            values = {"type": guess_type(values), "default": values}
-        param = validate(ParamSpec, node, values, f"parameter `{name}`", report)
+        read = alone("default", node)
+        if read:
+            read["type"] = guess_type(values)
+        param = validate(ParamSpec, node, f"parameter `{name}`", report, read)
     if param is None:
         param = BrokenParam.model_construct(type="number")
         param.locate(node)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from pydantic_core import PydanticCustomError
 
@@ -217,26 +217,28 @@ class Values:
 
     def raw(self, field: str) -> Any:
         """Return a field as written: the layer's own, else the network's default, else the op's."""
-        return self._raw(field, self.where(field))
-
-    def _raw(self, field: str, where: Located) -> Any:
+        where = self.where(field)
         if where is self.layer and field in COMMON and isinstance(where, Layer):
-            return getattr(where.common, field)
+            where = where.common
         return getattr(where, field)
 
     def written(self, field: str, attribute: str = "") -> Written:
         """Return a field as written, with its place."""
         whose = self.what if self.what == f"`{field}`" else f"`{field}` of {self.what}"
-        where = self.where(field)
-        return Written(self._raw(field, where), whose, where, (field,), attribute)
+        return Written(self.raw(field), whose, self.where(field), (field,), attribute)
 
     # -- fields: most are plain, and there are thousands, so nothing more is made of those --------
 
     def integer(self, field: str, attribute: str = "", least: int = 1) -> int | None:
-        """Return a whole number that is at least `least`."""
+        """Return a whole number that is at least `least`; one that the layer lacks is reported."""
         raw = self.raw(field)
-        if _is_plain(raw, least):
-            return raw  # type: ignore[no-any-return]
+        if _is_integer(raw, least):
+            return raw
+        if raw is None:
+            message = f"{self.what} needs `{field}`"
+            span, help = self.layer.span(), f"add `{field}: 64`"
+            self.report.add(Diagnostic("missing-field", message, span, help=help))
+            return None
         return self.integer_of(self.written(field, attribute), least)
 
     def number(self, field: str, attribute: str = "") -> float | None:
@@ -246,16 +248,14 @@ class Values:
 
     def number_in(self, field: str, key: str, type: str = "number") -> Fraction | int | None:
         """Return a number of a field that is a mapping: `keep` of `dropout`."""
-        where = self.where(field)
-        raw = self._raw(field, where)[key]
-        written = Written(raw, f"`{key}` of `{field}`", where, (field, key), key)
-        value = self.of_type(type, written)
+        raw, whose = self.raw(field)[key], f"`{key}` of `{field}`"
+        value = self.of_type(type, Written(raw, whose, self.where(field), (field, key), key))
         return value if isinstance(value, (int, Fraction)) else None
 
     def pair(self, field: str, attribute: str = "", least: int = 1) -> Pair | None:
         """Return (height, width) from one number, a pair, or a kernel parameter."""
         raw = self.raw(field)
-        if type(raw) is tuple and len(raw) == 2 and all(_is_plain(v, least) for v in raw):
+        if type(raw) is tuple and len(raw) == 2 and all(_is_integer(v, least) for v in raw):
             return raw
         value: Pair | None = _twice(self.pair_of(self.written(field, attribute), least))
         return value
@@ -467,21 +467,29 @@ class Values:
     def integer_of(self, written: Written, least: int) -> int | None:
         """Return a whole number."""
         value = self.evaluate(written)
-        out: int | None = self._checked(written, value, _no_integer(value, least))
-        return out
+        if _is_integer(value, least):
+            return value
+        self._refuse(written, value, _no_integer(value, least))
+        return None
 
     def number_of(self, written: Written) -> int | Fraction | None:
         """Return an exact number."""
         value = self.evaluate(written)
-        out: int | Fraction | None = self._checked(written, value, _no_number(value))
-        return out
+        if isinstance(value, bool) or not isinstance(value, (int, Fraction)):
+            self._refuse(written, value, "is not a number")
+        elif -MAX_NUMBER <= value <= MAX_NUMBER:
+            return value
+        else:
+            self._refuse(written, value, "is out of bounds")
+        return None
 
     def flag_of(self, written: Written) -> bool | None:
         """Return true or false."""
         value = self.evaluate(written)
-        complaint = "" if isinstance(value, bool) else "is neither true nor false"
-        out: bool | None = self._checked(written, value, complaint)
-        return out
+        if isinstance(value, bool):
+            return value
+        self._refuse(written, value, "is neither true nor false")
+        return None
 
     def block_of(self, written: Written) -> str | None:
         """Return the name of a block, or the parameter's value that is one; checked on use."""
@@ -549,7 +557,7 @@ class Values:
         if not isinstance(value, tuple):
             return self.integer_of(written, least) if value is not None else None
         if len(value) != 2 or any(isinstance(v, tuple) for v in value):
-            self._checked(written, value, "is not a size")
+            self._refuse(written, value, "is not a size")
             return None
         is_named = bool(written.attribute or written.steps)
         if isinstance(written.raw, tuple) and is_named and self._shows(written.where):
@@ -599,11 +607,10 @@ class Values:
             self.report.add(Diagnostic(code, message, span), helping(error.help))
             return None
 
-    def _checked(self, written: Written, value: Value, complaint: str) -> Any:
-        """Return a value, or None where it is unknown or wrong, which is reported."""
-        if value is not None and complaint:
-            self.report.add(written.refused(value, complaint))
-        return None if complaint else value
+    def _refuse(self, written: Written, value: Value, why: str) -> None:
+        """Report a value, unless an earlier error made it unknown."""
+        if value is not None:
+            self.report.add(written.refused(value, why))
 
     def _is_word(self, raw: Expr, written: Written) -> bool:
         """True for a lone word that is no parameter: it is meant as a padding's name."""
@@ -631,27 +638,20 @@ def _narrow(text: str) -> str:
     return (" " if re.search(r"\w\s+\w", text) else "").join(text.split())
 
 
-def _is_plain(raw: object, least: int) -> bool:
-    """True for a whole number, as it is, from `least` on."""
-    return type(raw) is int and least <= raw <= MAX_COUNT
-
-
-def _no_number(value: Value) -> str:
-    """Return why a value is no number, nothing where it is one."""
-    if isinstance(value, bool) or not isinstance(value, (int, Fraction)):
-        return "is not a number"
-    return "" if -MAX_NUMBER <= value <= MAX_NUMBER else "is out of bounds"
+def _is_integer(value: object, least: int) -> TypeGuard[int]:
+    """True for a whole number from `least` on."""
+    return type(value) is int and least <= value <= MAX_COUNT
 
 
 def _no_integer(value: Value, least: int) -> str:
-    """Return why a value is no whole number from `least` on, nothing where it is one."""
+    """Return why a value is no whole number from `least` on."""
     if isinstance(value, Fraction):
         return "is not a whole number"
     if isinstance(value, bool) or not isinstance(value, int):
         return "is not a number"
     if value < least:
         return f"is less than {least:,}"
-    return f"is more than {MAX_COUNT:,}" if value > MAX_COUNT else ""
+    return f"is more than {MAX_COUNT:,}"
 
 
 def default_of(name: str, param: ParamSpec) -> Written:

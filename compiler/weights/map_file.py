@@ -22,7 +22,7 @@ from compiler.errors import (
     limit,
     way_out,
 )
-from compiler.spec import read_yaml, validate
+from compiler.spec import alone, read_yaml, validate
 from compiler.text import Located, Mapping, Node, describe, fail, plain, show_value
 from compiler.text import Sequence as Items
 from compiler.text.fields import Names, Text
@@ -88,12 +88,12 @@ def read_map(path: Path) -> WeightMap:
 
 def parse_map(node: Mapping, report: Report, folder: Path) -> WeightMap | None:
     """Return the map that a YAML mapping describes, or None; faults go to `report`."""
-    values = {key: plain(entry.node) for key, entry in node.entries.items()}
-    if "sections" in values:
+    values: dict[str, Any] = {}
+    if "sections" in node.entries:
         values["sections"] = _sections(node.get("sections"), report)
-    if "preprocessing" in values:
+    if "preprocessing" in node.entries:
         values["preprocessing"] = parse_preprocessing(node.get("preprocessing"), report)
-    spec = validate(MapSpec, node, values, "a map", report)
+    spec = validate(MapSpec, node, "a map", report, values)
     if spec is None:
         return None
     pairs = _Pairs(report, spec.parts)
@@ -137,14 +137,13 @@ def _sections(node: Node | None, report: Report) -> list[SectionSpec]:
         return []
     out = []
     for item in node.items:
-        values = plain(item)
-        given = dict(values) if isinstance(values, dict) else {"value": values}
-        if isinstance(item, Mapping) and isinstance(given.get("optional"), dict):
-            part = item.entries["optional"].node
-            given["optional"] = validate(
-                OptionalSpec, part, given["optional"], "`optional`", report
-            ) or OptionalSpec.model_construct(what="", present="", absent="")
-        section = validate(SectionSpec, item, given, "a section", report)
+        read = alone("value", item)
+        part = item.get("optional") if isinstance(item, Mapping) else None
+        if isinstance(part, Mapping):
+            optional = validate(OptionalSpec, part, "`optional`", report)
+            nothing = OptionalSpec.model_construct(what="", present="", absent="")
+            read["optional"] = optional or nothing
+        section = validate(SectionSpec, item, "a section", report, read)
         out += [section] if section is not None else []
     return out
 

@@ -58,7 +58,7 @@ def parse_preprocessing(node: Node | None, report: Report) -> Preprocessing | No
         message = f"`preprocessing` is {describe(plain(node))}, not a mapping"
         report.add(Diagnostic("bad-value", message, node.span, help=f"write {EXAMPLE}"))
         return None
-    spec = validate(PreprocessingSpec, node, plain(node), "`preprocessing`", report)
+    spec = validate(PreprocessingSpec, node, "`preprocessing`", report)
     if spec is None:
         return None
     for key, message in _faults(spec):
