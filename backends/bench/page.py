@@ -176,14 +176,31 @@ The tables are on the pages of the [machines](../PERFORMANCE.md).
   nothing cached): 55 s in three kinds of `compile`, of which one is left (22 s), 10 s measuring, 8
   s in `native`, kernels compiled, and 3 s in all others. Within the budget of 15 s there is no time
   for `compile`, nor for more rounds of what is far slower; `netdraft tune` takes it.
-- **Compiling each block once** (`torch.compiler.nested_compile_region` on the emitted classes) is
-  not built in. torch 2.14 takes no frozen weights into a region, and in training refuses what
-  changes buffers there, as batch norms do. Without freezing, Inception-v4 took 41 s of processor
-  time to compile by regions, the flat frozen network of `compile` 30 s; and what is not frozen runs
-  slower (flat, 76 ms instead of 54). In training the blocks of Inception-v4, each class compiled
-  once by itself, took 114 s instead of 199 for the whole, and then a step 682 ms instead of 642;
-  stages of ResNet-50 69 s either way, a step 309 ms instead of 275 (processor time, batch 1, one
-  thread; one run each on a busy machine). Of a GPU nothing is known yet: `make gpu` times both.
+- **Compiling each block once**, the blocks of a class together, is not built in, for the frozen
+  network in one piece is ready sooner and runs faster; torch 2.14 takes no frozen weights into a
+  region (`torch.compiler.nested_compile_region`), and in training refuses what changes buffers
+  there, as batch norms do. First call and then a run, in seconds and milliseconds (AMD EPYC, 2
+  threads, torch 2.13, nothing cached, batch 1, one run each):
+
+  | inference | `compile`: flat, frozen | whole module | block by block |
+  |---|---|---|---|
+  | Inception-v4 | 19.0 s, 60 ms | 31.2 s, 75 ms | 22.3 s, 73 ms |
+  | Inception-ResNet-v1 | 12.2 s, 32 ms | 22.9 s, 43 ms | 17.1 s, 41 ms |
+  | Inception-ResNet-v2 | 13.0 s, 43 ms | 24.9 s, 54 ms | 18.7 s, 61 ms |
+  | ResNet-50 | 11.1 s, 22 ms | 17.2 s, 31 ms | 17.6 s, 33 ms |
+
+  In training block by block compiles sooner, but on this processor a step of what is compiled
+  takes longer than one of what is not, either way (batch 8, without the native kernels, other work
+  beside the Inception-ResNets):
+
+  | training | not compiled | whole module | block by block |
+  |---|---|---|---|
+  | Inception-v4 | 1.69 s a step | 118 s, then 1.75 s | 72 s, then 1.82 s |
+  | Inception-ResNet-v1 | 1.06 s | 69 s, then 1.19 s | 44 s, then 1.35 s |
+  | Inception-ResNet-v2 | 1.59 s | 77 s, then 1.86 s | 52 s, then 1.98 s |
+  | ResNet-50 | 0.72 s | 39 s, then 0.77 s | 50 s, then 0.80 s |
+
+  Of a GPU nothing is known yet: `make gpu` times both.
 - **Memory:** the weights alone are 0.8 of timm's peak at batch 1 in float32, so `native_lean` keeps
   them in a file, mapped, and in memory while a layer reads them: 3 % more time in float32, an
   eighth in bfloat16. What the system caches of the file while it has room isn't counted. Short
