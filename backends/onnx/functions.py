@@ -1,8 +1,7 @@
-"""Blocks as ONNX functions: one per definition and structure, with weights passed in."""
+"""Blocks as ONNX functions: one per definition and structure, weights and numbers passed in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import onnx
@@ -15,6 +14,7 @@ import backends.onnx.rearrange
 from backends.onnx.inference import InferenceGraph
 from backends.onnx.names import TensorNames, unused
 from backends.onnx.node_builder import NodeBuilder, TensorType, batched, spell
+from backends.onnx.sharing import BlockFunction, common, share
 from compiler.graph import Info, Node, Region
 
 assert backends.onnx.pools
@@ -39,8 +39,7 @@ class GraphWriter:
     opset: int
     ir_version: int
     dtype: int
-    _functions: dict[str, onnx.FunctionProto] = field(default_factory=dict)
-    _values: dict[str, dict[str, TensorType]] = field(default_factory=dict)
+    _functions: dict[str, BlockFunction] = field(default_factory=dict)
     _names: dict[tuple[str, bytes], str] = field(default_factory=dict)
 
     def write(self, region: Region, scope: TensorNames) -> FunctionBody:
@@ -53,12 +52,13 @@ class GraphWriter:
                 self._write_call(step, scope, body)
         return body
 
-    def functions(self) -> Iterable[onnx.FunctionProto]:
-        """Yield the functions so far, the inner ones first."""
-        for name, function in self._functions.items():
-            if self.ir_version >= 10:  # the first with types inside functions
-                function.value_info.extend(value_infos(self._values[name]))
-            yield function
+    def functions(self, body: FunctionBody) -> list[onnx.FunctionProto]:
+        """Return the functions that the main graph calls, the inner ones first; once only."""
+        functions = share([*self._functions.values()], body.nodes)
+        if self.ir_version >= 10:  # the first with types inside functions
+            for function in functions:
+                function.proto.value_info.extend(value_infos(function.values))
+        return [function.proto for function in functions]
 
     def _write_node(self, node: Node, scope: TensorNames, body: FunctionBody) -> None:
         operands = self.plan.operands(node)
@@ -111,11 +111,10 @@ class GraphWriter:
         if key not in self._names:
             function.name = unused(definition, self._functions.__contains__)
             self._names[key] = function.name
-            self._functions[function.name] = function
-            self._values[function.name] = body.values
-        name = self._names[key]
-        self._values[name] = _common(self._values[name], body.values)
-        return name
+            self._functions[function.name] = BlockFunction(definition, function, body.values)
+        known = self._functions[self._names[key]]
+        known.values = common(known.values, body.values)
+        return known.proto.name
 
     def _function(
         self, region: Region, scope: TensorNames, body: FunctionBody
@@ -151,19 +150,3 @@ def value_infos(values: dict[str, TensorType]) -> list[onnx.ValueInfoProto]:
         helper.make_tensor_value_info(name, value.dtype, list(value.dims))
         for name, value in values.items()
     ]
-
-
-def _common(first: dict[str, TensorType], second: dict[str, TensorType]) -> dict[str, TensorType]:
-    """Return the types with every dimension in which two instances differ left open.
-
-    What is a map in one of them and a vector in the other has no type in common.
-    """
-    pairs = [(name, value, second[name].dims) for name, value in first.items() if name in second]
-    return {
-        name: TensorType(
-            value.dtype,
-            tuple(a if a == b else None for a, b in zip(value.dims, dims, strict=True)),
-        )
-        for name, value, dims in pairs
-        if len(value.dims) == len(dims)
-    }

@@ -40,8 +40,9 @@ def build_onnx(
 
     Inputs are `(N, C, H, W)` with a symbolic `N`. Batch normalisation uses its running
     statistics; dropout and what only training needs are left out. Initialisers bear the names
-    of `state`, nodes and tensors those of the spec; every block definition is one function
-    (a further one where an instance differs in more than its weights), called per instance.
+    of `state`, nodes and tensors those of the spec; every block definition is one function, called
+    per instance with its weights and with the attributes in which instances differ (a further one
+    where an instance has other layers).
 
     Args:
         graph: a checked graph.
@@ -73,7 +74,7 @@ def build_onnx(
     writer = GraphWriter(plan, DOMAIN, opset, ir_version, dtype)
     scope = TensorNames("", {name: name for name in plan.graph.inputs}, plan.outputs)
     body = writer.write(plan.graph.regions[""], scope)
-    functions = list(writer.functions())
+    functions = writer.functions(body)
     if functions:
         opsets.append(helper.make_opsetid(DOMAIN, 1))
     model = helper.make_model(

@@ -191,15 +191,62 @@ def test_instances_that_differ_in_width_share_a_function(tmp_path: Path) -> None
     check_against_oracle(graph, model, "b.concat")
 
 
-def test_an_instance_that_computes_something_else_gets_its_own_function(tmp_path: Path) -> None:
+def given(call: onnx.NodeProto) -> dict[str, object]:
+    """Return the attributes of a call, a tensor as its number."""
+    values = {a.name: onnx.helper.get_attribute_value(a) for a in call.attribute}
+    return {
+        name: onnx.numpy_helper.to_array(value).item()
+        if isinstance(value, onnx.TensorProto)
+        else value
+        for name, value in values.items()
+    }
+
+
+def test_numbers_in_which_instances_differ_are_attributes_of_the_function(tmp_path: Path) -> None:
     graph = layers(
         tmp_path,
         "{block: cell, name: a, with: {n: 5}}",
         "{block: cell, name: b, with: {n: 5, factor: 2}}",
     )
     model = build_onnx(graph, random_state(graph))
-    assert [f.name for f in model.functions] == ["cell", "cell_2"]
+    assert [(f.name, [*f.attribute]) for f in model.functions] == [
+        ("cell", ["deep_scale_factor_value"])
+    ]
+    assert [given(node) for node in model.graph.node if node.domain] == [
+        {"deep_scale_factor_value": 0.5},
+        {"deep_scale_factor_value": 2.0},
+    ]
     check_against_oracle(graph, model, "b.concat")
+    check_onnx(onnx.inliner.inline_local_functions(model))
+
+
+STRIDED = BLOCKS.replace(
+    "layers:\n      - {block: cell, name: first, with: {n: n}}",
+    "layers:\n      - {conv: 1x1, filters: n, stride: s, name: down, when: s > 1}\n"
+    "      - {block: cell, name: first, with: {n: n, factor: s}}",
+).replace(
+    "params: {n: {type: channels}}\n    layers", "params: {n: {type: channels}, s: {type: int}}\n    layers"
+)
+
+
+def test_attributes_reach_functions_inside_and_other_layers_make_another(tmp_path: Path) -> None:
+    lines = "".join(
+        f"  - {{block: outer, with: {{n: 4, s: {s}}}, name: o{s}}}\n" for s in (1, 2, 3)
+    )
+    graph = compiled(tmp_path, STRIDED + lines)
+    model = build_onnx(graph, random_state(graph))
+    factor = "first_deep_scale_factor_value"
+    assert [(f.name, [*f.attribute]) for f in model.functions] == [
+        ("cell", ["deep_scale_factor_value"]),
+        ("outer", []),
+        ("outer_2", ["down_conv_strides", factor]),
+    ]
+    assert [given(node) for node in model.graph.node if node.domain] == [
+        {},
+        {"down_conv_strides": [2, 2], factor: 2.0},
+        {"down_conv_strides": [3, 3], factor: 3.0},
+    ]
+    check_against_oracle(graph, model, "o3.second.concat")
 
 
 def test_a_block_in_a_block_is_a_function_that_calls_one(tmp_path: Path) -> None:
@@ -260,19 +307,10 @@ def test_element_type_is_that_of_the_weights(tmp_path: Path) -> None:
     assert relative_difference(got, evaluate(graph, state, inputs)["a.concat"]) < 1e-12
 
 
-@pytest.mark.parametrize(
-    ("loop", "calls"),
-    [
-        ("{block: cell, name: c, for: {n: [2, 3, 5, 8]}}", {"cell": 4}),
-        ("{block: cell, name: c, for: {n: [2, 3], factor: [0.5, 0.25]}}", {"cell": 1, "cell_2": 1}),
-    ],
-)
-def test_copies_of_a_for_are_calls_of_one_function(
-    tmp_path: Path, loop: str, calls: dict[str, int]
-) -> None:
-    """Widths are in the weights alone; what is in the operations makes a function of its own."""
-    graph = layers(tmp_path, loop)
+@pytest.mark.parametrize("values", ["n: [2, 3, 5, 8]", "n: [2, 3, 5, 8], factor: [1, 2, 3, 0.5]"])
+def test_copies_of_a_for_are_calls_of_one_function(tmp_path: Path, values: str) -> None:
+    graph = layers(tmp_path, f"{{block: cell, name: c, for: {{{values}}}}}")
     model = build_onnx(graph, random_state(graph))
-    assert [f.name for f in model.functions] == list(calls)
-    assert Counter(n.op_type for n in model.graph.node if n.op_type in calls) == calls
+    assert [f.name for f in model.functions] == ["cell"]
+    assert Counter(n.op_type for n in model.graph.node)["cell"] == 4
     check_against_oracle(graph, model, graph.outputs[0].node)
