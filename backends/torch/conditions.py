@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from backends.torch.symbols import (
@@ -55,6 +55,15 @@ class ArgumentCondition:
         return (*self.sides, *(s for part in self.parts for s in part.symbols))
 
     @property
+    def settled(self) -> bool | None:
+        """Whether it holds whatever the arguments are, or never does; None where they decide."""
+        if not self.sides or not all(side.is_number for side in self.sides):
+            return None
+        if self.kind in ("is", "is not"):
+            return bool(self.sides[0].value) is (self.kind == "is")
+        return bool(operation(self.kind, self.sides).value)
+
+    @property
     def opposite(self) -> ArgumentCondition:
         """The condition that holds where this one does not."""
         if self.sides:
@@ -68,9 +77,9 @@ class ArgumentCondition:
         if self.kind in ("is", "is not"):
             made = _of_truth(sides[0])
             return made if self.kind == "is" else made.opposite
-        return ArgumentCondition(
-            self.kind, sides, tuple(part.replaced(values) for part in self.parts)
-        )
+        if not sides:
+            return joined(self.kind, [part.replaced(values) for part in self.parts])
+        return ArgumentCondition(self.kind, sides)
 
     def always_holds(self, positive: Collection[str]) -> bool:
         """True where it is sure to hold for all whole numbers; those `positive` are 1 at least."""
@@ -94,6 +103,15 @@ class ArgumentCondition:
         return (least is not None and least > 0) or (most is not None and most > 0)
 
 
+def joined(kind: str, parts: Sequence[ArgumentCondition]) -> ArgumentCondition:
+    """Return `and` or `or` of conditions, without those that decide nothing."""
+    deciding = next((part for part in parts if part.settled is (kind == "or")), None)
+    if deciding is not None:
+        return deciding
+    left = [part for part in parts if part.settled is None] or [parts[0]]
+    return left[0] if len(left) == 1 else ArgumentCondition(kind, (), tuple(left))
+
+
 def from_condition(term: Term, lookup: Lookup) -> ArgumentCondition | None:
     """Return a spec's condition over whole numbers, None where it speaks of anything else."""
     try:
@@ -112,7 +130,7 @@ def _condition(term: Term, lookup: Lookup) -> ArgumentCondition:
         decided = [a for a in parts if is_constant(a, lookup)]
         if decided or len(parts) == 1:
             return _condition([*decided, *parts][0], lookup)
-        return ArgumentCondition(term.kind, (), tuple(_condition(a, lookup) for a in parts))
+        return joined(term.kind, [_condition(a, lookup) for a in parts])
     if term.kind == "not":
         return _condition(term.args[0], lookup).opposite
     if term.kind not in COMPARISONS:
@@ -134,7 +152,7 @@ def _of_symbol(symbol: Symbol) -> ArgumentCondition:
     if symbol.kind == "not":
         return _of_symbol(symbol.args[0]).opposite
     if symbol.kind in ("and", "or"):
-        return ArgumentCondition(symbol.kind, (), tuple(map(_of_symbol, symbol.args)))
+        return joined(symbol.kind, [_of_symbol(part) for part in symbol.args])
     if symbol.kind not in COMPARISONS:
         raise NoFormula
     left, right = symbol.args

@@ -161,10 +161,10 @@ class Formulas:
         """True when a formula reads an argument."""
         if formula is None:
             return False
+        if any(name in self.names.plain for name in formula.names):
+            return True
         found = (self._lookup(formula)(name) for name in formula.names)
-        return any(isinstance(s, Symbol) and s.names for s in found) or any(
-            name in self.names.plain for name in formula.names
-        )
+        return any(isinstance(s, Symbol) and s.names for s in found)
 
     def write(self, symbol: Symbol) -> str:
         """Return the text of a symbol and note the arguments that it reads."""
@@ -303,11 +303,25 @@ class Formulas:
         def lookup(name: str) -> Symbol | SpecValue:
             if name in formula.sizes:
                 return self._size(name, formula.sizes[name])
-            if name in self.names.all:
-                return self.names.symbols.get(name, self.names.constants.get(name))
+            if name in self.names.symbols:
+                return self.names.symbols[name]
+            if name in self.names.plain:
+                return self._taken_as_constant(self.names.plain[name])
+            if name in self.names.constants:
+                return self.names.constants[name]
             return WORD_VALUES.get(name)
 
         return lookup
+
+    def _taken_as_constant(self, given: Given) -> SpecValue:
+        """Return the value of an argument that need not be whole, as a width multiplier.
+
+        Whole numbers cannot be formulas of it, but those of the others stay formulas of them.
+        """
+        if isinstance(given.value, bool) or not isinstance(given.value, (int, Fraction)):
+            return None
+        self.trace.found.add(given.key)
+        return given.value
 
     def _over_arguments(self, formula: Expr) -> Lookup:
         """Return what names mean without local variables."""

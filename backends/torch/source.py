@@ -17,11 +17,11 @@ from backends.torch.network import NetworkClass, network_frame, prepare
 from backends.torch.node_attributes import NodeAttributes
 from backends.torch.scopes import ModuleScope, build_scopes
 from backends.torch.traced import (
-    ARGUMENTS,
     Trace,
     arguments_of,
     certain_nodes,
     differing,
+    is_argument,
     is_varied,
     params_of,
     passed_on,
@@ -218,7 +218,7 @@ class _Writer:
         words = [
             f"{name}={value}"
             for name, value in region.arguments.items()
-            if types.get(name) not in ARGUMENTS
+            if not is_argument(types.get(name, ""), value)
             and not (name in varied and is_varied(types[name], value))
         ]
         ends = f"{len(scope.inputs)} -> {len(scope.exports)}"

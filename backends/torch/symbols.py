@@ -111,6 +111,8 @@ def operation(kind: str, args: tuple[Symbol, ...]) -> Symbol:
         return number(value)
     if kind == "+" and (any(a.kind == "+" for a in args) or args[0] == args[1]):
         return total(args)
+    if kind == "*" and _ONE in args:
+        return args[1] if args[0] == _ONE else args[0]
     if kind == "//" and args[1].is_number:
         factor, rest = _multiple(args[0])
         if factor % args[1].value == 0:
@@ -167,7 +169,7 @@ Lookup = Callable[[str], Symbol | Value]
 """Name -> an argument's symbol, or a value that is no argument; None where it is neither."""
 Ratio = tuple[Symbol, Symbol]
 """Numerator and denominator."""
-_ONE = Symbol("number", 1)
+_ZERO, _ONE = Symbol("number", 0), Symbol("number", 1)
 
 
 def from_term(term: Term, lookup: Lookup) -> Symbol | None:
@@ -223,7 +225,7 @@ def ratio(term: Term, lookup: Lookup) -> Ratio:
         raise NoFormula
     parts = [ratio(a, lookup) for a in term.args]
     if term.kind == "neg":
-        return operation("-", (number(0), parts[0][0])), parts[0][1]
+        return operation("-", (_ZERO, parts[0][0])), parts[0][1]
     if term.kind == "call":
         return _rounded(term.text, parts), _ONE
     return _calculated(term.kind, *parts)
@@ -384,25 +386,25 @@ def _rounded(function: str, parts: list[Ratio]) -> Symbol:
         return operation(function, (over, under))
     if function == "floor":
         return operation("//", (over, under))
-    zero = number(0)
-    return operation("-", (zero, operation("//", (operation("-", (zero, over)), under))))
+    return operation("-", (_ZERO, operation("//", (operation("-", (_ZERO, over)), under))))
 
 
 def _calculated(kind: str, left: Ratio, right: Ratio) -> Ratio:
     (a, b), (c, d) = left, right
     if kind == "*":
-        return _product(a, c), _product(b, d)
+        return operation("*", (a, c)), operation("*", (b, d))
     if kind == "/":
-        return _product(a, d), _product(b, c)
+        return operation("*", (a, d)), operation("*", (b, c))
     if kind == "//":
-        return operation("//", (_product(a, d), _product(b, c))), _ONE
+        return operation("//", (operation("*", (a, d)), operation("*", (b, c)))), _ONE
     if kind == "%":
         return operation("%", (_whole(left), _whole(right))), _ONE
     if kind == "**":
         return _power(left, _whole(right))
     if b == d:
         return operation(kind, (a, c)), b
-    return operation(kind, (_product(a, d), _product(c, b))), _product(b, d)
+    sides = operation("*", (a, d)), operation("*", (c, b))
+    return operation(kind, sides), operation("*", (b, d))
 
 
 def _power(base: Ratio, exponent: Symbol) -> Ratio:
@@ -412,12 +414,6 @@ def _power(base: Ratio, exponent: Symbol) -> Ratio:
     if under == _ONE:
         return operation("**", (over, exponent)), _ONE
     return operation("**", (over, exponent)), operation("**", (under, exponent))
-
-
-def _product(left: Symbol, right: Symbol) -> Symbol:
-    if right == _ONE:
-        return left
-    return right if left == _ONE else operation("*", (left, right))
 
 
 def _whole(ratio: Ratio) -> Symbol:
@@ -480,6 +476,8 @@ def _render(symbol: Symbol) -> tuple[str, int]:
         return f"{kind}({_quotient(*args[:2])}, {args[2].text})", _ATOM
     if kind == "item":
         return f"{args[0].text}[{args[1].text}]", _ATOM
+    if kind == "-" and args[0] == _ZERO:
+        return f"-{_inside(args[1], _NEGATIVE)}", _NEGATIVE
     return _operator(kind, args), _RANKS[kind]
 
 

@@ -25,6 +25,11 @@ VARIED = ("bool", "activation")
 """Types that are arguments of a class where the instances of its block differ in them."""
 
 
+def is_argument(kind: str, value: Value) -> bool:
+    """True for a value that torch takes as it is; of paddings those in numbers, not the words."""
+    return kind in ARGUMENTS or (kind == "padding" and isinstance(value, int))
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """A constructor argument under the spec's name, and what it is here."""
@@ -106,10 +111,11 @@ def arguments_of(
             out.plain[name] = Given(name, value, kind=kind)
             if isinstance(value, bool):
                 out.symbols[name] = flag(variable(name), value)
-        elif name in fixed or kind not in ARGUMENTS:
+        elif name in fixed or not is_argument(kind, value):
             out.constants[name] = value
         elif value is not None:
-            is_whole = kind in WHOLE  # what is 2 and no whole number may be 1.5 for another caller
+            # What is 2 and no whole number by its type may be 1.5 for another caller.
+            is_whole = kind in (*WHOLE, "padding")
             out.plain[name] = Given(name, value, is_whole)
             if is_whole and isinstance(value, int):
                 out.symbols[name] = argument(variable(name), value)

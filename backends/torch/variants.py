@@ -40,6 +40,18 @@ from compiler.text.module_names import MODULE_NAMES
 IDENTITY = "nn.Identity()"
 
 
+class NotPassedOn(Exception):
+    """What reads the tensor of a module, where that is left out, does not read what it would have.
+
+    Args:
+        tensor: that of the module.
+    """
+
+    def __init__(self, tensor: str) -> None:
+        super().__init__(tensor)
+        self.tensor = tensor
+
+
 @dataclass(slots=True)
 class Merger:
     """Lays the variants of a block over the first of them, which has every layer."""
@@ -51,6 +63,8 @@ class Merger:
     """What reads -> how many conditions leave out what it would have read, in some variant."""
     instead: dict[str, str] = field(default_factory=dict)
     """Node of a conditional line -> the one whose tensor is read where it is left out."""
+    skipped: set[str] = field(default_factory=set)
+    """Tensors of modules in place of which some variant reads another tensor than what they do."""
 
     @property
     def whole(self) -> ClassBuilder:
@@ -219,10 +233,7 @@ class Merger:
 
     def _check_lines(self, lines: Sequence[Mapping[str, Line]]) -> None:
         """Make lines that some variants lack conditional, where all else is the same."""
-        skipped: dict[str, set[str]] = {}
-        for variant, there in zip(self.variants[1:], lines[1:], strict=True):
-            for target, instead in self._instead(lines[0], variant, there).items():
-                skipped.setdefault(target, instead).intersection_update(instead)
+        skipped = self._skipped(lines)
         if any(len(instead) != 1 for instead in skipped.values()):
             raise Different
         prefix = self.whole.scope.name
@@ -232,6 +243,19 @@ class Merger:
             if target in skipped:
                 self._make_conditional(line, f"{prefix}.{target}", known.get(*skipped[target]))
             known[target] = line.targets[0]
+
+    def _skipped(self, lines: Sequence[Mapping[str, Line]]) -> dict[str, set[str]]:
+        """Return the lines that some variants skip, with the tensors that may be read instead."""
+        skipped: dict[str, set[str]] = {}
+        for variant, there in zip(self.variants[1:], lines[1:], strict=True):
+            try:
+                found = self._instead(lines[0], variant, there)
+            except NotPassedOn as refused:
+                self.skipped.add(refused.tensor)
+                return self._skipped(lines)
+            for target, instead in found.items():
+                skipped.setdefault(target, instead).intersection_update(instead)
+        return skipped
 
     def _instead(
         self, whole: Mapping[str, Line], variant: ClassBuilder, lines: Mapping[str, Line]
@@ -253,7 +277,7 @@ class Merger:
                 self._match(target, operands, others, passed, missing)
             elif AGAIN in target:
                 raise Different  # the module is there for another layer, and does not pass on
-            elif module_path(line.code) and len(operands) == 1:
+            elif module_path(line.code) and len(operands) == 1 and target not in self.skipped:
                 passed[target] = operands[0]
             else:
                 missing[target] = None
@@ -291,7 +315,8 @@ class Merger:
                 missing[settled] = other
                 left_out.append(settled)
             elif settled != other:
-                raise Different
+                passing = next((tensor for tensor in left_out if tensor in passed), None)
+                raise Different if passing is None else NotPassedOn(passing)
             prefix = self.whole.scope.name
             self._note_gap(f"{prefix}.{reader}:{place}", [f"{prefix}.{n}" for n in left_out])
 

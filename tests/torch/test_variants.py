@@ -128,6 +128,31 @@ blocks:
       - {conv: 1x1, filters: 8, when: a > 1}
       - {conv: 3x3, filters: b}
       - {conv: 3x3, filters: 8, padding: same if b > 4 else V, name: last}
+  activated_first:
+    params: {n: {type: channels}, s: {type: int, default: 1}}
+    layers:
+      - {relu: true, name: pre}
+      - {conv: 3x3, filters: n, stride: s, padding: 1, name: body}
+      - {conv: 1x1, filters: n, stride: s, from: pre, name: skip, when: s > 1 or in.channels != n}
+      - {add: [body, skip or in]}
+  two_in_its_place:
+    params: {n: {type: channels}, s: {type: int, default: 1}}
+    layers:
+      - {relu: true, name: pre}
+      - {conv: 3x3, filters: n, stride: s, padding: 1, name: body}
+      - {conv: 1x1, filters: n, stride: s, from: pre, name: skip, when: s > 1 or in.channels != n}
+      - {add: [body, skip or in], name: first}
+      - {add: [first, skip or pre]}
+  multiplied:
+    params: {n: {type: channels}, by: {type: number}}
+    let: {hidden: "round_to(n * by, 8)"}
+    layers:
+      - {conv: 1x1, filters: hidden, name: wide}
+      - {scale: by, when: by < 2 and n > 8}
+      - {conv: 1x1, filters: n, name: last}
+  padded:
+    params: {k: {type: kernel}, p: {type: padding, default: half}}
+    layers: [{conv: k, filters: 8, padding: p}]
 layers:
 """
 INVERTED = "- {block: inverted, name: m, for: {expand: [1, 2, 2], n: [4, 6, 6], s: [1, 2, 1]}}\n"
@@ -174,6 +199,49 @@ def test_a_residual_with_and_without_projection_is_one_class(
     assert classes(module) == {"Basic"}
     given = {k: int(v) for k, v in (pair.split(": ") for pair in arguments.split(", "))}
     assert is_the_block(tmp_path, module.Basic(8, **given), "basic", arguments)
+
+
+@pytest.mark.parametrize("arguments", ["n: 4", "n: 8", "n: 8, s: 2"])
+def test_a_skip_is_a_layer_of_what_was_activated_or_the_input_as_it_came(
+    arguments: str, tmp_path: Path
+) -> None:
+    module = emitted(tmp_path, "- {block: activated_first, name: m, for: {n: [8, 4], s: [1, 2]}}\n")
+    assert classes(module) == {"ActivatedFirst"}
+    given = {k: int(v) for k, v in (pair.split(": ") for pair in arguments.split(", "))}
+    assert is_the_block(tmp_path, module.ActivatedFirst(8, **given), "activated_first", arguments)
+
+
+def test_what_stands_in_for_a_layer_in_two_ways_makes_two_classes(tmp_path: Path) -> None:
+    loop = "- {block: two_in_its_place, name: m, for: {n: [8, 4], s: [1, 2]}}\n"
+    assert classes(emitted(tmp_path, loop)) == {"TwoInItsPlace", "TwoInItsPlace2"}
+
+
+@pytest.mark.parametrize("n", [8, 12, 30])
+@pytest.mark.parametrize("by", ["0.75", "1", "2"])
+def test_widths_are_formulas_beside_a_multiplier_that_is_no_whole_number(
+    by: str, n: int, tmp_path: Path
+) -> None:
+    loop = f"- {{block: multiplied, name: m, for: {{n: [32, 8]}}, with: {{n: n, by: {by}}}}}\n"
+    module = emitted(tmp_path, loop)
+    assert classes(module) == {"Multiplied"}
+    assert is_the_block(tmp_path, module.Multiplied(8, n=n), "multiplied", f"n: {n}, by: {by}")
+
+
+def test_two_multipliers_are_two_classes(tmp_path: Path) -> None:
+    loop = "- {block: multiplied, name: m, for: {n: [32, 40, 24], by: [1, 1, 0.5]}}\n"
+    assert classes(emitted(tmp_path, loop)) == {"Multiplied", "Multiplied2"}
+
+
+@pytest.mark.parametrize(("kernel", "padding"), [((1, 1), 0), ((3, 3), 1), ((5, 5), 1)])
+def test_padding_in_numbers_is_an_argument(
+    kernel: tuple[int, int], padding: int, tmp_path: Path
+) -> None:
+    loop = "- {block: padded, name: m, for: {k: [6x6, 3x3, 1x1], p: [2, 1, 0]}}\n"
+    module = emitted(tmp_path, loop)
+    assert classes(module) == {"Padded"}
+    made = module.Padded(8, k=kernel, p=padding)
+    given = f"k: {kernel[0]}x{kernel[1]}, p: {padding}"
+    assert is_the_block(tmp_path, made, "padded", given)
 
 
 @pytest.mark.parametrize("arguments", ["k: 1, c: 3", "k: 1, c: 7", "k: 2, c: 3", "k: 2, c: 7"])
