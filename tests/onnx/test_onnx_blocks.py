@@ -225,7 +225,8 @@ STRIDED = BLOCKS.replace(
     "layers:\n      - {conv: 1x1, filters: n, stride: s, name: down, when: s > 1}\n"
     "      - {block: cell, name: first, with: {n: n, factor: s}}",
 ).replace(
-    "params: {n: {type: channels}}\n    layers", "params: {n: {type: channels}, s: {type: int}}\n    layers"
+    "params: {n: {type: channels}}\n    layers",
+    "params: {n: {type: channels}, s: {type: int}}\n    layers",
 )
 
 
