@@ -6,12 +6,10 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
-from pydantic import PlainValidator
-
 from compiler.ops import OP_LAYERS, JoinLayer, Layer, WordLayer, read_activation
 from compiler.ops.norm import read_norm
 from compiler.text import grammar
-from compiler.text.fields import Choice
+from compiler.text.fields import Choice, Reader
 
 VALUES: dict[Callable[[Any], Any], tuple[Any, ...]] = {
     grammar.read_formula: (2, 3),
@@ -54,8 +52,8 @@ def readers(model: type[Layer]) -> dict[str, Callable[[Any], Any] | None]:
 
 def _validators(annotation: Any, metadata: Any = ()) -> Iterator[Callable[[Any], Any]]:
     for item in metadata:
-        if isinstance(item, PlainValidator):
-            yield item.func  # type: ignore[misc]
+        if isinstance(item, Reader):
+            yield item.func
     for part in get_args(annotation):
         yield from _validators(part, getattr(part, "__metadata__", ()))
 

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import PlainValidator
-
 from compiler.errors import Diagnostic, by_channel
 from compiler.graph import (
     Dim,
@@ -21,7 +19,7 @@ from compiler.graph import (
 )
 from compiler.ops.layer import Common, Fields, Layer, Parts, WordLayer
 from compiler.text import Expr, bad, describe, read_formula, read_word, show_value
-from compiler.text.fields import Number, formula_or, kind, words
+from compiler.text.fields import Number, Reader, formula_or, kind, words
 from compiler.text.grammar import Formula
 
 ACTIVATIONS = {
@@ -344,7 +342,7 @@ _SCHEMAS = {
 """Word that may have an argument -> what an editor knows of that."""
 ActivationName = Annotated[
     str | Parametric | Expr,
-    PlainValidator(read_activation),
+    Reader(read_activation),
     words(
         "activation",
         "the function that follows, `{leaky_relu: 0.1}` with an argument",
@@ -378,7 +376,7 @@ def _with_argument(word: str, what: str) -> Any:
         return word if value is True else Parametric(word, _read_argument(word, value))
 
     either = [{"const": True}, _SCHEMAS[word]]
-    return Annotated[object, PlainValidator(read), kind(f"{word} argument", what, anyOf=either)]
+    return Annotated[object, Reader(read), kind(f"{word} argument", what, anyOf=either)]
 
 
 class _ParametricLayer(Layer):

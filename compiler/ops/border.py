@@ -4,8 +4,6 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import PlainValidator
-
 from compiler.graph import (
     Op,
     Pads,
@@ -22,7 +20,7 @@ from compiler.graph import (
 )
 from compiler.ops.layer import Fields, Layer, Parts
 from compiler.ops.resample import sized
-from compiler.text.fields import Choice, Sides, Target, words
+from compiler.text.fields import Choice, Reader, Sides, Target, words
 
 FILLS = ("zeros", "reflect", "replicate")
 
@@ -123,9 +121,7 @@ class Crop(Op):
         return "Crop", [f"to {shown('size', self.size)}"] if self.size is not None else []
 
 
-Fill = Annotated[
-    str, PlainValidator(Choice(FILLS)), words("mode", "what the border is made of", FILLS)
-]
+Fill = Annotated[str, Reader(Choice(FILLS)), words("mode", "what the border is made of", FILLS)]
 
 
 class PadLayer(Layer):

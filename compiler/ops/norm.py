@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
-from pydantic import PlainValidator
-
 from compiler.errors import Diagnostic
 from compiler.graph import (
     Dim,
@@ -24,7 +22,7 @@ from compiler.graph import (
     times,
 )
 from compiler.ops.layer import Fields, Layer, Parts
-from compiler.text.fields import Bare, Count, Flag, Number, formula_or, kind, one_of
+from compiler.text.fields import Bare, Count, Flag, Number, Reader, formula_or, kind, one_of
 from compiler.text.grammar import bad, describe, read_word
 
 
@@ -284,7 +282,7 @@ def read_norm(value: Any) -> Any:
 
 NormName = Annotated[
     object,
-    PlainValidator(read_norm),
+    Reader(read_norm),
     kind(
         "norm",
         "the norm that follows, a parameter or formula that is one, or `{group_norm: 32}`",

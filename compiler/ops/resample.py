@@ -4,8 +4,6 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import PlainValidator
-
 from compiler.errors import Diagnostic
 from compiler.graph import (
     Dim,
@@ -26,7 +24,7 @@ from compiler.graph import (
 )
 from compiler.ops.layer import Fields, Layer, Parts
 from compiler.ops.merge import agree
-from compiler.text.fields import Choice, Count, Flag, Target, words
+from compiler.text.fields import Choice, Count, Flag, Reader, Target, words
 
 MODES = ("nearest", "bilinear")
 
@@ -204,7 +202,7 @@ class PixelUnshuffle(Op):
         return "Pixel unshuffle", [f"{shown('factor', self.factor)}x"]
 
 
-Mode = Annotated[str, PlainValidator(Choice(MODES)), words("mode", "how pixels are made", MODES)]
+Mode = Annotated[str, Reader(Choice(MODES)), words("mode", "how pixels are made", MODES)]
 
 
 class UpsampleLayer(Layer):

@@ -6,9 +6,11 @@ number stands may be a parameter's.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import PlainValidator, WithJsonSchema
+from pydantic import WithJsonSchema
+from pydantic_core.core_schema import no_info_plain_validator_function
 
 from compiler.text.expr import Expr
 from compiler.text.grammar import (
@@ -41,6 +43,25 @@ _FORMULA = rf"(?:\s|{SIZE}|(?:{NUMBER}|{PATH})(?![A-Za-z0-9_.])|{TEXT}|{OPERATOR
 _LONE = rf"(?!{QUOTED_NUMBER.pattern}$)"
 """Refuses a number in quotes."""
 _FORMULAS = f"^{_LONE}{_FORMULA}$"
+
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
+
+
+class Reader:
+    """Reads a value, in the place of pydantic's own rules for its type.
+
+    So does `PlainValidator`, which builds those rules all the same, to write models: ours are read
+    alone, and the rules were a third of the time that reading a spec took.
+    """
+
+    def __init__(self, func: Callable[[Any], Any]) -> None:
+        self.func = func
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        """Return the rules of the field: what the function returns or refuses."""
+        return no_info_plain_validator_function(self.func)
 
 
 class Choice:
@@ -113,29 +134,29 @@ def _borders(title: str, description: str, **more: Any) -> WithJsonSchema:
 
 Number = Annotated[
     Formula,
-    PlainValidator(read_formula),
+    Reader(read_formula),
     kind(
         "number", "a number, or a formula that gives one: `0.17`, `2 * n`", **formula_or("number")
     ),
 ]
 Count = Annotated[
     Formula,
-    PlainValidator(read_formula),
+    Reader(read_formula),
     kind("count", "a whole number from 1, or a formula: `64`, `in.channels // 2`", **_COUNT),
 ]
 Times = Annotated[
     Formula,
-    PlainValidator(read_formula),
+    Reader(read_formula),
     kind("times", "a whole number, or a formula: `4`, `depth - 1`", **_SIDE),
 ]
 Whole = Annotated[
     Formula,
-    PlainValidator(read_formula),
+    Reader(read_formula),
     kind("whole number", "a whole number, or a formula", **formula_or("integer")),
 ]
 Kernel = Annotated[
     PairFormula,
-    PlainValidator(read_pair),
+    Reader(read_pair),
     _pairs(
         "kernel",
         "`3x3` (height x width), one number for both, `[height, width]`, or a formula",
@@ -144,7 +165,7 @@ Kernel = Annotated[
 ]
 Target = Annotated[
     PairFormula,
-    PlainValidator(read_target),
+    Reader(read_target),
     _pairs(
         "target",
         "a number, `28x28` (height x width), `[height, width]`, a formula, or a layer's name",
@@ -153,7 +174,7 @@ Target = Annotated[
 ]
 Extra = Annotated[
     PairFormula,
-    PlainValidator(read_sides),
+    Reader(read_sides),
     _pairs(
         "rows and columns",
         "one number for both, `1x0` (height x width), `[height, width]`, or a formula",
@@ -162,7 +183,7 @@ Extra = Annotated[
 ]
 Padding = Annotated[
     PaddingValue,
-    PlainValidator(read_padding),
+    Reader(read_padding),
     _borders(
         "padding",
         "`same` (TensorFlow's rule), `V` (none), `half` (PyTorch's habit), a number, `0x3`, "
@@ -172,7 +193,7 @@ Padding = Annotated[
 ]
 Sides = Annotated[
     PaddingValue,
-    PlainValidator(read_border),
+    Reader(read_border),
     _borders(
         "border",
         "a number, `0x1` (height x width), `[height, width]`, `[[top, bottom], [left, right]]`, "
@@ -181,7 +202,7 @@ Sides = Annotated[
 ]
 Range = Annotated[
     tuple[Formula, Formula],
-    PlainValidator(read_range),
+    Reader(read_range),
     kind(
         "range",
         "`[start, stop]`, without the end; negative: counted from the last one",
@@ -190,12 +211,12 @@ Range = Annotated[
 ]
 Groups = Annotated[
     Formula | str,
-    PlainValidator(read_groups),
+    Reader(read_groups),
     kind("groups", "a number of groups, or `depthwise`", **_COUNT, examples=["depthwise"]),
 ]
 Size = Annotated[
     str,
-    PlainValidator(read_size),
+    Reader(read_size),
     kind(
         "size",
         "a printed size: `35x35x384` (height x width x channels), or channels alone",
@@ -204,7 +225,7 @@ Size = Annotated[
 ]
 Flag = Annotated[
     bool | Expr,
-    PlainValidator(read_bool),
+    Reader(read_bool),
     kind(
         "flag",
         "true or false, or a formula that gives one: `index > 0`",
@@ -214,16 +235,16 @@ Flag = Annotated[
 ]
 Bare = Annotated[
     bool,
-    PlainValidator(read_true),
+    Reader(read_true),
     kind("bare", "`true`: the word says it all", const=True),
 ]
-Text = Annotated[str, PlainValidator(read_text), WithJsonSchema({"type": "string"})]
+Text = Annotated[str, Reader(read_text), WithJsonSchema({"type": "string"})]
 Names = Annotated[
-    list[str], PlainValidator(read_list), kind("names", "a name, or a list of names", **_NAMES)
+    list[str], Reader(read_list), kind("names", "a name, or a list of names", **_NAMES)
 ]
 Series = Annotated[
     list[Any] | Expr,
-    PlainValidator(read_series),
+    Reader(read_series),
     kind(
         "values",
         "a list of values, `[64, 128, 256]`, or a formula that gives one",
@@ -234,17 +255,17 @@ Series = Annotated[
 ]
 Name = Annotated[
     str,
-    PlainValidator(read_name),
+    Reader(read_name),
     kind("name", "a letter or `_`, then letters, digits, `_`", **_text(NAME.pattern)),
 ]
 LayerName = Annotated[
     str,
-    PlainValidator(read_layer_name),
+    Reader(read_layer_name),
     kind("layer name", "a letter or `_`, then letters, digits, `_`", **_text(NAME.pattern)),
 ]
 OutputName = Annotated[
     str,
-    PlainValidator(read_output_name),
+    Reader(read_output_name),
     kind("output name", "a letter, then letters, digits, `_`", **_text("(?!_)" + NAME.pattern)),
 ]
 
