@@ -490,7 +490,7 @@ def optimize(network: nn.Module, *, passes: Sequence[str] | None = None) -> Opti
         ValueError: netdraft did not build the module.
     """
     from backends.run import optimized
-    from compiler.passes import DEFAULT_PASSES, PASSES
+    from compiler.passes.optimizer import DEFAULT_PASSES, PASSES
 
     network = _built("network", network)
     if passes is None:

@@ -25,8 +25,7 @@ from backends.torch.features import build_maps
 from backends.torch.module import attach, build_module, computed_graph, feature_info_of, taps_of
 from compiler.errors import BackendError
 from compiler.graph import Graph
-from compiler.passes import DEFAULT_PASSES, TRAINING_PASSES, Pass
-from compiler.passes.optimizer import optimize_graph
+from compiler.passes.optimizer import DEFAULT_PASSES, TRAINING_PASSES, Pass, optimize_graph
 from compiler.passes.outputs import keep_only, take_logits
 from compiler.passes.tapping import hold_taps, let_go
 

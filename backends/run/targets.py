@@ -16,8 +16,7 @@ from backends.run.flat_module import build_flat_module
 from backends.state.parameters import State, convert_state
 from compiler.errors import BackendError
 from compiler.graph import Graph
-from compiler.passes import DEFAULT_PASSES, PASSES, RUNTIME_PASSES, Pass
-from compiler.passes.optimizer import optimize_graph
+from compiler.passes.optimizer import DEFAULT_PASSES, PASSES, RUNTIME_PASSES, Pass, optimize_graph
 
 Result = Tensor | tuple[Tensor, ...]
 Runner = Callable[..., Result]

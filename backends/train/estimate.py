@@ -26,8 +26,7 @@ from backends.train.blocks import forget_activations
 from backends.train.heads import Heads
 from backends.train.parameters import build_optimizer, prepare_parameters
 from compiler.graph import Graph
-from compiler.passes import TRAINING_PASSES
-from compiler.passes.optimizer import optimize_graph
+from compiler.passes.optimizer import TRAINING_PASSES, optimize_graph
 from compiler.recipe import RecipeSpec
 
 DTYPES = {"32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

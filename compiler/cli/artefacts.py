@@ -39,8 +39,7 @@ class Built:
         if self.graph is self.plain[0]:
             return self.graph, self.state
         from backends.state.parameters import convert_state
-        from compiler.passes import RUNTIME_PASSES
-        from compiler.passes.optimizer import optimize_graph
+        from compiler.passes.optimizer import RUNTIME_PASSES, optimize_graph
 
         graph = optimize_graph(self.plain[0], RUNTIME_PASSES, taps=self.taps)
         return graph, convert_state(graph, self.plain[1])

@@ -17,7 +17,6 @@ from compiler.graph import (
     Traces,
     check_bounds,
 )
-from compiler.lower.blame import blame
 from compiler.ops import Identity, Op
 from compiler.text import Value
 
@@ -80,6 +79,8 @@ class Builder:
             check_bounds(shape)
         except ShapeError as error:
             if not self._is_echo(error, shapes):
+                from compiler.lower.blame import blame  # on use, for start-up time
+
                 self.report.add(blame(error, op, name, info, operands, self.nodes, written))
             shape = op.known_shape(*shapes)
         self.nodes[name] = Node(name, op, inputs, shape, info, traced or {}, share)

@@ -20,17 +20,14 @@ from compiler.errors import (
     limit,
     way_out,
 )
-from compiler.spec.block_variants import BlockVariants
 from compiler.spec.mentions import mentions
 from compiler.spec.model import BlockSpec, ErratumSpec, NetworkSpec
-from compiler.spec.origins import without
 from compiler.spec.read import read_block, read_errata, read_network
 from compiler.spec.read_layers import read_chain
 from compiler.spec.read_params import check_name
 from compiler.spec.shipped import shipped_names, shipped_spec
 from compiler.spec.tree import Tree, is_file, kind_of
 from compiler.spec.validate import as_meant
-from compiler.spec.variant import overlay
 from compiler.text import (
     Entry,
     Mapping,
@@ -276,14 +273,24 @@ class _Loader:
         self.own = list(own.entries) if isinstance(own, Mapping) else []
         for depth, (node, file) in reversed(list(enumerate(variants))):
             self._collect_all(node, file, depth)
-        inner = BlockVariants(self.blocks, self.report)
-        merged = variants[-1][0]
-        changes = merged.entries.get("changes")
-        if changes is not None and "extends" not in merged.entries:
+        changes = variants[-1][0].entries.get("changes")
+        if changes is not None and "extends" not in variants[-1][0].entries:
             help = "name the network that it changes: `extends: FILE`, or a shipped name"
             message = "a network has `changes` and extends nothing"
             self.report.add(Diagnostic("bad-change", message, changes.key_span, help=help))
-        for depth, (node, _) in reversed(list(enumerate(variants[:-1]))):
+        return self._resolved([node for node, _ in variants])
+
+    def _resolved(self, variants: list[Mapping]) -> tuple[Mapping, dict[str, Node | None]]:
+        """Return the base with what varies it laid over it, and each block with what it extends."""
+        blocks: dict[str, Node | None] = {name: d[-1][1] for name, d in self.blocks.items()}
+        if len(variants) == 1 and not any(map(_is_variant, blocks.values())):
+            return variants[0], blocks
+        from compiler.spec.block_variants import BlockVariants  # on use, for start-up time
+        from compiler.spec.variant import overlay
+
+        inner = BlockVariants(self.blocks, self.report)
+        merged = variants[-1]
+        for depth, node in reversed(list(enumerate(variants[:-1]))):
             redefines = depth in self.redefining
             merged = overlay(merged, node, redefines, inner.reach(), self.report)
         return merged, inner.resolved()
@@ -366,6 +373,8 @@ class _Loader:
         _check_version(written)
         node = as_meant(written, TOP_KEYS, "a spec", self.report)
         if self.left_out.file == node.span.file:
+            from compiler.spec.origins import without  # on use, for start-up time
+
             node = without(node, self.left_out)
         for key in {"extends", "import"} - set(written.entries):
             for item in _items(node.get(key)):
@@ -437,6 +446,11 @@ def _check_version(written: Mapping) -> None:
         )
         help = "install a newer one: `pip install --upgrade netdraft`"
     raise fail("unknown-version", message, node.span, help=help)
+
+
+def _is_variant(block: Node | None) -> bool:
+    """True for a block that extends another one."""
+    return isinstance(block, Mapping) and bool({"extends", "changes"} & block.entries.keys())
 
 
 _IMPORT_HELP = "paths are relative to this file, inside its folder tree or the shipped specs"

@@ -219,7 +219,7 @@ def test_a_setting_as_python_has_it() -> None:
 
 
 def test_passes_by_name(tiny: Path) -> None:
-    from compiler.passes import PASSES
+    from compiler.passes.optimizer import PASSES
 
     module = build_module(tiny)
     with pytest.raises(netdraft.UsageError) as caught:

@@ -14,8 +14,7 @@ from compiler.graph import Graph, verify
 from compiler.graph.parse import parse_graph
 from compiler.graph.print import print_graph
 from compiler.ops import OPS
-from compiler.passes import DEFAULT_PASSES, PASSES, Pass
-from compiler.passes.optimizer import optimize_graph
+from compiler.passes.optimizer import DEFAULT_PASSES, PASSES, Pass, optimize_graph
 from tests.passes.random_specs import graph_of, random_state, specs
 
 every_pass = pytest.mark.parametrize("run", PASSES.values(), ids=PASSES.keys())

@@ -14,7 +14,7 @@ from compiler.graph import verify
 from compiler.graph.parse import parse_graph
 from compiler.graph.print import print_graph
 from compiler.ops import OPS
-from compiler.passes import PASSES
+from compiler.passes.optimizer import PASSES
 
 FOLDER = Path(__file__).with_name("rewrites")
 FILES = sorted(FOLDER.rglob("*.txt"))

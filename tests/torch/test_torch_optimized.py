@@ -8,8 +8,7 @@ import torch
 from backends.state.parameters import convert_state
 from backends.state.unit_scale import check_unit_scale, randomize
 from backends.torch.module import build_module
-from compiler.passes import TRAINING_PASSES
-from compiler.passes.optimizer import optimize_graph
+from compiler.passes.optimizer import TRAINING_PASSES, optimize_graph
 from compiler.pipeline import load_graph
 
 pytestmark = pytest.mark.usefixtures("one_thread")
