@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 
 from compiler.cli.options import add_spec, settings_from, whole
-from compiler.edit import Outcome, Session
+from compiler.edit.session import Outcome, Session
 from compiler.errors import on_one_line
 from compiler.errors.terminal import write
 from compiler.loopback import ADDRESS, open_port

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from compiler.cli.main import main
-from compiler.edit import Edit, apply_edits
+from compiler.edit.span_edits import Edit, apply_edits
 from compiler.errors import Span
 
 HEAD = "network: net  # mine\ninput: {image: [3, 32, 32]}\nparams:   {width: 64}\n\nlayers:\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.edit import Session
+from compiler.edit.session import Session
 from compiler.errors import UsageError
 
 NET = """network: net

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from compiler.edit import Session, apply_edits
+from compiler.edit.session import Session
+from compiler.edit.span_edits import apply_edits
 from compiler.edit.values import layer_values, network_values, value_edit
 from compiler.errors import UsageError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.edit import Outcome
+from compiler.edit.session import Outcome
 from compiler.pipeline import load_graph
 from viz.serve import Hands
 from viz.serve.hub import Hub

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from compiler.edit import Outcome, Value
+from compiler.edit.session import Outcome
+from compiler.edit.values import Value
 from compiler.errors import Diagnostic
 from compiler.errors.diagnose import as_text
 from viz.html import page_program, render_html
