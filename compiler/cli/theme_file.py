@@ -9,7 +9,7 @@ from typing import Any
 
 from compiler.errors import CompileError, Span, UsageError, did_you_mean
 from compiler.text import Mapping, Node, Scalar, parse_yaml
-from compiler.text.source import decode
+from compiler.text.decode import decode
 from viz.style.theme import THEMES, Theme
 
 SUFFIXES = (".yaml", ".yml")

@@ -17,6 +17,7 @@ from compiler.errors.report import (
     Span,
     UsageError,
     at_place,
+    fail,
     in_file_order,
 )
 from compiler.errors.shown import HIDDEN, LONGEST_PATH, by_channel, on_one_line, shortened, shown
@@ -50,6 +51,7 @@ __all__ = [
     "by_channel",
     "did_you_mean",
     "excess",
+    "fail",
     "from_python",
     "guessing",
     "helping",

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from compiler.errors.limits import Budget
@@ -97,6 +97,11 @@ class CompileError(NetdraftError):
         self.diagnostics = tuple(diagnostics)
         self.texts: Mapping[str, str] = texts or {}
         super().__init__("\n".join(f"{d.span}: {d.code}: {d.message}" for d in self.diagnostics))
+
+
+def fail(code: str, message: str, span: Span, **more: Any) -> CompileError:
+    """Return an error with one diagnostic, to be raised."""
+    return CompileError([Diagnostic(code, message, span, **more)])
 
 
 class UsageError(NetdraftError):

@@ -17,6 +17,7 @@ from compiler.errors import (
     Span,
     UsageError,
     did_you_mean,
+    fail,
     limit,
     way_out,
 )
@@ -38,7 +39,6 @@ from compiler.text import (
     decode,
     describe,
     describe_text,
-    fail,
     parse_yaml,
     plain,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compiler.text.decode import check_is_text, decode
 from compiler.text.evaluate import FUNCTIONS, LookUp, evaluate, round_to, size_of
 from compiler.text.expr import (
     Expr,
@@ -31,8 +32,7 @@ from compiler.text.grammar import (
     read_word,
 )
 from compiler.text.located import Located
-from compiler.text.parse_expr import parse
-from compiler.text.source import (
+from compiler.text.nodes import (
     Doubled,
     DoubledScalar,
     Entry,
@@ -40,17 +40,14 @@ from compiler.text.source import (
     Node,
     Scalar,
     Sequence,
-    check_is_text,
-    decode,
-    fail,
     key_span_at,
     node_at,
-    parse_value,
-    parse_yaml,
     plain,
     resolve,
     span_at,
 )
+from compiler.text.parse_expr import parse
+from compiler.text.source import parse_value, parse_yaml
 
 __all__ = [
     "FUNCTIONS",
@@ -80,7 +77,6 @@ __all__ = [
     "describe",
     "describe_text",
     "evaluate",
-    "fail",
     "key_span_at",
     "name_of",
     "node_at",

@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from compiler.errors import Span
-from compiler.text.source import Node, Scalar, Sequence, key_span_at, node_at, span_at
+from compiler.text.nodes import Node, Scalar, Sequence, key_span_at, node_at, span_at
 
 
 class Located(BaseModel):

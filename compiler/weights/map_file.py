@@ -17,13 +17,14 @@ from compiler.errors import (
     Report,
     Span,
     UsageError,
+    fail,
     guessing,
     in_file_order,
     limit,
     way_out,
 )
 from compiler.spec import alone, read_yaml, validate
-from compiler.text import Located, Mapping, Node, describe, fail, plain, show_value
+from compiler.text import Located, Mapping, Node, describe, plain, show_value
 from compiler.text import Sequence as Items
 from compiler.text.fields import Names, Text
 from compiler.weights.mapping import Head, Preprocessing, WeightMap
