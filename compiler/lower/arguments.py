@@ -200,13 +200,8 @@ def _argument(
     steps: tuple[int | str, ...] = (key, name)
     if key == "for" and isinstance((layer.common.loop or {}).get(name), list):
         steps = (*steps, int(values.lookup("index")))  # type: ignore[arg-type]
-    written = as_argument(Written(raw, whose, layer, steps, f"with.{name}"), param)
+    written = Written(raw, whose, layer, steps, f"with.{name}").given_to(param)
     return values.of_type(param.type, written)
-
-
-def as_argument(written: Written, param: ParamSpec) -> Written:
-    """Return a value as one of a parameter, which messages name and show."""
-    return replace(written, type=param.type, declared=Remark(param.span(), "it is declared here"))
 
 
 def parameter_default(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice, zip_longest
 
 from compiler.errors import Diagnostic, did_you_mean, listing
-from compiler.lower.arguments import as_argument, block_meant
+from compiler.lower.arguments import block_meant
 from compiler.lower.lowering import Lowering
 from compiler.lower.scope import Scope, Variable
 from compiler.ops import Layer
@@ -115,7 +115,7 @@ def _handed(whole: Written, values: Values, param: ParamSpec) -> list[Variable]:
     """Return the values of a list, each read as the parameter that takes it."""
     out = []
     for at, raw in enumerate(whole.raw):
-        entry = as_argument(whole.entry(at, is_remembered=True), param)
+        entry = whole.entry(at, is_remembered=True).given_to(param)
         is_word = param.type in ("block", "text")
         term = None if is_word else values.term_of(raw)
         out.append(Variable(values.of_type(param.type, entry), term))

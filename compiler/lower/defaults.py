@@ -13,8 +13,8 @@ from compiler.spec import (
     BlockLayer,
     BlockSpec,
     Defaults,
+    LayerValues,
     NetworkSpec,
-    Values,
     validate,
 )
 from compiler.text import Mapping as YamlMapping
@@ -81,7 +81,7 @@ def try_defaults(defaults: Defaults, blocks: Mapping[str, BlockSpec], report: Re
         if isinstance(layer, BlockLayer):
             _check_names(layer, blocks, found)
             continue
-        layer.operations(Values(layer, f"`{op}`", defaults, found))
+        layer.operations(LayerValues(layer, f"`{op}`", defaults, found))
     report.add_all(d for d in found.diagnostics if d.code in FAULTS_OF_VALUES)
 
 
@@ -91,7 +91,7 @@ def default_norms(defaults: Defaults, report: Report) -> dict[str, Op]:
     for word in NORMS:
         layer = defaults.layers.get(word)
         if isinstance(layer, Layer):
-            values = Values(layer, f"`{word}`", defaults, report)
+            values = LayerValues(layer, f"`{word}`", defaults, report)
             values.decisions = defaults.decisions
             ((_, out[word]),) = layer.operations(values)
     return out

@@ -43,9 +43,9 @@ from compiler.spec import (
     BranchesLayer,
     BrokenLayer,
     LayersLayer,
+    LayerValues,
     ResidualLayer,
     SplitLayer,
-    Values,
     check_name,
 )
 from compiler.text import Expr, numbers_of
@@ -61,7 +61,7 @@ class Copy:
     path: str
     scope: Scope
     operands: Operands
-    values: Values
+    values: LayerValues
 
 
 def lower_layers(

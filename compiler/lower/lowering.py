@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from itertools import count
+from typing import TypeVar
 
 from compiler.errors import CompileError, Diagnostic, Remark, Report, Span, guessing, limit, way_out
 from compiler.graph import Cite, Drawing, Erratum, Info
@@ -12,10 +13,21 @@ from compiler.lower.builder import Builder
 from compiler.lower.defaults import default_norms
 from compiler.lower.scope import Condition, Lookup, Named, Scope
 from compiler.ops import CiteSpec, Layer, Op
-from compiler.spec import BrokenLayer, Defaults, DrawingSpec, Expansion, Spec, Values, copies_of
+from compiler.spec import (
+    BrokenLayer,
+    Defaults,
+    DrawingSpec,
+    Expansion,
+    LayerValues,
+    Spec,
+    Values,
+    copies_of,
+)
 from compiler.spec.naming import automatic_name, node_name
 from compiler.text import Expr, Located, Value
 from compiler.text import Mapping as YamlMapping
+
+V = TypeVar("V", bound=Values)
 
 
 class Lowering:
@@ -107,21 +119,20 @@ class Lowering:
         self.stand_ins.add(scope.prefix + stand_in)
         return stand_in
 
-    def values(self, layer: Layer, scope: Scope, entering: Callable[[], str]) -> Values:
+    def values(self, layer: Layer, scope: Scope, entering: Callable[[], str]) -> LayerValues:
         """Return the reader of a layer's formulas; `entering` gives what `prev` means."""
-        return self.reader(layer, f"`{layer.op}`", scope, entering, self.defaults)
+        lookup = Lookup(scope, self.builder.shapes, entering)
+        values = LayerValues(layer, f"`{layer.op}`", lookup, self.report, self.defaults)
+        return self._in_scope(values, scope, lookup)
 
     def reader(
-        self,
-        where: Located,
-        what: str,
-        scope: Scope,
-        entering: Callable[[], str],
-        defaults: Defaults | None = None,
+        self, where: Located, what: str, scope: Scope, entering: Callable[[], str]
     ) -> Values:
         """Return the reader of the formulas of anything that stands in a scope."""
         lookup = Lookup(scope, self.builder.shapes, entering)
-        values = Values(where, what, lookup, self.report, defaults)
+        return self._in_scope(Values(where, what, lookup, self.report), scope, lookup)
+
+    def _in_scope(self, values: V, scope: Scope, lookup: Lookup) -> V:
         values.is_inside = scope.frame.params is not self.defaults.params
         values.bind, values.decisions = lookup.bind, scope.frame.decisions
         values.usual = scope.frame.defaults

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from compiler.spec.expansion import MAX_LEVELS, Expansion, copies_of
+from compiler.spec.layer_values import LayerValues
 from compiler.spec.loader import Spec, load_spec, read_yaml
 from compiler.spec.mentions import mentions, names_in
 from compiler.spec.model import (
@@ -30,13 +31,8 @@ from compiler.spec.params import READERS, guess_type, read_param_name
 from compiler.spec.read_params import check_name
 from compiler.spec.shipped import RECIPES, is_recipe, recipe_names, shipped_files, shipped_specs
 from compiler.spec.validate import alone, validate
-from compiler.spec.values import (
-    Defaults,
-    Values,
-    Written,
-    default_of,
-    plain_default,
-)
+from compiler.spec.values import Defaults, Values, plain_default
+from compiler.spec.written import Written, default_of
 
 __all__ = [
     "LAYERS",
@@ -56,6 +52,7 @@ __all__ = [
     "DrawingSpec",
     "ErratumSpec",
     "Expansion",
+    "LayerValues",
     "LayersLayer",
     "NetworkSpec",
     "OutputSpec",

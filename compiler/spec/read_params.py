@@ -11,7 +11,8 @@ from compiler.errors import Diagnostic, Report, Span, guessing
 from compiler.spec.model import BrokenParam, ParamSpec
 from compiler.spec.params import READERS, guess_type, read_param_name
 from compiler.spec.validate import alone, validate
-from compiler.spec.values import Values, default_of
+from compiler.spec.values import Values
+from compiler.spec.written import default_of
 from compiler.text import Mapping, Node, Scalar, describe, describe_text, plain
 from compiler.text.names import NAME
 

@@ -1,4 +1,4 @@
-"""Formulas of a spec -> numbers, pairs and words, with the complaints that they earn.
+"""Formulas of a spec -> numbers, pairs and words; every fault is reported and gives None.
 
 Keys of layers, parameters, defaults, `with` and `--set` are all read here, so that one value
 means the same, and is refused in the same words, whichever way it comes.
@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any, Literal, TypeGuard
+from typing import Any, TypeGuard
 
 from pydantic_core import PydanticCustomError
 
 from compiler.errors import (
     Diagnostic,
-    Remark,
     Report,
     did_you_mean,
     excess,
@@ -26,14 +25,12 @@ from compiler.errors import (
     listing,
     way_out,
 )
-from compiler.graph import Decision, Pads, Pair, Traced
+from compiler.graph import Decision, Pair, Traced
 from compiler.ops import (
     ACTIVATION_WORDS,
     COMMON,
     NORM_WORDS,
-    NORMS,
     Layer,
-    Op,
     Parametric,
     grouped,
     is_activation,
@@ -43,6 +40,7 @@ from compiler.ops import (
 )
 from compiler.spec.model import ParamSpec
 from compiler.spec.params import READERS, guess_type
+from compiler.spec.written import Written, default_of
 from compiler.text import (
     HALF,
     PADDINGS,
@@ -57,7 +55,6 @@ from compiler.text import (
     as_formula,
     evaluate,
     name_of,
-    parse,
     read_formula,
     show_value,
     size_of,
@@ -68,63 +65,6 @@ MAX_COUNT = 10**7
 _SIDES = (("top", "bottom"), ("left", "right"))
 MAX_NUMBER = 10**30
 """Factors: what is larger is no number that float32 calculates with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A value as it is written, where it stands, and what a message calls it."""
-
-    raw: Any
-    whose: str
-    where: Located
-    steps: tuple[int | str, ...]
-    attribute: str = ""
-    """What in the graph remembers the formula; empty where none does."""
-    type: str = ""
-    """The type of the parameter that it is a value of."""
-    declared: Remark | None = None
-
-    is_entry: bool = False
-    """True: what it reads is remembered with the whole list."""
-
-    def entry(self, at: int, is_remembered: bool) -> Written:
-        """Return an entry of this list."""
-        whose = f"entry {at} of {self.whose}" if self.type else self.whose
-        steps = (*self.steps, at)
-        return Written(self.raw[at], whose, self.where, steps, is_entry=is_remembered)
-
-    def part(self, raw: Any, name: str = "") -> Written:
-        """Return a part of this value; the graph remembers formulas of whole values only."""
-        whose = f"the {name} of {self.whose}" if name else self.whose
-        return replace(self, raw=raw, whose=whose, attribute="")
-
-    def diagnostic(self, message: str, help: str = "") -> Diagnostic:
-        """Return an error at this value; a parameter's names its type."""
-        remarks = () if self.declared is None else (self.declared,)
-        typed = f"; it is of type {self.type}" if self.type else ""
-        span = self.where.span(*self.steps)
-        return Diagnostic("bad-value", message + typed, span, remarks=remarks, help=help)
-
-    def refused(self, value: Value, why: str) -> Diagnostic:
-        """Return an error that shows the value, and the formula that it comes of."""
-        shown = show_value(value)
-        is_formula = isinstance(self.raw, Expr) and self.raw.text != shown
-        help = ""
-        if isinstance(value, Fraction):
-            help = "round it as you mean it: `floor(...)`, `ceil(...)` or `round(...)`"
-        elif shown.startswith("0x"):
-            help = f"write {int(shown, 16)}; a size, 0 by so many, can't stand here"
-        formula = f"{self.raw.text} = " if is_formula else ""
-        return self.diagnostic(f"{self.whose} = {formula}{shown} {why}", help)
-
-    def fault(self, error: PydanticCustomError) -> Diagnostic:
-        """Return an error for what a reader of `fields` refuses."""
-        context = error.context or {}
-        span = self.where.span(*self.steps)
-        if "start" in context:
-            span = self.where.inside(self.steps, context["start"], context["end"])
-        help = str(context.get("help", ""))
-        return Diagnostic(error.type, f"{self.whose}: {error.message()}", span, help=help)
 
 
 @dataclass(slots=True)
@@ -153,7 +93,7 @@ class Defaults:
 
 
 class Values:
-    """Reads the fields of one layer; every fault is reported and gives None."""
+    """Reads the fields of what stands in a spec; every fault is reported and gives None."""
 
     def __init__(
         self,
@@ -172,12 +112,6 @@ class Values:
         self.defaults = defaults.layers.get(op) if defaults else None
         says, own = self.defaults, layer.model_fields_set
         self._taken = says.model_fields_set - own if says is not None else frozenset()
-        self.channels: int | None = None
-        """Channels that enter the layer, None where they are not a number."""
-        self.is_sized_by_layer = False
-        """True where the layer reads another one for its size."""
-        self.norms: Mapping[str, Op] = NORMS
-        """Word -> the norm that follows convolutions, as the network's defaults have it."""
         self.is_inside = False
         """True in a block: what its layers take from the network's defaults is a number there."""
         self.traced: dict[str, Traced] = {}
@@ -246,82 +180,12 @@ class Values:
         value = self.number_of(self.written(field, attribute))
         return None if value is None else float(value)
 
-    def number_in(self, field: str, key: str, type: str = "number") -> Fraction | int | None:
-        """Return a number of a field that is a mapping: `keep` of `dropout`."""
-        raw, whose = self.raw(field)[key], f"`{key}` of `{field}`"
-        value = self.of_type(type, Written(raw, whose, self.where(field), (field, key), key))
-        return value if isinstance(value, (int, Fraction)) else None
-
     def pair(self, field: str, attribute: str = "", least: int = 1) -> Pair | None:
         """Return (height, width) from one number, a pair, or a kernel parameter."""
         raw = self.raw(field)
         if type(raw) is tuple and len(raw) == 2 and all(_is_integer(v, least) for v in raw):
             return raw
-        value: Pair | None = _twice(self.pair_of(self.written(field, attribute), least))
-        return value
-
-    def factor_or_size(self, field: str) -> int | Pair | None:
-        """Return one number, or (height, width); the graph knows it as `factor` or `size`."""
-        value: int | Pair | None = self.pair_of(self.written(field, "factor"), 1)
-        if isinstance(value, tuple) and "factor" in self.traced:
-            self.traced["size"] = self.traced.pop("factor")
-        return value
-
-    def padding(
-        self, op: str, kernel: Pair, dilation: Pair = (1, 1)
-    ) -> Pads | Literal["same"] | None:
-        """Return `same`, or ((top, bottom), (left, right)); the kernel is that of the key `op`."""
-        value = self.padding_of(self.written("padding", "padding"))
-        if value == HALF:
-            self._settle_half(op)
-            rows, columns = (d * (k - 1) // 2 for k, d in zip(kernel, dilation, strict=True))
-            return _twice(rows), _twice(columns)
-        if value is None or value == "same":
-            return None if value is None else "same"
-        rows, columns = (0, 0) if value == "valid" else _twice(value)
-        return _twice(rows), _twice(columns)
-
-    def sides(self, field: str, attribute: str = "") -> Pads | None:
-        """Return ((top, bottom), (left, right)) of a field that is no padding's word."""
-        written = self.written(field, attribute)
-        value = self.padding_of(written)
-        if isinstance(value, str):
-            help = "a border is so many pixels: `1`, `[height, width]` or `[[0, 1], [0, 1]]`"
-            self.report.add(written.diagnostic(f"{written.whose}: `{value}` is no border", help))
-            return None
-        if value is None:
-            return None
-        rows, columns = _twice(value)
-        return _twice(rows), _twice(columns)
-
-    def _settle_half(self, op: str) -> None:
-        """Note what padding in numbers, made of kernel and dilation, depends on."""
-        self.traced.pop("padding", None)
-        self._note(self.written("padding", "padding"), self.raw("padding"))
-        for key in {op, "padding", "dilation"} & type(self.layer).model_fields.keys():
-            formula = self.raw(key)
-            if isinstance(formula, Expr):
-                written = self.written(key)
-                with suppress(Unknown, ExprError):  # reported where it is read
-                    self._decided(written, formula, evaluate(formula, self._lookup(written)))
-
-    def range(self, field: str) -> Pair | None:
-        """Return (start, stop) of channels; a negative one counts from the last of them."""
-        written, (start, stop) = self.written(field), self.raw(field)
-        first = self._end(replace(written.part(start), steps=(field, 0), attribute="start"))
-        last = self._end(replace(written.part(stop), steps=(field, 1), attribute="stop"))
-        return None if first is None or last is None else (first, last)
-
-    def _end(self, written: Written) -> int | None:
-        value, raw = self.integer_of(written, -MAX_COUNT), written.raw
-        if value is None or value >= 0:
-            return value
-        text = raw.text if isinstance(raw, Expr) else show_value(raw)
-        is_plain = text[1:].isalnum()
-        from_last = f"prev.channels - {text[1:]}" if is_plain else f"prev.channels + ({text})"
-        value = self.integer_of(replace(written, raw=parse(from_last)), 0)
-        if traced := self.traced.get(written.attribute):
-            self.traced[written.attribute] = replace(traced, text=text)
+        value: Pair | None = twice(self.pair_of(self.written(field, attribute), least))
         return value
 
     def flag(self, field: str) -> bool:
@@ -333,21 +197,6 @@ class Values:
         if self._shows(self.where(field)):
             self._note(self.written(field, field), raw)
         return True if value is None else value
-
-    def word(
-        self,
-        field: str,
-        known: tuple[str, ...],
-        is_one: Callable[[object], bool] = lambda value: False,
-    ) -> str:
-        """Return a word of a closed set, or the parameter's value that is one; `none` if wrong."""
-        raw = self.raw(field)
-        if raw in known:
-            return str(raw)
-        word = self.word_of(self.written(field), field, known, is_one) or "none"
-        if raw not in known:
-            self._note_word(field, raw.text if isinstance(raw, Expr) else str(raw), word)
-        return word
 
     def _note_word(self, field: str, name: str, word: str) -> None:
         """Remember the name of the parameter, or the formula, that a word comes from."""
@@ -395,7 +244,7 @@ class Values:
             return self.integer_of(read, 1 if type == "channels" else -MAX_COUNT)
         if type == "kernel":
             pair = self.pair_of(read, 1)
-            return pair if pair is None else _twice(pair)
+            return pair if pair is None else twice(pair)
         if type == "activation":
             return self.activation_value(read)
         if type == "norm":
@@ -582,7 +431,7 @@ class Values:
                 self.pair_of(written.part(v), 0, names)
                 for v, names in zip(value, _SIDES, strict=False)
             ]
-            return None if None in sides else tuple(map(_twice, sides))
+            return None if None in sides else tuple(map(twice, sides))
         return self.pair_of(written, 0)
 
     def evaluate(self, written: Written) -> Value:
@@ -654,12 +503,6 @@ def _no_integer(value: Value, least: int) -> str:
     return f"is more than {MAX_COUNT:,}"
 
 
-def default_of(name: str, param: ParamSpec) -> Written:
-    """Return a parameter's default as it is written."""
-    whose = f"the default of `{name}`"
-    return Written(param.default, whose, param, ("default",), type=param.type)
-
-
 def plain_default(param: ParamSpec) -> Value:
     """Return a parameter's default as its type has it; None for none and for a formula."""
     if param.default is None:
@@ -667,6 +510,6 @@ def plain_default(param: ParamSpec) -> Value:
     return Values(param, "", lambda name: None, Report()).of_type(param.type, default_of("", param))
 
 
-def _twice(value: Any) -> Any:
+def twice(value: Any) -> Any:
     """Return one number as (height, width)."""
     return (value, value) if isinstance(value, int) else value
