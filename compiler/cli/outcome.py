@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from compiler.errors import BackendError, CompileError, UsageError
 from compiler.errors.terminal import complain
-from compiler.files import reason_of
 
 _OWN = ("compiler", "backends", "viz")
 _INSTALLED_AS = {
@@ -114,6 +113,8 @@ def _is_of_memory(error: Exception) -> bool:
 
 
 def _of_system(error: OSError) -> str:
+    from compiler.files import reason_of  # on use, for start-up time
+
     reason = reason_of(error)
     if error.errno == errno.ENOSPC and error.filename is None:
         return f"a file cannot be written: {reason}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from xml.sax.saxutils import escape, quoteattr
+from html import escape  # that of `xml.sax.saxutils` loads HTTP and TLS
 
 from viz.formats.strokes import arrow_shape, describe, number
 from viz.layout.placed import Area, Layout, PlacedArrow, PlacedBox, PlacedFrame, Text
@@ -30,8 +30,8 @@ def _document(layout: Layout, theme: Theme, scale: float) -> Iterator[str]:
         f'role="img" font-family="{families}" font-size="{number(theme.font_pt)}" '
         f'fill="{theme.ink}"{own}>'
     )
-    yield f"<title>{escape(visible(layout.diagram.title))}</title>"
-    yield f"<desc>{escape(describe(layout))}</desc>"
+    yield f"<title>{escape(visible(layout.diagram.title), quote=False)}</title>"
+    yield f"<desc>{escape(describe(layout), quote=False)}</desc>"
     if theme.dark:
         yield from _style(layout, theme, theme.dark)
     if theme.background:
@@ -111,18 +111,20 @@ def _place(area: Area) -> str:
 
 
 def _id(name: str, kind: str) -> str:
-    return quoteattr(f"{kind}-{visible(name)}".replace(" ", "_"))
+    words = f"{kind}-{visible(name)}".replace(" ", "_")
+    return f'"{escape(words)}"'
 
 
 def _text(text: Text, theme: Theme) -> str:
     anchor = "" if text.anchor == "start" else f' text-anchor="{text.anchor}"'
     size = "" if text.size == theme.font_pt else f' font-size="{number(text.size)}"'
     fill = f' fill="{theme.failed}"' if text.role in ("flow", "error") else ""
+    words = escape(text.text, quote=False)
     # In a viewer without the font, wider letters are squeezed instead of overflowing the box.
     length = f' textLength="{number(text.width)}" lengthAdjust="spacingAndGlyphs"'
     return (
         f'<text x="{number(text.x)}" y="{number(text.y)}"{anchor}{size}{fill}'
-        f'{length if text.width else ""} xml:space="preserve">{escape(text.text)}</text>'
+        f'{length if text.width else ""} xml:space="preserve">{words}</text>'
     )
 
 
