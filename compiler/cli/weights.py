@@ -21,7 +21,7 @@ from compiler.cli.options import (
 )
 from compiler.errors import BackendError, UsageError
 from compiler.errors.terminal import write
-from compiler.facts.available_memory import check_memory
+from compiler.facts.available_memory import check_memory, show_bytes
 from compiler.facts.class_output import check_names
 from compiler.graph import Graph
 from compiler.published import fit_published
@@ -198,9 +198,8 @@ def _write_weights(
     if args.format == "json":
         _write_json({**report.as_data(), "written": str(path)})
         return 0
-    size = path.stat().st_size / 1e6
     write(sys.stdout, report.as_text(args.tensors))
-    write(sys.stdout, f"wrote {path}, {size:.1f} MB\n")
+    write(sys.stdout, f"wrote {path}, {show_bytes(path.stat().st_size)}\n")
     return 0
 
 

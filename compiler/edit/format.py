@@ -1,4 +1,4 @@
-"""The spaces of a spec, set in order: comments, quotes, lines and their order stay."""
+"""The spaces of a spec, and the op of each layer, set in order: comments, quotes, lines stay."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from compiler.edit.op_first import put_ops_first
 from compiler.edit.span_edits import BREAKS, line_starts
 from compiler.text import parse_yaml, plain
 
@@ -22,12 +23,13 @@ def format_text(text: str, file: str) -> str:
 
     Inside brackets there is one space after a comma and a colon, none before a comma, and none
     inside the brackets; no line ends in spaces, and the file ends with its last line. Spaces that
-    align values and comments stay.
+    align values and comments stay. The op of a layer goes before its other keys.
 
     Raises:
         CompileError: the text is no YAML that a spec can be.
     """
     before = plain(parse_yaml(text, file))
+    text = put_ops_first(text, file)
     starts = line_starts(text)
     scanned = yaml.scan(text, Loader=yaml.CBaseLoader)
     tokens = [t for t in scanned if _begin(t, starts) < _end(t, starts)]  # others mark places

@@ -10,7 +10,7 @@ from compiler.edit.span_edits import Edit, apply_edits, slice_of
 from compiler.errors import CompileError, Report, Span, UsageError, shortened
 from compiler.graph import Graph
 from compiler.ops import COMMON_KEYS, WordLayer
-from compiler.spec import LAYERS, load_spec
+from compiler.spec import LAYERS, load_spec, op_of
 from compiler.text import Mapping as YamlMapping
 from compiler.text import Node, Scalar, Sequence, parse_yaml
 
@@ -82,8 +82,8 @@ def layer_values(graph: Graph, texts: Mapping[str, str], name: str) -> Iterator[
     written = graph.info_of(name).written
     if not name or written is None:
         return
-    op = next((key for key in written.entries if key in LAYERS), None)
-    model = LAYERS.get(op or "")
+    op = op_of(written.entries)
+    model = LAYERS.get(op)
     for key, entry in written.entries.items():
         is_word = key == op and model is not None and issubclass(model, WordLayer)
         if not is_word and (key in OF_EVERY_LAYER or key not in COMMON_KEYS):

@@ -130,7 +130,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     for candidate in _comparable(word, known):
         folded.setdefault(_fold(candidate), candidate)
     short = _fold(word[:80])
-    close = get_close_matches(short, folded, n=1, cutoff=0.7)
+    moved = [w for w in folded if sorted(w) == sorted(short)]  # `form`: `from`, and not `for`
+    close = moved or get_close_matches(short, folded, n=1, cutoff=0.7)
     found = close or [w for w in get_close_matches(short, folded, n=3) if _is_slip(w, short)]
     return folded[found[0]] if found else None
 

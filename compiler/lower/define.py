@@ -11,7 +11,7 @@ from compiler.lower.layers import lower_body
 from compiler.lower.lowering import Lowering
 from compiler.lower.scope import Frame
 from compiler.ops import Input, Layer
-from compiler.spec import BlockSpec, ResidualLayer, layers_in
+from compiler.spec import BlockSpec, ParallelLayer, ResidualLayer, layers_in
 from compiler.text import Expr
 
 
@@ -88,6 +88,8 @@ def _chooses(layer: Layer, off: Container[str]) -> bool:
     counts = [layer.common.repeat, *loop.values()]
     if layer.common.when is not None or any(isinstance(count, Expr) for count in counts):
         return True
+    if isinstance(layer, ParallelLayer):
+        return any(branch.when is not None for branch in layer.parts.values())
     if not isinstance(layer, ResidualLayer):
         return False
     return str(layer.residual.activation) in off

@@ -13,7 +13,7 @@ It reads from top to bottom, as the functions below stand:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -30,7 +30,7 @@ from compiler.lower.arguments import (
 from compiler.lower.assertions import check_assertions
 from compiler.lower.copies import variables_of_copies
 from compiler.lower.local_names import settle_names
-from compiler.lower.lowering import Lowering
+from compiler.lower.lowering import Lowering, text_of
 from compiler.lower.operands import Operands, operands
 from compiler.lower.order import lowering_order
 from compiler.lower.scope import Frame, Named, Scope
@@ -40,10 +40,12 @@ from compiler.spec import (
     MAX_LEVELS,
     BlockLayer,
     BlockSpec,
+    Branch,
     BranchesLayer,
     BrokenLayer,
     LayersLayer,
     LayerValues,
+    ParallelLayer,
     ResidualLayer,
     SplitLayer,
     check_name,
@@ -123,10 +125,10 @@ def _layer(
     return [lower(lowering, layer, at)]
 
 
-def _leave_out(lowering: Lowering, layer: Layer, path: str, named: Named | None) -> None:
-    """Note that a `when` leaves a layer out."""
-    lowering.report.spend("left_out", 1, layer.span())
-    condition = lowering.condition(layer)
+def _leave_out(lowering: Lowering, where: Layer | Branch, path: str, named: Named | None) -> None:
+    """Note that a `when` leaves a layer or a branch out."""
+    lowering.report.spend("left_out", 1, where.span())
+    condition = lowering.condition(where)
     lowering.left_out[path] = condition
     if named is not None:
         named.left_out_by = condition
@@ -243,7 +245,7 @@ def _open(lowering: Lowering, kind: RegionKind, layer: Layer, at: Copy) -> Scope
 def _split(lowering: Lowering, layer: SplitLayer, at: Copy) -> list[str]:
     """Lower parallel chains whose ends enter the join around."""
     inner = _open(lowering, "branches", layer, at)
-    ends = _ends(lowering, layer, layer.split, inner, at) or [at.operands.first]
+    ends = _ends(lowering, layer, inner, at)
     lowering.builder.close(ends[-1])
     return ends
 
@@ -251,7 +253,7 @@ def _split(lowering: Lowering, layer: SplitLayer, at: Copy) -> list[str]:
 def _branches(lowering: Lowering, layer: BranchesLayer, at: Copy) -> str:
     """Lower parallel chains and their join."""
     inner = _open(lowering, "branches", layer, at)
-    ends = _ends(lowering, layer, layer.branches, inner, at) or [at.operands.first]
+    ends = _ends(lowering, layer, inner, at)
     info = lowering.info(layer)
     size = info.size if at.scope.frame.sizes_hold else None
     span = layer.span("join") if layer.says("join") else info.span
@@ -261,19 +263,37 @@ def _branches(lowering: Lowering, layer: BranchesLayer, at: Copy) -> str:
     return lowering.builder.close(join)
 
 
-def _ends(
-    lowering: Lowering, layer: Layer, branches: Mapping[str, list[Layer]], scope: Scope, at: Copy
-) -> list[str]:
-    """Lower the branches of a layer and return what leaves them, in order."""
+def _ends(lowering: Lowering, layer: ParallelLayer, scope: Scope, at: Copy) -> list[str]:
+    """Lower the branches of a layer and return what leaves those that are there, in order."""
     ends: list[str] = []
-    for name, layers in branches.items():
+    for name, branch in layer.parts.items():
         span = layer.key_span(layer.op, name)
         check_name(name, read_layer_name, span, "the name of a branch", lowering.report)
         local = lowering.free(name, span, scope, is_automatic=False)
         named = scope.names[local] = Named(scope.prefix + local, span, is_automatic=False)
-        info = Info(span=layer.span(layer.op, name))
-        ends += _branch(lowering, named, layers, scope, at.operands.first, info, is_branch=True)
-    return ends
+        if not _is_there(lowering, layer, name, scope, at):
+            _leave_out(lowering, branch, named.path, named)
+            continue
+        info, incoming = Info(span=branch.span(), when=text_of(branch.when)), at.operands.first
+        ends += _branch(lowering, named, branch.layers, scope, incoming, info, is_branch=True)
+    if not ends and layer.parts:
+        message = "no branch is left: the `when` of every one is false"
+        help = f"keep one of them, or give the `{layer.op}` a `when` of its own"
+        lowering.report_layer(layer, "left-out", message, help, layer.op)
+    return ends or [at.operands.first]
+
+
+def _is_there(lowering: Lowering, layer: ParallelLayer, name: str, scope: Scope, at: Copy) -> bool:
+    """True unless the `when` of a branch leaves it out."""
+    branch = layer.parts[name]
+    if branch.when is None or scope.frame.is_definition:
+        return True
+    values = lowering.reader(branch, f"branch `{name}`", scope, lambda: at.operands.first)
+    if not values.flag("when"):
+        return False
+    size = lowering.sizes.of_chain(branch.layers, values.lookup)
+    lowering.refuse_too_large(layer, size)  # what is counted before it is made leaves it out
+    return True
 
 
 def _branch(

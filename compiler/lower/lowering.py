@@ -14,6 +14,7 @@ from compiler.lower.defaults import default_norms
 from compiler.lower.scope import Condition, Lookup, Named, Scope
 from compiler.ops import CiteSpec, Layer, Op
 from compiler.spec import (
+    Branch,
     BrokenLayer,
     Defaults,
     DrawingSpec,
@@ -50,7 +51,7 @@ class Lowering:
         self.sizes = Expansion(spec.blocks)
         self._infos: dict[int, tuple[Layer, Info]] = {}
         """A layer by its identity, and its info: made once for all copies."""
-        self._conditions: dict[int, tuple[Layer, Condition]] = {}
+        self._conditions: dict[int, tuple[Located, Condition]] = {}
         """The same for its `when`."""
         self.constants: dict[str, dict[str, Value]] = {}
         """Block -> the defaults of its parameters that read nothing: one for all instances."""
@@ -60,14 +61,13 @@ class Lowering:
         """Word -> the norm that follows a convolution: the network's default, or the usual."""
         return default_norms(self.defaults, self.report)
 
-    def condition(self, layer: Layer) -> Condition:
-        """Return the condition of a layer, for what is said where it leaves the layer out."""
-        known = self._conditions.get(id(layer))
+    def condition(self, where: Layer | Branch) -> Condition:
+        """Return the condition of a layer or a branch, for what is said where it leaves it out."""
+        known = self._conditions.get(id(where))
         if known is None:
-            when = layer.common.when
-            text = when.text if isinstance(when, Expr) else str(when).lower()
-            known = layer, Condition(text, layer.span("when"))
-            self._conditions[id(layer)] = known
+            when = where.when if isinstance(where, Branch) else where.common.when
+            known = where, Condition(text_of(when), where.span("when"))
+            self._conditions[id(where)] = known
         return known[1]
 
     def declare(self, layer: Layer, scope: Scope) -> str:
@@ -197,8 +197,8 @@ class Lowering:
             drawn=layer.common.drawn,
             size=layer.common.size,
             doc=layer.common.doc,
-            when=_text(layer.common.when),
-            repeat=_text(layer.common.repeat) if isinstance(layer.common.repeat, Expr) else "",
+            when=text_of(layer.common.when),
+            repeat=text_of(layer.common.repeat) if isinstance(layer.common.repeat, Expr) else "",
             written=written(layer),
         )
 
@@ -234,7 +234,8 @@ class Lowering:
         return tuple(out)
 
 
-def _text(written: object) -> str:
+def text_of(written: object) -> str:
+    """Return a value as the spec writes it; "" for one that it does not write."""
     if written is None:
         return ""
     return written.text if isinstance(written, Expr) else str(written).lower()

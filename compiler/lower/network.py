@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from compiler.errors import Diagnostic, Report, UsageError, guessing
+from compiler.errors import (
+    Diagnostic,
+    Report,
+    UsageError,
+    did_you_mean,
+    guessing,
+    listing,
+    spelled,
+)
 from compiler.graph import (
     Claim,
     Decision,
@@ -41,7 +49,7 @@ from compiler.spec import (
     plain_default,
 )
 from compiler.text import Mapping as YamlMapping
-from compiler.text import Node, Value
+from compiler.text import Node, Value, describe_text
 from compiler.text import Sequence as YamlSequence
 
 
@@ -71,6 +79,7 @@ def lower_network(
         raise UsageError(f"{spec.path} is a library of blocks; name a network")
     decisions: list[Decision] = []
     arguments = network_arguments(network, report, settings, decisions)
+    _check_blocks(spec, network, arguments, settings)
     shapes = input_shapes(network, report, arguments, inputs, decisions)
     # What a network states of itself holds for its own values, whoever gives them.
     is_as_declared = not (settings or inputs) or (
@@ -80,6 +89,24 @@ def lower_network(
     frame = Frame(network.network, dict(arguments), {n: n for n in shapes}, decisions=decisions)
     frame.sizes_hold = is_as_declared
     return _lower(spec, network, report, arguments, shapes, frame, {} if stated is None else stated)
+
+
+def _check_blocks(
+    spec: Spec,
+    network: NetworkSpec,
+    arguments: Mapping[str, Value],
+    settings: Mapping[str, object],
+) -> None:
+    """Refuse a block from outside that there is none of."""
+    for name in settings:
+        value = str(arguments[name])
+        known = value in spec.blocks or value in spec.faulty_blocks
+        if network.params[name].type == "block" and not known:
+            shown = describe_text(value)
+            raise UsageError(
+                f"{spelled('--set', f'{name}={shown}')}: there is no block `{shown}`"
+                f"{did_you_mean(value, spec.blocks)}; the blocks are {listing(spec.blocks)}"
+            )
 
 
 def _lower(

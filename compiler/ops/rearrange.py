@@ -83,8 +83,9 @@ class Chunk(Op):
         return self.index * size, (self.index + 1) * size
 
     def words(self, shown: Shown) -> Words:
-        chunks = shown("chunks", self.chunks)
-        return "Channels", [f"part {shown('index', self.index)} of {chunks}"]
+        by_name = shown.named("index")
+        number = f"{by_name[0]} + 1" if by_name else str(self.index + 1)
+        return "Channels", [f"part {number} of {shown('chunks', self.chunks)}"]
 
 
 @dataclass(frozen=True)

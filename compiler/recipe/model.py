@@ -1,7 +1,9 @@
 """What a recipe may say: how a network is trained, as data."""
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, see compiler/text/located.
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import PlainValidator
 
 from compiler.ops import CiteSpec
 from compiler.recipe.values import (
@@ -17,7 +19,8 @@ from compiler.recipe.values import (
     Unsigned,
 )
 from compiler.text import Located
-from compiler.text.fields import Name, Names, Text
+from compiler.text.fields import Names, Text
+from compiler.text.names import read_recipe_name
 from compiler.weights.mapping import Preprocessing
 
 
@@ -148,7 +151,7 @@ class AugmentSpec(Located):
 class RecipeSpec(Located):
     """A recipe of training."""
 
-    recipe: Name
+    recipe: Annotated[str, PlainValidator(read_recipe_name)]
     """its name"""
     doc: Text = ""
     """what it is, in words"""

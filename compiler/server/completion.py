@@ -11,7 +11,7 @@ from compiler.errors import on_one_line
 from compiler.graph import Definition, Graph, Parameter
 from compiler.ops import JOINS
 from compiler.server.outline import ITEM, Place, place_at
-from compiler.spec.model import LAYERS
+from compiler.spec.model import LAYERS, op_of
 from compiler.spec.schema import json_schema
 from compiler.spec.shipped import shipped_names
 from compiler.text import show_value
@@ -90,12 +90,14 @@ class _Found:
 
     def _of_layer(self) -> Iterator[Completion]:
         place = self.place
-        op = place.keys[0] if place.keys else ""
+        op = op_of(place.keys)
         if place.key:
             yield from self._values(json_schema_of(op), place.key)
         elif op:
             yield from _keys(json_schema_of(op), place.keys)
         else:
+            if place.keys:
+                yield from _keys(json_schema_of("common"), place.keys)
             for word, model in LAYERS.items():
                 doc = _description(json_schema_of(word))
                 yield Completion(word, "op", doc, word if model.bare else f"{word}: ")

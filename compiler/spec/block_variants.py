@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from compiler.errors import Diagnostic, Report, Span, guessing, limit, way_out
-from compiler.spec.changes import Reach, change_layers, is_structural
+from compiler.spec.changes import Reach, action_of, change_layers, is_structural
 from compiler.spec.merge import is_null, merged, noted, place_of, take_away
 from compiler.spec.variant import over_params, without_sizes
 from compiler.text import Entry, Mapping, Node, Scalar, Sequence, describe_text
@@ -51,8 +51,9 @@ class BlockVariants:
                 extended, block = block, self._free(f"{self._written(block)}_at_{at}")
                 self.own[block] = _Own(extended, path, [])
                 made.add(block)
-            action, entry = next(iter(change.entries.items()))
-            entries = {**change.entries, action: Entry(entry.key_span, rest)}
+            action = action_of(change)
+            key_span = change.entries[action].key_span
+            entries = {**change.entries, action: Entry(key_span, rest)}
             self.own[block].changes.append(replace(change, entries=entries))
             return block
 

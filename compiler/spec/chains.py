@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from compiler.spec.model import op_of
 from compiler.spec.naming import TRANSPARENT, automatic_name
 from compiler.text import Entry, Mapping, Node, Scalar, Sequence
 
@@ -26,9 +27,9 @@ class Item:
 
     @property
     def op(self) -> str:
-        """The word that opens it."""
+        """Its op, or what stands in the place of one."""
         if isinstance(self.node, Mapping):
-            return next(iter(self.node.entries), "")
+            return op_of(self.node.entries) or next(iter(self.node.entries), "")
         return self.node.text if isinstance(self.node, Scalar) else ""
 
     @property
@@ -120,8 +121,8 @@ class Chain:
     @classmethod
     def of(cls, node: Node) -> Chain:
         """Return a list of the language, to be changed."""
-        items = node.items if isinstance(node, Sequence) else ()
-        return cls(node, [Item(item) for item in items])
+        layers = _layers_of(node)
+        return cls(node, [Item(item) for item in (layers.items if layers else ())])
 
     def scope(self) -> Names:
         """Return the names in a list that is a scope of its own, such as a branch."""
@@ -132,11 +133,23 @@ class Chain:
 
     def node(self) -> Node:
         """Return the list as it is now."""
-        if not isinstance(self.written, Sequence):
+        written = _layers_of(self.written)
+        if written is None:
             return self.written
         for item in self.items:
             item.close()
-        return replace(self.written, items=tuple(item.node for item in self.items))
+        layers = replace(written, items=tuple(item.node for item in self.items))
+        if not isinstance(self.written, Mapping):
+            return layers
+        key_span = self.written.entries["layers"].key_span
+        entries = {**self.written.entries, "layers": Entry(key_span, layers)}
+        return replace(self.written, entries=entries)
+
+
+def _layers_of(node: Node) -> Sequence | None:
+    """Return a list of layers, or that of a branch with a `when`; None for what is neither."""
+    layers = node.get("layers") if isinstance(node, Mapping) else node
+    return layers if isinstance(layers, Sequence) else None
 
 
 @dataclass(eq=False, slots=True)

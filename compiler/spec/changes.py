@@ -34,8 +34,8 @@ class Change:
 
     @property
     def rest(self) -> dict[str, Entry]:
-        """What it says after its target."""
-        return dict(list(self.node.entries.items())[1:])
+        """What it says beside its target."""
+        return {key: e for key, e in self.node.entries.items() if key != self.action}
 
     @property
     def note(self) -> str:
@@ -48,11 +48,17 @@ class Change:
         return node.items if isinstance(node, Sequence) else ()
 
 
+def action_of(change: Mapping) -> str:
+    """Return the key that says what a change does, wherever it stands; else the first key."""
+    keys = change.entries
+    return next((key for key in keys if key in ACTIONS), "") or next(iter(keys), "")
+
+
 def is_structural(changes: Node | None) -> bool:
     """True where changes alter more than words: what the base states of itself holds no more."""
     for node in changes.items if isinstance(changes, Sequence) else ():
-        keys = list(node.entries) if isinstance(node, Mapping) else []
-        if keys[:1] != ["set"] or not WORDS_ALONE.issuperset(keys[1:]):
+        keys = set(node.entries) if isinstance(node, Mapping) else set()
+        if "set" not in keys or not WORDS_ALONE.issuperset(keys - {"set"}):
             return True
     return False
 
@@ -83,7 +89,8 @@ def _read(node: Node, report: Report) -> Change | None:
     if not isinstance(node, Mapping) or not node.entries:
         _refuse(report, "a change is a mapping", node.span, _FORMS)
         return None
-    action, entry = next(iter(node.entries.items()))
+    action = action_of(node)
+    entry = node.entries[action]
     if action not in ACTIONS or not isinstance(entry.node, Scalar):
         hint = did_you_mean(action, ACTIONS)
         _refuse(report, f"`{action}` is not a change{hint}", entry.key_span, _FORMS)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from compiler.ops import Layer, with_words
-from compiler.spec.model import BlockLayer, BlockSpec, LayersLayer
+from compiler.spec.model import BlockLayer, BlockSpec, LayersLayer, ParallelLayer
 from compiler.text import Expr, ExprError, LookUp, Unknown, evaluate
 
 MAX_LEVELS = 100
@@ -16,7 +16,7 @@ MAX_LEVELS = 100
 class Expansion:
     """Counts operations from below: what is not known before it is made counts as none.
 
-    That is a layer with a `when`, and a `repeat` that is an expression of unknown value.
+    That is a layer or branch with a `when`, and a `repeat` that is a formula of unknown value.
 
     Args:
         blocks: the definitions, by name.
@@ -34,7 +34,7 @@ class Expansion:
         """
         if isinstance(layer, BlockLayer):
             return max(1, self.of_block(layer.block))
-        inner = sum(self.of_chain(chain, lookup) for chain in layer.inner)
+        inner = sum(self.of_chain(chain, lookup) for chain in _certain(layer))
         has_join = not isinstance(layer, LayersLayer)
         return max(1, inner + has_join)
 
@@ -59,6 +59,13 @@ class Expansion:
             self.known[name] = self.of_chain(block.body) if block and not is_deep else 1
             self.depth -= 1
         return self.known[name]
+
+
+def _certain(layer: Layer) -> Iterable[list[Layer]]:
+    """Return the lists inside a layer, but for branches that may be left out."""
+    if isinstance(layer, ParallelLayer):
+        return [branch.layers for branch in layer.parts.values() if branch.is_certain]
+    return layer.inner
 
 
 def copies_of(layer: Layer, lookup: LookUp | None = None) -> int:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from compiler.errors import Diagnostic, Report, Span, did_you_mean, listing, nearest
 from compiler.errors.foreign import EXPLAINED, SYNONYMS
 from compiler.ops import COMMON_KEYS, Common, Layer, WordLayer
-from compiler.spec.model import ResidualBody
+from compiler.spec.model import LAYERS, ResidualBody, op_of
 from compiler.text import (
     Located,
     Mapping,
@@ -93,6 +93,8 @@ def unknown_field(model: type[Located], what: str, key: str, span: Span) -> Diag
     guess = model.spelled.get(key) or _nearest(key, known)
     hint = f" (did you mean `{guess}`?)" if guess else ""
     help = f"{what} takes {listing(known)}"
+    if issubclass(model, Layer) and key in LAYERS and not guess:
+        help = f"`{key}` is a layer of its own, before or after this one; {help}"
     if issubclass(model, Layer) and key in EXPLAINED:
         help = f"{EXPLAINED[key]}; {help}"
     if model is ResidualBody and key in COMMON_KEYS:
@@ -131,7 +133,7 @@ def _translate(model: type[Located], node: Node, what: str, fault: dict[str, Any
     steps = tuple(spelled.get(s, s) if isinstance(s, str) else s for s in fault["loc"])
     key = str(steps[0]) if steps else ""
     if key == "word" and issubclass(model, WordLayer) and isinstance(node, Mapping):
-        key = next(iter(node.entries))
+        key = op_of(node.entries)
         steps = (key, *steps[1:])
     found = fault["input"]
     kind, context = fault["type"], fault.get("ctx", {})

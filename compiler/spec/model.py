@@ -11,8 +11,24 @@ from compiler.text.fields import Flag, InputSize, Name, Names, Number, OutputNam
 
 Chain = list[Layer]
 """Layers, one after the other."""
-Chains = dict[str, Chain]
-"""Name -> the layers of a branch."""
+
+
+class Branch(Located):
+    """A branch: a list of layers, or `{when: EXPR, layers: [...]}`, which may be left out."""
+
+    layers: Chain
+    """from what enters the branches to what leaves this one"""
+    when: Flag | None = None
+    """left out where false: what joins the branches does without it"""
+
+    @property
+    def is_certain(self) -> bool:
+        """True where it is there whatever the parameters are."""
+        return self.when in (None, True)
+
+
+Branches = dict[str, Branch]
+"""Branches by name."""
 
 
 class BlockLayer(Layer):
@@ -38,30 +54,36 @@ class LayersLayer(Layer):
         return (self.layers,)
 
 
-class BranchesLayer(Layer):
+class ParallelLayer(Layer):
+    """A layer of branches."""
+
+    @property
+    def parts(self) -> Branches:
+        """The branches, in order."""
+        parts: Branches = getattr(self, self.op)
+        return parts
+
+    @property
+    def inner(self) -> tuple[Chain, ...]:
+        return tuple(branch.layers for branch in self.parts.values())
+
+
+class BranchesLayer(ParallelLayer):
     """Parallel chains on one input and their join."""
 
     op = "branches"
-    branches: Chains
-    """name: layers; left to right as drawn, and in this order in the join"""
+    branches: Branches
+    """name: layers, or `{when, layers}`; left to right as drawn, and in this order in the join"""
     join: Literal["concat", "add", "subtract", "multiply", "maximum"]
     """what becomes of the ends of the branches"""
 
-    @property
-    def inner(self) -> tuple[Chain, ...]:
-        return tuple(self.branches.values())
 
-
-class SplitLayer(Layer):
+class SplitLayer(ParallelLayer):
     """Last in a branch: its ends enter the enclosing join."""
 
     op = "split"
-    split: Chains
+    split: Branches
     """name: layers"""
-
-    @property
-    def inner(self) -> tuple[Chain, ...]:
-        return tuple(self.split.values())
 
 
 class ResidualBody(Located):
@@ -100,7 +122,21 @@ LAYERS: dict[str, type[Layer]] = {
     **OP_LAYERS,
     **{str(m.op): m for m in (BlockLayer, LayersLayer, BranchesLayer, SplitLayer, ResidualLayer)},
 }
-"""The word that opens a layer -> its model."""
+"""The word that says what a layer is -> its model."""
+
+
+def op_of(keys: Iterable[str]) -> str:
+    """Return the op that the keys of a layer name, wherever it stands; "" where none does.
+
+    A word that is an op and a key of another one (`scale` of a norm) is that key where the other
+    is there; of several ops it is the first.
+    """
+    ops = [key for key in keys if key in LAYERS]
+    for op in ops:
+        if not any(op in LAYERS[other].model_fields for other in ops if other != op):
+            return op
+    return ops[0] if ops else ""
+
 
 WORDS = frozenset(op for op, model in LAYERS.items() if issubclass(model, WordLayer))
 """Ops that take no argument."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from compiler.ops import OP_LAYERS
+from compiler.spec.model import op_of
 from compiler.text import PAIR, Mapping, Node, Scalar, Sequence
 from compiler.text.fields import Kernel
 
@@ -21,8 +22,8 @@ def node_name(node: Node) -> str | None:
     name = node.get("name")
     if isinstance(name, Scalar):
         return name.text
-    op, entry = next(iter(node.entries.items()))
-    return automatic_name(op, entry.node)
+    op = op_of(node.entries)
+    return automatic_name(op, node.get(op)) if op else next(iter(node.entries))
 
 
 def automatic_name(op: str, principal: Node | None) -> str | None:

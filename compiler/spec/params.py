@@ -22,7 +22,7 @@ _VALUES = frozenset(
 
 def read_param_name(value: Any) -> str:
     """Return the name of a parameter, which no word of the language uses."""
-    name = read_name(value)
+    name = read_name(value, "param")
     if name in _VALUES:
         raise reserved(name, "it is a word of the language")
     return name
@@ -59,9 +59,10 @@ def guess_type(value: Any) -> str:
         return "bool"
     if isinstance(value, int):
         return "int"
-    if isinstance(value, str) and value in ACTIVATION_WORDS:
+    word = next(iter(value)) if isinstance(value, dict) and len(value) == 1 else value
+    if isinstance(word, str) and word in ACTIVATION_WORDS:
         return "activation"
-    if isinstance(value, str) and value in NORM_WORDS:
+    if isinstance(word, str) and (word in NORM_WORDS or (word == "group_norm" and word != value)):
         return "norm"
     if isinstance(value, str) and (value in PADDINGS or value == HALF):
         return "padding"

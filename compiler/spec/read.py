@@ -9,19 +9,19 @@ from typing import Any
 from compiler.errors import NOWHERE, Diagnostic, Remark, Report, Span, listing
 from compiler.ops import Layer
 from compiler.spec.model import (
-    LAYERS,
     AssertSpec,
     BlockSpec,
     ClaimSpec,
     ErratumSpec,
     NetworkSpec,
     OutputSpec,
+    op_of,
 )
 from compiler.spec.read_layers import read_chain, read_layer
 from compiler.spec.read_params import check_name, read_params
 from compiler.spec.validate import M, alone, as_meant, validate
 from compiler.text import Mapping, Node, Scalar, Sequence, describe, describe_text, plain
-from compiler.text.names import read_name
+from compiler.text.names import read_input_name
 
 BODIES = ("layers", "branches", "residual")
 BLOCK_KEYS = [
@@ -39,8 +39,8 @@ def read_block(name: str, node: Node, report: Report) -> BlockSpec | None:
         help = "write its body: `{layers: [...]}`, `branches` (with `join`) or `residual`"
         report.add(Diagnostic("bad-value", message, node.span, help=help))
         return None
-    op = next(iter(node.entries), "")
-    if op in LAYERS and op not in BODIES:
+    op = op_of(node.entries)
+    if op and not any(key in node.entries for key in BODIES):
         message, span = f"{what} is written as a layer, `{op}`", node.entries[op].key_span
         help = f"a block holds a list of layers: `layers: [{{{op}: ...}}]`"
         report.add(Diagnostic("bad-block", message, span, help=help))
@@ -115,7 +115,7 @@ def read_network(node: Mapping, report: Report) -> NetworkSpec | None:
     if isinstance(inputs, Mapping):
         report.spend("entries", len(inputs.entries), inputs.span)
     for name, entry in inputs.entries.items() if isinstance(inputs, Mapping) else ():
-        check_name(name, read_name, entry.key_span, "the name of an input", report)
+        check_name(name, read_input_name, entry.key_span, "the name of an input", report)
     if "layers" in node.entries:
         values["layers"] = read_chain(node.get("layers"), "`layers`", report)
     moved = node.get("moved")

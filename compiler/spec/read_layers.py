@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any
 
 from compiler.errors import Diagnostic, Report, Span, did_you_mean, listing, nearest
 from compiler.errors.foreign import PLACED
-from compiler.ops import COMMON_KEYS, NOTHING, ActivationLayer, Common, Layer, WordLayer
+from compiler.ops import COMMON_KEYS, NOTHING, ActivationLayer, Common, Layer
 from compiler.spec.faults import keys_of
-from compiler.spec.model import LAYERS, WORDS, BrokenLayer, ResidualBody
+from compiler.spec.model import LAYERS, WORDS, Branch, BrokenLayer, ResidualBody, op_of
 from compiler.spec.validate import validate
 from compiler.text import (
     Doubled,
@@ -134,23 +134,27 @@ def _required(op: str) -> list[str]:
     return [k for k, f in model.model_fields.items() if f.is_required() or k in model.mostly]
 
 
-def _unknown_op(word: str, span: Span, others: Iterable[str] = ()) -> Diagnostic:
-    found = [k for k in others if k in LAYERS]
-    if found:
-        return Diagnostic(
-            "op-not-first",
-            f"a layer opens with its op: `{found[0]}` stands after `{word}`",
-            span,
-            help=f"put `{found[0]}` first",
-        )
-    owners = [op for op, model in LAYERS.items() if word in keys_of(model)]
-    if word not in keys_of(WordLayer) and owners:
-        return Diagnostic(
-            "unknown-op",
-            f"a layer opens with its op, and `{word}` is a key of {listing(owners)}",
-            span,
-            help="write the op first: `{conv: 3x3, filters: 64}`",
-        )
+def _without_op(node: Mapping) -> Diagnostic:
+    """Return what to say of a layer none of whose keys is an op."""
+    for word in ("op", "type"):
+        if word in node.entries:
+            return _op_as_value(word, node.entries[word])
+    keys = {op: keys_of(model) for op, model in LAYERS.items()}
+    owners = {key: [op for op, own in keys.items() if key in own] for key in node.entries}
+    words = [key for key, ops in owners.items() if not ops]
+    if words:
+        return _unknown_op(words[0], node.entries[words[0]].key_span)
+    word = next((key for key in owners if key not in COMMON_KEYS), next(iter(owners)))
+    whose = "every layer" if word in COMMON_KEYS else listing(owners[word])
+    return Diagnostic(
+        "unknown-op",
+        f"no key of this layer is an op: `{word}` is a key of {whose}",
+        node.entries[word].key_span,
+        help="add the op: `{conv: 3x3, filters: 64}`",
+    )
+
+
+def _unknown_op(word: str, span: Span) -> Diagnostic:
     if word == "body":
         help = PLACED[word]
         return Diagnostic("unknown-op", f"there is no op `{word}`", span, help=help)
@@ -171,7 +175,7 @@ def _op_as_value(word: str, entry: Entry) -> Diagnostic:
     op = text if text in LAYERS else nearest(text, LAYERS) if text else None
     return Diagnostic(
         "unknown-op",
-        f"the op is the first key itself, not the value of `{word}`",
+        f"the op is a key itself, not the value of `{word}`",
         entry.key_span,
         help=f"write `{{{op}: ...}}`" if op else "write it so: `{conv: 3x3, filters: 64}`",
     )
@@ -183,14 +187,10 @@ def _find_op(node: Mapping, report: Report) -> str | None:
             Diagnostic("bad-layer", "a layer is empty", node.span, help="write `{op: value, ...}`")
         )
         return None
-    word, entry = next(iter(node.entries.items()))
-    if word in ("op", "type"):
-        report.add(_op_as_value(word, entry))
-        return None
-    if word in LAYERS:
-        return word
-    report.add(_unknown_op(word, entry.key_span, list(node.entries)[1:]))
-    return None
+    op = op_of(node.entries)
+    if not op:
+        report.add(_without_op(node))
+    return op or None
 
 
 def _principal(op: str, node: Node, report: Report) -> dict[str, Any]:
@@ -205,7 +205,7 @@ def _principal(op: str, node: Node, report: Report) -> dict[str, Any]:
 
 
 def read_branches(node: Node, report: Report) -> Any:
-    """Return name -> chain."""
+    """Return name -> branch."""
     if not isinstance(node, Mapping):
         return plain(node)
     if not node.entries:
@@ -213,9 +213,23 @@ def read_branches(node: Node, report: Report) -> Any:
             Diagnostic("bad-value", "there are no branches", node.span, help="name at least one")
         )
     report.spend("entries", len(node.entries), node.span)
-    return {
-        name: read_chain(e.node, f"branch `{name}`", report) for name, e in node.entries.items()
-    }
+    return {name: _read_branch(name, e.node, report) for name, e in node.entries.items()}
+
+
+def _read_branch(name: str, node: Node, report: Report) -> Branch:
+    """Return a branch: a list, or a mapping with the list and a condition."""
+    what = f"branch `{name}`"
+    entries = node.entries if isinstance(node, Mapping) else {}
+    if entries.keys().isdisjoint(("layers", "when")):
+        branch, chain = None, read_chain(node, what, report)
+    else:
+        layers = entries.get("layers")
+        chain = read_chain(layers.node, f"`layers` of {what}", report) if layers else []
+        branch = validate(Branch, node, what, report, {"layers": chain} if layers else {})
+    if branch is None:
+        branch = Branch.model_construct(layers=chain)
+        branch.locate(node)
+    return branch
 
 
 def read_residual(node: Node, report: Report) -> Any:

@@ -34,6 +34,7 @@ DRAFT = "http://json-schema.org/draft-07/schema#"
 ALWAYS = frozenset((*NEEDED, *BODIES, "import", "blocks", "extends", "changes"))
 """Keys that a variant cannot take away with `null`."""
 NULL: Json = {"type": "null"}
+BRANCH: Json = reference("branch")
 CHAIN: Json = {"type": "array", "items": reference("layer")}
 
 
@@ -46,6 +47,7 @@ def json_schema() -> Json:
     definitions = {k: s for k, s in models.items() if k not in own}
     definitions |= layers
     definitions["layer"] = _any_layer(layers)
+    definitions["branch"] |= {"type": ["array", "object"], "items": CHAIN["items"]}
     definitions["change"] = _change(layers, models["residual_body"])
     definitions["param_spec"] = {**models["param_spec"], **_by_type()}
     definitions["param_of_variant"] = _relaxed(definitions["param_spec"])
@@ -91,7 +93,7 @@ def _any_layer(layers: Mapping[str, Json]) -> Json:
     offered = {op: _as(layers[op]["description"], s["properties"][op]) for op, s in layers.items()}
     fresh = {"properties": offered, "additionalProperties": False, "minProperties": 1}
     return {
-        "description": "A layer: a mapping whose first key is the op, or the op's word alone.",
+        "description": "A layer: a mapping one of whose keys is the op, or the op's word alone.",
         "type": ["object", "string"],
         "if": {"type": "string"},
         "then": {"enum": words},
@@ -121,7 +123,7 @@ def _as(description: str, schema: Json) -> Json:
 def _change(layers: Mapping[str, Json], residual: Json) -> Json:
     """Return the schema of a change: the one that its key tells."""
     target = {**schema_of(Text), "description": "a layer of the base, by its path"}
-    some = {"type": ["array", "object"], "items": CHAIN["items"], "additionalProperties": CHAIN}
+    some = {"type": ["array", "object"], "items": CHAIN["items"], "additionalProperties": BRANCH}
     lists = {"replace": CHAIN, "after": some, "before": some}
     keys = {a: {a: target, **({LISTS[a]: lists[a]} if a in LISTS else {})} for a in ACTIONS}
     forms = {a: _object(k, required=list(k)) for a, k in keys.items()}

@@ -300,14 +300,17 @@ class Values:
     def whole_list_of(self, written: Written) -> ValueList | None:
         """Return a list; None where it, or one of its values, is wrong."""
         found = len(self.report.diagnostics)
-        out = ValueList(self.list_of(written, bool(written.attribute) or written.is_entry))
+        is_formula = not _has_mapping(written.raw)
+        is_remembered = is_formula and (bool(written.attribute) or written.is_entry)
+        out = ValueList(self.list_of(written, is_remembered))
         if len(self.report.diagnostics) > found or None in out:
             return None
         if size_of(out) > limit("list_entries"):
             message, help = f"{written.whose}: {excess('list_entries')}", way_out("list_entries")
             self.report.add(replace(written, type="").diagnostic(message, help))
             return None
-        if isinstance(written.raw, list) and written.attribute and self._shows(written.where):
+        is_noted = isinstance(written.raw, list) and bool(written.attribute) and is_formula
+        if is_noted and self._shows(written.where):
             formula = as_formula(written.raw)
             if formula.names:
                 self._note(written, formula, formula=self.bind(formula))
@@ -508,6 +511,11 @@ def plain_default(param: ParamSpec) -> Value:
     if param.default is None:
         return None
     return Values(param, "", lambda name: None, Report()).of_type(param.type, default_of("", param))
+
+
+def _has_mapping(raw: object) -> bool:
+    """True for a list with an activation or a norm that has an argument, which is no formula."""
+    return isinstance(raw, list) and any(isinstance(r, dict) or _has_mapping(r) for r in raw)
 
 
 def twice(value: Any) -> Any:

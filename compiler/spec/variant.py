@@ -7,6 +7,8 @@ from dataclasses import replace
 from compiler.errors import Diagnostic, Report
 from compiler.spec.changes import Reach, change_layers, is_structural
 from compiler.spec.merge import is_null, merged, noted, place_of, take_away
+from compiler.spec.model import op_of
+from compiler.spec.naming import TRANSPARENT
 from compiler.spec.params import guess_type
 from compiler.text import Entry, Mapping, Node, Scalar, Sequence, describe, plain
 
@@ -163,6 +165,9 @@ def _differs(below: Node | None, above: Node | None) -> bool:
 
 def without_sizes(node: Node) -> Node:
     """Return a list of layers without the sizes that it states, those in its branches too."""
+    if isinstance(node, Mapping) and (entry := node.entries.get("layers")):  # with a `when`
+        layers = Entry(entry.key_span, without_sizes(entry.node))
+        return replace(node, entries={**node.entries, "layers": layers})
     if not isinstance(node, Sequence):
         return node
     return replace(node, items=tuple(_without_size(item) for item in node.items))
@@ -172,10 +177,11 @@ def _without_size(item: Node) -> Node:
     if not isinstance(item, Mapping) or not item.entries:
         return item
     entries = {key: entry for key, entry in item.entries.items() if key != "size"}
-    op, entry = next(iter(item.entries.items()))
-    if op == "layers":
+    op = op_of(item.entries)
+    entry = item.entries.get(op)
+    if op == "layers" and entry:
         entries[op] = Entry(entry.key_span, without_sizes(entry.node))
-    elif op in ("branches", "split", "residual") and isinstance(entry.node, Mapping):
+    elif op in TRANSPARENT and entry and isinstance(entry.node, Mapping):
         inner = {k: Entry(e.key_span, without_sizes(e.node)) for k, e in entry.node.entries.items()}
         entries[op] = Entry(entry.key_span, replace(entry.node, entries=inner))
     return replace(item, entries=entries)

@@ -250,7 +250,13 @@ Series = Annotated[
         "a list of values, `[64, 128, 256]`, or a formula that gives one",
         type=["array", "string"],
         pattern=_FORMULAS,
-        **_list_of({"type": ["number", "string", "boolean", "array"]}),
+        **_list_of(
+            {
+                "type": ["number", "string", "boolean", "array", "object"],
+                "minProperties": 1,
+                "maxProperties": 1,
+            }
+        ),
     ),
 ]
 Name = Annotated[

@@ -20,18 +20,21 @@ _METHODS = frozenset(("probabilities",))
 """Methods of an emitted network that torch's modules do not have."""
 
 
-def read_name(value: Any) -> str:
-    """Return a name: a letter or `_`, then letters, digits and `_`; no word of the language."""
+def read_name(value: Any, noun: str = "name") -> str:
+    """Return a name: a letter or `_`, then letters, digits and `_`; no word of the language.
+
+    `noun` begins a name that is suggested for one that begins with a digit.
+    """
     if not isinstance(value, str):
         is_number = isinstance(value, int) and not isinstance(value, bool)
-        help = _suggest_name(str(value) if is_number else "")
+        help = _suggest_name(str(value) if is_number else "", noun)
         raise bad("bad-name", f"a name is text, found {describe(value)}", help=help)
     if not NAME.fullmatch(value):
         raise bad(
             "bad-name",
             f"`{describe_text(value)}` is not a name: "
             "a letter or `_` first, then letters, digits or `_`",
-            help=_suggest_name(value),
+            help=_suggest_name(value, noun),
         )
     if value in _REFERENCES:
         raise reserved(value, "it is a word of the language")
@@ -44,7 +47,7 @@ def read_name(value: Any) -> str:
 
 def read_layer_name(value: Any) -> str:
     """Return the name of a layer, a branch or a block, which a module has as an attribute."""
-    name = read_name(value)
+    name = read_name(value, "layer")
     if name in MODULE_NAMES:
         raise reserved(name, "every torch module has an attribute of that name")
     if name in _SOURCE:
@@ -75,8 +78,18 @@ def reserved(name: str, why: str) -> Exception:
     return bad("bad-name", f"`{name}` is taken: {why}", help=help)
 
 
-def _suggest_name(value: str) -> str:
+def read_input_name(value: Any) -> str:
+    """Return the name of an input."""
+    return read_name(value, "input")
+
+
+def read_recipe_name(value: Any) -> str:
+    """Return the name of a recipe."""
+    return read_name(value, "recipe")
+
+
+def _suggest_name(value: str, noun: str) -> str:
     cleaned = re.sub(r"\W+", "_", value, flags=re.ASCII).strip("_")
     if not cleaned:
-        return "choose a name such as `conv_1`"
-    return f"write `{cleaned if not cleaned[0].isdigit() else 'layer_' + cleaned}`"
+        return f"choose a name such as `{'conv_1' if noun == 'layer' else f'{noun}_1'}`"
+    return f"write `{cleaned if not cleaned[0].isdigit() else f'{noun}_{cleaned}'}`"

@@ -65,7 +65,7 @@ def test_a_layer_may_read_a_later_one(draft: Draft) -> None:
         ("{__class__: 1}", "there is no op `__class__`"),
         ("{ReLU: true}", "did you mean `relu`?"),
         ("{block: nosuch}", "there is no block `nosuch`"),
-        ("{op: conv}", "the op is the first key itself"),
+        ("{op: conv}", "the op is a key itself"),
         ("{filters: 32}", "`filters` is a key of `conv`"),
     ],
 )

@@ -55,13 +55,18 @@ def test_a_misspelt_key_at_every_level(draft: Draft, text: str, words: str) -> N
     [
         ("{conv: 3x3, filters: x}", "`filters` of `conv`: unknown name `x`"),
         ("{conv: 3x3, filters: [4]}", "`filters` of `conv`"),
-        ("{filters: 32}", "a layer opens with its op, and `filters` is a key of `conv`"),
+        ("{filters: 32}", "no key of this layer is an op: `filters` is a key of `conv`"),
         ("{op: conv, filters: 4}", "write `{conv: ...}`"),
         ("{op: Conv, filters: 4}", "write `{conv: ...}`"),
         ("{op: [conv]}", "write it so: `{conv: 3x3, filters: 64}`"),
         ("{op: null}", "write it so: `{conv: 3x3, filters: 64}`"),
         ("{Conv: 3x3, filters: 4}", "there is no op `Conv` (did you mean `conv`?)"),
-        ("{filters: 4, conv: 3x3}", "put `conv` first"),
+        ("{conv: 3x3, filters: 4, form: in}", "`conv` has no key `form` (did you mean `from`?)"),
+        ("{name: stem}", "no key of this layer is an op: `name` is a key of every layer"),
+        ("{name: stem, conv2d: 3x3}", "there is no op `conv2d` (did you mean `conv`?)"),
+        ("{name: stem, type: conv}", "write `{conv: ...}`"),
+        ("{conv: 3x3, filters: 4, relu: true}", "`relu` is a layer of its own, before or after"),
+        ("{relu: true, conv: 3x3}", "`relu` has no key `conv`"),
     ],
 )
 def test_one_mistake_is_one_error(draft: Draft, layer: str, words: str) -> None:

@@ -34,6 +34,64 @@ def test_spaces_are_set_in_order(before: str, after: str) -> None:
     assert format_text(after, "f") == after
 
 
+BLOCK_STYLE = """\
+layers:
+  - name: a
+    filters: 4
+    conv: 3x3
+    stride: 2
+  - name: r
+    residual:
+      body: [{stride: 1, max_pool: 3x3}]
+    when: x
+"""
+BLOCK_STYLE_IN_ORDER = """\
+layers:
+  - conv: 3x3
+    name: a
+    filters: 4
+    stride: 2
+  - residual:
+      body: [{max_pool: 3x3, stride: 1}]
+    name: r
+    when: x
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("layers: [{name: a, conv: 1x1, bias: x}]\n", "layers: [{conv: 1x1, name: a, bias: x}]\n"),
+        ("layers: [{scale: x, batch_norm: true}]\n", "layers: [{batch_norm: true, scale: x}]\n"),
+        (
+            "changes: [{after: a, insert: [{name: b, scale: 2}]}]\n",
+            "changes: [{after: a, insert: [{scale: 2, name: b}]}]\n",
+        ),
+        (
+            "layers: [{split: {p: [{name: a, scale: 2}]}}]\n",
+            "layers: [{split: {p: [{scale: 2, name: a}]}}]\n",
+        ),
+        (BLOCK_STYLE, BLOCK_STYLE_IN_ORDER),
+    ],
+)
+def test_the_op_of_a_layer_goes_first(before: str, after: str) -> None:
+    assert format_text(before, "f") == after
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "changes: [{set: a, filters: 3, conv: 1x1}]\n",  # no layer
+        "claims: [{text: one, scale: 2}]\n",
+        "layers:\n  - name: a  # the first\n    conv: 3x3\n",  # of which key is the comment?
+        "layers: [{filters: &n 3, conv: *n}]\n",
+        "layers: [{<<: {name: a}, conv: 3x3}]\n",
+    ],
+)
+def test_an_op_stays_behind_what_must_be_before_it(text: str) -> None:
+    assert format_text(text, "f") == text
+
+
 @pytest.mark.parametrize("name", shipped_names())
 def test_shipped_specs_are_in_order(name: str) -> None:
     path = shipped_spec(name)

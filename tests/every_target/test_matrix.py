@@ -39,6 +39,7 @@ LEAVES: dict[str, dict[str, str]] = {
     "dead_parts": {"last": "last"},
     "empty_parts": {"last": "last"},
     "grouped": {"linear": "linear"},
+    "left_out_branches": {"last": "last"},
     "input_leaves": {"c": "c", "same": "image", "scaled": "a.scale"},
     "no_convolution": {"up": "up"},
     "one_output": {"logits": "logits"},

@@ -32,7 +32,10 @@ def language() -> frozenset[str]:
     out |= {f"residual {key}" for key in _keys(ResidualBody)}
     out |= {f"parameter of type {kind}" for kind in TYPES}
     out |= {f"change {action}" for action in ("set", "after", "before", "replace", "remove")}
-    return frozenset(out | {"open sizes", "a vector as input", "several inputs", "a library"})
+    return frozenset(
+        out
+        | {"open sizes", "a vector as input", "several inputs", "a library", "a branch with a when"}
+    )
 
 
 def _keys(model: type[Located]) -> Iterator[str]:
@@ -90,6 +93,7 @@ def _layers(layers: Iterable[Any]) -> Iterator[str]:
             yield from _layers([*row[op]["body"], *row[op].get("shortcut", [])])
         elif op in ("branches", "split"):
             for branch in row[op].values():
-                yield from _layers(branch)
+                yield from ["a branch with a when"] * isinstance(branch, dict)
+                yield from _layers(branch["layers"] if isinstance(branch, dict) else branch)
         elif op == "layers":
             yield from _layers(row[op])

@@ -28,6 +28,8 @@ class Written:
     letters: dict[str, int] = field(default_factory=dict)
     flow: bool | None = None
     """How YAML writes its collections: `None`, those of plain values on one line."""
+    op_last: bool = False
+    """True: the op of a layer stands behind its other keys."""
 
     def __str__(self) -> str:
         return "\n".join(f"# {name}\n{text}" for name, text in self.texts.items())
@@ -41,6 +43,7 @@ class Written:
 
     def yaml(self, data: Any) -> str:
         """Return data as this spec's YAML."""
+        data = with_ops_last(data) if self.op_last else data
         return str(
             yaml.safe_dump(
                 data, sort_keys=False, default_flow_style=self.flow, width=100, allow_unicode=True
@@ -63,6 +66,23 @@ class Written:
         out = copy.deepcopy(_network(self.files, name, blocks))
         out["blocks"] = blocks
         return out
+
+
+def with_ops_last(data: Any, *, is_layer: bool = False) -> Any:
+    """Return data whose layers have their first key at the end."""
+    if isinstance(data, list):
+        return [with_ops_last(item, is_layer=is_layer) for item in data]
+    if not isinstance(data, dict):
+        return data
+    out = {key: _inside(key, value) for key, value in data.items()}
+    return {**dict(list(out.items())[1:]), **dict(list(out.items())[:1])} if is_layer else out
+
+
+def _inside(key: str, value: Any) -> Any:
+    if key in ("branches", "split", "insert") and isinstance(value, dict):
+        return {k: with_ops_last(v, is_layer=isinstance(v, list)) for k, v in value.items()}
+    is_chain = key in ("layers", "body", "shortcut", "by", "insert") and isinstance(value, list)
+    return with_ops_last(value, is_layer=is_chain)
 
 
 @cache

@@ -82,9 +82,11 @@ class Maker:
         end = incoming
         while len(layers) < most and self.budget > 0 and self.dice.chance(75):
             self.budget -= 1
+            before = dict(scope.names), dict(scope.counts)
             layer = self.layer(scope, end, depth, keeps)
             made = self.lowered(layer, scope, end)
             if made is None or (keeps and made.sizes[1:] != incoming.sizes[1:]):
+                scope.names, scope.counts = before  # nothing may read what is not there
                 continue
             layers.append(layer)
             end = made
@@ -406,8 +408,14 @@ class Maker:
                 layers.append({**last, **stride})
             elif join == "concat" and depth > 1 and dice.chance(12):
                 layers.append(self.split(inner, end, depth - 1))
-            branches[self.name(scope)] = layers
+            branches[self.name(scope)] = self.perhaps(layers, scope)
         return {"branches": branches, "join": join}
+
+    def perhaps(self, layers: list[Any], scope: Scope) -> Any:
+        """Return a branch, now and then one with a condition."""
+        if not self.dice.chance(8):
+            return layers
+        return {"when": self.dice.flag(Place(scope, None)), "layers": layers}
 
     def split(self, scope: Scope, source: Tensor, depth: int) -> Layer:
         """Draw a split: the ends of its branches enter the join around it."""
@@ -416,7 +424,7 @@ class Maker:
             layers, end = self.chain(self.inner_scope(scope), source, depth - 1, 2, True)
             if depth > 1 and self.dice.chance(20):
                 layers.append(self.split(self.inner_scope(scope), end, depth - 1))
-            parts[self.name(scope)] = layers
+            parts[self.name(scope)] = self.perhaps(layers, scope)
         out: Layer = {"split": parts}
         if self.dice.chance(30):
             out["name"] = self.name(scope)
@@ -494,12 +502,28 @@ class Maker:
             if default is None or dice.chance(50):
                 given[param] = self.argument(kind, place)
         out: Layer = {"block": name}
+        if dice.chance(25):
+            loop = self.arguments_of_copies(block, given, place)
+            out |= {"for": loop} if loop else {}
         if given:
             out["with"] = given
         inputs = block.get("inputs", ["x"])
         if len(inputs) > 1:
             readable = references(scope)
             out["from"] = self.several(inputs, ["prev", *(r for r, _ in readable)])
+        return out
+
+    def arguments_of_copies(
+        self, block: Layer, given: dict[str, Any], place: Place
+    ) -> dict[str, list[Any]]:
+        """Draw values of parameters for copies of an instance; they are given so, and not else."""
+        taken = {*place.scope.frame.params, *place.scope.variables}
+        count, out = self.dice.upto(3, 1), {}
+        for param, declared in block.get("params", {}).items():
+            if param not in taken and self.dice.chance(60):
+                kind, _ = declaration(declared)
+                given.pop(param, None)
+                out[param] = [self.argument(kind, place) for _ in range(count)]
         return out
 
     def several(self, inputs: list[str], refs: list[str]) -> Any:

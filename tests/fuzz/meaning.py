@@ -106,12 +106,12 @@ class Scope:
 
     frame: Frame
     parent: Scope | None = None
-    variables: dict[str, int] = field(default_factory=dict)
+    variables: dict[str, Any] = field(default_factory=dict)
     """`index` and what a `for` goes over, in a copy."""
     names: dict[str, Named] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
-    def child(self, **variables: int) -> Scope:
+    def child(self, **variables: Any) -> Scope:
         return Scope(self.frame, self, {**self.variables, **variables})
 
     def find(self, name: str) -> Named | None:
@@ -179,11 +179,14 @@ class Place:
         need(type(value) is int and value >= least, f"{written} = {value}")
         return int(value)
 
-    def copies(self, layer: Layer) -> list[dict[str, int]]:
-        """Return what the copies of a layer are made with."""
+    def copies(self, layer: Layer, kinds: Mapping[str, str]) -> list[dict[str, Any]]:
+        """Return what the copies of a layer are made with; `kinds` are types of what takes it."""
         if "repeat" in layer:
             return [{}] * self.whole(layer["repeat"], 0)
-        series = [[self.whole(v) for v in values] for values in layer["for"].values()]
+        series = [
+            [typed(kinds[name], v, self) if name in kinds else self.whole(v) for v in values]
+            for name, values in layer["for"].items()
+        ]
         return [dict(zip(layer["for"], row, strict=True)) for row in zip(*series, strict=True)]
 
     def pair(self, written: Any, least: int = 1) -> tuple[int, int]:
@@ -371,7 +374,7 @@ class Meaning:
         need("split" not in layer, "a repeated split")
         copies = Scope(scope.frame)
         named.inner = copies
-        for index, variables in enumerate(Place(scope, first).copies(layer)):
+        for index, variables in enumerate(Place(scope, first).copies(layer, self.takers(layer))):
             inner = scope.child(index=index, **variables)
             inner.names, inner.counts = scope.names, scope.counts
             copy = copies.take(str(index))
@@ -379,6 +382,12 @@ class Meaning:
             copy.tensor = first
             named.made += copy.made
         return [first]
+
+    def takers(self, layer: Layer) -> dict[str, str]:
+        """Return the parameters of an instance's block that a loop gives, with their types."""
+        params = self.blocks[layer["block"]].get("params", {}) if "block" in layer else {}
+        given = layer.get("with", {})
+        return {n: declaration(d)[0] for n, d in params.items() if n not in given}
 
     def operands(
         self, layer: Layer, scope: Scope, before: Callable[[], Tensor]
@@ -494,6 +503,8 @@ class Meaning:
             kind, default = declaration(declared)
             if name in layer.get("with", {}):
                 params[name] = typed(kind, layer["with"][name], place)
+            elif name in layer.get("for", {}):
+                params[name] = place.scope.variables[name]
             elif name in usual:
                 params[name] = typed(kind, usual[name], Place(Scope(Frame({}, {})), None))
             else:
@@ -513,12 +524,17 @@ class Meaning:
         """Return the ends of parallel chains."""
         need(bool(branches), "no branches")
         ends = []
-        for name, layers in branches.items():
+        for name, written in branches.items():
             named = scope.take(name)
+            row = written if isinstance(written, dict) else {"layers": written}
+            if not Place(scope, first).flag(row.get("when", True)):
+                named.is_left_out = True
+                continue
             named.inner = scope.child()
-            found = self.chain(layers, named.inner, first)
+            found = self.chain(row["layers"], named.inner, first)
             named.tensor = found[-1]
             ends += found
+        need(bool(ends), "no branch that is left")
         return ends
 
     def residual(self, part: dict[str, Any], scope: Scope, first: Tensor) -> Tensor:

@@ -33,7 +33,8 @@ def specs(draw: st.DrawFn) -> Written:
     letters = {"H": dice.upto(12, 5), "W": dice.upto(12, 5)} if dice.chance(20) else {}
     dice.is_open = bool(letters)
     data = whole(dice, letters)
-    written = Written(divided(dice, data), letters, dice.pick([None, None, None, False, True]))
+    flow = dice.pick([None, None, None, False, True])
+    written = Written(divided(dice, data), letters, flow, op_last=dice.chance(10))
     try:
         meaning_of(written.data, letters=letters)
     except Invalid:

@@ -149,3 +149,12 @@ def test_a_setting_that_is_no_norm_of_groups(tmp_path: Path, value: str, message
     with pytest.raises(UsageError) as error:
         load(tmp_path, norm=value)
     assert str(error.value) == f"--set norm={value}: the value: {message}"
+
+
+def test_a_setting_that_is_no_block(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as error:
+        load(tmp_path, unit="basik")
+    assert str(error.value) == (
+        "--set unit=basik: there is no block `basik` (did you mean `basic`?); "
+        "the blocks are `basic`, `bottleneck`, `stage`"
+    )

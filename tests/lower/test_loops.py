@@ -9,7 +9,7 @@ import pytest
 from compiler.errors import CompileError
 from compiler.graph import Graph, number
 from compiler.lower import check_library
-from compiler.ops import Activation, Conv2d, MaxPool2d
+from compiler.ops import Activation, Conv2d, GroupNorm, MaxPool2d, PReLU
 from compiler.pipeline import Compilation, load_graph
 
 STAGE = """\
@@ -101,6 +101,30 @@ def test_a_value_is_read_as_the_parameter_that_takes_it(tmp_path: Path) -> None:
     acts = [graph.nodes[f"stage.{index}.last.act"].op for index in (0, 1)]
     assert acts == [Activation("leaky_relu", 0.1), Activation("elu")]
     assert str(graph.nodes["stage.1.last.conv"].shape) == "(N, 5, 31, 31)"  # 32 + 1 - 3 + 1
+
+
+def test_values_with_an_argument(tmp_path: Path) -> None:
+    loop = "for: {f: [{leaky_relu: 0.2}, relu, {prelu: one}], m: [none, {group_norm: 2}, none]}"
+    graph = kinds(tmp_path, f"{{conv: 1, filters: 4, activation: f, norm: m, {loop}, name: a}}")
+    acts = [graph.nodes[f"a.{index}.act"].op for index in range(3)]
+    assert acts == [Activation("leaky_relu", 0.2), Activation("relu"), PReLU("one")]
+    assert graph.nodes["a.1.norm"].op == GroupNorm(2)
+    assert "a.0.norm" not in graph.nodes
+
+
+def test_a_list_whose_entries_have_an_argument(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "network: net\ninput: {image: [4, 8, 8]}\nparams: {slope: {type: number, default: 0.2}, "
+        "fs: {type: list, default: [{leaky_relu: slope}, relu]}}\n"
+        "layers: [{conv: 1, filters: 4, activation: f, for: {f: fs}, name: a}]\n",
+        encoding="utf-8",
+    )
+    graph = load_graph(path)
+    assert [graph.nodes[f"a.{index}.act"].op for index in (0, 1)] == [
+        Activation("leaky_relu", 0.2),
+        Activation("relu"),
+    ]
 
 
 def test_a_list_of_two_numbers_is_a_list(tmp_path: Path) -> None:

@@ -203,3 +203,14 @@ def test_a_warm_up_as_long_as_the_training_ends_at_the_rate(tmp_path: Path) -> N
     mine = recipe(f"{GOOD.replace('constant', 'cosine')}warmup: 4\n", tmp_path)
     assert rate_at(mine, 19, 5) == pytest.approx(0.1)
     assert math.isfinite(rate_at(mine, 20, 5))
+
+
+def test_a_name_that_begins_with_a_digit(tmp_path: Path) -> None:
+    with pytest.raises(CompileError) as caught:
+        load_recipe(written(tmp_path, GOOD.replace("small", "3x")))
+    (found,) = caught.value.diagnostics
+    assert (found.message, found.help) == (
+        "`recipe` of a recipe: `3x` is not a name: a letter or `_` first, then letters, digits "
+        "or `_`",
+        "write `recipe_3x`",
+    )

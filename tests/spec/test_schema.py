@@ -125,7 +125,7 @@ LAYER_FAULTS = [
     ("{}", "", "{} should be non-empty"),
     ("3", "", "3 is not of type 'object', 'string'"),
     ("{branches: {a: [relu]}}", "", "'join' is a required property"),
-    ("{branches: {a: relu}, join: add}", ".branches.a", "'relu' is not of type 'array'"),
+    ("{branches: {a: relu}, join: add}", ".branches.a", "'relu' is not of type 'array', 'object'"),
     (
         "{branches: {a: [relu]}, join: sum}",
         ".join",

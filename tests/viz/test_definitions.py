@@ -130,6 +130,24 @@ def test_everything_that_a_parameter_decides_is_said_by_name(tmp_path: Path) -> 
     ]
 
 
+def test_a_branch_that_may_be_left_out(tmp_path: Path) -> None:
+    text = (
+        "network: net\ninput: {image: [3, 8, 8]}\nlayers: [{block: mixed, name: m, with: {p: false}}]\n"
+        "blocks:\n  mixed:\n    params: {p: {type: bool}}\n    join: concat\n    branches:\n"
+        "      a: [relu]\n      b: {when: p, layers: [{max_pool: 3x3}, {conv: 1, filters: 2}]}\n"
+    )
+    graph = graph_of(tmp_path, text)
+    assert [(b.label, b.optional) for b in boxes(graph, "mixed")] == [
+        ("Input", False),
+        ("Relu activation", False),
+        ("3x3 MaxPool if p", True),
+        ("1x1 Conv (2) if p", True),
+        ("Filter concat", False),
+    ]
+    drawn = [b.label for b in picture(graph, Options(depth=1)).boxes()]
+    assert drawn == ["Input (8x8x3)", "Relu activation", "Filter concat"]
+
+
 def test_a_block_inside_a_definition_opens_by_name(tmp_path: Path) -> None:
     diagram = picture(graph_of(tmp_path, MANY), Options(block="mb", depth=1))
     (frame,) = diagram.groups()

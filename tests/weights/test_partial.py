@@ -184,7 +184,7 @@ def test_the_file_holds_what_is_loaded_and_nothing_else(
         "  loaded 12 tensors, of 14 in the network and 14 in the file\n"
         "  2 tensors differ (file -> network) and begin fresh:\n"
         "    logits  weight 4x6 -> 2x6, bias 4 -> 2\n"
-        f"wrote {out}, 0.0 MB\n"
+        f"wrote {out}, {out.stat().st_size / 1000:.1f} kB\n"
     )
 
 
@@ -201,7 +201,7 @@ def test_a_layer_that_the_map_misspells(
     unknown = "`fc` goes to `logit`, which the network does not have (did you mean `logits`?)"
     assert main(["weights", *options, "--partial"]) == 0
     assert capsys.readouterr().out.endswith(
-        f"  warning: the map is of another network:\n    {unknown}\nwrote {out}, 0.0 MB\n"
+        f"  warning: the map is of another network:\n    {unknown}\nwrote {out}, 2.8 kB\n"
     )
     assert main(["weights", *options, "--partial", "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["unknown"] == [unknown]

@@ -355,7 +355,7 @@ class BoxBuilder:
             branches.reverse()
             scalings = [m for m in rest if isinstance(self._op(m), Scale)]
             rest = [m for m in rest if m not in scalings]
-        columns = [self._items(self.graph.regions[b].members, inner) for b in branches]
+        columns = [self._member(branch, inner) for branch in branches]
         if self._shows_hidden:
             columns[-1] += self._items(tuple(scalings), inner)
         else:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from compiler.errors import Span
 from compiler.facts.why.letters import WIDTHS
 from compiler.graph import Cite, Graph, Node, Region
+from compiler.spec.model import op_of
 from compiler.text import ExprError, Mapping, Scalar, Value, node_at, parse
 
 
@@ -44,7 +45,7 @@ def key_of(node: Node, attribute: str) -> str:
         return node.op.width_key
     written = node.info.written
     if attribute == "kernel_size" and written:
-        return next(iter(written.entries))
+        return op_of(written.entries)
     return attribute
 
 

@@ -20,6 +20,7 @@ from compiler.facts.why.around import (
 from compiler.facts.why.letters import OUTPUT, Lettered, Meaning, Size, in_letters
 from compiler.facts.why.step import Known, Step, Term, shown
 from compiler.graph import Graph, Input, Node, Region, Traced, letter
+from compiler.spec.model import op_of
 from compiler.text import (
     ExprError,
     Mapping,
@@ -136,7 +137,7 @@ class Sources:
         if own:
             said = f"{key}: {own.text}"
             return self._written(what, value, own, said, at, self.cite(node), depth)
-        op = next(iter(written.entries), "") if written else ""
+        op = op_of(written.entries) if written else ""
         default = scalar_at(network.info.written, "defaults", op, key)
         if default:
             said = f"{key}: {default.text}, of the defaults"
