@@ -132,7 +132,8 @@ def test_everything_that_a_parameter_decides_is_said_by_name(tmp_path: Path) -> 
 
 def test_a_branch_that_may_be_left_out(tmp_path: Path) -> None:
     text = (
-        "network: net\ninput: {image: [3, 8, 8]}\nlayers: [{block: mixed, name: m, with: {p: false}}]\n"
+        "network: net\ninput: {image: [3, 8, 8]}\n"
+        "layers: [{block: mixed, name: m, with: {p: false}}]\n"
         "blocks:\n  mixed:\n    params: {p: {type: bool}}\n    join: concat\n    branches:\n"
         "      a: [relu]\n      b: {when: p, layers: [{max_pool: 3x3}, {conv: 1, filters: 2}]}\n"
     )
@@ -141,7 +142,7 @@ def test_a_branch_that_may_be_left_out(tmp_path: Path) -> None:
         ("Input", False),
         ("Relu activation", False),
         ("3x3 MaxPool if p", True),
-        ("1x1 Conv (2) if p", True),
+        ("1x1 Conv (2 Linear) if p", True),
         ("Filter concat", False),
     ]
     drawn = [b.label for b in picture(graph, Options(depth=1)).boxes()]
