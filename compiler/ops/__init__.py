@@ -13,15 +13,8 @@ from compiler.ops.activation import (
     Activation,
     ActivationLayer,
     ActivationName,
-    Dropout,
-    Identity,
-    Normalize,
     Parametric,
     PReLU,
-    Scale,
-    ShareLayer,
-    Softmax,
-    Standardize,
     activation_of,
     is_activation,
     read_activation,
@@ -31,6 +24,15 @@ from compiler.ops.border import Crop, Pad
 from compiler.ops.channel import LayerScale, LocalResponseNorm
 from compiler.ops.conv import Conv2d, ConvLayer
 from compiler.ops.conv_transpose import ConvTranspose2d
+from compiler.ops.elementwise import (
+    Dropout,
+    Identity,
+    Normalize,
+    Scale,
+    ShareLayer,
+    Softmax,
+    Standardize,
+)
 from compiler.ops.layer import (
     COMMON,
     COMMON_KEYS,
@@ -75,6 +77,7 @@ FAMILIES = (
     "channel",
     "linear",
     "activation",
+    "elementwise",
     "rearrange",
     "merge",
 )
