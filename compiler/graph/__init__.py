@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from compiler.graph.derivation import Derivation, Folded, Read, Scaled, Stacked, Zeros
 from compiler.graph.graph import (
-    Cite,
     Claim,
-    Decision,
     Definition,
-    Drawing,
-    Erratum,
     Graph,
-    Info,
     Node,
     Output,
     Parameter,
     Region,
     RegionKind,
+    connect,
+    output_name,
+)
+from compiler.graph.info import (
+    Cite,
+    Decision,
+    Drawing,
+    Erratum,
+    Info,
     Traced,
     Traces,
-    connect,
     formulas_of,
-    output_name,
 )
 from compiler.graph.moved import now_called, without_copies
 from compiler.graph.op import Input, Op, check_window, fixed_channels, known_vector, one, one_map
