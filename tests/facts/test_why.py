@@ -263,3 +263,39 @@ def test_names_and_loops_are_followed_to_their_literals(
     monkeypatch.chdir(tmp_path)
     Path("a.yaml").write_text(NAMES)
     assert as_text(why(load_graph("a.yaml"), value)) == f"{value}\n{lines}\n"
+
+
+FOLDED = """\
+norm.channels
+1024 = 992 (layer.14) + 32 (growth)
+    Filter concat, layer.15.concat  specs/zoo/densenet121.yaml:30:9
+  992 (layer.14) = 960 (layer.13) + 32 (growth)
+      Filter concat, layer.14.concat  specs/zoo/densenet121.yaml:30:9
+    12 more of this form
+    576 (layer.1) = 544 (layer.0) + 32 (growth)
+        Filter concat, layer.1.concat  specs/zoo/densenet121.yaml:30:9
+      544 (layer.0) = 512 (stage) + 32 (growth)
+          Filter concat, layer.0.concat  specs/zoo/densenet121.yaml:30:9
+        512 (stage) = prev.channels//2  specs/zoo/densenet121.yaml:41:30
+"""
+
+
+def test_a_long_row_of_sums_is_folded() -> None:
+    text = as_text(why(load_graph("zoo/densenet121"), "norm.channels"))
+    assert text.startswith(FOLDED)
+    assert len(text.splitlines()) == 50  # 517 with all of them
+
+
+def test_copies_that_differ_in_numbers_alone_are_folded() -> None:
+    text = as_text(why(load_graph("zoo/densenet121"), "parameters"))
+    lines = [line.strip() for line in text.splitlines()]
+    folded = [line for line in lines if line.endswith("more of this form")]
+    assert folded == [f"{count} more of this form" for count in (5, 11, 23, 15)]
+    assert len(lines) < 100
+
+
+def test_a_depth_that_is_asked_for_is_shown_whole() -> None:
+    text = as_text(why(load_graph("zoo/densenet121"), "norm.channels"), depth=9)
+    assert [int(n) for n in re.findall(r"^ *(\d+) \(layer", text, re.MULTILINE)] == [
+        1024 - 32 * k for k in range(1, 10)
+    ]
