@@ -23,8 +23,11 @@ from compiler.errors import UsageError
 from compiler.files import check_file, write_file
 
 FILE = "checkpoint.pt"
-VERSION = 1
-KEYS = ("version", "steps", "module", "optimizer", "average", "history", "sums", "subject")
+VERSION = 2
+KEYS = (
+    *("version", "steps", "module", "optimizer", "average", "scaler"),
+    *("history", "sums", "subject"),
+)
 
 
 @dataclass(slots=True)
@@ -67,6 +70,7 @@ def _state(trainer: Trainer, progress: Progress, subject: Mapping[str, Any]) -> 
         "module": module,
         "optimizer": optimizer,
         "average": None if average is None else {n: whole(v) for n, v in average.values.items()},
+        "scaler": None if trainer.scaler is None else trainer.scaler.state_dict(),
         "history": progress.history,
         "sums": progress.sums,
         "subject": dict(subject),
@@ -99,6 +103,8 @@ def load(trainer: Trainer, subject: Mapping[str, Any], folder: Path) -> Progress
     if trainer.average is not None:
         for name, tensor in trainer.average.values.items():
             put(tensor, state["average"][name])
+    if trainer.scaler is not None and state["scaler"] is not None:
+        trainer.scaler.load_state_dict(state["scaler"])
     trainer.steps = state["steps"]
     return Progress(state["history"], state["sums"])
 

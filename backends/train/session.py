@@ -158,6 +158,7 @@ def prepare(
         order,
         average,
         tuple(frozen_norms(module, recipe)),
+        scaler=getattr(engine.strategy.precision, "scaler", None),
         is_sharded=options.sharded,
     )
     run = Run(

@@ -75,6 +75,9 @@ class Trainer:
     steps: int = 0
     """That were taken."""
 
+    scaler: Any = None
+    """The `torch.amp.GradScaler` that keeps the small gradients of `fp16` from vanishing."""
+
     is_sharded: bool = False
     """Each process holds a part of every parameter, so that all have to compute at once."""
 

@@ -134,21 +134,37 @@ def test_it_leaves_weights_with_their_preprocessing(unbroken: Path) -> None:
 def test_killed_inside_an_epoch_it_goes_on_with_the_same_numbers(
     place: Path, unbroken: Path, workers: str, tmp_path: Path
 ) -> None:
-    """SIGKILL as soon as there is a checkpoint; with other workers than the unbroken one."""
-    options = ("--save-every", "1", "--workers", workers)
+    """With other workers than the unbroken one."""
+    kill_and_go_on(place, tmp_path, "--workers", workers)
+    assert_same(tmp_path, unbroken)
+    assert rows(tmp_path) == rows(unbroken)
+
+
+def test_in_half_precision_it_goes_on_with_the_scale_of_the_loss(
+    place: Path, tmp_path: Path
+) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert run(training(place, whole, "--precision", "fp16")).returncode == 0
+    kill_and_go_on(place, broken, "--precision", "fp16")
+    assert_same(whole, broken)
+    scaler = torch.load(broken / "checkpoint.pt", weights_only=True)["scaler"]
+    assert scaler["_growth_tracker"] == 10  # steps since the scale was changed: all of them
+
+
+def kill_and_go_on(place: Path, out: Path, *more: str) -> None:
+    """SIGKILL as soon as there is a checkpoint, and then --resume."""
+    options = ("--save-every", "1", *more)
     process = subprocess.Popen(
-        [sys.executable, *command(place, tmp_path, *options)],
+        [sys.executable, *command(place, out, *options)],
         cwd=ROOT, env=env(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    while not (tmp_path / "checkpoint.pt").exists() and process.poll() is None:
+    while not (out / "checkpoint.pt").exists() and process.poll() is None:
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    done = run(training(place, tmp_path, "--resume", *options))
+    done = run(training(place, out, "--resume", *options))
     assert done.returncode == 0, done.stderr
     assert "going on after step" in done.stdout
-    assert_same(tmp_path, unbroken)
-    assert rows(tmp_path) == rows(unbroken)
 
 
 def test_asked_to_stop_it_saves_and_says_so(place: Path, tmp_path: Path) -> None:
@@ -276,7 +292,6 @@ def test_bad_pictures_are_a_sentence(
         (("--batch", "50"), "a step of the recipe takes 50 pictures, and there are 42 for tr"),
         (("--recipe", "papr"), "papr is no recipe and no file (did you mean `paper`?)"),
         (("--data", "nowhere"), "--data nowhere: it does not exist"),
-        (("--precision", "fp16"), "--precision fp16 takes a GPU; on a CPU say bf16 or 32"),
         (("--sharded",), "splits a network over processes, and this is one; use torchrun"),
         (("--resume",), "holds no checkpoint to go on from; leave --resume out to begin"),
         (("-o", ""), "argument -o/--output: '' names no file and no folder"),
@@ -328,8 +343,11 @@ def test_pictures_smaller_than_the_input_are_moved_too(place: Path, tmp_path: Pa
 
 @pytest.mark.parametrize(
     "more",
-    [("--precision", "bf16"), ("--forget",), ("--tensorboard",), ("--workers", "1")],
-    ids=lambda more: more[0],
+    [
+        *(("--precision", name) for name in ("bf16", "tf32", "fp16")),
+        *(("--forget",), ("--tensorboard",), ("--workers", "1")),
+    ],
+    ids=" ".join,
 )
 def test_options_train_too(
     place: Path, unbroken: Path, more: tuple[str, ...], tmp_path: Path
