@@ -13,6 +13,7 @@ from compiler.graph import Graph
 from viz.diagram.arrange import arrange
 from viz.diagram.box_builder import View
 from viz.diagram.faults import NO_FAULTS, Faults
+from viz.diagram.fold import Fold
 from viz.diagram.parts import Diagram
 from viz.diagram.selection import drawn, view_of_block, view_of_figure
 from viz.layout.fit import LEAST_TYPE_PT, fit, parse_length, scale_for
@@ -72,7 +73,8 @@ class Options:
     height: str | None = None
     """The height of the page it must fit."""
     least_type: float = LEAST_TYPE_PT
-    fold: bool = True
+    fold: Fold = "equal"
+    """Which copies of a repeat are one box, see `View`."""
     standalone: bool = False
     """TikZ as a document of its own."""
     faults: Faults = NO_FAULTS

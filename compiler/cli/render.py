@@ -119,7 +119,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="TikZ as a LaTeX document of its own, not as a picture for \\input",
     )
-    parser.add_argument("--unfold", action="store_true", help="draw every copy of a repeat")
+    copies = parser.add_mutually_exclusive_group()
+    copies.add_argument("--unfold", action="store_true", help="draw every copy of a repeat")
+    copies.add_argument(
+        "--fold-loops",
+        action="store_true",
+        help="draw the copies of a `for` as one box, with the values that it goes over",
+    )
 
 
 def _points(text: str) -> float:
@@ -190,7 +196,17 @@ def _by_dot(text: bytes, format: str, output: Path | None) -> bytes:
         raise DotError(f"{error}\nthe DOT text is in {kept}") from None
 
 
-PAGE_TAKES_NOT = ("block", "figure", "show", "heat", "width", "height", "columns", "unfold")
+PAGE_TAKES_NOT = (
+    "block",
+    "figure",
+    "show",
+    "heat",
+    "width",
+    "height",
+    "columns",
+    "unfold",
+    "fold_loops",
+)
 """Options of pictures that a page leaves to its reader."""
 
 
@@ -202,7 +218,7 @@ def _check_page(args: argparse.Namespace) -> None:
     """
     given = [name for name in PAGE_TAKES_NOT if getattr(args, name) not in (None, (), False)]
     if given:
-        options = " and ".join(f"--{name}" for name in given)
+        options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageError(
             f"an html page shows the whole network, and its reader chooses how: leave out {options}"
         )
@@ -236,7 +252,7 @@ def options_from(args: argparse.Namespace) -> Options:
         columns=args.columns,
         direction=args.direction,
         least_type=args.min_type,
-        fold=not args.unfold,
+        fold="none" if args.unfold else "loops" if args.fold_loops else "equal",
         standalone=args.standalone,
     )
 

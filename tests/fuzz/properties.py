@@ -206,7 +206,7 @@ def is_seen(case: Case) -> None:
     for graph in (case.graph, optimize_graph(case.graph)):
         text = print_graph(graph)
         assert print_graph(parse_graph(text, OPS)) == text
-    for options in (Options(), Options(depth=EVERYTHING, show=ANNOTATIONS, fold=False)):
+    for options in (Options(), Options(depth=EVERYTHING, show=ANNOTATIONS, fold="none")):
         for format in ("svg", "dot", "json", "tikz"):
             render(case.graph, format, options)
     for name in case.graph.definitions:

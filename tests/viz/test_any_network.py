@@ -224,9 +224,41 @@ def test_a_repeat_of_unequal_layers_folds_in_runs() -> None:
 
 
 def test_unfold_draws_every_copy() -> None:
-    labels = [b.label for b in picture(load_graph("inception_v4"), Options(fold=False)).boxes()]
+    labels = [b.label for b in picture(load_graph("inception_v4"), Options(fold="none")).boxes()]
 
     assert [labels.count(f"Inception-{letter}") for letter in "ABC"] == [4, 7, 3]
+
+
+def test_a_loop_is_one_box_with_the_values_that_it_goes_over() -> None:
+    """The seven lines of Table 2 of arXiv 1801.04381."""
+    diagram = picture(load_graph("zoo/mobilenet_v2"), Options(fold="loops"))
+    boxes = {box.label: box for box in diagram.boxes()}
+
+    assert len(boxes) == 7
+    assert len(diagram.arrows) == 6
+    assert boxes["7 x Stage"].size == "Output: 7x7x320"
+    assert boxes["7 x Stage"].notes == (
+        "expand = 1, 6, 6, 6, 6, 6, 6",
+        "n = 16, 24, 32, 64, 96, 160, 320",
+        "count = 1, 2, 3, 4, 3, 3, 1",
+        "s = 1, 2, 2, 2, 1, 2, 1",
+    )
+
+
+@pytest.mark.parametrize(
+    ("repeated", "labels"),
+    [
+        ("{conv: 3x3, filters: 8 + 8 * index, repeat: 4, name: wide}", ["4 x wide"]),
+        ("{conv: 3x3, filters: 8, repeat: 4}", ["4 x 3x3 Conv (8)"]),
+        ("{conv: 3x3, filters: 32, repeat: 4}", ["4 x 3x3 Conv (32)"]),
+        ("{layers: [{conv: 3x3, filters: n}], for: {n: [8, 4]}, name: b}", ["2 x b"]),
+    ],
+)
+def test_a_loop_has_the_words_of_its_copies_or_its_name(repeated: str, labels: list[str]) -> None:
+    graph = network(f"layers:\n  - {repeated}\n")
+    found = [box.label for box in picture(graph, Options(fold="loops")).boxes()]
+
+    assert found == ["Input (32x32x8)", *labels]
 
 
 def chain(count: int) -> str:

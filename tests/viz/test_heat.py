@@ -132,7 +132,7 @@ def test_the_scaling_of_a_residual_has_a_box_on_request() -> None:
 
 
 def test_every_operation_is_in_one_box_when_all_are_shown() -> None:
-    diagram = arrange(graph("inception_v4"), View(depth=9, show=("hidden",), fold=False))
+    diagram = arrange(graph("inception_v4"), View(depth=9, show=("hidden",), fold="none"))
     members = [name for box in diagram.boxes() for name in box.members]
 
     assert sorted(members) == sorted(graph("inception_v4").nodes)

@@ -164,7 +164,7 @@ layers:
   - {block: tall, from: a, name: side}
   - {concat: [d, side], name: join}
 """
-    placed = layout(text, View(depth=9, fold=False))
+    placed = layout(text, View(depth=9, fold="none"))
     areas = {b.box.id: b.area for b in placed.boxes}
 
     gap = areas["c"].y - areas["d"].bottom

@@ -222,6 +222,7 @@ def test_drawing_loads_neither_torch_nor_graphviz() -> None:
         (["--figure", "7"], "--figure"),
         (["--heat", "macs", "--width", "3in"], "--heat and --width"),
         (["--show", "params", "--unfold"], "--show and --unfold"),
+        (["--fold-loops"], "--fold-loops"),
     ],
 )
 def test_a_page_leaves_to_its_reader_what_a_picture_is_told(

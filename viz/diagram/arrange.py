@@ -68,7 +68,8 @@ def _annotated(
         elif item.id in subjects:
             beside = (item.size or "").split()
             notes = annotator.box(item, subjects[item.id], copies)
-            items.append(replace(item, notes=tuple(n for n in notes if n not in beside)))
+            own = tuple(n for n in notes if n not in beside)
+            items.append(replace(item, notes=(*item.notes, *own)))
         else:
             items.append(item)
     return Series(tuple(items))

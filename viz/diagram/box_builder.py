@@ -11,7 +11,7 @@ from compiler.ops import Input, Op, Scale
 from compiler.text import show_value
 from viz.diagram.annotate import BoxSubject
 from viz.diagram.faults import Faults
-from viz.diagram.fold import names_in, runs
+from viz.diagram.fold import Fold, names_in, runs, values_over
 from viz.diagram.parts import Box, BoxKind, Group, Item, Parallel, Series
 from viz.diagram.shared import shared_words
 from viz.diagram.slots import Slots
@@ -42,8 +42,9 @@ class View:
     """Annotations in the boxes, of `viz.diagram.annotate.ANNOTATIONS`."""
     heat: str | None = None
     """What the colours say, of `viz.diagram.heat.HEATS`; None: the kinds of the boxes."""
-    fold: bool = True
-    """Draw one copy of a repeat for all that are equal."""
+    fold: Fold = "equal"
+    """Which copies of a repeat are one box: those that are `equal`, `none`, or all of one whose
+    copies differ, too: `loops`."""
     sizes: bool = True
     """False where the sizes at hand are not those of what is drawn."""
     sizes_by_name: bool = False
@@ -288,9 +289,10 @@ class BoxBuilder:
     def _repeat(self, region: Region, context: _Context) -> list[Item]:
         """Return a repeat: runs of equal copies as one box or frame each."""
         out: list[Item] = []
-        fold = (
-            runs(self.graph, region.members) if self.view.fold else [(m,) for m in region.members]
-        )
+        unfolded = [(m,) for m in region.members]
+        fold = unfolded if self.view.fold == "none" else runs(self.graph, region.members)
+        if self.view.fold == "loops" and len(fold) > 1:
+            return [self._loop(region, context)]
         formula = region.info.repeat if context.by_name and len(fold) == 1 else ""
         if formula and not formula.isidentifier():
             formula = f"({formula})"
@@ -309,6 +311,39 @@ class BoxBuilder:
             else:
                 out.append(self._frame(region, copies, context))
         return out
+
+    def _loop(self, region: Region, context: _Context) -> Box:
+        """Return one box for copies that differ, with the values in which their blocks do."""
+        copies = tuple(m for m in region.members if names_in(self.graph, m))
+        words = region.info.label or region.info.title or self._words_of_all(copies, context)
+        words = words or region.local_name
+        output = self.graph.tensor(copies[-1]).name
+        members = names_in(self.graph, region.name)
+        self.subjects[region.name] = BoxSubject(output, copies[-1])
+        first = self.graph.regions.get(copies[0])
+        return Box(
+            id=region.name,
+            label=f"{len(copies)} x {words}{_if(context)}",
+            kind=block_kind((first and first.definition) or "", words),
+            size=self._size(output, context, False),
+            notes=() if context.by_name else values_over(self.graph, copies),
+            members=self._all(members),
+            times=1,
+            failed=not self.faults.nodes.isdisjoint(members),
+            optional=bool(context.conditions),
+        )
+
+    def _words_of_all(self, copies: tuple[str, ...], context: _Context) -> str:
+        """Return the words that copies have in common, nothing where there are none."""
+        found = set()
+        for copy in copies:
+            region = self.graph.regions.get(copy)
+            if region is not None and region.kind == "block":
+                found.add(self.title(copy))
+            elif region is None or region.kind == "layer":
+                nodes = [self.graph.nodes[name] for name in names_in(self.graph, copy)]
+                found.add(self._words_of(nodes, context))
+        return found.pop() if len(found) == 1 else ""
 
     def _opens(self, layer: Region) -> bool:
         """True where the operations of a layer have a box each."""

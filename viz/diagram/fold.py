@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
+from typing import Literal
 
 from compiler.graph import Graph
+from compiler.text import show_value
 
 Key = tuple[Hashable, ...]
+Fold = Literal["equal", "loops", "none"]
+
+
+def values_over(graph: Graph, copies: Sequence[str]) -> tuple[str, ...]:
+    """Return the arguments in which instances of one block differ: `n = 64, 128, 256`, by name."""
+    regions = [graph.regions[name] for name in copies if name in graph.regions]
+    if len(regions) < len(copies) or len({region.definition for region in regions}) > 1:
+        return ()
+    values = {
+        name: [show_value(region.arguments[name]) for region in regions]
+        for name in regions[0].arguments
+    }
+    return tuple(f"{n} = {', '.join(v)}" for n, v in values.items() if len(set(v)) > 1)
 
 
 def runs(graph: Graph, copies: tuple[str, ...]) -> list[tuple[str, ...]]:
