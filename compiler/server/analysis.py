@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +36,22 @@ class Hover:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A path of words that ends with the one at a place: `stem.mixed_3a`."""
+
+    text: str
+    begin: int
+    """The column of its last step, from 1."""
+    before: str
+    """What stands on the line before it."""
+    after: str
+
+    def is_after(self, key: str) -> bool:
+        """True where it is the value of a key."""
+        return self.before.rstrip().endswith(f"{key}:")
+
+
 @dataclass(frozen=True)
 class Analysis:
     """A file with what the compiler makes of it."""
@@ -46,6 +63,8 @@ class Analysis:
     texts: Mapping[str, str]
     graph: Graph | None
     """Of a network, wrong or not; None of a library, and of what is no YAML."""
+    reads: frozenset[str] = frozenset()
+    """Real paths of the files that it names, whether they are there or not, and of itself."""
 
     @cached_property
     def layers(self) -> tuple[tuple[Span, str], ...]:
@@ -74,17 +93,15 @@ class Analysis:
             is_later = (span.end_column, -span.column) >= (last.end_column, -last.column)
             if span.line == span.end_line and is_later:
                 ends[span.line] = span, name
-        assert self.graph is not None or not ends
-        lines = self.texts.get(self.file, "").splitlines()
-        return tuple(
-            Hint(line, len(lines[line - 1].rstrip()) + 1, self._size(name))
-            for line, (_, name) in sorted(ends.items())
-            if line <= len(lines)
-        )
+        return tuple(self._hints(sorted(ends.items())))
 
-    def _size(self, name: str) -> str:
-        assert self.graph is not None
-        return self.graph.tensor(name).shape.paper
+    def _hints(self, ends: Iterable[tuple[int, tuple[Span, str]]]) -> Iterator[Hint]:
+        lines = self.texts.get(self.file, "").splitlines()
+        for line, (_, name) in ends:
+            assert self.graph is not None
+            shape = self.graph.tensor(name).shape
+            if line <= len(lines) and any(dim is not None for dim in shape):
+                yield Hint(line, len(lines[line - 1].rstrip()) + 1, shape.paper)
 
     def layer_at(self, line: int, column: int) -> tuple[Span, str] | None:
         """Return the smallest layer around a place."""
@@ -127,11 +144,12 @@ class Analysis:
 
     def definition(self, line: int, column: int) -> Span | None:
         """Return where the word at a place is defined: a block, a layer, or a value."""
-        word, graph = self.word_at(line, column), self.graph
+        at, graph = self.word_at(line, column), self.graph
+        word = at.text
         if not word or graph is None:
             return None
-        if word in graph.definitions and self._is_after(line, word, "block:"):
-            return graph.definitions[word].info.span
+        if word in graph.definitions and at.is_after("block"):
+            return self._key(word, graph.definitions[word].info.span)
         found = self.layer_at(line, column)
         scope = found[1].rpartition(".")[0] if found else ""
         heads = [word, word.rpartition(".")[0]]  # `a.channels` is of `a`
@@ -144,17 +162,16 @@ class Analysis:
 
     def symbol_at(self, line: int, column: int) -> tuple[str, str] | None:
         """Return the name that a place speaks of, as `rename` takes it, and what it is."""
-        word, graph = self.word_at(line, column), self.graph
+        at, graph = self.word_at(line, column), self.graph
+        word = at.text
         if not word or graph is None:
             return None
-        text = self.texts.get(self.file, "").splitlines()[line - 1]
-        is_key = text.partition(word)[2].startswith(":")
-        if word in graph.definitions and (is_key or self._is_after(line, word, "block:")):
+        if word in graph.definitions and (at.after.startswith(":") or at.is_after("block")):
             return word, "block"
         found = self.layer_at(line, column)
         names = [n for s, n in self.layers if _contains(s, line, column)]
         local = word.rpartition(".")[2]
-        if self._is_after(line, word, "name:"):
+        if at.is_after("name"):
             return next(((n, "layer") for n in names if n.rpartition(".")[2] == local), None)
         for around in _scopes(found[1].rpartition(".")[0] if found else ""):
             path = f"{around}.{word}".lstrip(".")
@@ -187,21 +204,30 @@ class Analysis:
                     return inner.entries[word].node.span
         return None
 
-    def _is_after(self, line: int, word: str, key: str) -> bool:
-        """True where a word of a line stands behind a key."""
-        text = self.texts.get(self.file, "").splitlines()[line - 1]
-        return text.partition(word)[0].rstrip().endswith(key)
+    def _key(self, name: str, span: Span) -> Span:
+        """Return the place of a key of a mapping, which is before it or on the line above."""
+        lines = self.texts.get(span.file, "").splitlines()
+        for line in (span.line, span.line - 1):
+            text = lines[line - 1] if 0 < line <= len(lines) else ""
+            found = re.search(rf"(?<!\w){re.escape(name)}(?=\s*:)", text)
+            if found:
+                return Span(span.file, line, found.start() + 1, line, found.end() + 1)
+        return span
 
-    def word_at(self, line: int, column: int) -> str:
-        """Return the path of words at a place: `stem.mixed_3a`."""
+    def word_at(self, line: int, column: int) -> Word:
+        """Return the path of words that ends with the one at a place."""
         lines = self.texts.get(self.file, "").splitlines()
         text = lines[line - 1] if line <= len(lines) else ""
-        begin = end = min(column - 1, len(text))
+        end = min(column - 1, len(text))
+        while end < len(text) and (text[end].isalnum() or text[end] == "_"):
+            end += 1
+        begin = end
         while begin and (text[begin - 1].isalnum() or text[begin - 1] in "_."):
             begin -= 1
-        while end < len(text) and (text[end].isalnum() or text[end] in "_."):
-            end += 1
-        return text[begin:end].strip(".")
+        end -= len(text[begin:end]) - len(text[begin:end].rstrip("."))
+        word = text[begin:end].lstrip(".")
+        last = end - len(word.rpartition(".")[2]) + 1
+        return Word(word, last, text[:begin], text[end:])
 
 
 def analyse(path: str | Path, unsaved: Mapping[str, str]) -> Analysis:
@@ -225,7 +251,9 @@ def analyse(path: str | Path, unsaved: Mapping[str, str]) -> Analysis:
         except UsageError as error:
             found = Diagnostic("not-a-spec", str(error), Span(display(Path(path)), 1, 1))
             return Analysis(display(Path(path)), (found,), compilation.texts, None)
-    return Analysis(display(Path(path)), compilation.diagnostics, compilation.texts, graph)
+    files = (*compilation.texts, *map(str, compilation.looked_for))
+    reads = frozenset(os.path.realpath(file) for file in files)
+    return Analysis(display(Path(path)), compilation.diagnostics, compilation.texts, graph, reads)
 
 
 def real(path: str) -> str:

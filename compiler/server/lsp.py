@@ -2,149 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from difflib import SequenceMatcher
-from pathlib import Path
 from typing import TypeVar
 
 from lsprotocol import types as lsp
-from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
-from pygls.uris import from_fs_path, to_fs_path
+from pygls.uris import to_fs_path
 
 from compiler.edit.format import format_text
 from compiler.edit.rename import find_places, rename
 from compiler.edit.span_edits import SourceFile, slice_of
 from compiler.errors import CompileError, Diagnostic, Span, UsageError, is_slip, suggestion_of
-from compiler.graph import Graph
-from compiler.server.analysis import Analysis, analyse, real
+from compiler.server.analysis import Analysis, real
 from compiler.server.completion import completions
-from compiler.version import VERSION
+from compiler.server.documents import (
+    Server,
+    diagnostic,
+    place_of,
+    position_of,
+    range_of,
+    same_file,
+    uri_of,
+)
 
 T = TypeVar("T")
-SEVERITY = {
-    "error": lsp.DiagnosticSeverity.Error,
-    "warning": lsp.DiagnosticSeverity.Warning,
-}
 
 
-class Server(LanguageServer):
-    """Keeps the texts of open files and what was last made of each."""
-
-    def __init__(self, protocol: type[LanguageServerProtocol] = LanguageServerProtocol) -> None:
-        super().__init__("netdraft", VERSION, protocol_cls=protocol)
-        self.known: dict[str, Analysis] = {}
-        """URI -> what its text comes to."""
-        self.drafts: dict[str, Graph] = {}
-        """URI -> the last network that its text was."""
-        self.told: dict[str, set[str]] = {}
-        """URI -> the URIs that findings were sent of."""
-
-    def unsaved(self) -> dict[str, str]:
-        """Return the texts of all open files."""
-        documents = self.workspace.text_documents.values()
-        return {real(d.path): d.source for d in documents}
-
-    def analyse(self, uri: str) -> Analysis:
-        """Return what the text of a file comes to, as it is now."""
-        path = to_fs_path(uri) or ""
-        found = self.known[uri] = analyse(path, self.unsaved())
-        if found.graph is not None:
-            self.drafts[uri] = found.graph
-        return found
-
-    def analysis(self, uri: str) -> Analysis:
-        """Return what the text of a file came to last."""
-        return self.known[uri] if uri in self.known else self.analyse(uri)
-
-    def publish(self, uri: str) -> None:
-        """Send the findings of a file, and of what it reads; take back those sent before."""
-        found = self.analyse(uri)
-        by_uri: dict[str, list[lsp.Diagnostic]] = {uri: []}
-        for each in found.diagnostics:
-            target = uri_of(each.span.file)
-            target = uri if same_file(target, uri) else target
-            by_uri.setdefault(target, []).append(diagnostic(each, found))
-        for target in self.told.get(uri, set()) - by_uri.keys():
-            by_uri[target] = []
-        self.told[uri] = {target for target, sent in by_uri.items() if sent}
-        for target, sent in by_uri.items():
-            self.text_document_publish_diagnostics(
-                lsp.PublishDiagnosticsParams(uri=target, diagnostics=sent)
-            )
-
-
-def uri_of(file: str) -> str:
-    """Return the URI of a file as spans name it."""
-    return from_fs_path(str(Path(file).absolute())) or ""
-
-
-def same_file(one: str, other: str) -> bool:
-    """True for two URIs of one file."""
-    return real(to_fs_path(one) or "") == real(to_fs_path(other) or "")
-
-
-def range_of(span: Span, texts: Analysis) -> lsp.Range:
-    """Return a span as the protocol counts: from 0, in units of UTF-16."""
-    lines = texts.texts.get(span.file, "").splitlines()
-    end_line = span.end_line or span.line
-    end_column = span.end_column or span.column + 1
-    return lsp.Range(
-        _position(lines, span.line, span.column), _position(lines, end_line, end_column)
-    )
-
-
-def _position(lines: Sequence[str], line: int, column: int) -> lsp.Position:
-    text = lines[line - 1][: column - 1] if 0 < line <= len(lines) else ""
-    return lsp.Position(max(line - 1, 0), len(text.encode("utf-16-le")) // 2)
-
-
-def place_of(position: lsp.Position, analysis: Analysis) -> tuple[int, int]:
-    """Return line and column, from 1, of a position in the file."""
-    lines = analysis.texts.get(analysis.file, "").splitlines()
-    text = lines[position.line] if position.line < len(lines) else ""
-    before = text.encode("utf-16-le")[: 2 * position.character].decode("utf-16-le", "ignore")
-    return position.line + 1, len(before) + 1
-
-
-def diagnostic(found: Diagnostic, analysis: Analysis) -> lsp.Diagnostic:
-    """Return a finding in the words of the protocol: help and notes below the sentence."""
-    more = [*found.notes, *([f"help: {found.help}"] if found.help else [])]
-    related = [
-        lsp.DiagnosticRelatedInformation(
-            lsp.Location(uri_of(r.span.file), range_of(r.span, analysis)), r.text
-        )
-        for r in found.remarks
-    ]
-    return lsp.Diagnostic(
-        range=range_of(found.span, analysis),
-        message="\n".join([found.message, *more]),
-        severity=SEVERITY[found.severity],
-        code=found.code,
-        source="netdraft",
-        related_information=related,
-    )
-
-
-# -- requests ------------------------------------------------------------------------------------
-
-
-def opened(
-    ls: Server, params: lsp.DidOpenTextDocumentParams | lsp.DidSaveTextDocumentParams
+def written(
+    ls: Server,
+    params: lsp.DidOpenTextDocumentParams
+    | lsp.DidChangeTextDocumentParams
+    | lsp.DidSaveTextDocumentParams,
 ) -> None:
-    """Send the findings of a file that is opened or saved."""
+    """Send the findings of a file that is opened or saved, and while one types."""
     ls.publish(params.text_document.uri)
-
-
-def changed(ls: Server, params: lsp.DidChangeTextDocumentParams) -> None:
-    """Send the findings of a file while one types."""
-    ls.publish(params.text_document.uri)
+    ls.publish_readers(params.text_document.uri)
 
 
 def closed(ls: Server, params: lsp.DidCloseTextDocumentParams) -> None:
-    """Forget a file."""
-    ls.known.pop(params.text_document.uri, None)
-    ls.drafts.pop(params.text_document.uri, None)
+    """Forget a file: what is on disk counts again."""
+    ls.forget(params.text_document.uri)
+    ls.publish_readers(params.text_document.uri)
 
 
 def hints(ls: Server, params: lsp.InlayHintParams) -> list[lsp.InlayHint]:
@@ -153,7 +52,7 @@ def hints(ls: Server, params: lsp.InlayHintParams) -> list[lsp.InlayHint]:
     first, last = params.range.start.line, params.range.end.line
     lines = analysis.texts.get(analysis.file, "").splitlines()
     return [
-        lsp.InlayHint(_position(lines, h.line, h.column), h.text, padding_left=True)
+        lsp.InlayHint(position_of(lines, h.line, h.column), h.text, padding_left=True)
         for h in analysis.hints()
         if first <= h.line - 1 <= last
     ]
@@ -217,6 +116,17 @@ def references(ls: Server, params: lsp.ReferenceParams) -> list[lsp.Location]:
     return [lsp.Location(uri_of(span.file), range_of(span, texts)) for span in spans or ()]
 
 
+def renamed(ls: Server, params: lsp.PrepareRenameParams) -> lsp.Range | None:
+    """Return the place of the name under the cursor; None where no name is."""
+    if _symbol(ls, params) is None:
+        return None
+    analysis = ls.analysis(params.text_document.uri)
+    line, column = place_of(params.position, analysis)
+    word = analysis.word_at(line, column)
+    end = word.begin + len(word.text.rpartition(".")[2])
+    return range_of(Span(analysis.file, line, word.begin, line, end), analysis)
+
+
 def renaming(ls: Server, params: lsp.RenameParams) -> lsp.WorkspaceEdit | None:
     """Return the edits that give the name under the cursor another one."""
     symbol, own, unsaved = _symbol(ls, params), params.text_document.uri, ls.unsaved()
@@ -246,7 +156,7 @@ def _edits(before: str, after: str) -> list[lsp.TextEdit]:
 
 
 def _symbol(
-    ls: Server, params: lsp.ReferenceParams | lsp.RenameParams
+    ls: Server, params: lsp.ReferenceParams | lsp.PrepareRenameParams | lsp.RenameParams
 ) -> tuple[str, str, str] | None:
     """Return the file, name and kind that a request is about."""
     uri = params.text_document.uri
@@ -291,15 +201,16 @@ def actions(ls: Server, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
 
 
 FEATURES: Mapping[str, Callable[..., object]] = {
-    lsp.TEXT_DOCUMENT_DID_OPEN: opened,
-    lsp.TEXT_DOCUMENT_DID_SAVE: opened,
-    lsp.TEXT_DOCUMENT_DID_CHANGE: changed,
+    lsp.TEXT_DOCUMENT_DID_OPEN: written,
+    lsp.TEXT_DOCUMENT_DID_SAVE: written,
+    lsp.TEXT_DOCUMENT_DID_CHANGE: written,
     lsp.TEXT_DOCUMENT_DID_CLOSE: closed,
     lsp.TEXT_DOCUMENT_INLAY_HINT: hints,
     lsp.TEXT_DOCUMENT_HOVER: hover,
     lsp.TEXT_DOCUMENT_DEFINITION: definition,
     lsp.TEXT_DOCUMENT_COMPLETION: completion,
     lsp.TEXT_DOCUMENT_REFERENCES: references,
+    lsp.TEXT_DOCUMENT_PREPARE_RENAME: renamed,
     lsp.TEXT_DOCUMENT_RENAME: renaming,
     lsp.TEXT_DOCUMENT_FORMATTING: formatting,
     lsp.TEXT_DOCUMENT_CODE_ACTION: actions,

@@ -30,7 +30,6 @@ await build({
   entryPoints: {
     page: "src/page.js",
     "editor.worker": "@codingame/monaco-vscode-editor-api/esm/vs/editor/editor.worker.js",
-    "textmate.worker": "@codingame/monaco-vscode-textmate-service-override/worker",
   },
   outdir: dist,
   bundle: true,

@@ -49,3 +49,29 @@ def test_a_file_that_was_never_saved_is_a_spec(tmp_path: Path) -> None:
     found = analyse(path, {str(path.resolve()): NET})
     assert (found.diagnostics, path.exists()) == ((), False)
     assert [hint.text for hint in found.hints()][-1] == "32x32x32"
+
+
+def test_a_name_inside_another_word_of_its_line_is_a_name(tmp_path: Path) -> None:
+    """`a` is a letter of `name` and of `large` too."""
+    text = NET.replace("name: loop", "name: a, label: large a")
+    path = tmp_path / "net.yaml"
+    column = text.splitlines()[15].index(": a,") + 3
+    found = analyse(path, {str(path.resolve()): text})
+    assert found.symbol_at(16, column) == ("a", "layer")
+
+
+def test_the_step_under_the_cursor_is_followed(tmp_path: Path) -> None:
+    text = NET + "  - {conv: 1x1, filters: 1, from: first.conv_3x3, name: reader}\n"
+    path = tmp_path / "net.yaml"
+    found = analyse(path, {str(path.resolve()): text})
+    column = text.splitlines()[-1].index("first") + 1
+    places = [found.definition(17, c) for c in (column, column + len("first."))]
+    assert [(place.line, place.column) for place in places if place] == [(14, 5), (8, 14)]
+
+
+def test_a_size_that_nobody_knows_is_no_hint(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    text = NET.replace("{conv: 1x1, ", "{conf: 1x1, ")
+    found = analyse(path, {str(path.resolve()): text})
+    assert [d.code for d in found.diagnostics] == ["unknown-op"]
+    assert 16 not in [hint.line for hint in found.hints()]

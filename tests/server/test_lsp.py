@@ -64,6 +64,10 @@ async def look_at(editor: Editor) -> dict[str, Any]:
         assert location.uri == editor.uri
         return location.range.start.line
 
+    async def asked(line: int, character: int) -> object:
+        params = lsp.PrepareRenameParams(document, lsp.Position(line, character))
+        return await client.text_document_prepare_rename_async(params)
+
     line = lsp.Range(lsp.Position(8, 0), lsp.Position(8, 0))
     fixes = lsp.CodeActionParams(document, line, lsp.CodeActionContext([]))
     typed = lsp.CompletionParams(document, lsp.Position(9, 12))
@@ -84,6 +88,7 @@ async def look_at(editor: Editor) -> dict[str, Any]:
         "typed": await client.text_document_completion_async(typed),
         "again": await editor.write(NET),
         "refers": await client.text_document_references_async(refers),
+        "asked": [await asked(8, 51), await asked(8, 36)],
         "renames": await client.text_document_rename_async(renames),
         "refused": await client.text_document_rename_async(refused),
     }
@@ -157,8 +162,7 @@ def test_a_layer_is_said_under_the_pointer(said: dict[str, Any]) -> None:
 
 def test_a_word_leads_to_its_definition(said: dict[str, Any]) -> None:
     block, parameter, layer = said["places"]
-    assert block in (4, 5)
-    assert (parameter, layer) == (2, 8)
+    assert (block, parameter, layer) == (4, 2, 8)
 
 
 def test_a_misspelt_word_is_mended(said: dict[str, Any]) -> None:
@@ -181,6 +185,11 @@ def test_a_name_is_found_and_changed_wherever_it_is(said: dict[str, Any]) -> Non
     assert second.new_text == "  - {concat: [trunk, pair], name: both}\n"
     lines = [(e.range.start, e.range.end) for e in (first, second)]
     assert lines == [(lsp.Position(n, 0), lsp.Position(n + 1, 0)) for n in (8, 10)]
+
+
+def test_what_is_no_name_is_not_renamed(said: dict[str, Any]) -> None:
+    """`stem` of `name: stem` is one, `stride` is a key."""
+    assert said["asked"] == [lsp.Range(lsp.Position(8, 49), lsp.Position(8, 53)), None]
 
 
 def test_a_name_that_would_not_do_is_said(said: dict[str, Any]) -> None:

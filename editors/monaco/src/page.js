@@ -16,7 +16,9 @@ async function read(path) {
 
 async function write(path, text) {
   const answer = await fetch(address(path), { method: "PUT", body: text });
-  if (!answer.ok) throw new Error(await answer.text());
+  if (answer.ok) return;
+  told(`${path} is not saved: ${await answer.text()}`);
+  throw new Error(path);
 }
 
 function plural(count, word) {
@@ -39,13 +41,15 @@ function changed() {
 }
 
 function told(message) {
+  hasEnded = !message;
   at("message").textContent = message || "the language server has ended: start it, and reload";
 }
 
-let specs;
+let specs, hasEnded;
 try {
   specs = await editSpecs(at("editor"), { server, read, write, changed, told });
   await specs.open(file);
+  specs.editor.onDidChangeModelContent(() => hasEnded || (at("message").textContent = ""));
   at("server").textContent = server;
 } catch (error) {
   told(error.message);

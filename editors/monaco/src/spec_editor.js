@@ -18,6 +18,7 @@ import { useWorkerFactory, Worker } from "monaco-languageclient/workerFactory";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const SETTINGS = {
+  "editor.experimental.asyncTokenization": false, // a spec is short
   "editor.fontSize": 14,
   "editor.inlayHints.enabled": "on",
   "editor.minimap.enabled": false,
@@ -25,10 +26,8 @@ const SETTINGS = {
   "editor.tabSize": 2,
   "editor.wordBasedSuggestions": "off",
 };
-const worker = (name) => () => new Worker(new URL(name, import.meta.url), { type: "module" });
 const WORKERS = {
-  editorWorkerService: worker("./editor.worker.js"),
-  TextMateWorker: worker("./textmate.worker.js"),
+  editorWorkerService: () => new Worker(new URL("./editor.worker.js", import.meta.url), { type: "module" }),
 };
 
 /**
@@ -43,13 +42,16 @@ const WORKERS = {
 export async function editSpecs(element, { server, read, write, changed, told }) {
   registerFileSystemOverlay(1, new Specs(read, write));
   const shown = new Map();
+  const views = new Map(); // where each file was scrolled to
   let editor;
 
   /** Show a model, and where in it. */
   async function show(reference, options) {
     const model = reference.object.textEditorModel;
     shown.set(model.uri.path, reference);
+    views.set(editor.getModel(), editor.saveViewState());
     editor.setModel(model);
+    editor.restoreViewState(views.get(model));
     if (options?.selection) {
       const at = monaco.Range.lift(options.selection);
       editor.setSelection(at);
@@ -86,19 +88,15 @@ export async function editSpecs(element, { server, read, write, changed, told })
     keybindings: [monaco.KeyMod.CtrlCmd | monaco.KeyCode.KeyS],
     run: save,
   });
+  const webSocket = new WebSocket(server);
+  webSocket.addEventListener("close", () => told(""));
   const client = new LanguageClientWrapper({
     languageId: "yaml",
-    connection: {
-      options: {
-        $type: "WebSocketUrl",
-        url: server,
-        startOptions: { onCall: (started) => started.onNotification("window/showMessage", (m) => told(m.message)) },
-        stopOptions: { onCall: () => told("") },
-      },
-    },
+    connection: { options: { $type: "WebSocketDirect", webSocket } },
     clientOptions: { documentSelector: [{ scheme: "file", language: "yaml" }] },
   });
   await client.start();
+  client.getLanguageClient().onNotification("window/showMessage", ({ message }) => told(message));
 
   return {
     editor,
