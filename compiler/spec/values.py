@@ -318,7 +318,10 @@ class Values:
 
     def integer_of(self, written: Written, least: int) -> int | None:
         """Return a whole number."""
-        value = self.evaluate(written)
+        return self._integer(written, self.evaluate(written), least)
+
+    def _integer(self, written: Written, value: Value, least: int) -> int | None:
+        """Return a value that is a whole number from `least` on."""
         if _is_integer(value, least):
             return value
         self._refuse(written, value, _no_integer(value, least))
@@ -405,9 +408,17 @@ class Values:
         self, written: Written, least: int, names: tuple[str, str] = ("height", "width")
     ) -> int | Pair | None:
         """Return one number for both axes, or (height, width), which `names` calls otherwise."""
-        value = self.evaluate(written) if isinstance(written.raw, Expr) else written.raw
+        return self._pair(written, self.evaluate(written), least, names)
+
+    def _pair(
+        self,
+        written: Written,
+        value: Value,
+        least: int,
+        names: tuple[str, str] = ("height", "width"),
+    ) -> int | Pair | None:
         if not isinstance(value, tuple):
-            return self.integer_of(written, least) if value is not None else None
+            return self._integer(written, value, least)
         if len(value) != 2 or any(isinstance(v, tuple) for v in value):
             self._refuse(written, value, "is not a size")
             return None
@@ -435,7 +446,7 @@ class Values:
                 for v, names in zip(value, _SIDES, strict=False)
             ]
             return None if None in sides else tuple(map(twice, sides))
-        return self.pair_of(written, 0)
+        return self._pair(written, value, 0)
 
     def evaluate(self, written: Written) -> Value:
         """Return the value of a formula; None where it is wrong (reported) or unknown."""
