@@ -62,9 +62,11 @@ class Analysis:
     """Of every file that it reads."""
     texts: Mapping[str, str]
     graph: Graph | None
-    """Of a network, wrong or not; None of a library, and of what is no YAML."""
+    """Of a network, wrong or not; None of what is no YAML, and of a library that nobody reads."""
     reads: frozenset[str] = frozenset()
     """Real paths of the files that it names, whether they are there or not, and of itself."""
+    network: str = ""
+    """The file of the network, where that is another one, which reads this library."""
 
     @cached_property
     def layers(self) -> tuple[tuple[Span, str], ...]:
@@ -86,22 +88,30 @@ class Analysis:
             yield from (n.name for n in nodes if not isinstance(n.op, Input))
 
     def hints(self) -> tuple[Hint, ...]:
-        """Return the size that each line's last layer gives, behind its end."""
+        """Return the size that each line's last layer gives, behind its end.
+
+        A layer of several lines has its size on the first one, where no layer is whole.
+        """
         ends: dict[int, tuple[Span, str]] = {}
         for span, name in self.layers:
             last = ends.get(span.line, (span, name))[0]
             is_later = (span.end_column, -span.column) >= (last.end_column, -last.column)
             if span.line == span.end_line and is_later:
                 ends[span.line] = span, name
+        for span, name in self.layers:
+            ends.setdefault(span.line, (span, name))
         return tuple(self._hints(sorted(ends.items())))
 
     def _hints(self, ends: Iterable[tuple[int, tuple[Span, str]]]) -> Iterator[Hint]:
         lines = self.texts.get(self.file, "").splitlines()
         for line, (_, name) in ends:
-            assert self.graph is not None
-            shape = self.graph.tensor(name).shape
-            if line <= len(lines) and any(dim is not None for dim in shape):
-                yield Hint(line, len(lines[line - 1].rstrip()) + 1, shape.paper)
+            if line <= len(lines) and self.graph and self._is_known(name):
+                size = self.graph.tensor(name).shape.paper
+                yield Hint(line, len(lines[line - 1].rstrip()) + 1, size)
+
+    def _is_known(self, name: str) -> bool:
+        """Tell whether there is a size to show: of a layer with an error there is none."""
+        return any(dim is not None for dim in (self.graph.tensor(name).shape if self.graph else ()))
 
     def layer_at(self, line: int, column: int) -> tuple[Span, str] | None:
         """Return the smallest layer around a place."""
@@ -111,7 +121,7 @@ class Analysis:
     def hover(self, line: int, column: int) -> Hover | None:
         """Return what the layer at a place is."""
         found = self.layer_at(line, column)
-        if found is None or self.graph is None:
+        if found is None or not self._is_known(found[1]):
             return None
         span, name = found
         return Hover(span, "\n\n".join(self._facts(name)))

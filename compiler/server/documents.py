@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lsprotocol import types as lsp
@@ -47,8 +48,13 @@ class Server(LanguageServer):
         return found
 
     def analysis(self, uri: str) -> Analysis:
-        """Return what the text of a file came to last."""
-        return self.known[uri] if uri in self.known else self.analyse(uri)
+        """Return what the text of a file came to last; a library is of an open network."""
+        found = self.known[uri] if uri in self.known else self.analyse(uri)
+        file = real(to_fs_path(uri) or "")
+        for reader in self.known.values() if found.graph is None else ():
+            if reader.graph is not None and file in reader.reads:
+                return replace(found, graph=reader.graph, network=reader.file)
+        return found
 
     def publish(self, uri: str) -> None:
         """Send the findings of a file, and of what it reads."""

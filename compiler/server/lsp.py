@@ -162,7 +162,8 @@ def _symbol(
     uri = params.text_document.uri
     analysis = ls.analysis(uri)
     symbol = analysis.symbol_at(*place_of(params.position, analysis))
-    return (to_fs_path(uri) or "", *symbol) if symbol else None
+    spec = analysis.network or to_fs_path(uri) or ""
+    return (spec, *symbol) if symbol else None
 
 
 def _asked(ls: Server, ask: Callable[[], T]) -> T | None:

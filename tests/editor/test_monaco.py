@@ -168,6 +168,7 @@ def test_a_block_leads_to_its_file_and_back(editor: Editor) -> None:
     tab.wait_for()
     assert tab.get_attribute("aria-current") == "true"
     editor.line("title: Inception-A").wait_for()
+    editor.hint("avg_pool: 3x3", "35x35x384").first.wait_for()  # of the network that is open
     editor.page.get_by_role("button", name=SPEC).click()
     editor.line("block: reduction_a").wait_for()
 

@@ -75,3 +75,14 @@ def test_a_size_that_nobody_knows_is_no_hint(tmp_path: Path) -> None:
     found = analyse(path, {str(path.resolve()): text})
     assert [d.code for d in found.diagnostics] == ["unknown-op"]
     assert 16 not in [hint.line for hint in found.hints()]
+
+
+def test_a_layer_of_several_lines_has_its_size_on_the_first(tmp_path: Path) -> None:
+    text = NET + (
+        "  - branches:\n      a: [{conv: 1x1, filters: 8}]\n      b:\n        - conv: 3x3\n"
+        "          filters: 4\n    join: concat\n  - {conv: 1x1,\n     filters: 2}\n"
+    )
+    path = tmp_path / "net.yaml"
+    found = analyse(path, {str(path.resolve()): text})
+    hints = [(hint.line, hint.text) for hint in found.hints() if hint.line > 16]
+    assert hints == [(17, "32x32x12"), (18, "32x32x8"), (20, "32x32x4"), (23, "32x32x2")]

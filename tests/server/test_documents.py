@@ -71,6 +71,24 @@ def test_what_two_files_find_in_a_third_is_said_once(editor: Editor) -> None:
     assert editor.sent["library.yaml"] == []
 
 
+def test_a_library_has_the_sizes_of_an_open_network(editor: Editor, tmp_path: Path) -> None:
+    uri = (tmp_path / "library.yaml").as_uri()
+    assert [hint.text for hint in editor.analysis(uri).hints()] == ["8x8x8"]
+    editor.write("net.yaml", NET.replace("[3, 8, 8]", "[3, 16, 16]"))
+    found = editor.analysis(uri)
+    assert [hint.text for hint in found.hints()] == ["16x16x8"]
+    hover = found.hover(3, 16)
+    assert hover is not None
+    assert hover.text == (  # 3 * 3 * 3 * 8 weights and 8 biases, at 16 * 16 places
+        "**3x3 Conv (8 Linear)** `pair.conv_3x3`\n\n16x16x3 → **16x16x8**\n\n"
+        "224 parameters, 55,296 MACs"
+    )
+    assert found.symbol_at(2, 4) == ("pair", "block")
+    assert Path(found.network).name == "net.yaml"
+    editor.close("net.yaml")
+    assert editor.analysis(uri).hints() == ()
+
+
 def test_what_is_closed_unsaved_is_as_on_disk(editor: Editor) -> None:
     editor.write("library.yaml", WRONG)
     editor.close("library.yaml")
