@@ -9,7 +9,7 @@ from typing import get_args
 from compiler.errors import Report
 from compiler.ops import JOINS, OP_LAYERS
 from compiler.ops.layer import COMMON_KEYS, Common
-from compiler.spec import LAYERS, WITH_DEFAULTS, ParamSpec, shipped_specs
+from compiler.spec import LAYERS, WITH_DEFAULTS, ParamSpec, op_of, shipped_specs
 from compiler.spec.loader import read_yaml
 from compiler.spec.model import BlockSpec, FileSpec, NetworkSpec, ResidualBody
 from compiler.spec.model_schema import docs_of
@@ -96,6 +96,7 @@ def known_features() -> dict[Feature, str]:
         "structures": {
             **{op: _words(model) for op, model in LAYERS.items() if op not in OP_LAYERS},
             **{f"join: {join}": f"branches joined by `{join}`" for join in JOINS},
+            "branches: {NAME: {when, layers}}": "a branch that may be left out of its join",
             **{f"residual: {{{key}}}": words for key, words in _keys(ResidualBody).items()},
         },
         "values": VALUES,
@@ -185,12 +186,23 @@ class Walk:
 
     def layers(self, chain: Node | None) -> None:
         """Walk through layers; a mapping of them by name is of branches."""
-        for layer in (*_items(chain), *(n for _, part in _entries(chain) for n in _items(part))):
-            op = _plain(layer) if isinstance(layer, Scalar) else next(iter(dict(_entries(layer))))
+        for layer in (
+            *_items(chain),
+            *(n for _, part in _entries(chain) for n in self.branch(part)),
+        ):
+            op = _plain(layer) if isinstance(layer, Scalar) else op_of(dict(_entries(layer)))
             if isinstance(op, str):
                 self.ops.setdefault(op, layer.span.line)
             if isinstance(layer, Mapping):
                 self.layer(str(op), layer)
+
+    def branch(self, part: Node) -> tuple[Node, ...]:
+        """Return the layers of a branch, which may have a condition."""
+        if not isinstance(part, Mapping):
+            return _items(part)
+        self.note("structures", "branches: {NAME: {when, layers}}", part)
+        self.formulas(part.get("when"))
+        return _items(part.get("layers"))
 
     def layer(self, op: str, layer: Mapping) -> None:
         """Walk through one layer."""
