@@ -19,6 +19,8 @@ from compiler.text import show_value
 Kind = Literal["op", "key", "value", "parameter", "block", "tensor", "network"]
 CHAINS = frozenset(("layers", "body", "shortcut"))
 """Keys whose value is a list of layers, beside the branches of a layer."""
+BRANCHES = ("branches", "split")
+"""Keys whose value is lists of layers by name."""
 READS = frozenset(("from", "share", "outputs", *JOINS))
 """Keys whose value is the name of a layer, or a list of names."""
 SCHEMAS = {
@@ -86,7 +88,7 @@ class _Found:
     def is_layer(self) -> bool:
         """True in an entry of a list of layers."""
         around, key, last = ("", "", "", *self.place.path)[-3:]
-        return last == ITEM and (key in CHAINS or around in ("branches", "split"))
+        return last == ITEM and (key in CHAINS or around in BRANCHES)
 
     def _of_layer(self) -> Iterator[Completion]:
         place = self.place
@@ -185,6 +187,8 @@ def _schema_at(path: tuple[str, ...]) -> Mapping[str, Any]:
     if path == ("defaults",):
         return {"properties": {op: {} for op in LAYERS}}
     around, last = ("", *path)[-2:]
+    if around in BRANCHES:
+        return json_schema_of("branch")
     under = last if last in SCHEMAS else around
     return json_schema_of(SCHEMAS.get(under, last))
 

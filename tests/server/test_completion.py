@@ -55,6 +55,19 @@ def test_keys_of_the_op_that_are_not_there_yet(tmp_path: Path) -> None:
     assert "each input channel" in found["groups"]
 
 
+def test_an_op_may_stand_behind_other_keys(tmp_path: Path) -> None:
+    found = offered(tmp_path, "  - {name: last, |")
+    assert {*LAYERS, "repeat", "when", "label"} <= set(found)
+    assert "name" not in found
+    assert "stride" in offered(tmp_path, "  - {name: last, conv: 3x3, |")
+
+
+def test_a_branch_is_a_list_or_has_a_condition(tmp_path: Path) -> None:
+    found = offered(tmp_path, "  - {branches: {left: {|")
+    assert set(found) == {"layers", "when"}
+    assert found["when"].startswith("left out where false: what joins the branches does without it")
+
+
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
