@@ -92,4 +92,6 @@ def _chooses(layer: Layer, off: Container[str]) -> bool:
         return any(branch.when is not None for branch in layer.parts.values())
     if not isinstance(layer, ResidualLayer):
         return False
-    return str(layer.residual.activation) in off
+    shortcut = layer.residual.shortcut
+    is_optional = shortcut is not None and shortcut.when is not None
+    return is_optional or str(layer.residual.activation) in off

@@ -56,6 +56,10 @@ from compiler.text.names import read_layer_name
 _T = TypeVar("_T")
 
 
+NO_LAYERS = Branch.model_construct(layers=[])
+"""A shortcut that passes the input on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Copy:
     """One copy of a layer: where it is, what enters it, what reads its formulas."""
@@ -271,7 +275,7 @@ def _ends(lowering: Lowering, layer: ParallelLayer, scope: Scope, at: Copy) -> l
         check_name(name, read_layer_name, span, "the name of a branch", lowering.report)
         local = lowering.free(name, span, scope, is_automatic=False)
         named = scope.names[local] = Named(scope.prefix + local, span, is_automatic=False)
-        if not _is_there(lowering, layer, name, scope, at):
+        if not _is_there(lowering, layer, branch, f"branch `{name}`", scope, at):
             _leave_out(lowering, branch, named.path, named)
             continue
         info, incoming = Info(span=branch.span(), when=text_of(branch.when)), at.operands.first
@@ -283,12 +287,13 @@ def _ends(lowering: Lowering, layer: ParallelLayer, scope: Scope, at: Copy) -> l
     return ends or [at.operands.first]
 
 
-def _is_there(lowering: Lowering, layer: ParallelLayer, name: str, scope: Scope, at: Copy) -> bool:
+def _is_there(
+    lowering: Lowering, layer: Layer, branch: Branch, what: str, scope: Scope, at: Copy
+) -> bool:
     """True unless the `when` of a branch leaves it out."""
-    branch = layer.parts[name]
     if branch.when is None or scope.frame.is_definition:
         return True
-    values = lowering.reader(branch, f"branch `{name}`", scope, lambda: at.operands.first)
+    values = lowering.reader(branch, what, scope, lambda: at.operands.first)
     if not values.flag("when"):
         return False
     size = lowering.sizes.of_chain(branch.layers, values.lookup)
@@ -323,15 +328,23 @@ def _residual(lowering: Lowering, layer: ResidualLayer, at: Copy) -> str:
     if part._node is None:
         part.locate(layer._node)
 
-    def side(name: str, layers: list[Layer], transparent: bool) -> str:
+    def named_part(name: str) -> Named:
         local = inner.automatic(name)
         named = Named(inner.prefix + local, part.span(name), is_automatic=True)
         inner.names[local] = named
-        where = Info(span=named.span)
-        return _branch(lowering, named, layers, inner, incoming, where, transparent)[-1]
+        return named
 
-    body = side("body", part.body, transparent=True)
-    shortcut = side("shortcut", part.shortcut, transparent=False)
+    whole = named_part("body")
+    where = Info(span=whole.span)
+    body = _branch(lowering, whole, part.body, inner, incoming, where, transparent=True)[-1]
+    aside, skip = named_part("shortcut"), part.shortcut or NO_LAYERS
+    is_added = _is_there(lowering, layer, skip, "`shortcut`", at.scope, at)
+    where = Info(span=aside.span, when=text_of(skip.when))
+    shortcut = ""
+    if is_added:
+        shortcut = _branch(lowering, aside, skip.layers, inner, incoming, where)[-1]
+    else:
+        _leave_out(lowering, skip, aside.path, aside)
     reader = lowering.reader(part, "`residual`", at.scope, lambda: incoming)
     if part.scale is not None:
         factor = reader.number("scale", "factor")
@@ -342,7 +355,13 @@ def _residual(lowering: Lowering, layer: ResidualLayer, at: Copy) -> str:
     join = replace(
         info, span=layer.key_span("residual"), title=None, drawn=True, errata=(), label=None
     )
-    out = _named_node(lowering, inner, "add", JOINS["add"](), (shortcut, body), join)
+    join = replace(join, when=where.when or join.when)
+    if is_added:
+        out = _named_node(lowering, inner, "add", JOINS["add"](), (shortcut, body), join)
+    else:
+        out, local = body, inner.automatic("add")
+        inner.names[local] = Named(inner.prefix + local, join.span, is_automatic=True)
+        _leave_out(lowering, skip, inner.prefix + local, inner.names[local])
     if function != "none":
         where = Info(span=part.span("activation"))
         traced = {"function": reader.traced.get("activation", Traced())}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from compiler.ops import Layer, with_words
-from compiler.spec.model import BlockLayer, BlockSpec, LayersLayer, ParallelLayer
+from compiler.spec.model import BlockLayer, BlockSpec, LayersLayer, ParallelLayer, ResidualLayer
 from compiler.text import Expr, ExprError, LookUp, Unknown, evaluate
 
 MAX_LEVELS = 100
@@ -65,6 +65,10 @@ def _certain(layer: Layer) -> Iterable[list[Layer]]:
     """Return the lists inside a layer, but for branches that may be left out."""
     if isinstance(layer, ParallelLayer):
         return [branch.layers for branch in layer.parts.values() if branch.is_certain]
+    if isinstance(layer, ResidualLayer):
+        shortcut = layer.residual.shortcut
+        is_certain = shortcut is None or shortcut.is_certain
+        return layer.inner if is_certain else (layer.residual.body,)
     return layer.inner
 
 

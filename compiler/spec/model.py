@@ -91,8 +91,8 @@ class ResidualBody(Located):
 
     body: Chain
     """the layers of the residual path"""
-    shortcut: Chain = []
-    """the layers of the shortcut; none passes the input on"""
+    shortcut: Branch | None = None
+    """the layers of the shortcut; none passes the input on; `{when, layers}` may be left out"""
     scale: Number | None = None
     """what the body is multiplied by"""
     activation: ActivationName = "none"
@@ -107,7 +107,8 @@ class ResidualLayer(Layer):
 
     @property
     def inner(self) -> tuple[Chain, ...]:
-        return self.residual.body, self.residual.shortcut
+        shortcut = self.residual.shortcut
+        return (self.residual.body, shortcut.layers) if shortcut else (self.residual.body,)
 
 
 def layers_in(layers: Iterable[Layer]) -> Iterator[Layer]:

@@ -213,12 +213,13 @@ def read_branches(node: Node, report: Report) -> Any:
             Diagnostic("bad-value", "there are no branches", node.span, help="name at least one")
         )
     report.spend("entries", len(node.entries), node.span)
-    return {name: _read_branch(name, e.node, report) for name, e in node.entries.items()}
+    return {
+        name: _read_branch(f"branch `{name}`", e.node, report) for name, e in node.entries.items()
+    }
 
 
-def _read_branch(name: str, node: Node, report: Report) -> Branch:
+def _read_branch(what: str, node: Node, report: Report) -> Branch:
     """Return a branch: a list, or a mapping with the list and a condition."""
-    what = f"branch `{name}`"
     entries = node.entries if isinstance(node, Mapping) else {}
     if entries.keys().isdisjoint(("layers", "when")):
         branch, chain = None, read_chain(node, what, report)
@@ -236,10 +237,11 @@ def read_residual(node: Node, report: Report) -> Any:
     """Return the model of a residual's body, or the plain value for pydantic to refuse."""
     if not isinstance(node, Mapping):
         return plain(node)
-    chains = {
-        key: read_chain(entry.node, f"`{key}`", report)
-        for key, entry in node.entries.items()
-        if key in ("body", "shortcut")
-    }
-    body = validate(ResidualBody, node, "`residual`", report, chains)
+    parts: dict[str, Any] = {}
+    for key, entry in node.entries.items():
+        if key == "body":
+            parts[key] = read_chain(entry.node, "`body`", report)
+        elif key == "shortcut":
+            parts[key] = _read_branch("`shortcut`", entry.node, report)
+    body = validate(ResidualBody, node, "`residual`", report, parts)
     return body or ResidualBody.model_construct(body=[])

@@ -90,10 +90,15 @@ def _layers(layers: Iterable[Any]) -> Iterator[str]:
             yield f"layer {key}" if key in COMMON_KEYS else f"{op} {key}"
         if op == "residual":
             yield from (f"residual {key}" for key in row[op])
-            yield from _layers([*row[op]["body"], *row[op].get("shortcut", [])])
+            yield from _layers(row[op]["body"])
+            yield from _branches([row[op].get("shortcut", [])])
         elif op in ("branches", "split"):
-            for branch in row[op].values():
-                yield from ["a branch with a when"] * isinstance(branch, dict)
-                yield from _layers(branch["layers"] if isinstance(branch, dict) else branch)
+            yield from _branches(row[op].values())
         elif op == "layers":
             yield from _layers(row[op])
+
+
+def _branches(branches: Iterable[Any]) -> Iterator[str]:
+    for branch in branches:
+        yield from ["a branch with a when"] * isinstance(branch, dict)
+        yield from _layers(branch["layers"] if isinstance(branch, dict) else branch)

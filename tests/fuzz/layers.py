@@ -381,6 +381,7 @@ class Maker:
         if dice.chance(35):
             part["shortcut"], aside = self.chain(self.inner_scope(scope), source, 0, 2, True)
             part["shortcut"] += self.closing(end.sizes, aside, scope)
+            part["shortcut"] = self.perhaps(part["shortcut"], scope)
         else:
             part["body"] = body + self.closing(source.sizes, end, scope)
         if dice.chance(40):

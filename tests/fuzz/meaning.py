@@ -543,14 +543,19 @@ class Meaning:
         (body,) = self.chain(part["body"], scope, first)
         shortcut = scope.take(scope.automatic("shortcut"))
         shortcut.inner = scope.child()
-        (aside,) = self.chain(part.get("shortcut", []), shortcut.inner, first)
-        shortcut.tensor = aside
         place = Place(scope, first)
+        written = part.get("shortcut", [])
+        row = written if isinstance(written, dict) else {"layers": written}
+        shortcut.is_left_out = not place.flag(row.get("when", True))
+        aside = None
+        if not shortcut.is_left_out:
+            (aside,) = self.chain(row["layers"], shortcut.inner, first)
+            shortcut.tensor = aside
         if "scale" in part:
             scope.take(scope.automatic("scale"))
             body = self.add(Scale(float(place.value(part["scale"]))), [body])
-        scope.take(scope.automatic("add"))
-        out = self.add(Add(), [aside, body])
+        scope.take(scope.automatic("add")).is_left_out = aside is None
+        out = body if aside is None else self.add(Add(), [aside, body])
         function = place.activation(part.get("activation", "none"))
         if function != "none":
             scope.take(scope.automatic("act"))

@@ -85,6 +85,8 @@ def counting(macs: list[int]) -> Callable[[nn.Module, Any, Any], None]:
     def hook(module: nn.Module, inputs: Any, out: Any) -> None:
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             macs.append(out[0].numel() * module.weight[0].numel())
+        if isinstance(module, nn.ConvTranspose2d):
+            macs.append(inputs[0][0].numel() * module.weight[0].numel())
 
     return hook
 

@@ -195,3 +195,53 @@ def test_a_branch_that_is_left_out_costs_nothing(tmp_path: Path) -> None:
     )
     assert len(load_graph(path).nodes) == 3
     assert [code for code, *_ in faults(path, deep=True)] == ["too-large"]
+
+
+RESIDUAL = """\
+network: net
+params: {skip: true}
+input: {image: [3, 8, 8]}
+layers:
+  - residual:
+      body: [{conv: 3x3, filters: 3, name: deep}]
+      shortcut: {when: skip, layers: [{conv: 1x1, filters: 3}]}
+      scale: 0.5
+      activation: relu
+    name: r
+"""
+
+
+def test_a_residual_without_its_shortcut(tmp_path: Path) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(RESIDUAL)
+    both = load_graph(path)
+    assert both.nodes["r.add"].inputs == ("r.shortcut.conv_1x1", "r.scale")
+    alone = load_graph(path, {"skip": False})
+    assert list(alone.nodes) == ["image", "r.deep", "r.scale", "r.act"]
+    assert alone.nodes["r.act"].inputs == ("r.scale",)
+
+
+@pytest.mark.parametrize("name", ["r.add", "r.shortcut", "r.shortcut.conv_1x1"])
+def test_what_reads_a_shortcut_that_is_left_out(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(f"{RESIDUAL}  - {{conv: 1x1, filters: 3, from: {name}}}\n")
+    assert load_graph(path).nodes["conv_1x1"].shape.paper == "8x8x3"
+    assert faults(path, skip=False) == [
+        (
+            "left-out",
+            f"`{name}` is left out here: its `when: skip` is false",
+            f"say what stands in for it: `{name} or NAME`; or give this the same `when`",
+            "11:35",
+        )
+    ]
+
+
+def test_a_variant_changes_a_shortcut_with_a_condition(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(RESIDUAL)
+    child = tmp_path / "child.yaml"
+    child.write_text(
+        "extends: net.yaml\nnetwork: child\nchanges:\n"
+        "  - {after: r.shortcut.conv_1x1, insert: [{scale: 2}]}\n"
+    )
+    assert load_graph(child).nodes["r.add"].inputs[0] == "r.shortcut.scale"
+    assert "r.add" not in load_graph(child, {"skip": False}).nodes

@@ -10,9 +10,10 @@ import pytest
 
 from compiler.errors import UsageError
 from compiler.graph import Graph
-from compiler.pipeline import load_graph
+from compiler.pipeline import Compilation, load_graph
 from tests.viz.geometry import clipped, overlaps, struck, touched
 from viz.diagram.parts import Box
+from viz.html import render_html
 from viz.layout.lay_out import lay_out
 from viz.render import Options, picture, render
 
@@ -220,3 +221,18 @@ layers:
         ("3x3 Conv (4) if deep", True),
         ("Relu activation", False),
     ]
+
+
+def test_a_block_of_what_is_not_drawn_has_a_box_when_it_is_open(tmp_path: Path) -> None:
+    text = (
+        "network: net\ninput: {image: [3, 8, 8]}\nlayers: [{block: b}, {conv: 1, filters: 2}]\n"
+        "blocks: {b: {layers: [{scale: 2, drawn: false}, {max_pool: 2x2, drawn: false}]}}\n"
+    )
+    drawn = picture(graph_of(tmp_path, text), Options(depth=1))
+    assert [(b.id, [g.name for g in b.guests]) for b in drawn.boxes()] == [
+        ("image", []),
+        ("b.max_pool_2x2", ["b.scale"]),
+        ("conv_1x1", []),
+    ]
+    compilation = Compilation(tmp_path / "net.yaml")
+    assert "b.max_pool_2x2" in render_html(compilation.draft, compilation.spec)
