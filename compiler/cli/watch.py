@@ -11,7 +11,7 @@ from compiler.edit.session import Outcome, Session
 from compiler.errors import on_one_line
 from compiler.errors.terminal import write
 from compiler.loopback import ADDRESS, open_port
-from compiler.spec.loader import display
+from compiler.spec.file import display
 
 HELP = """Serve a page on the loopback address that follows a spec: figure, stages and errors are
 new with each save, of the files that it imports too. Zoom, open blocks and what is selected stay;

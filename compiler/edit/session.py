@@ -22,7 +22,7 @@ from compiler.errors import CompileError, Diagnostic, Span, UsageError, shortene
 from compiler.graph import Graph
 from compiler.pipeline import NO_SETTINGS, Compilation
 from compiler.spec import Spec
-from compiler.spec.loader import find_spec
+from compiler.spec.file import find_spec
 from compiler.spec.shipped import is_shipped
 
 

@@ -88,7 +88,11 @@ def lower_network(
     )
     frame = Frame(network.network, dict(arguments), {n: n for n in shapes}, decisions=decisions)
     frame.sizes_hold = is_as_declared
-    return _lower(spec, network, report, arguments, shapes, frame, {} if stated is None else stated)
+    defaults = Defaults(layer_defaults(network, report), frame.params, frame.used, decisions)
+    lowering = Lowering(spec, report, defaults)
+    if stated is not None:
+        lowering.builder.stated = stated
+    return _lower(lowering, network, arguments, shapes, frame)
 
 
 def _check_blocks(
@@ -110,23 +114,17 @@ def _check_blocks(
 
 
 def _lower(
-    spec: Spec,
+    lowering: Lowering,
     network: NetworkSpec,
-    report: Report,
     arguments: Mapping[str, Value],
     shapes: Mapping[str, Shape],
     frame: Frame,
-    stated: StatedSizes,
 ) -> Graph:
-    params, decisions = frame.params, frame.decisions
-    defaults = Defaults(layer_defaults(network, report), params, frame.used, decisions)
-    lowering = Lowering(spec, report, defaults)
-    builder = lowering.builder
-    builder.stated = stated
+    builder, report, blocks = lowering.builder, lowering.report, lowering.spec.blocks
     lowering.refuse_all_too_large(network.layers)
     info = Info(network.span(), title=network.title, cite=cite(network.cite), doc=network.doc)
     info = replace(info, errata=lowering.errata(network, network.errata), written=written(network))
-    builder.open("", "network", tuple(shapes), info, decisions=decisions)
+    builder.open("", "network", tuple(shapes), info, decisions=frame.decisions)
     for name, shape in shapes.items():
         builder.add(name, Input(tuple(shape)), (), Info(span=network.span("input", name)))
     scope = Scope("", frame)
@@ -134,10 +132,10 @@ def _lower(
         span = network.key_span("input", name)
         scope.names[name] = Named(name, span, is_automatic=False, tensor=name)
     settle_names(lowering, network, scope)
-    try_defaults(lowering.defaults, spec.blocks, lowering.report)
+    try_defaults(lowering.defaults, blocks, report)
     end = lower_layers(lowering, network.layers, scope, next(iter(shapes)))[-1]
     outputs = _outputs(network, lowering, scope, end)
-    builder.close(outputs[0].node if outputs else end)
+    builder.close(outputs[0].node)
     graph = Graph(
         name=network.network,
         title=network.title or network.network,
@@ -148,7 +146,7 @@ def _lower(
         params=tuple(_parameter(n, p) for n, p in network.params.items()),
         arguments=arguments,
         definitions=with_drafts(
-            {b.name: definition(b, lowering) for b in spec.blocks.values()}, lowering
+            {b.name: definition(b, lowering) for b in blocks.values()}, lowering
         ),
         info=info,
         drawing=drawing(network.drawing),
@@ -163,7 +161,7 @@ def _lower(
     _check_moved(network, graph, report)
     live = graph.ancestors([output.node for output in outputs])
     own = (node for node in graph.nodes.values() if node.name in live)
-    check_assertions(lowering, network, scope, outputs[0].node if outputs else end, own)
+    check_assertions(lowering, network, scope, outputs[0].node, own)
     if not report.errors:
         warn_unused(lowering, network, frame.used)
     return graph

@@ -15,7 +15,7 @@ from compiler.facts.labels import label_of
 from compiler.graph import Graph, Input, Symbolic, show_count
 from compiler.lower import check_library
 from compiler.pipeline import Compilation
-from compiler.spec.loader import display
+from compiler.spec.file import display
 from compiler.text import Mapping as YamlMapping
 
 

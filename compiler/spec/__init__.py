@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from compiler.spec.expansion import MAX_LEVELS, Expansion, copies_of
+from compiler.spec.file import read_yaml
 from compiler.spec.layer_values import LayerValues
-from compiler.spec.loader import Spec, load_spec, read_yaml
+from compiler.spec.loader import Spec, load_spec
 from compiler.spec.mentions import mentions, names_in
 from compiler.spec.model import (
     LAYERS,

@@ -15,19 +15,17 @@ from compiler.errors import (
     Remark,
     Report,
     Span,
-    UsageError,
-    did_you_mean,
     fail,
     limit,
     way_out,
 )
+from compiler.spec.file import NOTHING_UNSAVED, check_version, display, find_spec, read_yaml
 from compiler.spec.mentions import mentions
 from compiler.spec.model import BlockSpec, ErratumSpec, NetworkSpec
 from compiler.spec.read import read_block, read_errata, read_network
 from compiler.spec.read_layers import read_chain
 from compiler.spec.read_params import check_name
-from compiler.spec.shipped import shipped_names, shipped_spec
-from compiler.spec.tree import Tree, is_file, kind_of
+from compiler.spec.tree import Tree
 from compiler.spec.validate import as_meant
 from compiler.text import (
     Entry,
@@ -35,20 +33,14 @@ from compiler.text import (
     Node,
     Scalar,
     Sequence,
-    check_is_text,
-    decode,
     describe,
     describe_text,
-    parse_yaml,
     plain,
 )
 from compiler.text.names import read_layer_name
 
 Chain = dict[str, Path]
 """The files that are open, by what they really are; each is named by the one before."""
-NOTHING_UNSAVED: Mapping_[str, str] = {}
-LANGUAGE = 1
-"""The version of the language that is read here; a file says its own with `netdraft: 1`."""
 TOP_KEYS = [
     "netdraft",
     "network",
@@ -160,64 +152,6 @@ def load_spec(
         loader.base,
         loader.texts,
     )
-
-
-def find_spec(path: str | Path) -> Path:
-    """Return the file of a spec: a path, or a shipped name such as `inception_v4`.
-
-    Raises:
-        UsageError: there is no such file.
-    """
-    if not str(path):
-        raise UsageError("'' names no spec; give a file, or a shipped name such as inception_v4")
-    given = Path(path)
-    if is_file(given):
-        return given
-    if kind := kind_of(given):
-        more = "; name a spec file in it" if kind == "a folder" else ", not a file"
-        raise UsageError(f"{path} is {kind}{more}")
-    shipped = shipped_spec(str(path))
-    if shipped is not None:
-        return shipped
-    guess = did_you_mean(str(path).removesuffix(".yaml"), shipped_names())
-    raise UsageError(f"there is no spec {path}{guess}")
-
-
-def display(path: Path) -> str:
-    """Return a path as diagnostics show it: relative to the current folder where it is below."""
-    relative = os.path.relpath(path)
-    return relative if not relative.startswith("..") else str(path)
-
-
-def read_yaml(
-    path: Path,
-    report: Report,
-    texts: dict[str, str],
-    unsaved: Mapping_[str, str] = NOTHING_UNSAVED,
-) -> Mapping:
-    """Return the mapping that a YAML file holds; its text goes to `texts`, faults to `report`.
-
-    What is `unsaved` takes the place of what the file holds.
-
-    Raises:
-        CompileError: the file cannot be parsed at all, or is too long.
-        UsageError: it cannot be read.
-    """
-    file = display(path)
-    start = Span(file, 1, 1)
-    report.spend("files", 1, start)
-    text = unsaved.get(os.path.realpath(path)) if unsaved else None
-    if text is None:
-        try:
-            with path.open("rb") as stream:
-                data = stream.read(limit("bytes") + 1)
-        except OSError as error:
-            raise UsageError(f"{file} cannot be read: {error.strerror}") from None
-        check_is_text(data, file)  # else a large file of weights is a spec that is too long
-        report.spend("bytes", len(data), start)
-        text = decode(data, file)
-    texts[file] = text
-    return parse_yaml(texts[file], file, report)
 
 
 class _Loader:
@@ -370,7 +304,7 @@ class _Loader:
             message = "the file is a recipe of training, not a network"
             help = "name a network, and this file with `train --recipe`"
             raise fail("not-a-spec", message, written.entries["recipe"].key_span, help=help)
-        _check_version(written)
+        check_version(written)
         node = as_meant(written, TOP_KEYS, "a spec", self.report)
         if self.left_out.file == node.span.file:
             from compiler.spec.origins import without  # on use, for start-up time
@@ -425,27 +359,6 @@ _WRITTEN = {
     "extends": "write `extends: inception_v4`, a shipped name, or `extends: mine.yaml`",
     "import": "write `import: [blocks/mine.yaml]`",
 }
-
-
-def _check_version(written: Mapping) -> None:
-    """Refuse a file of another version of the language, whatever else it says.
-
-    Raises:
-        CompileError: `unknown-version`.
-    """
-    node = written.get("netdraft")
-    value = None if node is None else plain(node)
-    if node is None or (value == LANGUAGE and type(value) is int):
-        return
-    message = f"`netdraft` is the version of the language, a whole number, found {describe(value)}"
-    help = f"write `netdraft: {LANGUAGE}`"
-    if type(value) is int and value > LANGUAGE:
-        message = (
-            f"the file is written in version {value} of the language, "
-            f"this netdraft reads version {LANGUAGE}"
-        )
-        help = "install a newer one: `pip install --upgrade netdraft`"
-    raise fail("unknown-version", message, node.span, help=help)
 
 
 def _is_variant(block: Node | None) -> bool:

@@ -10,7 +10,7 @@ from compiler.errors import Report
 from compiler.ops import JOINS, OP_LAYERS
 from compiler.ops.layer import COMMON_KEYS, Common
 from compiler.spec import LAYERS, WITH_DEFAULTS, ParamSpec, op_of, shipped_specs
-from compiler.spec.loader import read_yaml
+from compiler.spec.file import read_yaml
 from compiler.spec.model import BlockSpec, FileSpec, NetworkSpec, ResidualBody
 from compiler.spec.model_schema import docs_of
 from compiler.spec.shipped import shipped_files
