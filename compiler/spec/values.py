@@ -183,6 +183,8 @@ class Values:
     def pair(self, field: str, attribute: str = "", least: int = 1) -> Pair | None:
         """Return (height, width) from one number, a pair, or a kernel parameter."""
         raw = self.raw(field)
+        if _is_integer(raw, least):
+            return raw, raw
         if type(raw) is tuple and len(raw) == 2 and all(_is_integer(v, least) for v in raw):
             return raw
         value: Pair | None = twice(self.pair_of(self.written(field, attribute), least))
