@@ -111,7 +111,7 @@ def _close(levels: list[Level], indent: int, *, is_item: bool = False) -> None:
 def _read_flow(text: str, levels: list[Level]) -> None:
     """Follow brackets; a key is what is before a colon."""
     word, quote = "", ""
-    for char, following in zip(text, f"{text[1:]} ", strict=True):
+    for char, following in zip(text, f"{text[1:]} ", strict=False):  # an empty line has neither
         if quote:
             quote = "" if char == quote else quote
         elif char in "\"'":

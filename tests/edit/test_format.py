@@ -24,6 +24,7 @@ from compiler.text import parse_yaml, plain
         ("a: [b,\n    c]", "a: [b,\n    c]\n"),
         ("a: 'x ,y'\nb: [\"p ,q\"  ,r]\n", "a: 'x ,y'\nb: [\"p ,q\", r]\n"),
         ("a: >\n  one  \n\n  two\n", "a: >\n  one  \n\n  two\n"),
+        ("a: [ 1 ]\nb: >-\n  one  \n", "a: [1]\nb: >-\n  one  \n"),
         ("a: [é ,b]  \r\n", "a: [é, b]\r\n"),
         ("a: {b: , c: [ ]}\n", "a: {b: , c: []}\n"),
         ("# first\na: &x {b: 1}\nc: [ *x , 2]\n", "# first\na: &x {b: 1}\nc: [*x, 2]\n"),

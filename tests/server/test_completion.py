@@ -127,6 +127,7 @@ def test_inside_a_block_its_own_names(tmp_path: Path) -> None:
         ('layers: [{conv: 3x3, doc: "a, {b", fil|', ("layers", "[]"), ("conv", "doc"), ""),
         ("layers:\n  # - {conv\n  - {relu: true, na|", ("layers", "[]"), ("relu",), ""),
         ("title: a\n|", (), ("title",), ""),
+        ("layers: [\n\n  # one\n  {conv: 3x3, fil|", ("layers", "[]"), ("conv",), ""),
     ],
 )  # fmt: skip
 def test_where_a_cursor_is(
