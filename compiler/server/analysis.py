@@ -15,8 +15,12 @@ from compiler.facts.labels import label_of
 from compiler.graph import Graph, Input, Symbolic, show_count
 from compiler.lower import check_library
 from compiler.pipeline import Compilation
+from compiler.server.outline import Place, place_at
 from compiler.spec.file import display
 from compiler.text import Mapping as YamlMapping
+
+NAMES = frozenset(("blocks", "branches", "for", "let", "params", "split"))
+"""Keys of mappings whose keys are names that a spec gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,11 @@ class Word:
     before: str
     """What stands on the line before it."""
     after: str
+
+    @property
+    def is_key(self) -> bool:
+        """True before a colon."""
+        return bool(re.match(r"\s*:(\s|$)", self.after))
 
     def is_after(self, key: str) -> bool:
         """True where it is the value of a key."""
@@ -160,6 +169,10 @@ class Analysis:
             return None
         if word in graph.definitions and at.is_after("block"):
             return self._key(word, graph.definitions[word].info.span)
+        if at.is_key and self._place(at, line).path[-1:] == ("with",):
+            block = graph.definitions.get(self._block_of(line, column))
+            params = block.params if block else ()
+            return next((p.span for p in params if p.name == word), None)
         found = self.layer_at(line, column)
         scope = found[1].rpartition(".")[0] if found else ""
         heads = [word, word.rpartition(".")[0]]  # `a.channels` is of `a`
@@ -176,7 +189,13 @@ class Analysis:
         word = at.text
         if not word or graph is None:
             return None
-        if word in graph.definitions and (at.after.startswith(":") or at.is_after("block")):
+        place = self._place(at, line)
+        if at.is_key and place.path[-1:] == ("with",):
+            block = self._block_of(line, column)
+            return (f"{block}.{word}", "parameter") if block else None
+        if not (NAMES.intersection(place.path[-1:]) if at.is_key else place.names):
+            return None
+        if word in graph.definitions and (at.is_key or at.is_after("block")):
             return word, "block"
         found = self.layer_at(line, column)
         names = [n for s, n in self.layers if _contains(s, line, column)]
@@ -190,6 +209,16 @@ class Analysis:
         if self._value(word, line, column) is None:
             return None
         return f"{self._block_at(line, column)}.{word}".lstrip("."), "parameter"
+
+    def _place(self, word: Word, line: int) -> Place:
+        return place_at(self.texts.get(self.file, ""), line, len(word.before) + 1)
+
+    def _block_of(self, line: int, column: int) -> str:
+        """Return the block of the instance at a place, or of the first of its copies."""
+        found, regions = self.layer_at(line, column), self.graph.regions if self.graph else {}
+        names = (found[1], f"{found[1]}.0") if found else ()
+        instances = (regions[name] for name in names if name in regions)
+        return next((r.definition for r in instances if r.definition), "")
 
     def _block_at(self, line: int, column: int) -> str:
         """Return the block whose definition is around a place, "" for the network's own text."""

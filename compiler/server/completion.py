@@ -10,17 +10,13 @@ from typing import Any, Literal
 from compiler.errors import on_one_line
 from compiler.graph import Definition, Graph, Parameter
 from compiler.ops import JOINS
-from compiler.server.outline import ITEM, Place, place_at
+from compiler.server.outline import BRANCHES, ITEM, Place, place_at
 from compiler.spec.model import LAYERS, op_of
 from compiler.spec.schema import json_schema
 from compiler.spec.shipped import shipped_names
 from compiler.text import show_value
 
 Kind = Literal["op", "key", "value", "parameter", "block", "tensor", "network"]
-CHAINS = frozenset(("layers", "body", "shortcut"))
-"""Keys whose value is a list of layers, beside the branches of a layer."""
-BRANCHES = ("branches", "split")
-"""Keys whose value is lists of layers by name."""
 READS = frozenset(("from", "share", "outputs", *JOINS))
 """Keys whose value is the name of a layer, or a list of names."""
 SCHEMAS = {
@@ -73,7 +69,7 @@ class _Found:
     def offered(self) -> Iterator[Completion]:
         """Yield what fits; an editor leaves out what does not begin as typed."""
         place = self.place
-        if self.is_layer:
+        if place.is_layer:
             yield from self._of_layer()
         elif place.path[-1:] == (ITEM,) and READS.intersection(place.path[-2:-1]):
             yield from self._tensors()
@@ -83,12 +79,6 @@ class _Found:
             yield from (_key(p.name, p.doc) for p in self._parameters_of(self._block_named()))
         elif not place.is_item:
             yield from _keys(_schema_at(place.path), place.keys)
-
-    @property
-    def is_layer(self) -> bool:
-        """True in an entry of a list of layers."""
-        around, key, last = ("", "", "", *self.place.path)[-3:]
-        return last == ITEM and (key in CHAINS or around in BRANCHES)
 
     def _of_layer(self) -> Iterator[Completion]:
         place = self.place

@@ -11,6 +11,15 @@ from dataclasses import dataclass, field
 
 ITEM = "[]"
 """In a path: an entry of a list."""
+CHAINS = frozenset(("layers", "body", "shortcut"))
+"""Keys whose value is a list of layers, beside the branches of a layer."""
+BRANCHES = ("branches", "split")
+"""Keys whose value is lists of layers by name."""
+PROSE = frozenset((
+    "cite", "claims", "doc", "drawing", "errata", "extends", "import", "label", "network", "size",
+    "source", "title", "type",
+))  # fmt: skip
+"""Keys whose value, and all in it, is words, a path or a size."""
 _KEY = re.compile(r"""(?P<key>"[^"]*"|'[^']*'|[^\s:{}\[\],#'"&*][^:{}\[\],#]*?)\s*:(?=\s|$)""")
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _PAIRS = {"{": "}", "[": "]"}
@@ -43,6 +52,17 @@ class Place:
     """True for an entry of a list that has no key yet."""
     word: str
     """The part of a word before the cursor."""
+
+    @property
+    def names(self) -> bool:
+        """True where a value may speak of a name: in no prose and path, and of no op."""
+        return not (self.is_layer and not self.key) and PROSE.isdisjoint((*self.path, self.key))
+
+    @property
+    def is_layer(self) -> bool:
+        """True in an entry of a list of layers."""
+        around, key, last = ("", "", "", *self.path)[-3:]
+        return last == ITEM and (key in CHAINS or around in BRANCHES)
 
 
 def place_at(text: str, line: int, column: int) -> Place:

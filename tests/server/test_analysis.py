@@ -86,3 +86,48 @@ def test_a_layer_of_several_lines_has_its_size_on_the_first(tmp_path: Path) -> N
     found = analyse(path, {str(path.resolve()): text})
     hints = [(hint.line, hint.text) for hint in found.hints() if hint.line > 16]
     assert hints == [(17, "32x32x12"), (18, "32x32x8"), (20, "32x32x4"), (23, "32x32x2")]
+
+
+NAMED = """network: named
+params: {padding: {type: padding, default: V}}
+input: {image: [3, 32, 32]}
+blocks:
+  pair:
+    title: pair of them
+    params: {padding: {type: padding, doc: of relu}}
+    layers: [{conv: 3x3, filters: 8, padding: padding}]
+layers:
+  - {block: pair, with: {padding: padding}}
+  - {softmax: true}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "before", "name"),
+    [
+        (2, "params: {", ("padding", "parameter")),
+        (2, "type: ", None),
+        (5, "  ", ("pair", "block")),
+        (6, "title: ", None),
+        (7, "params: {", ("pair.padding", "parameter")),
+        (7, "doc: of ", None),
+        (8, "filters: 8, ", None),
+        (8, "padding: ", ("pair.padding", "parameter")),
+        (10, "block: ", ("pair", "block")),
+        (10, "with: {", ("pair.padding", "parameter")),
+        (10, "with: {padding: ", ("padding", "parameter")),
+        (11, "  - {", None),
+    ],
+)
+def test_which_words_are_names(
+    line: int, before: str, name: tuple[str, str] | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.yaml"
+    found = analyse(path, {str(path.resolve()): NAMED})
+    assert found.diagnostics == ()
+    column = NAMED.splitlines()[line - 1].index(before) + len(before) + 1
+    assert found.symbol_at(line, column) == name
+    if name == ("pair.padding", "parameter"):
+        span = found.definition(line, column)
+        assert span is not None
+        assert span.line == 7
