@@ -27,6 +27,8 @@ class Definition:
     """Of the definition itself, and of what has its name from it."""
     written: frozenset[Span]
     """Where the layers are written that bear the name; none for a block or a parameter."""
+    is_setting: bool = False
+    """True for a parameter of the network itself."""
     shared: Callable[[Compilation], Iterable[Edit]] = lambda _: ()
     """Gives the edits of definitions that take the place of this one in another network."""
 
@@ -177,7 +179,7 @@ def _block(compilation: Compilation, old: str, new: str) -> Definition | None:
     if old not in compilation.graph.definitions:
         return None
     edits = tuple(dict.fromkeys(block_edits(compilation, old, new)))
-    return Definition(old, new, edits, frozenset(), lambda user: block_edits(user, old, new))
+    return Definition(old, new, edits, frozenset(), shared=lambda user: block_edits(user, old, new))
 
 
 def block_edits(compilation: Compilation, old: str, new: str) -> Iterator[Edit]:
@@ -203,10 +205,11 @@ def _parameter(compilation: Compilation, old: str, new: str) -> Definition | Non
             yield from _handed_over(user, name, new)
 
     declared = _declared(compilation.draft, owner, name)
+    if not declared:
+        return None
     shared = edits if owner and "for" not in declared else lambda _: ()
-    return (
-        Definition(name, new, tuple(edits(compilation)), frozenset(), shared) if declared else None
-    )
+    is_setting = not owner and "params" in declared
+    return Definition(name, new, tuple(edits(compilation)), frozenset(), is_setting, shared)
 
 
 def _declared(graph: Graph, owner: str, name: str) -> dict[str, list[Span]]:

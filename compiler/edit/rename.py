@@ -17,6 +17,7 @@ from compiler.graph import Graph, without_copies
 from compiler.pipeline import NO_SETTINGS, Compilation
 from compiler.spec.shipped import is_shipped
 from compiler.spec.tree import Tree
+from compiler.text import show_value
 
 MISSED = frozenset((
     "unknown-layer", "unknown-block", "unknown-parameter", "bad-change", "unused-parameter",
@@ -74,7 +75,7 @@ def rename(
     before = Compilation(spec, unsaved=unsaved)
     definition = definition_of(before, old, new, kind)
     paths = _users(before, {e.span.file for e in definition.edits})
-    users = [_User(path, unsaved) for path in paths]
+    users = [user for path in paths for user in _each_way(path, unsaved)]
     edits = {*definition.edits}
     for user in users:  # a variant may define a block anew, and instances may be called by it
         edits |= set(definition.shared(user.before))
@@ -87,12 +88,15 @@ def rename(
             break
         _apply(texts, edits, unsaved)
         out.edits += edits
-    if moves:
-        for user in users:
-            _apply(texts, user.moves(texts, definition), unsaved)
+    for path in paths if moves else ():
+        own = [user for user in users if user.path == path]
+        found = {old: new for user in own for old, new in user.moved(definition).items()}
+        if found:
+            text = texts.get(path) or own[0].before.texts[str(path)]
+            _apply(texts, [moved_edit(text, str(path), found)], unsaved)
     for user in users:
         user.verify(texts, definition)
-        out.networks.append(str(user.path))
+    out.networks = [str(path) for path in paths]
     out.files = texts
     return out
 
@@ -133,32 +137,38 @@ def _words(edit: Edit, word: str) -> Iterator[Span]:
 
 
 class _User:
-    """A network that may speak of the name."""
+    """A network that may speak of the name, as it is written or with one of its switches set."""
 
-    def __init__(self, path: Path, unsaved: Mapping[str, str]) -> None:
+    def __init__(
+        self, path: Path, unsaved: Mapping[str, str], settings: Mapping[str, str] = NO_SETTINGS
+    ) -> None:
         self.path = path
         self.unsaved = unsaved
-        self.before = Compilation(path, unsaved=unsaved)
+        self.settings = settings
+        self.before = Compilation(path, settings, unsaved=unsaved)
         self.graph = _draft(self.before)
         self.known = set(map(_identity, self.before.diagnostics))
 
-    def _compiled(self, texts: Mapping[Path, str]) -> Compilation:
+    def _compiled(self, texts: Mapping[Path, str], definition: Definition) -> Compilation:
         edited = {os.path.realpath(path): text for path, text in texts.items()}
-        return Compilation(self.path, unsaved={**self.unsaved, **edited})
+        unsaved = {**self.unsaved, **edited}
+        old = definition.old if definition.is_setting else ""
+        settings = {definition.new if k == old else k: v for k, v in self.settings.items()}
+        return Compilation(self.path, settings, unsaved=unsaved)
 
     def missed(self, texts: Mapping[Path, str], definition: Definition) -> Iterator[Edit]:
         """Yield the edits of places where the compiler misses the old name."""
-        after = self._compiled(texts)
+        after = self._compiled(texts, definition)
         _draft(after)
         for found in after.diagnostics:
             if found.code in MISSED and _identity(found) not in self.known:
                 yield from _edits_at(found, after.texts, definition)
 
-    def moves(self, texts: Mapping[Path, str], definition: Definition) -> Iterator[Edit]:
-        """Yield the edit that says in the network's own file what its layers were called."""
-        if self.graph is None or not definition.written:
-            return
+    def moved(self, definition: Definition) -> dict[str, str]:
+        """Return what its layers were called, and what they are called now."""
         found: dict[str, str] = {}
+        if self.graph is None or not definition.written:
+            return found
         for name in (*self.graph.regions, *self.graph.nodes):
             new = definition.renamed(name, self.graph)
             is_own = new.rpartition(".")[0] == definition.renamed(
@@ -166,14 +176,11 @@ class _User:
             )
             if name and new != name and is_own and new.rpartition(".")[2] == definition.new:
                 found[without_copies(name)] = without_copies(new)
-        if found:
-            file = str(self.path)
-            text = texts.get(self.path) or self.before.texts[file]
-            yield moved_edit(text, file, found)
+        return found
 
     def verify(self, texts: Mapping[Path, str], definition: Definition) -> None:
         """Refuse a rename after which this is another network, or more is wrong with it."""
-        after = self._compiled(texts)
+        after = self._compiled(texts, definition)
         graph = _draft(after)
         more = [d for d in after.diagnostics if _identity(d) not in self.known]
         if more:
@@ -184,6 +191,19 @@ class _User:
             raise UsageError(f"{self.path} would not be the same network")
         if self.graph is not None and graph is not None:
             _compare(self.path, self.graph, graph, definition)
+
+
+def _each_way(path: Path, unsaved: Mapping[str, str]) -> Iterator[_User]:
+    """Yield a network as it is written, and with each switch set the other way.
+
+    What a `when` leaves out of the one is in the other.
+    """
+    user = _User(path, unsaved)
+    yield user
+    for parameter in user.graph.params if user.graph else ():
+        value = user.graph.arguments.get(parameter.name) if user.graph else None
+        if isinstance(value, bool):
+            yield _User(path, unsaved, {parameter.name: show_value(not value)})
 
 
 def _compare(path: Path, before: Graph, after: Graph, definition: Definition) -> None:

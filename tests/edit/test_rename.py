@@ -233,3 +233,43 @@ def test_shipped_networks_stay_the_same(
     found = rename("specs/inception_v4.yaml", old, "another")
     assert found.files
     assert len(found.networks) >= 3
+
+
+SWITCHED = """network: switched
+params:
+  aux: {type: bool, default: false}
+  width: {type: channels, default: 8}
+input: {image: [3, 8, 8]}
+layers:
+  - {conv: 3x3, filters: 8, name: stem}
+  - {conv: 3x3, filters: width, from: stem, name: head, when: aux}
+  - {relu: true, from: stem}
+outputs:
+  - relu
+  - {name: head, from: head, when: aux}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lines"),
+    [
+        ("stem", "root", {6: "name: root", 7: "from: root", 8: "from: root"}),
+        ("width", "wide", {3: "  wide: ", 7: "filters: wide"}),
+        ("aux", "more", {2: "  more: ", 7: "when: more", 11: "when: more"}),
+    ],
+)
+def test_what_a_switch_leaves_out_is_renamed_too(
+    old: str, new: str, lines: dict[int, str], tmp_path: Path
+) -> None:
+    path = tmp_path / "net.yaml"
+    path.write_text(SWITCHED, encoding="utf-8")
+    (text,) = rename(str(path), old, new).files.values()
+    changed = {
+        number: after
+        for number, (before, after) in enumerate(
+            zip(SWITCHED.splitlines(), text.splitlines(), strict=True)
+        )
+        if before != after
+    }
+    assert changed.keys() == lines.keys()
+    assert all(words in changed[number] for number, words in lines.items())
