@@ -20,7 +20,7 @@ from itertools import islice
 from typing import NoReturn, TypeVar
 
 from compiler.errors import CompileError, Diagnostic, Span
-from compiler.graph import Decision, Info, RegionKind, Shape, Traced, Traces
+from compiler.graph import Decision, Info, RegionKind, Traced, Traces
 from compiler.lower.arguments import (
     bind_inputs,
     block_arguments,
@@ -33,6 +33,7 @@ from compiler.lower.local_names import settle_names
 from compiler.lower.lowering import Lowering, text_of
 from compiler.lower.operands import Operands, operands
 from compiler.lower.order import lowering_order
+from compiler.lower.printed_sizes import check_size, printed
 from compiler.lower.scope import Frame, Named, Scope
 from compiler.lower.sharing import share_parameters
 from compiler.ops import JOINS, JoinLayer, Layer, Op, Scale, activation_of
@@ -50,7 +51,7 @@ from compiler.spec import (
     SplitLayer,
     check_name,
 )
-from compiler.text import Expr, numbers_of
+from compiler.text import Expr
 from compiler.text.names import read_layer_name
 
 _T = TypeVar("_T")
@@ -173,7 +174,7 @@ def _copy(lowering: Lowering, layer: Layer, at: Copy) -> str:
     """Lower one copy of a layer and return its tensor."""
     before = len(lowering.builder.nodes)
     tensor = _computed(lowering, layer, at)
-    _check_size(lowering, layer, tensor, at.scope)
+    check_size(lowering, layer, tensor, at.scope)
     if layer.common.share is not None:
         share_parameters(lowering, layer, at.path, at.scope, before)
     return tensor
@@ -429,7 +430,7 @@ def lower_body(lowering: Lowering, block: BlockSpec, prefix: str, frame: Frame) 
     frame.defaults = {k: p.default for k, p in block.params.items() if p.type == "activation"}
     frame.used = lowering.used_params.setdefault(block.name, set())
     first, stated = next(iter(frame.inputs.values())), block.input_size
-    frame.sizes_hold = stated is not None and lowering.builder.shapes[first] == _printed(stated)
+    frame.sizes_hold = stated is not None and lowering.builder.shapes[first] == printed(stated)
     scope = Scope(prefix, frame)
     settle_names(lowering, block, scope)
     before = len(lowering.builder.nodes)
@@ -449,38 +450,3 @@ def _refuse_cycle(lowering: Lowering, layer: BlockLayer, block: BlockSpec) -> No
         help="a block cannot contain itself; use `repeat`",
     )
     raise CompileError([*lowering.report.diagnostics, found])
-
-
-# -- printed sizes -------------------------------------------------------------------------------
-
-
-def _check_size(lowering: Lowering, layer: Layer, tensor: str, scope: Scope) -> None:
-    """Compare a printed size with the computed one, or fall back on it after an error."""
-    if layer.common.size is None or not scope.frame.sizes_hold:
-        return
-    shape, stated = lowering.builder.shapes[tensor], _printed(layer.common.size)
-    if not lowering.open_blocks:  # those of a block hold for the input that it states itself
-        lowering.builder.stated[tensor] = stated, layer.span("size")
-    if None in shape:
-        lowering.builder.claim(tensor, stated)
-    elif not _agrees(shape, stated):
-        lowering.report.add(
-            Diagnostic(
-                "wrong-size",
-                f"`{tensor}` gives {shape.paper}, the size that is stated is {layer.common.size}",
-                layer.span("size"),
-                help="correct the layers, or the stated size",
-            )
-        )
-
-
-def _agrees(shape: Shape, stated: Shape) -> bool:
-    """True where a computed size is the stated one, as far as it is no formula."""
-    if len(shape) != len(stated):
-        return False
-    return all(a == b or not isinstance(a, int) for a, b in zip(shape, stated, strict=True))
-
-
-def _printed(size: str) -> Shape:
-    *grid, channels = numbers_of(size)
-    return Shape((channels, *grid))

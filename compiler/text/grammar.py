@@ -182,15 +182,6 @@ def read_size(value: Any) -> str:
     return text
 
 
-def numbers_of(size: str) -> list[int]:
-    """Return the numbers of a printed size.
-
-    >>> numbers_of("35x35x384")
-    [35, 35, 384]
-    """
-    return [int(number) for number in size.split("x")]
-
-
 def read_bool(value: Any) -> bool | Expr:
     """Return true or false, or an expression of one."""
     if isinstance(value, bool):
