@@ -1,6 +1,7 @@
 // Serves the page and the specs of a folder on the loopback address, with a language server of its own:
 //   node serve.mjs [--port N] [--root FOLDER] SPEC [-- python -m compiler]
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { readFile, realpath, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, resolve, sep } from "node:path";
@@ -14,16 +15,22 @@ const [command, ...before] = split < 0 ? ["netdraft"] : process.argv.slice(split
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2, split < 0 ? undefined : split),
   allowPositionals: true,
-  options: { port: { type: "string", default: "0" }, root: { type: "string", default: "." }, dist: { type: "string" } },
+  options: { port: { type: "string", default: "0" }, root: { type: "string", default: "." } },
 });
-if (positionals.length !== 1) {
-  console.error("usage: node serve.mjs [--port N] [--root FOLDER] SPEC [-- COMMAND ...]");
+const dist = join(import.meta.dirname, "dist");
+const [spec] = positionals;
+if (positionals.length !== 1) fail("usage: node serve.mjs [--port N] [--root FOLDER] SPEC [-- COMMAND ...]");
+if (!existsSync(join(dist, "index.html"))) fail("the page is not there yet: npm ci && npm run build");
+const root = await realpath(values.root).catch(() => fail(`there is no folder ${values.root}`));
+const file = await realpath(spec).catch(() => fail(`there is no spec ${spec}`));
+if (!(await inside(file))) fail(`${spec} is no YAML file below ${root}; say another folder with --root`);
+let address, settings;
+
+/** Say what is wrong with the command, and end. */
+function fail(message) {
+  console.error(message);
   process.exit(2);
 }
-const dist = values.dist ?? join(import.meta.dirname, "dist");
-const root = await realpath(values.root);
-const file = await realpath(positionals[0]);
-let address, settings;
 
 /** Return a spec's path, links followed; undefined for what is none, or outside the folder. */
 async function inside(path) {
@@ -74,6 +81,7 @@ const server = createServer((request, response) => {
   response.setHeader("X-Frame-Options", "DENY");
   answer(request, response).catch((error) => response.writeHead(500).end(`${error.message}\n`));
 });
+server.on("error", (error) => fail(`port ${values.port} cannot be had: ${error.code}`));
 server.listen(Number(values.port), "127.0.0.1", () => {
   address = `http://127.0.0.1:${server.address().port}`;
   const lsp = spawn(command, [...before, "lsp", "--ws", "0", "--origin", address], {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
@@ -14,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from tests.editor.monaco import MODULES, NODES, ROOT, bundle, serving
+from tests.editor.monaco import MODULES, NODES, ROOT, SOURCE, bundle, serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -215,6 +216,39 @@ def test_a_server_that_ends_is_said(chromium: Browser, bundled: Path, folder: Pa
     ):
         process.terminate()
         editor.see("the language server has ended: start it, and reload", "#message")
+
+
+# -- the command ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "usage: node serve.mjs [--port N] [--root FOLDER] SPEC [-- COMMAND ...]"),
+        (["specs/gone.yaml"], "there is no spec specs/gone.yaml"),
+        (["--root", "gone", SPEC], "there is no folder gone"),
+        (
+            ["--root", "specs/blocks", SPEC],
+            f"{SPEC} is no YAML file below {{folder}}/specs/blocks; say another folder with --root",
+        ),
+        ([SPEC, "--", "no-such-program"], "no-such-program does not start (spawn no-such-program"),
+    ],
+)
+def test_what_cannot_be_served(
+    arguments: list[str], message: str, bundled: Path, folder: Path
+) -> None:
+    command = [str(NODES[0]), str(bundled / "serve.mjs"), *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=30)
+    assert done.stderr.startswith(message.format(folder=folder.resolve()))
+    assert done.returncode in (1, 2)
+
+
+def test_a_page_that_is_not_bundled_is_said(folder: Path) -> None:
+    command = [str(NODES[0]), str(SOURCE / "serve.mjs"), SPEC]
+    if (SOURCE / "dist").exists():
+        pytest.skip("somebody has bundled it here")
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=30)
+    assert done.stderr == "the page is not there yet: npm ci && npm run build\n"
 
 
 # -- who is answered -----------------------------------------------------------------------------
