@@ -134,7 +134,9 @@ def test_a_layer_is_said_under_the_pointer(editor: Editor) -> None:
 def test_a_misspelt_key_is_found_and_mended(editor: Editor) -> None:
     editor.go("name: a, repeat: 4, ", "size")
     editor.type("laebl: A, ")
-    editor.problems("1 error, 0 warnings")
+    editor.problems(
+        f"1 error, 0 warnings; {SPEC}:25: `block` has no key `laebl` (did you mean `label`?)"
+    )
     editor.page.locator(".squiggly-error").wait_for()
     editor.press("Escape")
     for _ in "bl: A, ":

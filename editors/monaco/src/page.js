@@ -25,19 +25,26 @@ function plural(count, word) {
   return `${count} ${word}${count === 1 ? "" : "s"}`;
 }
 
+/** Return a path as it is in the folder that is served. */
+function nameOf(path) {
+  return path.startsWith(`${root}/`) ? path.slice(root.length + 1) : path;
+}
+
 function changed() {
   if (!specs) return;
   const tabs = specs.files().map(({ path, inSight, unsaved }) => {
     const tab = document.createElement("button");
-    tab.textContent = path.startsWith(`${root}/`) ? path.slice(root.length + 1) : path;
+    tab.textContent = nameOf(path);
     tab.classList.toggle("unsaved", unsaved);
     tab.setAttribute("aria-current", inSight);
     tab.onclick = () => specs.open(path);
     return tab;
   });
   at("files").replaceChildren(...tabs);
-  const { errors, warnings } = specs.problems();
-  at("problems").textContent = `${plural(errors, "error")}, ${plural(warnings, "warning")}`;
+  const { errors, warnings, first } = specs.problems();
+  const counts = `${plural(errors, "error")}, ${plural(warnings, "warning")}`;
+  const where = first && `${nameOf(first.resource.path)}:${first.startLineNumber}`;
+  at("problems").textContent = first ? `${counts}; ${where}: ${first.message.split("\n")[0]}` : counts;
 }
 
 function told(message) {

@@ -110,13 +110,14 @@ export async function editSpecs(element, { server, read, write, changed, told })
         inSight: editor.getModel() === reference.object.textEditorModel,
         unsaved: reference.object.isDirty(),
       })),
-    /** Return how many errors and warnings there are, in all files. */
+    /** Return how many errors and warnings there are, in all files, and the first of the worst. */
     problems: () => {
       const found = monaco.editor.getModelMarkers({});
       const count = (severity) => found.filter((marker) => marker.severity === severity).length;
       return {
         errors: count(monaco.MarkerSeverity.Error),
         warnings: count(monaco.MarkerSeverity.Warning),
+        first: found.sort((a, b) => b.severity - a.severity || a.startLineNumber - b.startLineNumber)[0],
       };
     },
   };
