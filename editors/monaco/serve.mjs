@@ -12,11 +12,7 @@ const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/cs
 const MOST_BYTES = 16 * 2 ** 20;
 const split = process.argv.indexOf("--");
 const [command, ...before] = split < 0 ? ["netdraft"] : process.argv.slice(split + 1);
-const { values, positionals } = parseArgs({
-  args: process.argv.slice(2, split < 0 ? undefined : split),
-  allowPositionals: true,
-  options: { port: { type: "string", default: "0" }, root: { type: "string", default: "." } },
-});
+const { values, positionals } = options();
 const dist = join(import.meta.dirname, "dist");
 const [spec] = positionals;
 if (positionals.length !== 1) fail("usage: node serve.mjs [--port N] [--root FOLDER] SPEC [-- COMMAND ...]");
@@ -25,6 +21,18 @@ const root = await realpath(values.root).catch(() => fail(`there is no folder ${
 const file = await realpath(spec).catch(() => fail(`there is no spec ${spec}`));
 if (!(await inside(file))) fail(`${spec} is no YAML file below ${root}; say another folder with --root`);
 let address, settings;
+
+function options() {
+  try {
+    return parseArgs({
+      args: process.argv.slice(2, split < 0 ? undefined : split),
+      allowPositionals: true,
+      options: { port: { type: "string", default: "0" }, root: { type: "string", default: "." } },
+    });
+  } catch (error) {
+    return fail(error.message);
+  }
+}
 
 /** Say what is wrong with the command, and end. */
 function fail(message) {

@@ -227,6 +227,7 @@ def test_a_server_that_ends_is_said(chromium: Browser, bundled: Path, folder: Pa
     ("arguments", "message"),
     [
         ([], "usage: node serve.mjs [--port N] [--root FOLDER] SPEC [-- COMMAND ...]"),
+        (["--foo", SPEC], "Unknown option '--foo'"),
         (["specs/gone.yaml"], "there is no spec specs/gone.yaml"),
         (["--root", "gone", SPEC], "there is no folder gone"),
         (
