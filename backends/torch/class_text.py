@@ -85,7 +85,7 @@ def class_lines(
 
 def _ordered(builder: ClassBuilder, definition: Definition | None) -> tuple[str, ...]:
     """Return the arguments that the class reads: channels first, then as the spec lists them."""
-    channels = [n for n in builder.formulas.used if n in builder.formulas.inputs]
+    channels = [n for n in builder.formulas.inputs if n in builder.formulas.used]
     declared = [p.name for p in definition.params] if definition else sorted(builder.formulas.used)
     return (*channels, *(n for n in declared if n in builder.formulas.used and n not in channels))
 

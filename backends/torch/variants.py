@@ -368,11 +368,13 @@ def _signature(builder: ClassBuilder) -> tuple[object, ...]:
     """Return what makes two instances the same class."""
     lines = lines_of(builder).items()
     reads = [tuple(tensors_read(builder, line)) for _, line in lines]
+    formulas = builder.formulas
     return (
+        tuple((n, s.text) for n, s in formulas.locals.items() if n in formulas.written),
         tuple((name, one_line(code)) for name, code in builder.fields),
         tuple((target, text_of(line.code)) for target, line in lines),
         tuple(reads),
-        tuple(builder.formulas.trace.conditions),
+        tuple(formulas.trace.conditions),
         tuple(tensors_of(builder)[builder.body.resolved(name)] for name in builder.scope.exports),
     )
 

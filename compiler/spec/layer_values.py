@@ -74,15 +74,50 @@ class LayerValues(Values):
         return twice(rows), twice(columns)
 
     def _settle_half(self, op: str) -> None:
-        """Note what padding in numbers, made of kernel and dilation, depends on."""
+        """Note the formula of kernel and dilation that `half` is, or that it depends on them."""
         self.traced.pop("padding", None)
-        self._note(self.written("padding", "padding"), self.raw("padding"))
-        for key in {op, "padding", "dilation"} & type(self.layer).model_fields.keys():
+        half = self._half(op)
+        bound = None if half is None else self.bind(half)
+        self._note(self.written("padding", "padding"), self.raw("padding"), formula=bound)
+        depends = {"padding"} if half is not None else {op, "padding", "dilation"}
+        for key in depends & type(self.layer).model_fields.keys():
             formula = self.raw(key)
             if isinstance(formula, Expr):
                 written = self.written(key)
                 with suppress(Unknown, ExprError):  # reported where it is read
                     self._decided(written, formula, evaluate(formula, self._lookup(written)))
+
+    def _half(self, op: str) -> Expr | None:
+        """Return `dilation * (kernel - 1) // 2`, None without formulas, or of one for each axis."""
+        kernel = self._one_number(op)
+        dilation = self._one_number("dilation") if hasattr(self.layer, "dilation") else 1
+        if kernel is None or dilation is None:
+            return None
+        if isinstance(kernel, Expr):
+            reach, by = f"({_operand(kernel)} - 1)", dilation
+            if isinstance(by, int) and by % 2 == 0:
+                return parse(reach if by == 2 else f"{by // 2} * {reach}")
+            return parse(f"{reach} // 2" if by == 1 else f"{_operand(by)} * {reach} // 2")
+        if isinstance(dilation, Expr) and kernel > 1:
+            half, odd = divmod(kernel - 1, 2)
+            text = _operand(dilation)
+            if odd:
+                return parse(f"{kernel - 1} * {text} // 2")
+            return parse(text if half == 1 else f"{half} * {text}")
+        return None
+
+    def _one_number(self, field: str) -> Expr | int | None:
+        """Return a field that is one number for both axes, as written in the frame of the layer."""
+        raw = self.raw(field)
+        if isinstance(raw, tuple) and len(raw) == 2 and raw[0] == raw[1]:
+            raw = raw[0]
+        if isinstance(raw, int):
+            return raw
+        written = self.written(field)
+        if isinstance(raw, Expr) and self._shows(written.where):
+            with suppress(Unknown, ExprError):  # reported where it is read
+                return raw if type(evaluate(raw, self._lookup(written))) is int else None
+        return None
 
     def range(self, field: str) -> Pair | None:
         """Return (start, stop) of channels; a negative one counts from the last of them."""
@@ -117,3 +152,9 @@ class LayerValues(Values):
         if raw not in known:
             self._note_word(field, raw.text if isinstance(raw, Expr) else str(raw), word)
         return word
+
+
+def _operand(part: Expr | int) -> str:
+    """Return a formula as a part of another one."""
+    text = part.text if isinstance(part, Expr) else str(part)
+    return text if text.isidentifier() or text.isdigit() else f"({text})"

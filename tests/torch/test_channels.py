@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,20 @@ def test_negative_of_open_channels(tmp_path: Path) -> None:
     (found,) = draft_graph(load(tmp_path, layers, "H, W"))[1].errors
     assert found.message == "`slice`: unknown name `prev.channels`"
     assert found.help == "this size is left open (12*H*W); give the input a fixed size"
+
+
+def test_channels_of_several_inputs_are_arguments_in_their_order(tmp_path: Path) -> None:
+    spec = tmp_path / "t.yaml"
+    spec.write_text("""network: t
+input: {x: [2, 6, 9]}
+blocks:
+  b:
+    inputs: [one, two, three, four, five]
+    layers: [{concat: [five, four, three, two, one]}, {conv: 1x1, filters: 3}]
+layers:
+  - {conv: 1x1, filters: 2 + index, name: c, repeat: 5}
+  - {block: b, from: [c.0, c.1, c.2, c.3, c.4]}
+""")
+    made = build_module(load_graph(spec))
+    arguments = list(inspect.signature(type(made.b)).parameters)
+    assert arguments == [f"{name}_channels" for name in ("one", "two", "three", "four", "five")]

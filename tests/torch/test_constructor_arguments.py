@@ -43,6 +43,33 @@ NETWORKS = {
           - {conv: u, filters: 4, padding: k // 2}
           - global_avg_pool
         offers: [in_channels, k, s, p, d, u]""",
+    "half padding, of kernels and dilations": """
+        params: {k: 3, d: 1, p: {type: padding, default: half}}
+        layers:
+          - {conv: k, filters: 4, dilation: d, padding: half}
+          - {conv: k + 2, filters: 4, dilation: 2, padding: p}
+          - {conv: 3x3, filters: 4, dilation: 1 + d, padding: half}
+          - {conv: 4x4, filters: 4, dilation: d, padding: half}
+          - {max_pool: k, padding: half}
+        offers: [in_channels, k, d]""",
+    "half padding of a grid that a linear layer reads": """
+        params: {k: 3}
+        layers: [{conv: k, filters: 4, padding: half}, flatten, {linear: 5}]
+        offers: [in_channels]""",
+    "factors that channels begin at": """
+        params: {f: {type: number, default: 0.1}}
+        layers: [{conv: 1x1, filters: 4}, {layer_scale: f}]
+        offers: [in_channels, f]""",
+    "windows of poolings": """
+        params: {k: 3, s: 1, p: 1, u: {type: kernel, default: 3x3}}
+        layers:
+          - {max_pool: k, stride: s, padding: p}
+          - {avg_pool: u, stride: s, padding: half, ceil: true}
+        offers: [k, s, p]""",
+    "a pooling that SAME padding depends on": """
+        params: {k: 3, s: 1, t: 2}
+        layers: [{max_pool: k, stride: s}, {avg_pool: 2x2, stride: t, padding: V}]
+        offers: [t]""",
     "a stride that SAME padding depends on": """
         params: {s: 1, t: 2}
         layers: [{conv: 3x3, filters: 4, stride: s}, {conv: 3x3, filters: 4, stride: t}]
@@ -156,7 +183,7 @@ NETWORKS = {
         layers:
           - {conv: 3x3, filters: 4, activation: act, bias: b, padding: p}
           - {conv: [1, n], filters: 4}
-        offers: [in_channels]""",
+        offers: [in_channels, p]""",
     "a window of a pooling, a factor of upsampling": """
         params: {k: 3, u: 2, n: 4}
         layers: [{conv: 1x1, filters: n}, {max_pool: k}, {upsample: u}]

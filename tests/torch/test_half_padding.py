@@ -70,10 +70,19 @@ def test_of_parameters(tmp_path: Path, values: dict[str, str]) -> None:
     torch.testing.assert_close(source(IMAGE).detach(), want)
 
 
-def test_a_constructor_takes_no_kernel_that_its_padding_would_not_follow(tmp_path: Path) -> None:
+def test_it_follows_the_kernel_and_the_dilation_that_a_constructor_takes(tmp_path: Path) -> None:
     load(tmp_path, "{block: b, with: {k: k, d: d, pad: pad}}", BLOCK)
     source = emit_source(load_graph(tmp_path / "t.yaml"))
-    assert "def __init__(self, in_channels: int) -> None:" in source
+    assert "def __init__(self, in_channels: int, *, k: int, d: int) -> None:" in source
+    padding = "padding=d * (k - 1) // 2"
+    line = f"nn.Conv2d(in_channels, 4, k, stride=2, {padding}, dilation=d)"
+    assert line in " ".join(source.split()).replace("( ", "(").replace(" )", ")")
+
+
+def test_a_constructor_takes_no_dilation_of_the_network_in_a_block(tmp_path: Path) -> None:
+    params = BLOCK.replace("dilation: d, ", "") + "defaults: {conv: {dilation: d}}\n"
+    graph = load(tmp_path, "{block: b, with: {k: k, d: 1, pad: pad}}", params)
+    source = emit_source(graph)
     assert "nn.Conv2d(in_channels, 4, 3, stride=2, padding=1)" in source
 
 

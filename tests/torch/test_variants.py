@@ -150,6 +150,10 @@ blocks:
       - {conv: 1x1, filters: hidden, name: wide}
       - {scale: by, when: by < 2 and n > 8}
       - {conv: 1x1, filters: n, name: last}
+  named_width:
+    params: {n: {type: channels}, by: {type: number, default: 1}}
+    let: {hidden: "round_to(n * by, 8)"}
+    layers: [{conv: 1x1, filters: hidden}]
   padded:
     params: {k: {type: kernel}, p: {type: padding, default: half}}
     layers: [{conv: k, filters: 8, padding: p}]
@@ -209,6 +213,12 @@ def test_a_skip_is_a_layer_of_what_was_activated_or_the_input_as_it_came(
     assert classes(module) == {"ActivatedFirst"}
     given = {k: int(v) for k, v in (pair.split(": ") for pair in arguments.split(", "))}
     assert is_the_block(tmp_path, module.ActivatedFirst(8, **given), "activated_first", arguments)
+
+
+def test_a_width_of_another_multiplier_is_another_class(tmp_path: Path) -> None:
+    loop = "- {block: named_width, name: m, for: {by: [2, 1]}, with: {n: 24}}\n"
+    made = emitted(tmp_path, loop).Net()
+    assert [m.out_channels for m in made.modules() if isinstance(m, nn.Conv2d)] == [48, 24]
 
 
 def test_what_stands_in_for_a_layer_in_two_ways_makes_two_classes(tmp_path: Path) -> None:

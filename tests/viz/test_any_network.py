@@ -261,6 +261,28 @@ def test_a_loop_has_the_words_of_its_copies_or_its_name(repeated: str, labels: l
     assert found == ["Input (32x32x8)", *labels]
 
 
+def test_a_copy_of_a_list_has_a_box_for_each_tensor_that_it_reads() -> None:
+    graph = network("""layers:
+  - {conv: 3x3, filters: 8, name: stem}
+  - layers:
+      - {conv: 3x3, filters: n, name: body}
+      - {conv: 1x1, filters: n, from: stem, name: side}
+      - {add: [body, side]}
+    for: {n: [4, 16]}
+    name: unit
+""")
+    diagram = picture(graph, Options(block="unit.1"))
+
+    assert [box.label for box in diagram.boxes()] == [
+        "Input (32x32x4)",
+        "Input (32x32x8)",
+        "3x3 Conv (16)",
+        "1x1 Conv (16)",
+        "+",
+    ]
+    assert len(diagram.arrows) == 4
+
+
 def chain(count: int) -> str:
     lines = ["layers:", "  - {conv: 3x3, filters: 8, name: c0}"]
     for i in range(1, count):

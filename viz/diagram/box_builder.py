@@ -135,7 +135,7 @@ class BoxBuilder:
         """Yield the boxes that the data of a block comes from, in the figure's words."""
         definition = self._definition(scope)
         names = definition.inputs if definition else ()
-        for i, tensor in enumerate(scope.inputs):
+        for i, tensor in enumerate(self._read_outside(scope)):
             words = context.drawing.input if i == 0 else None
             if words is None:
                 several = len(scope.inputs) > 1 and len(names) == len(scope.inputs)
@@ -146,6 +146,12 @@ class BoxBuilder:
             size = None if context.drawing.sizes == "none" else self._paper(tensor)
             self.subjects[box_id] = BoxSubject(tensor, tensor)
             yield Box(box_id, words, kind, size)
+
+    def _read_outside(self, scope: Region) -> list[str]:
+        """Return the tensors that enter a scope; layers of a list read others outside by name."""
+        members = dict.fromkeys(names_in(self.graph, scope.name))
+        read = (source for name in members for source in self.graph.nodes[name].inputs)
+        return list(dict.fromkeys((*scope.inputs, *(s for s in read if s not in members))))
 
     def _exits(self) -> Iterator[Box]:
         """Yield a box for each output where there are several, or one that is read further."""

@@ -55,7 +55,7 @@ class LayerScale(nn.Module):
 
     def __init__(self, channels: int, init: float) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.full((channels,), init))
+        self.weight = nn.Parameter(torch.full((channels,), float(init)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Multiply (N, C) or (N, C, H, W)."""

@@ -185,8 +185,11 @@ def _pool(
     if padding.kind == "fixed":
         args = {"stride": str(op.stride), "pads": str(padding.fixed), "ceil_mode": str(op.ceil)}
         return call(site.helper(f"Padded{name}"), str(op.kernel_size), **args, **more)
-    args = {"stride": size(op.stride), "padding": size(padding.plain), "ceil_mode": str(op.ceil)}
-    return call(f"nn.{name}", size(op.kernel_size), **args, **more)
+    given = {"kernel_size": op.kernel_size, "stride": op.stride, "padding": padding.plain}
+    is_free = op.padding != "same"  # else the padding is worked out from the others
+    texts = {n: site.pair(n, v) if is_free else size(v) for n, v in given.items()}
+    args = {"stride": texts["stride"], "padding": texts["padding"], "ceil_mode": str(op.ceil)}
+    return call(f"nn.{name}", texts["kernel_size"], **args, **more)
 
 
 @module.register
