@@ -143,7 +143,7 @@ NETWORKS = {
     "a number of any kind in whole ones": """
         params: {w: {type: number, default: 1}, n: 4}
         layers: [{conv: 1x1, filters: round(8 * w)}, {conv: 1x1, filters: n * round(8 * w)}]
-        offers: [in_channels]""",
+        offers: [in_channels, n]""",
     "a factor": """
         params: {f: {type: number, default: 2}, k: {type: number, default: 0.5}}
         layers: [{scale: f}, {dropout: {drop: k}}, {scale: 0.5}]
