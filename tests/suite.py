@@ -85,7 +85,7 @@ PARTS = {
         is_pytest=True,
     ),
     "editor": Part(
-        "the schema and the extension in an editor",
+        "the schema, the extension and Monaco in an editor",
         pytest("-m", "editor", "tests/editor"),
         is_pytest=True,
     ),
