@@ -2,7 +2,7 @@
 
 # No `annotations` from `__future__`: pydantic would evaluate their text, class by class, which is a
 # third of the time that this file takes to import.
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Literal
 
 from compiler.ops import COMMON_KEYS, OP_LAYERS, ActivationName, CiteSpec, Layer, WordLayer
@@ -126,17 +126,16 @@ LAYERS: dict[str, type[Layer]] = {
 """The word that says what a layer is -> its model."""
 
 
-def op_of(keys: Iterable[str]) -> str:
+def op_of(keys: Collection[str]) -> str:
     """Return the op that the keys of a layer name, wherever it stands; "" where none does.
 
-    A word that is an op and a key of another one (`scale` of a norm) is that key where the other
-    is there; of several ops it is the first.
+    Of several words that are ops it is the one that takes most of the keys: `scale` beside
+    `batch_norm` is a key of that.
     """
     ops = [key for key in keys if key in LAYERS]
-    for op in ops:
-        if not any(op in LAYERS[other].model_fields for other in ops if other != op):
-            return op
-    return ops[0] if ops else ""
+    if len(ops) < 2:
+        return "".join(ops)
+    return max(ops, key=lambda op: sum(key in LAYERS[op].model_fields for key in keys))
 
 
 WORDS = frozenset(op for op, model in LAYERS.items() if issubclass(model, WordLayer))

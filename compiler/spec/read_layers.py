@@ -146,16 +146,18 @@ def _without_op(node: Mapping) -> Diagnostic:
         return _unknown_op(words[0], node.entries[words[0]].key_span)
     word = next((key for key in owners if key not in COMMON_KEYS), next(iter(owners)))
     whose = "every layer" if word in COMMON_KEYS else listing(owners[word])
+    owner = "conv" if "conv" in owners[word] else owners[word][0]
+    example = "conv: 3x3, filters: 64" if owner == "conv" else f"{owner}: ..., {word}: ..."
     return Diagnostic(
         "unknown-op",
         f"no key of this layer is an op: `{word}` is a key of {whose}",
         node.entries[word].key_span,
-        help="add the op: `{conv: 3x3, filters: 64}`",
+        help=f"add the op: `{{{example}}}`",
     )
 
 
 def _unknown_op(word: str, span: Span) -> Diagnostic:
-    if word == "body":
+    if word in ("body", "shortcut"):
         help = PLACED[word]
         return Diagnostic("unknown-op", f"there is no op `{word}`", span, help=help)
     guess = did_you_mean(word, LAYERS)

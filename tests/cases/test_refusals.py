@@ -66,7 +66,11 @@ def test_a_misspelt_key_at_every_level(draft: Draft, text: str, words: str) -> N
         ("{name: stem, conv2d: 3x3}", "there is no op `conv2d` (did you mean `conv`?)"),
         ("{name: stem, type: conv}", "write `{conv: ...}`"),
         ("{conv: 3x3, filters: 4, relu: true}", "`relu` is a layer of its own, before or after"),
-        ("{relu: true, conv: 3x3}", "`relu` has no key `conv`"),
+        ("{relu: true, conv: 3x3, filters: 4}", "`conv` has no key `relu`"),
+        ("{softmax: true, relu: true}", "`softmax` has no key `relu`"),
+        ("{batch_norm: true, conv: 3x3, filters: 4}", "(did you mean `norm`?)"),
+        ("{with: {n: 3}}", "add the op: `{block: ..., with: ...}`"),
+        ("{name: r, body: [relu], shortcut: []}", "that belongs to a residual"),
     ],
 )
 def test_one_mistake_is_one_error(draft: Draft, layer: str, words: str) -> None:
