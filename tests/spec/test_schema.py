@@ -136,6 +136,11 @@ LAYER_FAULTS = [
         ".branches.a.0",
         NOT_ALLOWED.format("'strid' was"),
     ),
+    (
+        "{branches: {a: {when: x}, b: []}, join: add}",
+        ".branches.a",
+        "'layers' is a required property",
+    ),
     ("{residual: {boddy: []}}", ".residual", "'body' is a required property"),
     ("{block: b, with: {k: {a: 1, b: 2}}}", ".with.k", None),
     ("{concat: a}", ".concat", "'a' is not of type 'array'"),
@@ -233,6 +238,12 @@ def test_a_wrong_file_is_marked_where_it_is_wrong(text: str, path: str, message:
         f"{LAYER}{{conv: [1, 7], padding: 0x3, stride: 2 * s, filters: 'max(8, n // 2)'}}\n",
         f"{LAYER}{{block: b, from: {{x: a, y: b or c}}, with: {{k: [[0, 1], [1, 0]]}}}}\n",
         f"{LAYER}{{conv: 3, linear: true}}\n  - {{batch_norm: true, scale: false}}\n",
+        f"{LAYER}{{name: a, filters: 8, conv: 3x3}}\n  - {{scale: false, batch_norm: true}}\n",
+        f"{LAYER}{{branches: {{a: [], b: {{when: p, layers: [relu]}}}}, join: add}}\n",
+        f"{LAYER}{{residual: {{body: [relu], shortcut: {{when: p > 1, layers: []}}}}}}\n",
+        f"{LAYER}{{block: b, for: {{f: [{{leaky_relu: 0.2}}, relu], k: [3x3, [1, 3]]}}}}\n",
+        "extends: t\nchanges: [{insert: {b: {when: p, layers: []}}, before: a}]\n",
+        "extends: t\nchanges: [{cite: null, set: a}]\n",
     ],
 )
 def test_every_spelling_fits(text: str) -> None:

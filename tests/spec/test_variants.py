@@ -11,6 +11,7 @@ from compiler.errors import CompileError, Diagnostic, Report
 from compiler.facts.summarize import summarize
 from compiler.graph import Graph
 from compiler.graph.print import print_graph
+from compiler.ops import BatchNorm
 from compiler.pipeline import draft_graph, load_graph
 from compiler.spec import load_spec
 from compiler.spec.print import print_spec
@@ -653,3 +654,22 @@ def test_a_parameter_that_a_variant_leaves_without_use_is_taken_out_there(tmp_pa
     ]
     path.write_text(child + "params: {n: null}\n")
     assert not draft_graph(path)[1].diagnostics
+
+
+def test_keys_of_layers_and_changes_stand_in_any_order(tmp_path: Path) -> None:
+    base = tmp_path / "base.yaml"
+    base.write_text(
+        "network: base\ninput: {image: [3, 8, 8]}\nblocks:\n"
+        "  b: {layers: [{name: deep, filters: 4, conv: 3x3}]}\n"
+        "layers:\n  - {name: one, block: b}\n  - {scale: false, batch_norm: true}\n"
+    )
+    child = tmp_path / "child.yaml"
+    child.write_text(
+        "extends: base.yaml\nnetwork: child\nchanges:\n"
+        "  - {filters: 5, set: one.deep}\n"
+        "  - {insert: [{name: last, relu: true}], after: batch_norm}\n"
+    )
+    graph = load_graph(child)
+    assert list(graph.nodes) == ["image", "one.deep", "batch_norm", "last"]
+    assert [str(graph.nodes[n].shape) for n in ("one.deep", "last")] == ["(N, 5, 8, 8)"] * 2
+    assert graph.nodes["batch_norm"].op == BatchNorm(scale=False)
