@@ -124,7 +124,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     copies.add_argument(
         "--fold-loops",
         action="store_true",
-        help="draw the copies of a `for` as one box, with the values that it goes over",
+        help="draw copies that differ as one box, with the values in which their blocks do",
     )
 
 

@@ -78,11 +78,15 @@ class Upsample(Op):
         return Spread((height, width), before, (height // 2, width // 2))
 
     def words(self, shown: Shown) -> Words:
-        details = [f"{shown('factor', self.factor)}x"] if self.factor is not None else []
+        details = [_times(str(shown("factor", self.factor)))] if self.factor is not None else []
         details += [f"to {shown('size', self.size)}"] if self.size is not None else []
         details += shown.named("mode") or ([] if self.mode == "nearest" else [self.mode])
         named = shown.named("align_corners", "align corners if")
         return "Upsample", details + (named or ["align corners"] * self.align_corners)
+
+
+def _times(factor: str) -> str:
+    return f"{factor}x" if factor.isdigit() else f"by {factor}"
 
 
 def _ratio(size: Dim, made: Dim) -> int | None:

@@ -236,3 +236,12 @@ def test_a_block_of_what_is_not_drawn_has_a_box_when_it_is_open(tmp_path: Path) 
     ]
     compilation = Compilation(tmp_path / "net.yaml")
     assert "b.max_pool_2x2" in render_html(compilation.draft, compilation.spec)
+
+
+def test_a_factor_by_name_is_no_multiple(tmp_path: Path) -> None:
+    text = (
+        "network: net\ninput: {image: [3, 8, 8]}\nlayers: [{block: grown, with: {scale: 2}}]\n"
+        "blocks: {grown: {params: {scale: {type: int}}, layers: [{upsample: scale}]}}\n"
+    )
+    graph = graph_of(tmp_path, text)
+    assert [b.label for b in boxes(graph, "grown")] == ["Input", "Upsample (by scale)"]
