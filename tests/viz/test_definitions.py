@@ -240,7 +240,8 @@ def test_a_block_of_what_is_not_drawn_has_a_box_when_it_is_open(tmp_path: Path) 
 
 def test_a_factor_by_name_is_no_multiple(tmp_path: Path) -> None:
     text = (
-        "network: net\ninput: {image: [3, 8, 8]}\nlayers: [{block: grown, name: m, with: {scale: 2}}]\n"
+        "network: net\ninput: {image: [3, 8, 8]}\n"
+        "layers: [{block: grown, name: m, with: {scale: 2}}]\n"
         "blocks: {grown: {params: {scale: {type: int}}, layers: [{upsample: scale}]}}\n"
     )
     graph = graph_of(tmp_path, text)
