@@ -241,7 +241,11 @@ class Maker:
             f: draws[fields[f]]() if fields[f] in draws else dice.pick(values(f, fields[f]))
             for f in said
         }
-        return out if word != "lrn" else {**out, word: dice.pick([1, 3, 5])}  # ONNX has odd ones
+        if word == "lrn":
+            out[word] = dice.pick([1, 3, 5])  # ONNX has odd ones alone
+        elif word == "conv_transpose" and dice.chance(30):
+            out |= {"stride": 2, "output_padding": dice.pick([1, "0x1", [1, 0]])}
+        return out
 
     def resized(self, place: Place, kind: int) -> Any:
         """Draw an operation that leaves another grid, or none."""
