@@ -28,6 +28,7 @@ include_patterns = [
     "docs/from/*.md",
     "docs/performance/*.md",
     "compiler/errors/pages/*.md",
+    "editors/monaco/README.md",
     "editors/vscode/README.md",
     "backends/state/photographs/README.md",
     "docs/site/*.md",
