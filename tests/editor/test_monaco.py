@@ -159,7 +159,8 @@ def test_ops_are_offered(editor: Editor) -> None:
     offered.first.wait_for()
     assert offered.all_inner_texts() == ["max_pool", "maximum", "global_max_pool", "channel_max"]
     editor.press("Enter")
-    editor.type("3x3, stride: 2")
+    editor.line("- {max_pool:").wait_for()
+    editor.type("3x3, stride: 2}")  # the bracket that Monaco may have closed already
     editor.line("- {max_pool: 3x3, stride: 2}").wait_for()
     editor.see("error", "#problems")  # a classifier has no grid to pool
 
