@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from backends.bench.records import Machine, Run, Seen, Table, median_of, name_of
+from backends.bench.records import Machine, Run, Table, median_of, name_of
 
 Aim = tuple[str, float, float]
 """What was to be reached, the limit, and the measured ratio."""
 
 
-def aims_section(machines: Sequence[Machine], seen: Sequence[Seen]) -> str:
+def aims_section(machines: Sequence[Machine]) -> str:
     """Return the table of aims: limits, and the ratio of each machine; bold is missed."""
     found = [{what: (limit, ratio) for what, limit, ratio in _aims(m)} for m in machines]
     limits = {what: limit for column in found for what, (limit, _) in column.items()}
-    columns: list[Mapping[str, float]] = [
-        *({what: ratio for what, (_, ratio) in column.items()} for column in found),
-        *(one.ratios for one in seen),
-    ]
+    columns = [{what: ratio for what, (_, ratio) in column.items()} for column in found]
     lines = [
         f"| {what} | {limit:.2f} | "
         + " | ".join(_cell(limit, column.get(what)) for column in columns)
@@ -25,7 +22,6 @@ def aims_section(machines: Sequence[Machine], seen: Sequence[Seen]) -> str:
         for what, limit in limits.items()
     ]
     titles = [f"[{m.title}](performance/{m.name}.md)" for m in machines]
-    titles += [f"{one.title}, seen once" for one in seen]
     head = [
         "## Against the aims",
         "",

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from backends.bench.aims import aims_section
 from backends.bench.machine_page import machine_page
-from backends.bench.records import FOLDER, Machine, Table, median_of, read_machines, read_seen
+from backends.bench.records import FOLDER, Machine, Table, median_of, read_machines
 
 
 def pages() -> dict[Path, str]:
     """Return every page by its path."""
     machines = read_machines()
-    front = "\n".join([INTRO, aims_section(machines, read_seen()), MACHINES])
+    front = "\n".join([INTRO, aims_section(machines), MACHINES])
     return {
         FOLDER.parent / "PERFORMANCE.md": front,
         FOLDER / "notes.md": _remains(machines),
@@ -50,9 +50,11 @@ MACHINES = """## Machines
   inference at batch 1 and 8 is a few hours older than the rest and has not changed since. Matrix
   tiles take bfloat16 sixteen times as fast as float32, so there bytes decide. It has two states, in
   which a ratio moves by a tenth.
-- **AMD EPYC of the Zen 5 kind, 2 threads**: one run was seen there, of which no raw times are kept.
-  Inception-v4 in bfloat16 is OpenVINO's on our graph; `native` took 1.02, at 94 % of the measured
-  ceiling. A training step of Inception-ResNet-v2 took 0.84 and 0.94 of the peer's.
+- **AMD EPYC of the Zen 5 kind** ([all tables](performance/amd_epyc_zen5.md)), of 2026-11-29, its
+  inference and memory; training was seen there once, without raw times: a step of
+  Inception-ResNet-v2 took 0.84 and 0.94 of the peer's. Threads of other engines that still spin
+  after a run slow `native` down there: Inception-v4 took 64 ms in turns with them and no pause, and
+  takes 37 with the pause that `tune` and `bench` make before each run.
 - **A GPU**: nothing was measured, none was at hand. `make gpu` measures one in steps of 8 minutes
   together, and goes on where it stopped; `make gpu-wheels` collects what a machine without a
   network lacks. The same in one line: `python3 -m backends.bench.gpu`.

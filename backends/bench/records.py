@@ -35,7 +35,8 @@ class Machine:
     def title(self) -> str:
         """What the maker calls it, without marks."""
         device = str(next(iter(self.runs.values()))["device"])
-        return device.replace("(R)", "").replace(" Processor", "")
+        kind = " (Zen 5)" if self.name.endswith("_zen5") else ""  # which its name does not say
+        return device.replace("(R)", "").replace(" Processor", "").replace(",", f"{kind},", 1)
 
     @property
     def date(self) -> str:
@@ -51,21 +52,6 @@ class Machine:
 def read_machines() -> list[Machine]:
     """Return what was recorded, by the names of the folders."""
     return [_machine(folder) for folder in sorted(FOLDER.iterdir()) if folder.is_dir()]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Ratios that were read off a run whose raw times were not kept."""
-
-    title: str
-    ratios: Mapping[str, float]
-    """What was to be reached -> what it came to."""
-
-
-def read_seen() -> list[Seen]:
-    """Return what was seen on other machines, by the names of the files."""
-    files = sorted(FOLDER.glob("*.json"))
-    return [Seen(**json.loads(file.read_text(encoding="utf-8"))) for file in files]
 
 
 def _machine(folder: Path) -> Machine:

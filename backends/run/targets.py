@@ -106,7 +106,7 @@ _PLACES = {
 }
 
 _ORDER = (
-    *("native", "openvino", "native_lean", "onnxruntime"),
+    *("native", "openvino", "onnxruntime", "native_lean"),
     *("cuda_graph", "eager", "plain", "compile", "tensorrt"),
 )
 """By wins in the recorded runs of docs/performance, then by places; those that take long to build

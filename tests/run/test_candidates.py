@@ -233,8 +233,8 @@ def test_compilers_take_time_for_every_operation(
 SAID = [
     "small: trying native (1 of 9)",
     "small: trying openvino (2 of 9)",
-    "small: trying native_lean (3 of 9)",
-    "small: trying onnxruntime (4 of 9)",
+    "small: trying onnxruntime (3 of 9)",
+    "small: trying native_lean (4 of 9)",
     "small: trying cuda_graph (5 of 9)",
     "small: trying eager (6 of 9)",
     "small: trying plain (7 of 9)",
