@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compiler import VERSION as __version__
 from compiler.api import (
     BackendError,
     ClassScore,
@@ -31,7 +32,6 @@ from compiler.api import (
     summary,
     why,
 )
-from compiler.version import VERSION as __version__
 
 __all__ = [
     "BackendError",

@@ -22,3 +22,6 @@ server/   what an editor shows of a spec while it is typed
 cli/      the commands
 api       the functions for use from Python, which `import netdraft` gives
 """
+
+VERSION = "0.2.0"
+"""The version of netdraft: the one place where it stands."""

@@ -35,8 +35,7 @@ class Machine:
     def title(self) -> str:
         """What the maker calls it, without marks."""
         device = str(next(iter(self.runs.values()))["device"])
-        kind = " (Zen 5)" if self.name.endswith("_zen5") else ""  # which its name does not say
-        return device.replace("(R)", "").replace(" Processor", "").replace(",", f"{kind},", 1)
+        return device.replace("(R)", "").replace(" Processor", "")
 
     @property
     def date(self) -> str:

@@ -10,8 +10,8 @@ from backends.torch.class_text import ClassText
 from backends.torch.docs import clean, docstring
 from backends.torch.ops import HELPERS, IMPORTS, closure
 from backends.torch.units import Unit
+from compiler import VERSION
 from compiler.graph import Graph
-from compiler.version import VERSION
 
 ALIASES = {"Size": "int | tuple[int, int]", "Activation": "Callable[[], nn.Module]"}
 """Names of types in signatures."""

@@ -60,11 +60,12 @@ def start_engine(device: str, precision: str, *, sharded: bool = False) -> Any:
 
 def _precision(precision: str, kind: str) -> dict[str, Any]:
     """Return how Fabric computes; asked for `fp16` on a CPU by its name, it would take bf16."""
-    if precision != "fp16":
-        return {"precision": PRECISIONS[precision]}
+    name: Any = PRECISIONS[precision]
+    if (precision, kind) != ("fp16", "cpu"):
+        return {"precision": name}
     from lightning_fabric.plugins import MixedPrecision
 
-    return {"plugins": MixedPrecision("16-mixed", kind)}
+    return {"plugins": MixedPrecision(name, kind)}
 
 
 def _strategy(count: int, sharded: bool) -> Any:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compiler import VERSION
 from compiler.cli.options import add_emit, add_format, add_variation, settings_from
 from compiler.collector import paused
 from compiler.errors import CompileError, Diagnostic, Report, on_one_line
@@ -18,7 +19,6 @@ from compiler.graph import Graph
 from compiler.lower import check_library
 from compiler.pipeline import NO_SETTINGS, STAGES, Compilation
 from compiler.spec import Spec, is_recipe
-from compiler.version import VERSION
 
 if TYPE_CHECKING:
     from compiler.paper.findings import Comparison

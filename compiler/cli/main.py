@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
+from compiler import VERSION
 from compiler.cli import COMMANDS, SUMMARIES
 from compiler.cli.outcome import exit_code, open_standard_files
 from compiler.collector import paused
 from compiler.errors import LONGEST_PATH, shortened
 from compiler.errors.terminal import write
-from compiler.version import VERSION
 
 DESCRIPTION = "netdraft: draft a network in YAML; get a checked graph, a module, code and figures."
 EPILOG = "exit codes: 0 fine, 1 the spec is at fault, 2 wrong usage"

@@ -8,12 +8,12 @@ from itertools import pairwise
 
 from compiler.edit.span_edits import line_starts
 from compiler.errors import Span
-from compiler.spec.model import op_of
+from compiler.spec.model import BRANCHES, CHAINS, op_of
 from compiler.text import Mapping, Node, Sequence, parse_yaml, plain
 
-CHAINS = frozenset(("layers", "body", "shortcut", "by", "insert"))
-"""Keys whose value is a list of layers."""
-NAMED_CHAINS = frozenset(("branches", "split", "insert"))
+LISTS = CHAINS | {"by", "insert"}
+"""Keys whose value is a list of layers, in changes too."""
+NAMED_LISTS = BRANCHES | {"insert"}
 """Keys whose value is a mapping of such lists."""
 
 HELD = re.compile(r"#|<<\s*:|[:,\[{-]\s*[&*]\w")
@@ -59,10 +59,10 @@ def _inside(node: Mapping) -> Iterator[tuple[Node, bool]]:
     """Yield the values of a mapping, and whether each is a list of layers."""
     for key, entry in node.entries.items():
         value = entry.node
-        if key in NAMED_CHAINS and isinstance(value, Mapping):
+        if key in NAMED_LISTS and isinstance(value, Mapping):
             yield from ((e.node, isinstance(e.node, Sequence)) for e in value.entries.values())
         else:
-            yield value, key in CHAINS and isinstance(value, Sequence)
+            yield value, key in LISTS and isinstance(value, Sequence)
 
 
 def _swap(layer: Mapping, text: str, starts: list[int]) -> tuple[int, int, str] | None:

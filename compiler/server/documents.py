@@ -11,10 +11,10 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
 from pygls.uris import from_fs_path, to_fs_path
 
+from compiler import VERSION
 from compiler.errors import Diagnostic, Span
 from compiler.graph import Graph
 from compiler.server.analysis import Analysis, analyse, real
-from compiler.version import VERSION
 
 SEVERITY = {
     "error": lsp.DiagnosticSeverity.Error,

@@ -9,12 +9,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from compiler.spec.model import BRANCHES, CHAINS
+
 ITEM = "[]"
 """In a path: an entry of a list."""
-CHAINS = frozenset(("layers", "body", "shortcut"))
-"""Keys whose value is a list of layers, beside the branches of a layer."""
-BRANCHES = ("branches", "split")
-"""Keys whose value is lists of layers by name."""
 PROSE = frozenset((
     "cite", "claims", "doc", "drawing", "errata", "extends", "import", "label", "network", "size",
     "source", "title", "type",

@@ -126,6 +126,12 @@ LAYERS: dict[str, type[Layer]] = {
 """The word that says what a layer is -> its model."""
 
 
+CHAINS = frozenset(("layers", "body", "shortcut"))
+"""Keys whose value is a list of layers, beside the branches of a layer."""
+BRANCHES = frozenset(("branches", "split"))
+"""Keys whose value is lists of layers by name."""
+
+
 def op_of(keys: Collection[str]) -> str:
     """Return the op that the keys of a layer name, wherever it stands; "" where none does.
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from compiler import VERSION
 from compiler.cli.main import parser_for
-from compiler.version import VERSION
 from tests.editor.vsix import MODULES, NODES, SOURCE, write_vsix
 
 pytestmark = [

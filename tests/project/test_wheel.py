@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from compiler.version import VERSION
+from compiler import VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow

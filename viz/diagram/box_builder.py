@@ -334,7 +334,6 @@ class BoxBuilder:
             size=self._size(output, context, False),
             notes=() if context.by_name else values_over(self.graph, copies),
             members=self._all(members),
-            times=1,
             failed=not self.faults.nodes.isdisjoint(members),
             optional=bool(context.conditions),
         )

@@ -10,10 +10,10 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from compiler import VERSION
 from compiler.errors import Diagnostic
 from compiler.graph import Graph, Symbolic
 from compiler.spec import Spec
-from compiler.version import VERSION
 from viz.diagram.faults import find_faults
 from viz.html.details import nodes_at, write_details
 from viz.html.drawing import write_drawings
