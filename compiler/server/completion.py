@@ -10,8 +10,8 @@ from typing import Any, Literal
 from compiler.errors import on_one_line
 from compiler.graph import Definition, Graph, Parameter
 from compiler.ops import JOINS
-from compiler.server.outline import BRANCHES, ITEM, Place, place_at
-from compiler.spec.model import LAYERS, op_of
+from compiler.server.outline import ITEM, Place, place_at
+from compiler.spec.model import BRANCHES, LAYERS, op_of
 from compiler.spec.schema import json_schema
 from compiler.spec.shipped import shipped_names
 from compiler.text import show_value
